@@ -1,0 +1,1 @@
+"""The task families: tasks a person can type, with exact truth. One file a family."""

@@ -1,0 +1,29 @@
+"""Every error the framework raises on purpose; each message says what to do."""
+
+
+class SelfcriticError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(SelfcriticError):
+    """The question or the options of a run cannot be used as given."""
+
+
+class UnknownModelError(SelfcriticError):
+    """A model spec names nothing that `load` knows."""
+
+
+class UnknownTaskError(SelfcriticError):
+    """The simulated model was asked something outside its task families."""
+
+
+class PromptError(SelfcriticError):
+    """A prompt is missing, or its variables are not the ones it declares."""
+
+
+class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
+    """The next request would exceed the run's budget; it was not sent."""
+
+
+class ScriptExhausted(SelfcriticError):  # noqa: N818 - an ending of the script
+    """The scripted model was asked for more replies than it was given."""

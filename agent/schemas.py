@@ -1,0 +1,102 @@
+"""The records of a run: what was drafted, what was objected to, what it cost and why it ended."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["low", "medium", "high"]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+StopReason = Literal[
+    "accepted",
+    "no_helpful_critique",
+    "max_rounds",
+    "plateau",
+    "repeated_answer",
+    "budget",
+    "model_error",
+    "rejected",
+    "interrupted",
+]
+
+
+class Record(BaseModel):
+    """A closed record: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Comment(Record):
+    """One objection: a quote of the answer and what is wrong with it (CriticGPT's highlight and comment)."""
+
+    quote: str
+    text: str
+    severity: Severity | None = None
+    start: int | None = None
+    """Offset of the quote's first character in the answer; None while it has not been located."""
+    end: int | None = None
+    """Offset behind the quote's last character."""
+
+
+class Critique(Record):
+    """One sampled critique of one draft."""
+
+    text: str
+    """What the critic wrote, unchanged."""
+    comments: list[Comment] = []
+    """The comments whose quote stands in the draft, duplicates merged."""
+    invented: list[Comment] = []
+    """The comments whose quote does not stand in the draft: they are dropped from the critique."""
+    unparsed: str = ""
+    """What is no comment: a preface, a closing paragraph, or all of a text without any fence."""
+    helpfulness: Probability | None = None
+    """P(Yes) to "is this critique valid and helpful"; None when it was not scored."""
+    reward: float | None = None
+    selected: bool = False
+
+
+class Candidate(Record):
+    """One of several drafts of a round."""
+
+    answer: str
+    p_critiqueable: Probability | None = None
+
+
+class Draft(Record):
+    """One round: a draft, how it was judged, and the critiques drawn of it."""
+
+    answer: str
+    p_critiqueable: Probability | None = None
+    """P(Yes) to "does this answer have a flaw"; None when the run ended before it was judged."""
+    judged_by: Literal["logprobs", "votes"] | None = None
+    candidates: list[Candidate] = []
+    """All drafts of the round where more than one was drawn; `answer` is the one least critiqueable."""
+    critiques: list[Critique] = []
+
+
+class RoleUsage(Record):
+    """What one role of the loop has spent."""
+
+    calls: int = 0
+    """Requests sent, failed ones included; a request for n replies is one."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float | None = None
+    """None where the price is not known."""
+
+
+class Usage(RoleUsage):
+    """What a run has spent, in all and by role."""
+
+    by_role: dict[str, RoleUsage] = {}
+
+
+class Budget(Record):
+    """What a run may spend over all roles; None is no limit.
+
+    `calls` is exact: request number `calls + 1` is never sent. `tokens` is checked before each request against what
+    was spent and the request's own estimated input; only replies already under way can carry a run past it.
+    """
+
+    calls: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
