@@ -17,10 +17,6 @@ class UnknownTaskError(SelfcriticError):
     """The simulated model was asked something outside its task families."""
 
 
-class PromptError(SelfcriticError):
-    """A prompt is missing, or its variables are not the ones it declares."""
-
-
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
     """The next request would exceed the run's budget; it was not sent."""
 

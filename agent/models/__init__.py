@@ -1,0 +1,78 @@
+"""How a model is reached: `load` turns a spec into a chat model, and `KNOWN` says which specs there are."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import ValidationError
+
+from selfcritic.agent.errors import UnknownModelError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of model that `load` knows."""
+
+    spec: str
+    description: str
+    make: Callable[..., BaseChatModel]
+    """Takes what stands behind the name's colon, where something does, and the options."""
+
+
+def _simulated(**options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.simulated import SimulatedModel
+
+    return SimulatedModel(**options)
+
+
+def _scripted(path: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.scripted import ScriptedModel
+
+    return ScriptedModel.from_file(path, **options)
+
+
+KNOWN: Mapping[str, Kind] = {
+    "simulated": Kind(
+        "simulated[?slip=0.5&seed=1…]",
+        "a noisy solver of the built-in task families with known error rates; offline",
+        _simulated,
+    ),
+    "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
+}
+
+
+def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
+    """The chat model that a spec names; a chat model is handed back as it is.
+
+    Options are the model's own fields; a spec may carry them behind a question mark: "simulated?slip=0.3&seed=7".
+    Raises UnknownModelError for a name or an option that there is not.
+    """
+    if isinstance(spec, BaseChatModel):
+        return spec
+    name, _, query = spec.partition("?")
+    name, _, rest = name.partition(":")
+    if name not in KNOWN:
+        raise UnknownModelError(f"There is no model '{spec}'. Known are: {', '.join(k.spec for k in KNOWN.values())}.")
+    try:
+        return KNOWN[name].make(*([rest] if rest else []), **dict(parse_qsl(query)), **options)
+    except (TypeError, ValidationError) as error:
+        raise UnknownModelError(f"The model '{spec}' cannot be made: {_reason(error)}") from error
+
+
+def _reason(error: TypeError | ValidationError) -> str:
+    if isinstance(error, TypeError):
+        return f"it is named '{KNOWN['scripted'].spec}'."
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()) + "."
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(spec: str) -> BaseChatModel:
+    return load(spec)
+
+
+def shared(spec: str | BaseChatModel) -> BaseChatModel:
+    """As `load`, but one model for all who name the same spec, so that its connections are shared."""
+    return _loaded(spec) if isinstance(spec, str) else spec

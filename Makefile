@@ -1,0 +1,41 @@
+# Everything that is done to this repository. `make` lists it. Needs git, make and Python 3.11 or newer.
+# uv is taken where it is installed, else it comes through pip into .tools/.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+export LANGSMITH_TRACING := false
+export LANGGRAPH_STRICT_MSGPACK := true
+export LITELLM_LOCAL_MODEL_COST_MAP := True
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/ready  ## Run tasks of every family through the loop (COUNT=200 SEED=… TASK="…")
+	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
+
+test: .venv/ready  ## Run the tests
+	.venv/bin/pytest -n auto
+
+check: .venv/ready  ## Lint, type check and test, as CI does
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
+	.venv/bin/mypy tests examples
+	.venv/bin/pytest -n auto
+
+format: .venv/ready  ## Format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean:  ## Remove what the targets made
+	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+.tools/bin/uv:
+	python3 -m venv .tools && .tools/bin/python -m pip install --quiet uv

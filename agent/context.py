@@ -1,0 +1,77 @@
+"""The options of a run: LangGraph's context, shown and edited in Studio."""
+
+from typing import Annotated, Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+
+from selfcritic.agent.schemas import Budget, Probability
+from selfcritic.prompts import Kind
+
+Part = Literal["generator", "critic", "judge", "refiner"]
+"""Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""
+
+ModelSpec = Annotated[str | InstanceOf[BaseChatModel], WithJsonSchema({"type": "string"})]
+OptionalModelSpec = Annotated[
+    str | InstanceOf[BaseChatModel] | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+]
+
+
+def _for(*nodes: str) -> dict[str, Any]:
+    """The nodes that an option belongs to, as Studio reads them."""
+    return {"langgraph_nodes": list(nodes)}
+
+
+class Context(BaseModel):
+    """The options of a run. A model is a spec that `load` knows or any LangChain chat model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelSpec = Field("simulated", description="Model of every part that has none of its own.")
+    generator: OptionalModelSpec = Field(None, description="Model that drafts.", json_schema_extra=_for("generate"))
+    critic: OptionalModelSpec = Field(None, description="Model that criticises.", json_schema_extra=_for("critique"))
+    judge: OptionalModelSpec = Field(
+        None, description="Model that judges drafts and critiques.", json_schema_extra=_for("classify", "select")
+    )
+    refiner: OptionalModelSpec = Field(None, description="Model that mends.", json_schema_extra=_for("refine"))
+
+    kind: Kind = Field("question", description="What is answered: a question, a summary of the context, or code.")
+    prompts: str = Field("default", description="Prompt set: default for chat models, plain for small ones.")
+    prompt_folder: str | None = Field(None, description="Folder whose files take the place of the set's own.")
+
+    drafts: int = Field(1, ge=1, le=256, description="Drafts drawn at first; the least critiqueable is kept.",
+                        json_schema_extra=_for("generate"))
+    critiques: int = Field(8, ge=1, le=256, description="Critiques drawn of a draft; the most helpful is kept.",
+                           json_schema_extra=_for("critique"))
+    max_rounds: int = Field(3, ge=0, le=100, description="Refinements at most; the first draft is round 0.",
+                            json_schema_extra=_for("classify"))
+    refinement: Literal["conditional", "direct"] = Field(
+        "conditional", description="conditional: by the selected critique; direct: without any critique.",
+        json_schema_extra=_for("refine"),
+    )
+    accept_below: Probability = Field(0.5, description="A draft with a lower P(critiqueable) is accepted.",
+                                      json_schema_extra=_for("classify"))
+    helpful_above: Probability = Field(0.5, description="A critique must have a higher P(helpful) to be used.",
+                                       json_schema_extra=_for("select"))
+    votes: int = Field(5, ge=1, le=256, description="Votes taken for a probability where there are no log-probs.",
+                       json_schema_extra=_for("classify", "select"))
+    patience: int = Field(2, ge=1, description="Refinements in a row that may bring no gain before a plateau is called.",
+                          json_schema_extra=_for("classify"))
+    min_gain: Probability = Field(0.01, description="Fall of the lowest P(critiqueable) that counts as a gain.",
+                                  json_schema_extra=_for("classify"))
+
+    budget: Budget = Field(Budget(), description="What the whole run may spend.")
+    seed: int | None = Field(None, description="Handed to the models that take one: same seed, same run.")
+    max_characters: int = Field(400_000, ge=1, description="Question and context longer than this together are refused.",
+                                json_schema_extra=_for("generate"))
+
+    def spec_of(self, part: Part) -> str | BaseChatModel:
+        """The model that speaks a part."""
+        own: str | BaseChatModel | None = getattr(self, part)
+        return self.model if own is None else own
+
+    def overridden_by(self, other: "Context | None") -> "Context":
+        """These options with those that `other` was given explicitly in their place."""
+        if other is None:
+            return self
+        return self.model_copy(update={name: getattr(other, name) for name in other.model_fields_set})

@@ -1,0 +1,161 @@
+"""Runs untrusted Python in a process of its own, cut off from this machine as well as the machine allows.
+
+Always: an empty environment, a fresh empty working directory that is deleted afterwards, no open files but its three
+streams, hard limits of wall time, processor time, memory, file size, open files and processes; at the end everything in
+its process group is killed. `SandboxResult.isolation` says what came on top:
+
+- "bubblewrap", "unshare": no network; no other processes in sight, and none of its own outlives it; all file systems
+  read-only but for a /tmp of its own, where it works; no capabilities. Where root runs it, the program is nobody.
+  Not prevented: reading what the user may read, or, where root runs it and nobody cannot reach the interpreter, any
+  file; using up memory in several processes, each up to the limit.
+- "none": nothing came on top. The program can write wherever the user can, open sockets, read the environment of this
+  process in /proc, and leave its process group to go on for ever; root is bound by no limit of processes.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Isolation = Literal["bubblewrap", "unshare", "none"]
+
+OUTPUT_BYTES = 1_000_000
+"""What a program may write to each of its streams and into each file; what is beyond that fails to be written."""
+
+_PROCESSES = 64
+_OPEN_FILES = 64
+
+# Behind a virtual environment's link (or a copy, on some systems) stands the interpreter that starts fastest.
+_PYTHON = (str(Path(sys.executable).resolve()), "-I", "-S", "-X", "utf8", "-c")
+
+# The limits are set inside, before the program is read: `preexec_fn` is not safe where there are threads. The program
+# comes in front of its own standard input, since an argument is too short for it and a file would need a place.
+_LAUNCHER = """
+import os, resource, sys
+size, *limits = map(int, sys.argv[1:])
+for name, limit in zip(("CPU", "FSIZE", "NPROC", "NOFILE", "CORE", "AS"), limits):
+    kind = getattr(resource, "RLIMIT_" + name)
+    hard = resource.getrlimit(kind)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
+os.environ.clear()
+del sys.argv[1:]
+exec(compile(sys.stdin.buffer.raw.read(size), "<program>", "exec"), {"__name__": "__main__"})
+"""
+
+# The shell stays, as the first process of the pid namespace: all others die with it, and none of them can stop it.
+_CLOSE_UP = r"""
+set -e
+mount -t tmpfs -o size=16m none /tmp
+mount -t tmpfs -o ro none /sys
+while read -r _ place _ options _; do
+    case "$place" in /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /tmp | /tmp/*) continue ;; esac
+    case ",$options," in *,ro,*) continue ;; esac
+    mount -o "remount,bind,$options,ro" "$(printf %b "$place")"
+done < /proc/self/mounts
+cd /tmp
+"$@" || exit $?
+"""
+_UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _CLOSE_UP, "sh")
+_POWERLESS = ("setpriv", "--no-new-privs", "--ambient-caps=-all")
+_NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
+_BUBBLEWRAP = "--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys"
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How a program ended and what it wrote, the latter cut off at `OUTPUT_BYTES`."""
+
+    stdout: str
+    stderr: str
+    returncode: int | None
+    """None when the time was up; 128 and the signal's number when a signal ended it, as in a shell."""
+    timed_out: bool
+    isolation: Isolation
+
+
+def run_python(
+    program: str, *, stdin: str = "", seconds: float = 2.0, memory_mb: int = 512, isolate: bool = True
+) -> SandboxResult:
+    """Run a program as `__main__`, with the standard library only, and wait for its end.
+
+    Without `isolate` it starts some milliseconds sooner and gets the limits alone.
+    """
+    isolation, prefix = _strongest() if isolate else ("none", ())
+    source = program.encode("utf-8", "surrogatepass")
+    limits = [math.ceil(seconds) + 1, OUTPUT_BYTES, _PROCESSES, _OPEN_FILES, 0]
+    if sys.platform == "linux":  # macOS refuses a limit of the address space
+        limits.append(memory_mb * 2**20)
+    command = [*prefix, *_PYTHON, _LAUNCHER, *map(str, (len(source), *limits))]
+    with tempfile.TemporaryDirectory(prefix="selfcritic-") as name:
+        directory = Path(name)
+        (directory / "stdin").write_bytes(source + stdin.encode("utf-8", "surrogatepass"))
+        returncode = _run(command, directory, seconds)
+        # The limit of file size keeps both small: a program's output never comes into this process' memory unread.
+        stdout, stderr = ((directory / stream).read_text("utf-8", "replace") for stream in ("stdout", "stderr"))
+    return SandboxResult(stdout, stderr, returncode, returncode is None, isolation)
+
+
+def _run(command: list[str], directory: Path, seconds: float) -> int | None:
+    """Run a command with its streams in the directory; None when its time was up."""
+    cwd = directory / "work"
+    cwd.mkdir()
+    with contextlib.ExitStack() as stack:
+        stdin = stack.enter_context((directory / "stdin").open("rb"))
+        stdout, stderr = (stack.enter_context((directory / stream).open("wb")) for stream in ("stdout", "stderr"))
+        process = stack.enter_context(
+            subprocess.Popen(
+                command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env={}, start_new_session=True
+            )
+        )
+        # Not `wait(seconds)`: that looks every so often, and so would notice the end up to 50 ms late.
+        timer = threading.Timer(seconds, _kill_group, [process.pid])
+        deadline = time.monotonic() + seconds
+        timer.start()
+        try:
+            returncode = process.wait()
+        finally:
+            timer.cancel()
+            _kill_group(process.pid)
+    if returncode == -signal.SIGKILL and time.monotonic() >= deadline:
+        return None
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+@functools.cache
+def _strongest() -> tuple[Isolation, tuple[str, ...]]:
+    """The first way of isolation that works on this machine, and the command that goes before the program's."""
+    works = (way for way in _ways() if shutil.which(way[1][0]) and _starts(way[1]))
+    return next(works, ("none", ()))
+
+
+def _starts(prefix: tuple[str, ...]) -> bool:
+    command = [*prefix, *_PYTHON, "pass"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env={}, check=False).returncode == 0
+
+
+def _ways() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
+    if os.geteuid() == 0:
+        # As nobody, since root may fork without limit; with the right to read all where the interpreter is root's own.
+        for rights, gains in (("-all", ()), ("-all,+dac_read_search", ("--ambient-caps=+dac_read_search",))):
+            caps = (f"--bounding-set={rights}", f"--inh-caps={rights}", *gains)
+            yield "unshare", ("unshare", *_UNSHARE, *_POWERLESS, *_NOBODY, *caps)
+    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), "--tmpfs", "/tmp", "--chdir", "/tmp")  # noqa: S108 - its own
+    caps = ("--bounding-set=-all", "--inh-caps=-all")
+    yield "unshare", ("unshare", "--user", "--map-root-user", *_UNSHARE, *_POWERLESS, *caps)

@@ -1,0 +1,62 @@
+"""Judge the draft: P(critiqueable), the best draft so far, and whether the run ends here."""
+
+import asyncio
+from collections.abc import Sequence
+
+from langgraph.runtime import Runtime
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.sampling import Verdict
+from selfcritic.agent.run import Run, best_of
+from selfcritic.agent.schemas import Candidate, Draft, StopReason
+from selfcritic.agent.state import State
+
+
+async def classify(state: State, runtime: Runtime[Context]) -> State:
+    """Read P(critiqueable) of the round's drafts, keep the lowest, and compare with the rounds before."""
+    run = Run(state, runtime.context)
+    candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
+    verdicts = await asyncio.gather(*(_judge(run, candidate.answer) for candidate in candidates))
+    rounds = run.with_draft(_least_critiqueable(run.draft, candidates, verdicts))
+    best = best_of(rounds)
+    return run.update(
+        stop="budget" if None in verdicts else _ending(rounds, runtime.context),
+        rounds=rounds,
+        best=best,
+        answer=rounds[best].answer,
+        p_critiqueable=rounds[best].p_critiqueable,
+    )
+
+
+async def _judge(run: Run, answer: str) -> Verdict | None:
+    """None where the budget does not cover it."""
+    try:
+        return await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.votes)
+    except BudgetExhausted:
+        return None
+
+
+def _least_critiqueable(draft: Draft, candidates: list[Candidate], verdicts: Sequence[Verdict | None]) -> Draft:
+    judged = [
+        Draft(
+            answer=candidate.answer,
+            p_critiqueable=verdict.probability if verdict else None,
+            judged_by=verdict.judged_by if verdict else None,
+        )
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+    ]
+    all_of_them = [Candidate(answer=one.answer, p_critiqueable=one.p_critiqueable) for one in judged]
+    return judged[best_of(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
+
+
+def _ending(rounds: Sequence[Draft], context: Context) -> StopReason | None:
+    measures = [draft.p_critiqueable if draft.p_critiqueable is not None else 1.0 for draft in rounds]
+    if measures[-1] < context.accept_below:
+        return "accepted"
+    if len(rounds) > context.max_rounds:
+        return "max_rounds"
+    before, since = measures[: -context.patience], measures[-context.patience :]
+    if before and min(since) > min(before) - context.min_gain:
+        return "plateau"
+    return None

@@ -1,0 +1,50 @@
+"""Draw the first draft, or several of them."""
+
+from typing import cast
+
+from langchain_core.messages import HumanMessage
+from langgraph.runtime import Runtime
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.run import Run
+from selfcritic.agent.schemas import Candidate, Draft
+from selfcritic.agent.state import State
+
+
+async def generate(state: State, runtime: Runtime[Context]) -> State:
+    """Open a run: round 0 with its draft. Whatever fails here raises, as there is no draft to come back with."""
+    context = runtime.context
+    question, material = question_of(state), state.get("context", "")
+    _check(question, material, context)
+    run = Run(cast(State, {"question": question, "context": material}), context)
+    answers = [text.strip() for text in await run.sampler("generator").sample(run.ask("generate"), context.drafts)]
+    candidates = [Candidate(answer=answer) for answer in answers] if len(answers) > 1 else []
+    return run.update(
+        question=question,
+        rounds=[Draft(answer=answers[0], candidates=candidates)],
+        answer=answers[0],
+        best=0,
+        p_critiqueable=None,
+        stop_reason=None,
+    )
+
+
+def question_of(state: State) -> str:
+    """The last message where it is a human's, else the question: a thread's next turn comes as a message."""
+    messages = state.get("messages", [])
+    if messages and isinstance(messages[-1], HumanMessage):
+        return messages[-1].text
+    return state.get("question", "")
+
+
+def _check(question: str, material: str, context: Context) -> None:
+    if not question.strip():
+        raise InputError("The question is empty: give `question`, or `messages` whose last one is a human's.")
+    if (size := len(question) + len(material)) > context.max_characters:
+        raise InputError(
+            f"Question and context have {size:,} characters together; at most {context.max_characters:,} are taken. "
+            "Shorten them, or raise max_characters if the model can read that much."
+        )
+    if context.kind == "summary" and not material.strip():
+        raise InputError("A summary needs the passage that it sums up: give it as `context`.")

@@ -1,0 +1,37 @@
+"""Mend the draft: by the selected critique, or directly without one."""
+
+from langchain_core.messages import BaseMessage
+from langgraph.runtime import Runtime
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.run import Run
+from selfcritic.agent.parsing import body
+from selfcritic.agent.schemas import Draft
+from selfcritic.agent.state import State
+
+
+async def refine(state: State, runtime: Runtime[Context]) -> State:
+    """Open the next round with the mended draft; one that was there before ends the run."""
+    run = Run(state, runtime.context)
+    try:
+        [text] = await run.sampler("refiner").sample(_messages(run))
+    except BudgetExhausted:
+        return run.update(stop="budget")
+    answer = text.strip()
+    earlier = next((draft for draft in run.rounds if _same(draft.answer, answer)), None)
+    if earlier is None:
+        return run.update(rounds=[*run.rounds, Draft(answer=answer)])
+    again = Draft(answer=answer, p_critiqueable=earlier.p_critiqueable, judged_by=earlier.judged_by)
+    return run.update(stop="repeated_answer", rounds=[*run.rounds, again])
+
+
+def _messages(run: Run) -> list[BaseMessage]:
+    if run.context.refinement == "direct":
+        return run.ask("refine_directly", answer=run.draft.answer)
+    chosen = next(critique for critique in run.draft.critiques if critique.selected)
+    return run.ask("refine", answer=run.draft.answer, critique=body(chosen))
+
+
+def _same(one: str, other: str) -> bool:
+    return one.split() == other.split()

@@ -1,0 +1,28 @@
+"""Helpfulness: P(Yes) to "is this critique valid and helpful" (paper 1, the critique reranker)."""
+
+import asyncio
+from collections.abc import Sequence
+
+from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.run import Run
+from selfcritic.agent.parsing import body
+from selfcritic.agent.schemas import Critique
+
+
+async def helpfulness(run: Run, critiques: Sequence[Critique]) -> list[float | None]:
+    """A score a critique; equal critiques are asked once. None where there is nothing to score, or no budget left.
+
+    A critique of which nothing stands but invented quotes has nothing to score, so it never wins.
+    """
+    texts = [None if critique.invented and not critique.comments else body(critique) for critique in critiques]
+    asked = list(dict.fromkeys(text for text in texts if text))
+    scores = dict(zip(asked, await asyncio.gather(*(_score(run, text) for text in asked)), strict=True))
+    return [scores.get(text) if text else None for text in texts]
+
+
+async def _score(run: Run, text: str) -> float | None:
+    messages = run.ask("helpfulness", answer=run.draft.answer, critique=text)
+    try:
+        return (await run.sampler("judge").probability(messages, run.context.votes)).probability
+    except BudgetExhausted:
+        return None

@@ -1,0 +1,36 @@
+"""What flows through a graph: JSON- and msgpack-clean, every key typed."""
+
+from typing import Annotated, TypedDict
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+
+from selfcritic.agent.schemas import Draft, StopReason, Usage
+
+
+class Input(TypedDict, total=False):
+    """What a run is given: a question, or messages whose last human one is the question."""
+
+    question: str
+    context: str
+    """Material that the answer must rest on, such as the passage to summarise."""
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class Output(TypedDict, total=False):
+    """What a run comes to."""
+
+    answer: str
+    """The best draft: the one least critiqueable by the loop's own measure."""
+    stop_reason: StopReason
+    p_critiqueable: float | None
+    """Of the answer."""
+    best: int
+    """The round whose draft is the answer."""
+    rounds: list[Draft]
+    usage: Usage
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class State(Input, Output, total=False):
+    """All that the nodes share. `rounds[-1]` is the draft being worked on."""

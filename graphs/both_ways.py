@@ -1,0 +1,42 @@
+"""Make a plain async node serve `invoke` as well as `ainvoke`, with the graph's options beneath the run's own.
+
+LangGraph refuses to run an async node from `invoke`. The synchronous side hands the coroutine to one lasting event
+loop in a thread of its own: lasting, because HTTP clients are bound to the loop that made them; a thread, so that it
+works inside a running loop such as Jupyter's.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from langchain_core.runnables import RunnableLambda
+from langgraph.runtime import Runtime, get_runtime
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.state import State
+
+Node = Callable[[State, Runtime[Context]], Awaitable[State]]
+
+_lasting = ExitStack()
+
+
+@functools.cache
+def _portal() -> BlockingPortal:
+    return _lasting.enter_context(start_blocking_portal(name="selfcritic"))
+
+
+def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
+    """The node as a runnable that works synchronously and asynchronously."""
+
+    def runtime() -> Runtime[Context]:
+        given = get_runtime(Context)
+        return given.override(context=defaults.overridden_by(given.context))
+
+    async def asynchronous(state: State) -> State:
+        return await node(state, runtime())
+
+    def synchronous(state: State) -> State:
+        return _portal().call(node, state, runtime())
+
+    return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))

@@ -1,0 +1,163 @@
+"""`selfcritic …`: the answer goes to stdout, the run's trace to stderr.
+
+Exit codes: 0 done, whatever the stop reason; 1 the run failed before there was a draft; 2 bad usage.
+"""
+
+import asyncio
+import json
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated, Any, NoReturn, cast
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelError
+from selfcritic.agent.models import KNOWN, shared
+from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.agent.schemas import Budget, Usage
+from selfcritic.agent.state import Input, Output, State
+from selfcritic.graphs.self_critique import create_self_critique
+from selfcritic.graphs.trace import Trace
+from selfcritic.prompts import PromptError
+
+app = typer.Typer(
+    help="Language models that find the flaws in their own answers and mend them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
+)
+
+_BAD_USAGE = 2
+_FAILED = 1
+
+
+class KindChoice(StrEnum):
+    """What is answered."""
+
+    question = "question"
+    summary = "summary"
+    code = "code"
+
+
+@app.callback()
+def selfcritic() -> None:
+    """Language models that find the flaws in their own answers and mend them."""
+
+
+@app.command()
+def run(
+    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
+    context: Annotated[Path | None, typer.Option(help="File with material that the answer must rest on.")] = None,
+    kind: Annotated[KindChoice, typer.Option(help="What is answered.")] = KindChoice.question,
+    model: Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")] = "simulated",
+    critic: Annotated[str | None, typer.Option(help="Another model for the critiques.")] = None,
+    prompts: Annotated[str, typer.Option(help="Prompt set: default, or plain for small models.")] = "default",
+    prompt_folder: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
+    drafts: Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")] = 1,
+    critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
+    rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
+    direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
+    accept_below: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
+    helpful_above: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Requests at most.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens at most, input and output.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="File to write the run's events to, a JSON object a line.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No trace on standard error.")] = False,
+) -> None:
+    """Answer a question: draft, find flaws, mend."""
+    with ExitStack() as files:
+        try:
+            options = Context(
+                model=model,
+                critic=critic,
+                kind=kind.value,
+                prompts=prompts,
+                prompt_folder=prompt_folder,
+                drafts=drafts,
+                critiques=critiques,
+                max_rounds=rounds,
+                refinement="direct" if direct else "conditional",
+                accept_below=accept_below,
+                helpful_above=helpful_above,
+                budget=Budget(calls=max_calls, tokens=max_tokens),
+                seed=seed,
+            )
+            asked: Input = {
+                "question": sys.stdin.read() if question == "-" else question,
+                "context": context.read_text("utf-8") if context else "",
+            }
+            events = files.enter_context(trace.open("w", encoding="utf-8")) if trace else None
+            simulated = any(isinstance(shared(spec), SimulatedModel) for spec in (model, critic) if spec)
+        except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
+            _fail(error, _BAD_USAGE)
+        console = Console(stderr=True, quiet=quiet, highlight=False)
+        if simulated:
+            console.print(Text(NOTICE, style="dim italic"), soft_wrap=True)
+        output = _run(options, asked, console, events)
+    if as_json:
+        sys.stdout.write(json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(output["answer"] + "\n")
+
+
+@app.command()
+def models() -> None:
+    """List the models that can be named."""
+    table = Table("--model", "what it is", box=None, pad_edge=False)
+    for kind in KNOWN.values():
+        table.add_row(kind.spec, kind.description)
+    Console(highlight=False).print(table)
+
+
+def _run(options: Context, asked: Input, console: Console, events: IO[str] | None) -> Output:
+    """Run the loop behind a trace; what there is comes back when the person interrupts it."""
+    state: State = {}
+    with Trace(console) as shown:
+        try:
+            asyncio.run(_follow(options, asked, state, shown, events))
+        except KeyboardInterrupt:
+            if "answer" not in state:
+                _fail("Interrupted before there was a draft.", _FAILED)
+            state["stop_reason"] = "interrupted"
+        except (InputError, PromptError, UnknownModelError) as error:
+            _fail(error, _BAD_USAGE)
+        except SelfcriticError as error:
+            _fail(error, _FAILED)
+        shown.end(state["stop_reason"], state["best"], state.get("usage", Usage()))
+    return cast(Output, {key: value for key, value in state.items() if key in Output.__annotations__})
+
+
+async def _follow(options: Context, asked: Input, state: State, shown: Trace, events: IO[str] | None) -> None:
+    """Fold every node's update into the state, showing it and writing it down."""
+    graph = create_self_critique().compile()
+    async for mode, part in graph.astream(asked, context=options, stream_mode=["updates", "values"]):
+        if mode == "values":
+            state.update(cast(State, part))
+            continue
+        for node, update in cast(dict[str, Any], part).items():
+            shown.show(node, update)
+            if events is not None:
+                event = {"node": node, "update": TypeAdapter(State).dump_python(update, mode="json")}
+                events.write(json.dumps(event, ensure_ascii=False) + "\n")
+                events.flush()
+
+
+def _fail(error: Exception | str, code: int) -> NoReturn:
+    if isinstance(error, ValidationError):
+        error = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    Console(stderr=True, highlight=False).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The `selfcritic` command."""
+    app()

@@ -1,0 +1,137 @@
+"""Show a run as it happens: drafts, probabilities, critiques, the chosen quote in its draft, the mend as a diff.
+
+One console serves both a terminal (colours, a spinner while a node works) and a pipe (plain lines).
+"""
+
+import difflib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.status import Status
+from rich.text import Text
+
+from selfcritic.agent.schemas import Comment, Critique, Draft, StopReason, Usage
+from selfcritic.agent.state import State
+
+_WORKING = {
+    "generate": "judging the draft …",
+    "classify": "looking for flaws …",
+    "critique": "choosing a critique …",
+    "select": "mending …",
+    "refine": "judging the draft …",
+}
+"""What goes on behind each node's update, while the loop goes on."""
+
+_ENDINGS: dict[StopReason, str] = {
+    "accepted": "accepted: no flaw is likely to be left",
+    "no_helpful_critique": "no helpful critique was found",
+    "max_rounds": "all refinements allowed are used",
+    "plateau": "the last refinements brought nothing",
+    "repeated_answer": "the refinement repeats an earlier draft",
+    "budget": "the budget is spent",
+    "interrupted": "interrupted",
+}
+
+
+class Trace:
+    """Prints each node's update to a console; use it as a context manager around a run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status = console.status("drafting …")
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._status.stop()
+
+    def show(self, node: str, update: State) -> None:
+        """Print what a node did."""
+        rounds = update["rounds"] if "rounds" in update else []
+        if node == "generate":
+            self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
+            self._indented(Text(rounds[-1].answer))
+        elif node == "classify":
+            self._judgement(rounds, update["best"])
+        elif node == "select":
+            self._critiques(rounds[-1])
+        elif node == "refine" and rounds:
+            self._heading(f"Draft {len(rounds) - 1}")
+            self._indented(diff(rounds[-2].answer, rounds[-1].answer))
+        self._status.update(_WORKING[node])
+
+    def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
+        """Print why the run stopped, which draft comes back, and what was spent."""
+        self._status.stop()
+        why = _ENDINGS.get(stop_reason, stop_reason) if stop_reason else "unfinished"
+        self._heading("Stopped", f"{why}; the answer is draft {best}")
+        tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+        self._indented(Text(f"{usage.calls} calls, {tokens}", style="dim"))
+
+    def _judgement(self, rounds: Sequence[Draft], best: int) -> None:
+        draft = rounds[-1]
+        if draft.candidates:
+            shares = ", ".join(_number(candidate.p_critiqueable) for candidate in draft.candidates)
+            self._line(f"the least critiqueable of {shares}:")
+            self._indented(Text(draft.answer))
+        also = "" if best == len(rounds) - 1 else f" (draft {best} is still the best)"
+        self._line(f"P(critiqueable) {_number(draft.p_critiqueable)}, by {draft.judged_by or 'nothing'}{also}")
+
+    def _critiques(self, draft: Draft) -> None:
+        self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")
+        for critique in sorted(draft.critiques, key=lambda one: one.helpfulness or 0.0, reverse=True):
+            self._indented(_summary(critique))
+        chosen = next((critique for critique in draft.critiques if critique.selected), None)
+        if chosen is not None:
+            self._heading("Chosen")
+            self._indented(marked(draft.answer, chosen.comments, plain=not self._console.is_terminal))
+            for comment in chosen.comments:
+                self._indented(Text.assemble("→ ", comment.text))
+
+    def _heading(self, title: str, rest: str = "") -> None:
+        self._console.print(Text.assemble(("● " + title, "bold"), (f"  {rest}" if rest else "", "dim")))
+
+    def _line(self, text: str) -> None:
+        self._indented(Text(text, style="dim"))
+
+    def _indented(self, text: Text) -> None:
+        self._console.print(Padding(text, (0, 0, 0, 2)) if self._console.is_terminal else Text("  ") + text, soft_wrap=True)
+
+
+def marked(answer: str, comments: Sequence[Comment], plain: bool) -> Text:
+    """The answer with every quoted span marked: by colour, or »so« in plain text."""
+    spans = sorted({(c.start, c.end) for c in comments if c.start is not None and c.end is not None})
+    text = Text(answer)
+    if not plain:
+        for start, end in spans:
+            text.stylize("black on yellow", start, end)
+        return text
+    for start, end in reversed(spans):
+        answer = f"{answer[:start]}»{answer[start:end]}«{answer[end:]}"
+    return Text(answer)
+
+
+def diff(before: str, after: str) -> Text:
+    """What was taken out and what was put in, line by line."""
+    styles = {"- ": "red", "+ ": "green", "  ": "dim"}
+    lines = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[:2] in styles]
+    return Text("\n").join(Text(line, style=styles[line[:2]]) for line in lines)
+
+
+def _summary(critique: Critique) -> Text:
+    said = " / ".join(comment.text for comment in critique.comments) or critique.unparsed or "no quote of it stands in the draft"
+    text = Text.assemble((_number(critique.helpfulness), "green" if critique.selected else ""), "  ", said.replace("\n", " "))
+    if critique.invented:
+        text.append(f" ({len(critique.invented)} invented quotes dropped)", style="dim")
+    return text
+
+
+def _number(value: float | None) -> str:
+    return " –  " if value is None else f"{value:.2f}"

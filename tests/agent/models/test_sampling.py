@@ -1,0 +1,134 @@
+import asyncio
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage
+
+from selfcritic.agent import Budget
+from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.sampling import Meter, Sampler, Verdict, probability_of_yes
+from selfcritic.agent.models.scripted import ScriptedModel
+
+ASKED = [HumanMessage("one two three")]
+
+
+class WithoutN(ScriptedModel):
+    """Gives one reply to a request, whatever n says, as many providers do."""
+
+    def draw(self, messages, n, seed):
+        return super().draw(messages, 1, seed)
+
+
+class WithoutLogprobs(ScriptedModel):
+    """Says Yes and No without log-probs."""
+
+    def _generate(self, *args, **kwargs):
+        return super()._generate(*args, **(kwargs | {"logprobs": False}))
+
+
+def sampler(model, **budget) -> Sampler:
+    return Sampler(model, "critic", Meter(Budget(**budget)))
+
+
+def test_native_n_is_one_request():
+    one = sampler(ScriptedModel(script=["a", "b", "c"]))
+    assert asyncio.run(one.sample(ASKED, 3)) == ["a", "b", "c"]
+    assert one.meter.usage.calls == 1
+    assert one.meter.usage.input_tokens == 3
+
+
+def test_without_native_n_the_rest_is_asked_for_one_by_one():
+    one = sampler(WithoutN(script=["a", "b", "c"]))
+    assert sorted(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
+    assert one.meter.usage.calls == 3
+    assert one.meter.usage.by_role["critic"].input_tokens == 9
+
+
+@pytest.mark.parametrize("calls", range(1, 12))
+@pytest.mark.parametrize("kind", [ScriptedModel, WithoutN])
+def test_the_request_behind_the_budget_is_never_sent(kind, calls: int):
+    one = sampler(kind(script=lambda _: "x"), calls=calls)
+
+    async def ask_much():
+        return await asyncio.gather(*(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True)
+
+    outcomes = asyncio.run(ask_much())
+    assert len(one.model.requests) == one.meter.usage.calls == min(calls, 5 if kind is ScriptedModel else 20)
+    assert all(isinstance(outcome, list | BudgetExhausted) for outcome in outcomes)
+    assert one.meter.exhausted == (calls < (5 if kind is ScriptedModel else 20))
+
+
+def test_tokens_are_checked_before_the_request():
+    one = sampler(ScriptedModel(script=lambda _: "word " * 10), tokens=60)
+
+    async def until_refused():
+        while True:
+            await one.sample(ASKED)
+
+    with pytest.raises(BudgetExhausted, match=r"tokens.*60"):
+        asyncio.run(until_refused())
+    assert one.meter.usage.input_tokens + one.meter.usage.output_tokens <= 60
+    assert len(one.model.requests) == 4
+
+
+def test_a_request_that_fails_is_counted():
+    one = sampler(ScriptedModel(script=[OSError("down")]))
+    with pytest.raises(OSError, match="down"):
+        asyncio.run(one.sample(ASKED))
+    assert one.meter.usage.calls == 1
+
+
+def test_probability_reads_logprobs_in_one_request():
+    one = sampler(ScriptedModel(script=[0.73]))
+    verdict = asyncio.run(one.probability(ASKED))
+    assert verdict.judged_by == "logprobs"
+    assert verdict.probability == pytest.approx(0.73)
+    assert one.meter.usage.calls == 1
+
+
+def test_probability_falls_back_to_votes():
+    one = sampler(WithoutLogprobs(script=["Yes", "no.", "**Yes**", "perhaps", "YES, surely"]))
+    assert asyncio.run(one.probability(ASKED, votes=5)) == Verdict(0.75, "votes")
+
+
+def test_no_vote_at_all_is_even():
+    assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == Verdict(0.5, "votes")
+
+
+def test_votes_paid_for_count_where_the_budget_ends():
+    verdict = asyncio.run(sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5))
+    assert verdict == Verdict(1.0, "votes")
+
+
+def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
+    model = ScriptedModel(script=["quote\n```", "other\n```"])
+    assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == ["```\nquote\n```", "```\nother\n```"]
+    assert model.requests[0][-1] == AIMessage("```\n")
+
+
+def first_token(*options: tuple[str, float]) -> AIMessage:
+    tops = [{"token": token, "logprob": math.log(p)} for token, p in options]
+    return AIMessage(options[0][0], response_metadata={"logprobs": {"content": [{**tops[0], "top_logprobs": tops}]}})
+
+
+def test_all_spellings_are_folded():
+    reply = first_token(("Yes", 0.3), (" yes", 0.2), ("YES", 0.1), ("No", 0.1), ("no", 0.1), ("Maybe", 0.2))
+    assert probability_of_yes(reply) == pytest.approx(0.75)
+
+
+def test_tokens_before_the_verdict_are_passed_over():
+    reply = first_token(("No", 0.9), ("Yes", 0.1))
+    reply.response_metadata["logprobs"]["content"].insert(0, {"token": "\n", "logprob": 0.0, "top_logprobs": []})
+    assert probability_of_yes(reply) == pytest.approx(0.1)
+
+
+@given(st.floats(0, 1))
+def test_a_verdicts_probability_is_the_one_scripted(p: float):
+    reply = ScriptedModel(script=[p]).invoke("x", logprobs=True)
+    assert probability_of_yes(reply) == pytest.approx(p, abs=1e-9)
+
+
+def test_a_reply_without_logprobs_has_no_probability():
+    assert probability_of_yes(AIMessage("Yes")) is None

@@ -1,0 +1,78 @@
+import asyncio
+import json
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from selfcritic import prompts
+from selfcritic.agent import load
+from selfcritic.agent.errors import InputError, ScriptExhausted
+from selfcritic.agent.models.scripted import ScriptedModel
+
+CLASSIFY = prompts.load().render("classify", context="", question="q", answer="a")
+GENERATE = prompts.load().render("generate", context="", question="q")
+
+
+def test_a_list_is_told_in_order_and_then_ends():
+    model = ScriptedModel(script=["one", "two"])
+    assert [model.invoke("x").text, model.invoke("y").text] == ["one", "two"]
+    with pytest.raises(ScriptExhausted, match="reply number 3"):
+        model.invoke("z")
+
+
+def test_a_mapping_is_told_by_role():
+    model = ScriptedModel(script={"classify": [0.25], "generate": ["draft"]})
+    assert model.invoke(GENERATE).text == "draft"
+    assert model.invoke(CLASSIFY).text == "No"
+    with pytest.raises(ScriptExhausted, match="for 'classify'"):
+        model.invoke(CLASSIFY)
+
+
+def test_a_function_sees_the_messages():
+    assert ScriptedModel(script=lambda messages: messages[-1].text.upper()).invoke("loud").text == "LOUD"
+
+
+def test_an_exception_is_raised_and_the_request_is_kept():
+    model = ScriptedModel(script=[OSError("gone")])
+    with pytest.raises(OSError, match="gone"):
+        model.invoke("x")
+    assert [messages[-1].text for messages in model.requests] == ["x"]
+
+
+def test_a_number_is_a_verdict_with_logprobs():
+    reply = ScriptedModel(script=[0.8]).invoke("x", logprobs=True)
+    first = reply.response_metadata["logprobs"]["content"][0]
+    assert reply.text == first["token"] == "Yes"
+    assert [option["token"] for option in first["top_logprobs"]] == ["Yes", "No"]
+
+
+def test_native_n_takes_n_entries_and_counts_the_prompt_once():
+    result = ScriptedModel(script=["a b", "c"]).generate([[HumanMessage("one two three")]], n=2)
+    messages = [generation.message for generation in result.generations[0]]
+    assert [message.text for message in messages] == ["a b", "c"]
+    assert messages[0].usage_metadata == {"input_tokens": 3, "output_tokens": 3, "total_tokens": 6}
+    assert messages[1].usage_metadata is None
+
+
+def test_streaming_gives_the_same_text_and_usage():
+    async def streamed():
+        return [chunk async for chunk in ScriptedModel(script=["a  long\nreply"]).astream("one")]
+
+    chunks = asyncio.run(streamed())
+    assert "".join(chunk.text for chunk in chunks) == "a  long\nreply"
+    assert len(chunks) > 3
+    assert sum((chunk.usage_metadata or {}).get("output_tokens", 0) for chunk in chunks) == 3
+
+
+def test_a_script_is_read_from_a_file(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({"generate": ["from a file"]}))
+    assert load(f"scripted:{path}").invoke(GENERATE).text == "from a file"
+
+
+@pytest.mark.parametrize("text", ["{", "[[1]]"])
+def test_a_faulty_script_file_is_an_error(tmp_path, text: str):
+    path = tmp_path / "script.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="cannot be read"):
+        load(f"scripted:{path}")
