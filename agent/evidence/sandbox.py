@@ -59,16 +59,19 @@ _CLOSE_UP = r"""
 set -e
 mount -t tmpfs -o size=16m none /tmp
 mount -t tmpfs -o ro none /sys
+done=" "
 while read -r _ place _ options _; do
     case "$place" in /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /tmp | /tmp/*) continue ;; esac
-    case ",$options," in *,ro,*) continue ;; esac
-    mount -o "remount,bind,$options,ro" "$(printf %b "$place")"
+    case "$done,$options," in *" $place "* | *,ro,*) continue ;; esac
+    done="$done$place "
+    case "$place" in *\\*) place=$(printf %b "$place") ;; esac
+    mount -o "remount,bind,$options,ro" "$place"
 done < /proc/self/mounts
 cd /tmp
 "$@" || exit $?
 """
 _UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _CLOSE_UP, "sh")
-_POWERLESS = ("setpriv", "--no-new-privs", "--ambient-caps=-all")
+_POWERLESS = ("setpriv", "--no-new-privs")
 _NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
 _BUBBLEWRAP = "--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys"
 
@@ -141,21 +144,25 @@ def _kill_group(leader: int) -> None:
 @functools.cache
 def _strongest() -> tuple[Isolation, tuple[str, ...]]:
     """The first way of isolation that works on this machine, and the command that goes before the program's."""
-    works = (way for way in _ways() if shutil.which(way[1][0]) and _starts(way[1]))
-    return next(works, ("none", ()))
+    for isolation, (tool, *rest) in _ways():
+        path = shutil.which(tool)  # in full: the program's environment has no PATH
+        if path and _starts((path, *rest)):
+            return isolation, (path, *rest)
+    return "none", ()
 
 
 def _starts(prefix: tuple[str, ...]) -> bool:
-    command = [*prefix, *_PYTHON, "pass"]
+    # An interpreter that cannot reach its own library takes another's, if it finds one.
+    command = [*prefix, *_PYTHON, f"import sys, resource; sys.exit(sys.prefix != {sys.base_prefix!r})"]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env={}, check=False).returncode == 0
 
 
 def _ways() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
     if os.geteuid() == 0:
         # As nobody, since root may fork without limit; with the right to read all where the interpreter is root's own.
-        for rights, gains in (("-all", ()), ("-all,+dac_read_search", ("--ambient-caps=+dac_read_search",))):
-            caps = (f"--bounding-set={rights}", f"--inh-caps={rights}", *gains)
+        for rights in ("-all", "-all,+dac_read_search"):
+            caps = (f"--{kind}={rights}" for kind in ("bounding-set", "inh-caps", "ambient-caps"))
             yield "unshare", ("unshare", *_UNSHARE, *_POWERLESS, *_NOBODY, *caps)
     yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), "--tmpfs", "/tmp", "--chdir", "/tmp")  # noqa: S108 - its own
-    caps = ("--bounding-set=-all", "--inh-caps=-all")
-    yield "unshare", ("unshare", "--user", "--map-root-user", *_UNSHARE, *_POWERLESS, *caps)
+    own = ("--user", "--map-root-user")
+    yield "unshare", ("unshare", *own, *_UNSHARE, *_POWERLESS, "--bounding-set=-all", "--inh-caps=-all")
