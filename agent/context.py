@@ -39,31 +39,65 @@ class Context(BaseModel):
     prompts: str = Field("default", description="Prompt set: default for chat models, plain for small ones.")
     prompt_folder: str | None = Field(None, description="Folder whose files take the place of the set's own.")
 
-    drafts: int = Field(1, ge=1, le=256, description="Drafts drawn at first; the least critiqueable is kept.",
-                        json_schema_extra=_for("generate"))
-    critiques: int = Field(8, ge=1, le=256, description="Critiques drawn of a draft; the most helpful is kept.",
-                           json_schema_extra=_for("critique"))
-    max_rounds: int = Field(3, ge=0, le=100, description="Refinements at most; the first draft is round 0.",
-                            json_schema_extra=_for("classify"))
+    drafts: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Drafts drawn at first; the least critiqueable is kept.",
+        json_schema_extra=_for("generate"),
+    )
+    critiques: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Critiques drawn of a draft; the most helpful is kept.",
+        json_schema_extra=_for("critique"),
+    )
+    max_rounds: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="Refinements at most; the first draft is round 0.",
+        json_schema_extra=_for("classify"),
+    )
     refinement: Literal["conditional", "direct"] = Field(
-        "conditional", description="conditional: by the selected critique; direct: without any critique.",
+        "conditional",
+        description="conditional: by the selected critique; direct: without any critique.",
         json_schema_extra=_for("refine"),
     )
-    accept_below: Probability = Field(0.5, description="A draft with a lower P(critiqueable) is accepted.",
-                                      json_schema_extra=_for("classify"))
-    helpful_above: Probability = Field(0.5, description="A critique must have a higher P(helpful) to be used.",
-                                       json_schema_extra=_for("select"))
-    votes: int = Field(5, ge=1, le=256, description="Votes taken for a probability where there are no log-probs.",
-                       json_schema_extra=_for("classify", "select"))
-    patience: int = Field(2, ge=1, description="Refinements in a row that may bring no gain before a plateau is called.",
-                          json_schema_extra=_for("classify"))
-    min_gain: Probability = Field(0.01, description="Fall of the lowest P(critiqueable) that counts as a gain.",
-                                  json_schema_extra=_for("classify"))
+    accept_below: Probability = Field(
+        0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
+    )
+    helpful_above: Probability = Field(
+        0.5, description="A critique must have a higher P(helpful) to be used.", json_schema_extra=_for("select")
+    )
+    votes: int = Field(
+        5,
+        ge=1,
+        le=256,
+        description="Votes taken for a probability where there are no log-probs.",
+        json_schema_extra=_for("classify", "select"),
+    )
+    patience: int = Field(
+        2,
+        ge=1,
+        description="Refinements in a row that may bring no gain before a plateau is called.",
+        json_schema_extra=_for("classify"),
+    )
+    min_gain: Probability = Field(
+        0.01,
+        description="Fall of the lowest P(critiqueable) that counts as a gain.",
+        json_schema_extra=_for("classify"),
+    )
 
     budget: Budget = Field(Budget(), description="What the whole run may spend.")
     seed: int | None = Field(None, description="Handed to the models that take one: same seed, same run.")
-    max_characters: int = Field(400_000, ge=1, description="Question and context longer than this together are refused.",
-                                json_schema_extra=_for("generate"))
+    max_characters: int = Field(
+        400_000,
+        ge=1,
+        description="Question and context longer than this together are refused.",
+        json_schema_extra=_for("generate"),
+    )
 
     def spec_of(self, part: Part) -> str | BaseChatModel:
         """The model that speaks a part."""

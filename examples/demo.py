@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -50,15 +50,15 @@ def main(
     """Show the loop at work."""
     console.print(NOTICE, style="dim italic")
     if task is not None:
-        raise typer.Exit(0 if show(task) else 1)
+        raise typer.Exit(0 if show(task, seed) else 1)
     seed = secrets.randbelow(10**6) if seed is None else seed
     console.print(f"seed {seed} (the same again: make demo SEED={seed})\n", style="dim")
     for one in fresh_tasks(f"{seed} shown", SHOWN):
-        show(one.question)
+        show(one.question, seed)
     outcomes = asyncio.run(run_all(list(fresh_tasks(f"{seed} counted", count)), seed))
     console.print(summary(outcomes))
     while sys.stdin.isatty() and (typed := console.input("\nA task of your own (Enter ends): ").strip()):
-        show(typed)
+        show(typed, seed)
 
 
 def fresh_tasks(seed: str, count: int) -> Iterator[Task]:
@@ -68,22 +68,24 @@ def fresh_tasks(seed: str, count: int) -> Iterator[Task]:
         yield from (family.generate(rng, SIZES[family.family]) for _ in range(count))
 
 
-def show(question: str) -> bool:
+def show(question: str, seed: int | None = None) -> bool:
     """Run one task with its trace; False where it is of no family."""
     console.rule(style="dim")
     console.print(question, soft_wrap=True)
     with Trace(console) as trace:
-        state: Output = {}
+        graph = create_self_critique(seed=seed).compile()
+        end: dict[str, Any] = {}
         try:
-            for mode, part in create_self_critique().compile().stream({"question": question}, stream_mode=["updates", "values"]):
+            for mode, part in graph.stream({"question": question}, stream_mode=["updates", "values"]):
                 if mode == "values":
-                    state.update(part)
-                for node, update in part.items() if mode == "updates" else ():
+                    end = cast(dict[str, Any], part)
+                    continue
+                for node, update in cast(dict[str, Any], part).items():
                     trace.show(node, update)
         except SelfcriticError as error:
             console.print(str(error), style="red")
             return False
-        trace.end(state["stop_reason"], state["best"], state["usage"])
+        trace.end(end["stop_reason"], end["best"], end["usage"])
     return True
 
 
@@ -92,29 +94,35 @@ async def run_all(tasks: list[Task], seed: int) -> list[Outcome]:
     graph = create_self_critique(model=load("simulated", seed=seed)).compile()
 
     async def run(task: Task) -> Outcome:
-        output = await graph.ainvoke({"question": task.question})
+        output = cast(Output, await graph.ainvoke({"question": task.question}))
         before, after = [
             await asyncio.to_thread(task.is_right, answer) for answer in (output["rounds"][0].answer, output["answer"])
         ]
         progress.advance(bar)
         return Outcome(task, before, after, output)
 
-    with Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
+    with Progress(
+        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
         bar = progress.add_task(f"{len(tasks)} tasks at once", total=len(tasks))
         return await asyncio.gather(*map(run, tasks))
 
 
 def summary(outcomes: list[Outcome]) -> Table:
     """Right answers before and after, by family and by the oracle."""
-    table = Table(title="By the oracle of each family, which the loop never sees", title_justify="left")
-    for name in ("family", "size", "tasks", "right before", "right after", "right made wrong", "calls a task"):
-        table.add_column(name, justify="left" if name == "family" else "right")
+    table = Table(title="Right answers before and after the loop, by oracles that it never sees", title_justify="left")
+    for name in ("family", "size", "tasks", "before", "after", "spoilt", "calls"):
+        table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
     for family, size in SIZES.items():
         mine = [outcome for outcome in outcomes if outcome.task.family == family]
         spoilt = sum(outcome.right_before and not outcome.right_after for outcome in mine)
         calls = sum(outcome.output["usage"].calls for outcome in mine) / len(mine)
-        shares = [sum(rights) / len(mine) for rights in zip(*((o.right_before, o.right_after) for o in mine), strict=True)]
-        table.add_row(family, str(size), str(len(mine)), *(f"{share:.1%}" for share in shares), str(spoilt), f"{calls:.1f}")
+        shares = [
+            sum(rights) / len(mine) for rights in zip(*((o.right_before, o.right_after) for o in mine), strict=True)
+        ]
+        table.add_row(
+            family, str(size), str(len(mine)), *(f"{share:.1%}" for share in shares), str(spoilt), f"{calls:.1f}"
+        )
     return table
 
 

@@ -34,7 +34,7 @@ def create_self_critique(**options: Any) -> StateGraph[State, Context, Input, Ou
 
     def after_classify(state: State, runtime: Runtime[Context]) -> Literal["critique", "refine", "__end__"]:
         if state["stop_reason"] is not None:
-            return END
+            return "__end__"
         direct = defaults.overridden_by(runtime.context).refinement == "direct"
         return "refine" if direct else "critique"
 

@@ -4,12 +4,13 @@ One console serves both a terminal (colours, a spinner while a node works) and a
 """
 
 import difflib
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.status import Status
 from rich.text import Text
 
@@ -54,7 +55,7 @@ class Trace:
 
     def show(self, node: str, update: State) -> None:
         """Print what a node did."""
-        rounds = update["rounds"] if "rounds" in update else []
+        rounds = update.get("rounds", [])
         if node == "generate":
             self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
             self._indented(Text(rounds[-1].answer))
@@ -86,8 +87,8 @@ class Trace:
 
     def _critiques(self, draft: Draft) -> None:
         self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")
-        for critique in sorted(draft.critiques, key=lambda one: one.helpfulness or 0.0, reverse=True):
-            self._indented(_summary(critique))
+        for text, count in Counter(map(_summary, sorted(draft.critiques, key=_rank))).items():
+            self._indented(Text(text + (f"  (×{count})" if count > 1 else "")))
         chosen = next((critique for critique in draft.critiques if critique.selected), None)
         if chosen is not None:
             self._heading("Chosen")
@@ -102,20 +103,18 @@ class Trace:
         self._indented(Text(text, style="dim"))
 
     def _indented(self, text: Text) -> None:
-        self._console.print(Padding(text, (0, 0, 0, 2)) if self._console.is_terminal else Text("  ") + text, soft_wrap=True)
+        for line in text.split(allow_blank=True):
+            self._console.print(Text("  ") + line, soft_wrap=True)
 
 
 def marked(answer: str, comments: Sequence[Comment], plain: bool) -> Text:
     """The answer with every quoted span marked: by colour, or »so« in plain text."""
-    spans = sorted({(c.start, c.end) for c in comments if c.start is not None and c.end is not None})
-    text = Text(answer)
-    if not plain:
-        for start, end in spans:
-            text.stylize("black on yellow", start, end)
-        return text
-    for start, end in reversed(spans):
-        answer = f"{answer[:start]}»{answer[start:end]}«{answer[end:]}"
-    return Text(answer)
+    quoted = {at for c in comments if c.start is not None and c.end is not None for at in range(c.start, c.end)}
+    text = Text()
+    for is_quoted, offsets in itertools.groupby(range(len(answer)), quoted.__contains__):
+        part = "".join(answer[at] for at in offsets)
+        text.append(f"»{part}«" if is_quoted and plain else part, "black on yellow" if is_quoted and not plain else "")
+    return text
 
 
 def diff(before: str, after: str) -> Text:
@@ -125,12 +124,17 @@ def diff(before: str, after: str) -> Text:
     return Text("\n").join(Text(line, style=styles[line[:2]]) for line in lines)
 
 
-def _summary(critique: Critique) -> Text:
-    said = " / ".join(comment.text for comment in critique.comments) or critique.unparsed or "no quote of it stands in the draft"
-    text = Text.assemble((_number(critique.helpfulness), "green" if critique.selected else ""), "  ", said.replace("\n", " "))
-    if critique.invented:
-        text.append(f" ({len(critique.invented)} invented quotes dropped)", style="dim")
-    return text
+def _rank(critique: Critique) -> tuple[bool, float]:
+    """The selected one first, then the most helpful."""
+    return not critique.selected, -(critique.helpfulness or 0.0)
+
+
+def _summary(critique: Critique) -> str:
+    said = (
+        " / ".join(comment.text for comment in critique.comments) or critique.unparsed or "quotes nothing that is there"
+    )
+    dropped = f"  ({len(critique.invented)} invented quotes dropped)" if critique.invented else ""
+    return f"{_number(critique.helpfulness)}  {' '.join(said.split())}{dropped}"
 
 
 def _number(value: float | None) -> str:

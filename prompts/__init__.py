@@ -109,8 +109,11 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
         files |= _overrides(Path(folder), allowed={f"{role}.md" for role in VARIABLES} | _system_files())
     return PromptSet(
         roles={role: _template(role, files.get(f"{role}.md")) for role in VARIABLES},
-        systems={kind: files[f"system.{kind}.md"].read_text("utf-8").strip() for kind in get_args(Kind)
-                 if f"system.{kind}.md" in files},
+        systems={
+            kind: files[f"system.{kind}.md"].read_text("utf-8").strip()
+            for kind in get_args(Kind)
+            if f"system.{kind}.md" in files
+        },
     )
 
 
@@ -128,7 +131,9 @@ def _overrides(folder: Path, allowed: set[str]) -> dict[str, Path]:
         raise PromptError(f"The prompt folder '{folder}' is no folder.")
     files = {path.name: path for path in folder.glob("*.md")}
     if strange := sorted(set(files) - allowed):
-        raise PromptError(f"'{folder}' holds {', '.join(strange)}; a prompt file is one of {', '.join(sorted(allowed))}.")
+        raise PromptError(
+            f"'{folder}' holds {', '.join(strange)}; a prompt file is one of {', '.join(sorted(allowed))}."
+        )
     return files
 
 
@@ -145,7 +150,9 @@ def _template(role: Role, path: Path | None) -> string.Template:
     declared = [name.strip() for name in head.removeprefix("variables:").split(",")]
     for found, how in ((declared, "declares"), (template.get_identifiers(), "uses")):
         if sorted(found) != sorted(VARIABLES[role]):
-            raise PromptError(f"{path} {how} {', '.join(found) or 'none'}; '{role}' is given {', '.join(VARIABLES[role])}.")
+            raise PromptError(
+                f"{path} {how} {', '.join(found) or 'none'}; '{role}' is given {', '.join(VARIABLES[role])}."
+            )
     if body.rstrip().rsplit("\n", 1)[-1].strip() != CUES[role]:
         raise PromptError(f"{path}: the last line must be the cue '{CUES[role]}'.")
     return template

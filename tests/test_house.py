@@ -73,14 +73,20 @@ def test_the_type_checkers_links_point_at_the_rooms():
 @pytest.mark.parametrize("package", ["selfcritic.agent", "selfcritic.graphs", "selfcritic.agent.data.families"])
 def test_public_names_equal_all(package: str):
     module = importlib.import_module(package)
-    names = {name for name, value in vars(module).items() if not name.startswith("_") and not isinstance(value, type(ast))}
+    names = {
+        name for name, value in vars(module).items() if not name.startswith("_") and not isinstance(value, type(ast))
+    }
     assert names == set(module.__all__)
-    assert list(module.__all__) == sorted(module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert list(module.__all__) == sorted(
+        module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
 
 
 def test_importing_the_graphs_imports_nothing_heavy():
     code = "import selfcritic.graphs, sys, json; print(json.dumps(sorted(sys.modules)))"
-    modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    modules = json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
     assert not {"litellm", "torch", "transformers", "openai", "rich", "typer"} & set(modules)
 
 

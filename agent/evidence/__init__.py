@@ -1,0 +1,1 @@
+"""What tools know of an answer; the sandbox that runs text as code."""

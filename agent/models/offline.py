@@ -4,7 +4,7 @@ import math
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -43,7 +43,7 @@ class OfflineModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> ChatResult:
-        replies = self.draw(messages, n, seed)
+        replies = [_until(stop, reply) for reply in self.draw(messages, n, seed)]
         usage = _usage(messages, replies)
         return ChatResult(
             generations=[
@@ -67,13 +67,19 @@ class OfflineModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        [reply] = self.draw(messages, 1, seed)
+        reply = _until(stop, self.draw(messages, 1, seed)[0])
         for piece in re.findall(r"\s*\S+|\s+", reply.text):
-            yield ChatGenerationChunk(message=AIMessageChunk(piece))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield ChatGenerationChunk(
-            message=AIMessageChunk("", usage_metadata=_usage(messages, [reply]), chunk_position="last"),
+            message=AIMessageChunk(content="", usage_metadata=_usage(messages, [reply]), chunk_position="last"),
             generation_info={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs)},
         )
+
+
+def _until(stop: list[str] | None, reply: Reply) -> Reply:
+    """The reply up to the first of the stop sequences."""
+    ends = [at for sequence in stop or [] if (at := reply.text.find(sequence)) >= 0]
+    return replace(reply, text=reply.text[: min(ends)]) if ends else reply
 
 
 def _usage(messages: list[BaseMessage], replies: list[Reply]) -> UsageMetadata:

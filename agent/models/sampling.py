@@ -13,11 +13,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 
@@ -85,7 +86,7 @@ class Sampler:
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
         """Draw n replies. Fewer come back where the budget ends midway; raises BudgetExhausted where none does."""
-        replies = [reply.text for reply in await self._request(messages, n)]
+        replies = await self._texts(messages, n)
         if len(replies) < n:
             replies += await self._one_by_one(messages, range(len(replies), n))
         return replies[:n]
@@ -95,8 +96,8 @@ class Sampler:
         [reply] = await self._request(messages, logprobs=True, top_logprobs=_TOP_LOGPROBS)
         if (probability := probability_of_yes(reply)) is not None:
             return Verdict(probability, "logprobs")
-        replies = [reply.text, *(await self._votes(messages, votes - 1))]
-        said = [vote for reply_text in replies if (vote := _yes_or_no(reply_text)) is not None]
+        texts = [reply.text, *(await self._votes(messages, votes - 1))]
+        said = [vote for text in texts if (vote := _yes_or_no(text)) is not None]
         return Verdict(sum(said) / len(said) if said else 0.5, "votes")
 
     async def continue_from(self, messages: list[BaseMessage], prefix: str, n: int = 1) -> list[str]:
@@ -111,15 +112,20 @@ class Sampler:
 
     async def _one_by_one(self, messages: list[BaseMessage], indices: range) -> list[str]:
         outcomes = await asyncio.gather(
-            *(self._request(messages, index=index) for index in indices), return_exceptions=True
+            *(self._texts(messages, index=index) for index in indices), return_exceptions=True
         )
         faults = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for fault in faults:
             if not isinstance(fault, BudgetExhausted):
                 raise fault
-        return [reply.text for outcome in outcomes if not isinstance(outcome, BaseException) for reply in outcome]
+        return [text for outcome in outcomes if not isinstance(outcome, BaseException) for text in outcome]
 
-    async def _request(self, messages: list[BaseMessage], n: int = 1, index: int = 0, **options: Any) -> list[AIMessage]:
+    async def _texts(self, messages: list[BaseMessage], n: int = 1, index: int = 0) -> list[str]:
+        return [str(reply.text) for reply in await self._request(messages, n, index)]
+
+    async def _request(
+        self, messages: list[BaseMessage], n: int = 1, index: int = 0, **options: Any
+    ) -> list[AIMessage]:
         """Send one request; as many replies as the model gave to it."""
         if self.seed is not None:
             options["seed"] = self.seed + index
@@ -135,7 +141,7 @@ class Sampler:
             metadata=config.get("metadata"),
             **options,
         )
-        replies = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr]
+        replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
         self.meter.charge(self.part, replies[0])  # chat models repeat the usage of the whole request on every reply
         return replies
 

@@ -33,8 +33,6 @@ class ScriptedModel(OfflineModel):
     _told: dict[Role | None, int] = PrivateAttr(default_factory=dict)
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
-    model_config = {"arbitrary_types_allowed": True}
-
     @classmethod
     def from_file(cls, path: str) -> Self:
         """Read a script from a JSON file: a list of entries, or an object of such lists by role."""

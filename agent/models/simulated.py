@@ -54,7 +54,9 @@ class SimulatedModel(OfflineModel):
         """Play the part that the prompt asks for, n times."""
         reading = _read(messages)
         given = seed if seed is not None else self.seed
-        solver = _Solver(self, _task(reading.data.get("question", "")), reading, self._nature if given is None else given)
+        solver = _Solver(
+            self, _task(reading.data.get("question", "")), reading, self._nature if given is None else given
+        )
         asked = secrets.randbits(64) if given is None else [given, *(message.text for message in messages)]
         return [solver.reply(random.Random(f"{asked} {index}")) for index in range(n)]
 

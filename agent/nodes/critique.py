@@ -4,8 +4,8 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.run import Run
 from selfcritic.agent.parsing import ground
+from selfcritic.agent.run import Run
 from selfcritic.agent.state import State
 
 

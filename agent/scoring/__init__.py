@@ -1,0 +1,1 @@
+"""What a critique is worth: helpfulness; one file a score."""

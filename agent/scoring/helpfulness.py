@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.run import Run
 from selfcritic.agent.parsing import body
+from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 
 

@@ -17,7 +17,9 @@ LYON = "```\nLyon\n```\nIt is Paris."
 ROUND = ["critique", "select", "refine", "classify"]
 
 
-def model(drafts=("Lyon",), verdicts=(0.9,), critiques=(LYON,) * 8, scores=(0.8,), mended=(), **more: Any) -> ScriptedModel:
+def model(
+    drafts=("Lyon",), verdicts=(0.9,), critiques=(LYON,) * 8, scores=(0.8,), mended=(), **more: Any
+) -> ScriptedModel:
     script = {
         "generate": list(drafts),
         "classify": list(verdicts),
@@ -32,7 +34,7 @@ def follow(scripted: ScriptedModel, given: Any = QUESTION, **options: Any) -> tu
     """The nodes in the order they ran, and what the run came to."""
     graph = create_self_critique(model=scripted, **options).compile()
     nodes: list[str] = []
-    output: dict[str, Any] = {}
+    output: Any = {}
     for mode, part in graph.stream(given, stream_mode=["updates", "values"]):
         if mode == "updates":
             nodes += part
@@ -69,7 +71,10 @@ def test_usage_is_counted_by_part():
     _, output = follow(model(verdicts=[0.9, 0.1], mended=["Paris"]))
     usage = output["usage"]
     assert {part: spent.calls for part, spent in usage.by_role.items()} == {
-        "generator": 1, "judge": 3, "critic": 1, "refiner": 1,
+        "generator": 1,
+        "judge": 3,
+        "critic": 1,
+        "refiner": 1,
     }  # the critiques are one request, and eight equal ones are scored once
     assert usage.calls == 6
     assert usage.input_tokens == sum(spent.input_tokens for spent in usage.by_role.values()) > 0
@@ -85,7 +90,7 @@ def test_no_helpful_critique():
 
 def test_a_critique_of_invented_quotes_never_wins():
     invented = "```\nMarseille\n```\nIt is Paris."
-    nodes, output = follow(model(critiques=[invented] * 8, scores=[]))
+    _, output = follow(model(critiques=[invented] * 8, scores=[]))
     assert output["stop_reason"] == "no_helpful_critique"
     critique = output["rounds"][0].critiques[0]
     assert (critique.comments, critique.helpfulness) == ([], None)
@@ -94,10 +99,14 @@ def test_a_critique_of_invented_quotes_never_wins():
 
 def test_the_most_helpful_critique_is_the_one_that_mends():
     critiques = [f"```\nLyon\n```\nRemark {number}." for number in range(8)]
-    scripted = model(critiques=critiques, scores=[0.1, 0.7, 0.2, 0.9, 0.6, 0.9, 0.3, 0.4], verdicts=[0.9, 0.1], mended=["Paris"])
+    scripted = model(
+        critiques=critiques, scores=[0.1, 0.7, 0.2, 0.9, 0.6, 0.9, 0.3, 0.4], verdicts=[0.9, 0.1], mended=["Paris"]
+    )
     _, output = follow(scripted)
     assert [critique.selected for critique in output["rounds"][0].critiques].index(True) == 3
-    assert "Remark 3." in next(messages for messages in scripted.requests if "Refinement:" in messages[-1].text)[-1].text
+    assert (
+        "Remark 3." in next(messages for messages in scripted.requests if "Refinement:" in messages[-1].text)[-1].text
+    )
 
 
 def test_max_rounds_counts_refinements():
@@ -114,7 +123,9 @@ def test_no_refinement_allowed():
 
 
 def test_a_plateau_returns_the_best_draft_and_not_the_last():
-    scripted = model(verdicts=[0.9, 0.6, 0.7, 0.8], critiques=[LYON] * 24, scores=[0.8] * 3, mended=["Lyon 1", "Lyon 2", "Lyon 3"])
+    scripted = model(
+        verdicts=[0.9, 0.6, 0.7, 0.8], critiques=[LYON] * 24, scores=[0.8] * 3, mended=["Lyon 1", "Lyon 2", "Lyon 3"]
+    )
     nodes, output = follow(scripted, max_rounds=9)
     assert nodes == ["generate", "classify", *ROUND, *ROUND, *ROUND]
     assert (output["answer"], output["stop_reason"], output["best"]) == ("Lyon 1", "plateau", 1)
@@ -234,8 +245,17 @@ def test_the_options_of_a_run_win_and_the_others_stay():
 
 @pytest.mark.parametrize(
     "options",
-    [{"critiques": 0}, {"drafts": 0}, {"max_rounds": -1}, {"accept_below": 1.5}, {"helpful_above": -0.1},
-     {"votes": 0}, {"kind": "poem"}, {"budget": {"calls": 0}}, {"critics": 3}],
+    [
+        {"critiques": 0},
+        {"drafts": 0},
+        {"max_rounds": -1},
+        {"accept_below": 1.5},
+        {"helpful_above": -0.1},
+        {"votes": 0},
+        {"kind": "poem"},
+        {"budget": {"calls": 0}},
+        {"critics": 3},
+    ],
 )
 def test_options_out_of_bounds_are_refused(options: dict[str, Any]):
     with pytest.raises(ValidationError):

@@ -16,28 +16,26 @@ from dataclasses import dataclass
 from typing import Self
 
 from selfcritic.agent.data.families.quotes import remark, remark_opening, stands, touches
+from selfcritic.agent.data.families.request import POLITE
 from selfcritic.agent.data.families.task import Flaw, Slip, Task
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
-_LONGEST = 1000  # digits of an addend; Python itself converts no more than 4300
+_LONGEST = 1000  # characters of an addend; Python itself converts no more than 4300 digits
 
-_TOKEN = re.compile(rf"[0-9]+!|\.[0-9]+|(?P<number>{_NUMBER})|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
-_ADDS = frozenset("+ plus add adds added adding sum sums summed total addition".split())
-_BETWEEN = frozenset("+ , ; & ( ) and plus to with added".split())
-_AROUND = _ADDS | frozenset(
-    "a all an and answer are at be by calculate can compute could determine do does equal equals evaluate find following "
-    "for get give given hello help hey hi how i if in integers is it just kindly know many math me much need number "
-    "numbers of only out please question reply result show step tell thank thanks the them these this to together two up "
-    "us value want what what's what’s whats when with work working would write you your = ? . , : ; ! ( )".split()
-)
+_TOKEN = re.compile(rf"{_NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
+_SPOILT = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")  # a factorial, a decimal fraction, "1 000"
+_ADDS = frozenset(["+", "plus", "add", "adds", "added", "adding", "sum", "sums", "summed", "total", "addition"])
+_BETWEEN = frozenset(["+", ",", ";", "&", "and", "plus", "to", "with", "added"])
+_AROUND = _ADDS | POLITE | frozenset("=?.,:;!()")
 
 _ANSWER = re.compile(rf"(?P<sign>(?<!\w)[-−])?(?P<number>{_NUMBER})(?:\.(?P<fraction>[0-9]+))?")
 
 _PLACES = ("units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions")
 _DIGIT = re.compile(
-    rf"\b(?P<place>ones|{'|'.join(_PLACES)}|10\^(?P<power>[0-9]{{1,4}}))[ ]digit[ ]should[ ]be\W{{1,4}}(?P<digit>[0-9])(?!,?[0-9])",
+    rf"\b(?P<place>ones|{'|'.join(_PLACES)}|10\^(?P<power>[0-9]{{1,4}})) digit should be"
+    r"\W{1,4}(?P<digit>[0-9])(?!,?[0-9])",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(rf"\bshould be\W{{1,4}}(?P<number>{_NUMBER})", re.IGNORECASE)
@@ -59,17 +57,18 @@ class Addition(Task):
     @classmethod
     def recognise(cls, question: str) -> Self | None:
         """Read numbers to be added; every other word must be one that a request for a sum is made of."""
-        tokens = list(_TOKEN.finditer(question))
-        numbers = [at for at, token in enumerate(tokens) if token["number"]]
-        if len(numbers) < 2:
+        tokens = _TOKEN.findall(question.lower())
+        numbers = [at for at, token in enumerate(tokens) if token[0] in "0123456789"]
+        if len(numbers) < 2 or _SPOILT.search(question):
             return None
         first, last = numbers[0], numbers[-1]
-        around = {token[0].lower() for token in tokens[:first] + tokens[last + 1 :]}
-        between = {token[0].lower() for token in tokens[first:last] if not token["number"]}
-        addends = [tokens[at][0].replace(",", "") for at in numbers]
+        around = {*tokens[:first], *tokens[last + 1 :]}
+        between = set(tokens[first : last + 1]).difference(addends := [tokens[at] for at in numbers])
         if not (around <= _AROUND and between <= _BETWEEN and _ADDS & (around | between)):
             return None
-        return cls(question, tuple(map(int, addends))) if max(map(len, addends)) <= _LONGEST else None
+        if max(map(len, addends)) > _LONGEST:
+            return None
+        return cls(question, tuple(int(addend.replace(",", "")) for addend in addends))
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
@@ -95,7 +94,7 @@ class Addition(Task):
         return _digits(answer, _read(answer)) == self.solution()
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """Find wrong digits, last digit first: mending one leaves the quotes of the others, which end before it, alone."""
+        """Find wrong digits, the last one first: mending it leaves the quotes of the others alone."""
         right, at = self.solution(), _read(answer)
         if not at:
             return [Flaw("form", remark_opening(answer, f"There is no sum here: it should be {right}."))]
@@ -137,11 +136,9 @@ class Addition(Task):
             answer = self.solution()
         at = _read(answer)
         digits = _digits(answer, at)
-        kinds = [
-            [(slipped, how) for slipped, how in kind if slipped not in (digits, self.solution()) and _is_number(slipped)]
-            for kind in (self._carries(digits), _one_off(digits), _swaps(digits), _drops(digits), _doublings(digits))
-        ]
-        slipped, how = rng.choice(rng.choice([kind for kind in kinds if kind]))
+        kinds = (self._carries(digits), _one_off(digits), _swaps(digits), _drops(digits), _doublings(digits))
+        wrong = [[slip for slip in kind if _is_number(slip[0]) and slip[0] != self.solution()] for kind in kinds]
+        slipped, how = rng.choice(rng.choice([kind for kind in wrong if kind]))
         return Slip(_rewrite(answer, at, slipped), how)
 
     def _carries(self, digits: str) -> Iterator[tuple[str, str]]:
@@ -153,7 +150,7 @@ class Addition(Task):
                 yield slipped.lstrip("0") or "0", f"The carry into the {_name(place)} was forgotten."
 
     def mend(self, answer: str, comment: Comment) -> str:
-        """Write the digit or the sum that the comment names into the number; without a number, the sum is the answer."""
+        """Write the digit or the sum that the comment names; without a number, that sum is the answer."""
         at = _read(answer)
         digit, whole = _DIGIT.search(comment.text), _WHOLE.search(comment.text)
         if not at:
@@ -226,8 +223,8 @@ def _rewrite(answer: str, at: list[int], digits: str) -> str:
 
 def _one_off(digits: str) -> Iterator[tuple[str, str]]:
     for at, digit in enumerate(digits):
-        for off in {max(int(digit) - 1, 0), min(int(digit) + 1, 9)}:
-            yield _replace(digits, at, str(off)), f"The {_name(len(digits) - 1 - at)} digit is off by one."
+        for off in ("1", "02", "13", "24", "35", "46", "57", "68", "79", "8")[int(digit)]:
+            yield _replace(digits, at, off), f"The {_name(len(digits) - 1 - at)} digit is off by one."
 
 
 def _swaps(digits: str) -> Iterator[tuple[str, str]]:

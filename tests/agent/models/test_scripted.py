@@ -76,3 +76,7 @@ def test_a_faulty_script_file_is_an_error(tmp_path, text: str):
     path.write_text(text)
     with pytest.raises(InputError, match="cannot be read"):
         load(f"scripted:{path}")
+
+
+def test_a_stop_sequence_ends_the_reply():
+    assert ScriptedModel(script=["one. two; three"]).invoke("x", stop=[";", "."]).text == "one"

@@ -1,0 +1,47 @@
+import pytest
+from pydantic import ValidationError
+
+from selfcritic.agent import Budget, Context, load
+from selfcritic.agent.models.scripted import ScriptedModel
+
+
+def test_a_run_overrides_only_what_it_names():
+    merged = Context(critiques=4, max_rounds=2).overridden_by(Context(critiques=9))
+    assert (merged.critiques, merged.max_rounds) == (9, 2)
+
+
+def test_naming_a_default_overrides_too():
+    assert Context(critiques=4).overridden_by(Context(critiques=8)).critiques == 8
+
+
+def test_no_context_overrides_nothing():
+    context = Context(critiques=4)
+    assert context.overridden_by(None) is context
+
+
+def test_a_part_speaks_with_its_own_model_or_the_common_one():
+    critic = ScriptedModel(script=[])
+    context = Context(model="simulated", critic=critic)
+    assert context.spec_of("critic") is critic
+    assert context.spec_of("judge") == "simulated"
+
+
+def test_any_chat_model_is_taken_and_nothing_else():
+    model = load("simulated")
+    assert Context(model=model).model is model
+    with pytest.raises(ValidationError):
+        Context(model=3)
+
+
+def test_the_schema_shows_bounds_descriptions_and_nodes():
+    properties = Context.model_json_schema()["properties"]
+    assert all("description" in field for field in properties.values())
+    assert properties["critiques"]["minimum"] == 1
+    assert properties["critiques"]["langgraph_nodes"] == ["critique"]
+    assert properties["model"]["type"] == "string"
+
+
+@pytest.mark.parametrize("limits", [{"calls": 0}, {"tokens": -1}, {"dollars": 1}])
+def test_a_budget_out_of_bounds_is_refused(limits):
+    with pytest.raises(ValidationError):
+        Budget(**limits)

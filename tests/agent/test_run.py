@@ -1,0 +1,33 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcritic.agent import Context, Draft, Usage
+from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.run import Run, best_of
+from selfcritic.agent.schemas import RoleUsage
+
+measures = st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1)
+
+
+@given(measures)
+def test_no_draft_is_measured_better_than_the_best(values):
+    rounds = [Draft(answer=str(index), p_critiqueable=value) for index, value in enumerate(values)]
+    best = values[best_of(rounds)]
+    judged = [value for value in values if value is not None]
+    assert best == (min(judged) if judged else None)
+
+
+@given(measures)
+def test_the_earliest_of_equals_is_the_best(values):
+    rounds = [Draft(answer=str(index), p_critiqueable=value) for index, value in enumerate(values)]
+    best = best_of(rounds)
+    assert values[best] not in values[:best]
+
+
+def test_an_update_carries_what_was_spent_before():
+    spent = Usage(calls=3, by_role={"critic": RoleUsage(calls=3)})
+    run = Run({"question": "q", "usage": spent, "answer": "a"}, Context(model=ScriptedModel(script=[])))
+    update = run.update(stop="budget")
+    assert update["usage"] == spent
+    assert update["stop_reason"] == "budget"
+    assert update["messages"][0].text == "a"

@@ -1,0 +1,145 @@
+"""The command line as a person or a program meets it: a real process each."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from selfcritic.graphs.cli import app
+
+LYON = "```\nLyon\n```\nIt is Paris."
+SCRIPT = {
+    "generate": ["Lyon"],
+    "classify": [0.9, 0.1],
+    "critique": [LYON] * 8,
+    "helpfulness": [0.8],
+    "refine": ["Paris"],
+}
+COMMAND = [str(Path(sys.executable).parent / "selfcritic"), "run"]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(SCRIPT))
+    return f"scripted:{path}"
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_the_answer_goes_to_stdout_and_the_trace_to_stderr(script: str):
+    done = run("The capital?", "--model", script)
+    assert (done.returncode, done.stdout) == (0, "Paris\n")
+    for line in ("● Draft 0", "  Lyon", "P(critiqueable) 0.90, by logprobs", "● 8 critiques", "  0.80  It is Paris.",
+                 "● Chosen", "  »Lyon«", "  → It is Paris.", "● Draft 1", "  - Lyon", "  + Paris",
+                 "● Stopped  accepted", "  6 calls"):  # fmt: skip
+        assert line in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_json_is_the_output_state(script: str):
+    done = run("-", "--model", script, "--json", "--quiet", stdin="The capital?")
+    output: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(output) == {"answer", "stop_reason", "p_critiqueable", "best", "rounds", "usage", "messages"}
+    assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
+    comment = output["rounds"][0]["critiques"][0]["comments"][0]
+    assert (comment["quote"], comment["start"], comment["end"], comment["text"]) == ("Lyon", 0, 4, "It is Paris.")
+    assert output["usage"]["calls"] == 6
+
+
+def test_the_environment_names_the_default_model(script: str):
+    assert run("The capital?", "--quiet", SELFCRITIC_MODEL=script).stdout == "Paris\n"
+
+
+def test_the_simulated_model_works_on_what_is_typed_and_says_what_it_is():
+    done = run("What is 128 + 256?", "--model", "simulated?slip=0&invent=0")
+    assert (done.returncode, done.stdout) == (0, "384\n")
+    assert "simulated model: a noisy solver" in done.stderr
+
+
+def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
+    path = tmp_path / "trace.jsonl"
+    run("The capital?", "--model", script, "--trace", str(path))
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    nodes = ["generate", "classify", "critique", "select", "refine", "classify"]
+    assert [event["node"] for event in events] == nodes
+    assert events[0]["update"]["rounds"][0]["answer"] == "Lyon"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["  "], 2, "The question is empty"),
+        (["q", "--model", "gtp-5"], 2, "There is no model 'gtp-5'"),
+        (["q", "--critiques", "0"], 2, "--critiques"),
+        (["q", "--accept-below", "1.5"], 2, "--accept-below"),
+        (["q", "--helpful-above", "-0.1"], 2, "--helpful-above"),
+        (["q", "--max-calls", "0"], 2, "--max-calls"),
+        (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
+        (["q", "--prompt-folder", "/no/such/folder"], 2, "is no folder"),
+        (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
+        (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
+        (["q", "--kind", "summary"], 2, "needs the passage"),
+        (["Why is the sky blue?"], 1, "name a real model: --model"),
+        (["q", "--rounds"], 2, "--rounds"),
+    ],
+)
+def test_bad_usage_is_a_clear_error_and_an_exit_code(arguments: list[str], code: int, complaint: str):
+    result = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_question_of_a_megabyte_is_refused():
+    done = run("-", stdin="What is 1 + 1? " * 70_000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "characters together; at most 400,000" in done.stderr
+
+
+@pytest.mark.parametrize(("hanging", "code", "answer"), [("classify", 0, "Lyon\n"), ("generate", 1, "")])
+def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code: int, answer: str):
+    """A program around the command line whose model never replies to one of the roles."""
+    program = tmp_path / "hangs.py"
+    program.write_text(
+        "import sys, time\n"
+        "from selfcritic.agent import models\n"
+        "from selfcritic.agent.models.scripted import ScriptedModel\n"
+        "from selfcritic.graphs.cli import main\n"
+        "from selfcritic.prompts import read\n"
+        "def script(messages):\n"
+        f"    if read(messages).role == {hanging!r}:\n"
+        f"        open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
+        "        time.sleep(2)\n"
+        "    return 'Lyon'\n"
+        "models.KNOWN['hanging'] = models.Kind('hanging', 'hangs', lambda: ScriptedModel(script=script))\n"
+        "main()\n"
+    )
+    command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--json" if answer == "{" else "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "waiting").exists():
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (code, answer)
+    assert "Traceback" not in stderr
+
+
+def test_models_lists_what_load_knows():
+    listed = CliRunner().invoke(app, ["models"], env={"COLUMNS": "200"}).stdout
+    assert "simulated" in listed
+    assert "scripted:FILE.json" in listed
