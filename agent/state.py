@@ -1,9 +1,10 @@
 """What flows through a graph: JSON- and msgpack-clean, every key typed."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
 from selfcritic.agent.schemas import Draft, StopReason, Usage
 

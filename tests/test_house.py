@@ -87,7 +87,7 @@ def test_importing_the_graphs_imports_nothing_heavy():
     modules = json.loads(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )
-    assert not {"litellm", "torch", "transformers", "openai", "rich", "typer"} & set(modules)
+    assert not {"litellm", "torch", "transformers", "openai", "typer"} & set(modules)
 
 
 def test_langgraph_json_lists_graphs_that_load_without_a_checkpointer():

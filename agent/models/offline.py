@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _LEAST_LOGPROB = -100.0
@@ -28,6 +29,8 @@ class Reply:
 
 class OfflineModel(BaseChatModel):
     """A chat model whose replies are computed here. Takes `n`, `seed` and `logprobs` as providers do."""
+
+    model_config = ConfigDict(extra="forbid")
 
     @abstractmethod
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:

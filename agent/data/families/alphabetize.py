@@ -29,8 +29,6 @@ from selfcritic.agent.data.families.words import COMMON
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 
-_LONGEST = 10_000  # characters of the words of a task
-
 _TIMES = r"once|twice|[0-9]{1,4} times"
 _QUOTED = rf"[\"'“”‘’`*]{{0,3}}(?P<%s>{WORD})[\"'“”‘’`*]{{0,3}}"
 _CLAIM = re.compile(
@@ -57,8 +55,6 @@ class Alphabetize(Task):
     def recognise(cls, question: str) -> Self | None:
         """Read a request for alphabetical order and a list of nothing but words."""
         listed = words_to_sort(question)
-        if len(listed) > _LONGEST:
-            raise InputError(f"alphabetize: give at most {_LONGEST} characters of words, not {len(listed)}")
         lines = [(line, find_words(line, 0, len(line))) for line in listed.splitlines() if line.strip()]
         words = tuple(line[slice(*span)] for line, spans in lines for span in spans)
         if len(words) < 2 or not all(spans for _, spans in lines):
@@ -113,24 +109,22 @@ class Alphabetize(Task):
         return self._read(answer).names == self._sorted
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """Find words too many, from the last to the first, then the misplaced and missing, in their order."""
+        """Find words too many, from the last to the first, then the misplaced and missing in their order."""
         listing = self._read(answer)
         names = listing.names
         if not names:
             return [Flaw("form", remark_opening(answer, f"There is no list here: it should be {self.solution()}."))]
         well, misplaced, missing = self._judge(names)
-        surplus = [at for at in reversed(range(len(names))) if at not in well | misplaced]
+        kept = well | misplaced
+        surplus = [at for at in reversed(range(len(names))) if at not in kept]
         moves = [(key(names[at]), at, "misplaced") for at in misplaced]
-        there = sorted((key(names[at]), at) for at in well | misplaced)
+        there = sorted((key(names[at]), at) for at in kept)
         for place in map(key, missing):
             # The word before the gap is quoted; where that is missing too, the nearest one before it.
             before = bisect_left(there, (place, -1)) - 1
             moves.append((place, there[max(before, 0)][1], "missing"))
-        doubled = [at for at in surplus if names[at] in self._spellings]
-        foreign = [at for at in surplus if names[at] not in self._spellings]
         return [
-            *(Flaw("doubled", self._doubled(listing, at, names.count(names[at]))) for at in doubled),
-            *(Flaw("foreign", _foreign(listing, at)) for at in foreign),
+            *(self._surplus(listing, at) for at in surplus),
             *(Flaw(kind, self._displaced(listing, at, kind, name)) for (_, name), at, kind in sorted(moves)),
         ]
 
@@ -145,6 +139,12 @@ class Alphabetize(Task):
                 room[names[at]] -= 1
                 kept.add(at)
         return kept & run, kept - run, list(room.elements())
+
+    def _surplus(self, listing: Listing, at: int) -> Flaw:
+        name = listing.names[at]
+        if name not in self._spellings:
+            return Flaw("foreign", _foreign(listing, at))
+        return Flaw("doubled", self._doubled(listing, at, listing.names.count(name)))
 
     def _doubled(self, listing: Listing, at: int, count: int) -> Comment:
         """Quote the word and the one before it: the word alone would be found where it stands first."""
@@ -205,7 +205,7 @@ class Alphabetize(Task):
             return answer
         words, word = listing.words, claim["word"]
         if not claim["missing"]:
-            at = self._meant(listing, comment, self._name(word))
+            at = self._meant(listing, comment, claim)
             if at is None:
                 return answer
             word = words.pop(at)
@@ -216,9 +216,10 @@ class Alphabetize(Task):
             words.insert(before[-1] + 1 if before else 0, word)
         return listing.rewrite(words) if words else answer
 
-    def _meant(self, listing: Listing, comment: Comment, name: str) -> int | None:
-        """Which of the words of a name the comment is about: rather one that stands badly, then one that is quoted."""
-        well, touched = self._judge(listing.names)[0], listing.touched(comment)
+    def _meant(self, listing: Listing, comment: Comment, claim: re.Match[str]) -> int | None:
+        """Which word of the claim's name is meant: the one quoted, but rather one out of order where that is claimed."""
+        well = self._judge(listing.names)[0] if claim["misplaced"] else set()
+        touched, name = listing.touched(comment), self._name(claim["word"])
         own = [at for at, other in enumerate(listing.names) if other == name]
         return max(own, key=lambda at: (at not in well, at in touched, at)) if touched.intersection(own) else None
 

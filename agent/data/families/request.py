@@ -2,6 +2,8 @@
 
 import re
 
+from selfcritic.agent.errors import InputError
+
 _POLITE = """
 a all an and answer are at be by calculate can compute could determine do does equal equals evaluate find following for
 from get give given hello help hey hi how i if in integers into is it items just kindly know like list listed many math
@@ -14,7 +16,7 @@ POLITE = frozenset(_POLITE.split())
 
 _ORDERS = frozenset(["alphabetical", "alphabetically", "alphabetise", "alphabetize", "alphabetized", "a-z", "z"])
 _ASKING = _ORDERS | POLITE | frozenset(["arrange", "arranged", "order", "ordered", "put", "sort", "sorted"])
-_LONGEST_LINE = 10_000
+_LONGEST = 10_000  # characters to be sorted
 _THANKS = re.compile(r"(?<=[.!?])\s+(?:please|thanks|thank you)[.!\s]*\Z", re.IGNORECASE)
 
 
@@ -23,11 +25,15 @@ def words_to_sort(question: str) -> str:
     question = _THANKS.sub("", question.strip())
     mark = next((mark for mark in (":", "\n") if mark in question), None)
     asking, _, listed = question.partition(mark) if mark else ("", "", "")
-    if not mark and len(question) <= _LONGEST_LINE:
+    if not mark and len(question) <= _LONGEST:
         said = re.finditer(r"\S+", question)
         other = [word for word in said if word[0].lower().strip(",.?!") not in _ASKING]
         start, end = (other[0].start(), other[-1].end()) if other else (0, 0)
         asking, listed = question[:start] + question[end:], question[start:end]
     words = {*re.findall(r"[^\W\d](?:[\w'’-]*\w)?", asking.lower())}
     orders = words & _ORDERS or (words & {"sort", "order", "arrange"} and words & {"words", "names"})
-    return listed if orders and words <= _ASKING else ""
+    if not orders or not words <= _ASKING:
+        return ""
+    if len(listed) > _LONGEST:
+        raise InputError(f"alphabetize: give at most {_LONGEST} characters of words, not {len(listed)}")
+    return listed
