@@ -35,6 +35,13 @@ class Context(BaseModel):
     )
     refiner: OptionalModelSpec = Field(None, description="Model that mends.", json_schema_extra=_for("refine"))
 
+    fallbacks: dict[Part, list[ModelSpec]] = Field(
+        default_factory=dict, description="By part, the models tried in order where its own is down."
+    )
+    temperatures: dict[Part, float] = Field(
+        default_factory=dict, description="By part, the temperature asked for; the model's own where there is none."
+    )
+
     kind: Kind = Field("question", description="What is answered: a question, a summary of the context, or code.")
     prompts: str = Field("default", description="Prompt set: default for chat models, plain for small ones.")
     prompt_folder: str | None = Field(None, description="Folder whose files take the place of the set's own.")
@@ -103,6 +110,11 @@ class Context(BaseModel):
         """The model that speaks a part."""
         own: str | BaseChatModel | None = getattr(self, part)
         return self.model if own is None else own
+
+    @property
+    def is_self_graded(self) -> bool:
+        """Whether one model both drafts and criticises."""
+        return self.spec_of("generator") == self.spec_of("critic")
 
     def overridden_by(self, other: "Context | None") -> "Context":
         """These options with those that `other` was given explicitly in their place."""

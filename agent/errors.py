@@ -17,6 +17,15 @@ class UnknownTaskError(SelfcriticError):
     """The simulated model was asked something outside its task families."""
 
 
+class ModelError(SelfcriticError):
+    """A model could not be made to reply; the message has the provider's words and what to do."""
+
+    def __init__(self, message: str, *, is_rejection: bool = False) -> None:
+        super().__init__(message)
+        self.is_rejection = is_rejection
+        """Whether the provider would not take the request as it was, so that another form of it may do."""
+
+
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
     """The next request would exceed the run's budget; it was not sent."""
 

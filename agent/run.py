@@ -7,9 +7,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
+from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.models import shared
-from selfcritic.agent.models.sampling import Meter, Sampler
-from selfcritic.agent.schemas import Draft, StopReason
+from selfcritic.agent.models.meter import Meter
+from selfcritic.agent.models.sampling import Sampler
+from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
 
 
@@ -19,7 +21,10 @@ class Run:
     def __init__(self, state: State, context: Context) -> None:
         self.state = state
         self.context = context
+        self.failure: SelfcriticError | None = None
+        """The last failure of this step that was passed over because others brought what it did not."""
         self._meter = Meter(context.budget, state.get("usage"))
+        self._methods = {part: method.model_copy(deep=True) for part, method in state.get("methods", {}).items()}
         self._prompts = prompts.load(context.prompts, context.prompt_folder)
 
     @property
@@ -32,29 +37,42 @@ class Run:
         """The draft being worked on."""
         return self.rounds[-1]
 
-    @property
-    def out_of_budget(self) -> bool:
-        """Whether a request of this step was refused."""
-        return self._meter.exhausted
-
     def sampler(self, part: Part) -> Sampler:
         """The model that speaks a part, on the run's meter."""
-        return Sampler(shared(self.context.spec_of(part)), part, self._meter, self.context.seed)
+        specs = [self.context.spec_of(part), *self.context.fallbacks.get(part, [])]
+        return Sampler(
+            models=[shared(spec) for spec in specs],
+            part=part,
+            meter=self._meter,
+            seed=self.context.seed,
+            temperature=self.context.temperatures.get(part),
+            method=self._methods.setdefault(part, Method()),
+        )
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
         question, context = self.state["question"], self.state.get("context", "")
         return self._prompts.render(role, self.context.kind, question=question, context=context, **data)
 
-    def update(self, stop: StopReason | None = None, **changes: Any) -> State:
+    def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
         """A node's update: its changes, what has been spent, and the ending where the run stops here."""
+        if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
+            changes["error"] = str(stop)
         if stop is not None:
-            changes |= {"stop_reason": stop, "messages": [AIMessage(changes.get("answer", self.state.get("answer")))]}
-        return cast(State, {"usage": self._meter.usage, **changes})
+            changes["stop_reason"] = reason_of(stop)
+            changes["messages"] = [AIMessage(changes.get("answer", self.state.get("answer")))]
+        return cast(State, {"usage": self._meter.usage, "methods": self._methods, **changes})
 
     def with_draft(self, draft: Draft) -> list[Draft]:
         """The rounds with the draft being worked on replaced."""
         return [*self.rounds[:-1], draft]
+
+
+def reason_of(stop: StopReason | SelfcriticError) -> StopReason:
+    """The stop reason that a failure amounts to once there is a draft."""
+    if isinstance(stop, SelfcriticError):
+        return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
+    return stop
 
 
 def best_of(rounds: Sequence[Draft]) -> int:

@@ -81,22 +81,37 @@ class RoleUsage(Record):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
-    cost_usd: float | None = None
-    """None where the price is not known."""
+    cost_usd: float | None = 0.0
+    """In US dollars; None once a reply came whose price is not known."""
 
 
 class Usage(RoleUsage):
     """What a run has spent, in all and by role."""
 
+    seconds: float = 0.0
+    """Time in the nodes of the loop."""
     by_role: dict[str, RoleUsage] = {}
+
+
+class Method(Record):
+    """How a part's model was asked, as far as it was found out."""
+
+    n: Literal["native", "concurrent"] | None = None
+    """Several replies in one request, or one request a reply."""
+    probability: Literal["logprobs", "votes"] | None = None
+    refused: list[str] = []
+    """Parameters that the provider does not take; they are not sent again in this run."""
 
 
 class Budget(Record):
     """What a run may spend over all roles; None is no limit.
 
     `calls` is exact: request number `calls + 1` is never sent. `tokens` is checked before each request against what
-    was spent and the request's own estimated input; only replies already under way can carry a run past it.
+    was spent and the request's own estimated input, `cost_usd` against what was spent; only replies already under way
+    can carry a run past them. `seconds` breaks off even a request that hangs.
     """
 
     calls: int | None = Field(default=None, ge=1)
     tokens: int | None = Field(default=None, ge=1)
+    cost_usd: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)

@@ -6,7 +6,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
-from selfcritic.agent.schemas import Draft, StopReason, Usage
+from selfcritic.agent.schemas import Draft, Method, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
@@ -30,6 +30,12 @@ class Output(TypedDict, total=False):
     """The round whose draft is the answer."""
     rounds: list[Draft]
     usage: Usage
+    methods: dict[str, Method]
+    """By part, how its model was asked: native n or not, log-probs or votes."""
+    self_graded: bool
+    """Whether one model both drafted and criticised."""
+    error: str | None
+    """The failure that ended the run, where the stop reason is `model_error`."""
     messages: Annotated[list[AnyMessage], add_messages]
 
 

@@ -33,6 +33,7 @@ _ENDINGS: dict[StopReason, str] = {
     "plateau": "the last refinements brought nothing",
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
+    "model_error": "a model failed",
     "interrupted": "interrupted",
 }
 

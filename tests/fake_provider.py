@@ -164,7 +164,7 @@ class FakeProvider:
         if received.fault and kind == "status":
             return _error(received.fault, request.headers.get("Authorization", "").removeprefix("Bearer "))
         if refused := [name for name in _extras(body) if self.support[name] == "reject"]:
-            return _error(Fault("status", self.rejects_with, message=f"Unsupported parameter: '{refused[0]}'."))
+            return _error(Fault("status", self.rejects_with, message=f"Unsupported parameter: '{refused[0]}'."), "")
         completion, tokens = self._complete(body, kind)
         text = _events(completion, body) if body.get("stream") else json.dumps(completion)
         sent = _half(text) if kind in _BROKEN else text
@@ -249,7 +249,7 @@ def _events(completion: Body, body: Body) -> str:
     chunks: list[Body] = []
     for choice in choices:
         index, message = choice["index"], choice["message"]
-        words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [None]
+        words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
         deltas = [{**message, "content": word} for word in words]
         chunks += [{"index": index, "delta": delta, "finish_reason": None} for delta in deltas]
         chunks[-1]["logprobs"] = choice["logprobs"]

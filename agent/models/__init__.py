@@ -34,6 +34,12 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
     return ScriptedModel.from_file(path, **options)
 
 
+def _litellm(model: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.litellm import LiteLLMModel
+
+    return LiteLLMModel(model=model, **options)
+
+
 KNOWN: Mapping[str, Kind] = {
     "simulated": Kind(
         "simulated[?slip=0.5&seed=1…]",
@@ -41,31 +47,44 @@ KNOWN: Mapping[str, Kind] = {
         _simulated,
     ),
     "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
+    "litellm": Kind(
+        "PROVIDER/MODEL",
+        "any model that litellm knows: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
+        _litellm,
+    ),
 }
 
 
 def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """The chat model that a spec names; a chat model is handed back as it is.
 
-    Options are the model's own fields; a spec may carry them behind a question mark: "simulated?slip=0.3&seed=7".
-    Raises UnknownModelError for a name or an option that there is not.
+    Options are the model's own fields; a spec may carry them behind a question mark: "simulated?slip=0.3&seed=7",
+    "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Raises UnknownModelError for a name or an option that there is not.
     """
     if isinstance(spec, BaseChatModel):
         return spec
     name, _, query = spec.partition("?")
-    name, _, rest = name.partition(":")
-    if name not in KNOWN:
+    kind, arguments = _kind(name)
+    if kind is None:
         raise UnknownModelError(f"There is no model '{spec}'. Known are: {', '.join(k.spec for k in KNOWN.values())}.")
     try:
-        return KNOWN[name].make(*([rest] if rest else []), **dict(parse_qsl(query)), **options)
+        return kind.make(*arguments, **dict(parse_qsl(query)), **options)
     except (TypeError, ValidationError) as error:
-        raise UnknownModelError(f"The model '{spec}' cannot be made: {_reason(error)}") from error
+        raise UnknownModelError(f"The model '{name}' cannot be made: {_reason(error)}") from None
+
+
+def _kind(name: str) -> tuple[Kind | None, list[str]]:
+    """The kind of model that a name is of, and what is told to its maker; a name with a slash is a provider's."""
+    if "/" in name and name.partition(":")[0] not in KNOWN:
+        return KNOWN["litellm"], [name]
+    kind, _, rest = name.partition(":")
+    return (KNOWN.get(kind) if kind != "litellm" else None), [rest] if rest else []
 
 
 def _reason(error: TypeError | ValidationError) -> str:
     if isinstance(error, TypeError):
         return f"it is named '{KNOWN['scripted'].spec}'."
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()) + "."
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)) + "."
 
 
 @functools.lru_cache(maxsize=64)

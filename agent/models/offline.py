@@ -54,7 +54,11 @@ class OfflineModel(BaseChatModel):
                     message=AIMessage(
                         reply.text,
                         usage_metadata=usage if index == 0 else None,
-                        response_metadata={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs)},
+                        response_metadata={
+                            "model_name": self._llm_type,
+                            "logprobs": _logprobs(reply, logprobs),
+                            "cost_usd": 0.0,
+                        },
                     )
                 )
                 for index, reply in enumerate(replies)
@@ -75,7 +79,7 @@ class OfflineModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield ChatGenerationChunk(
             message=AIMessageChunk(content="", usage_metadata=_usage(messages, [reply]), chunk_position="last"),
-            generation_info={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs)},
+            generation_info={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs), "cost_usd": 0.0},
         )
 
 

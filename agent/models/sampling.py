@@ -1,70 +1,37 @@
 """The three verbs of the nodes over any chat model: sample, probability, continue_from.
 
-Each has its natural way and an honest fallback, and counts every request before it is sent:
+Each has its natural way and an honest fallback, and `Method` says which was used:
 
 - `sample` draws n replies in one request where the model honours `n`, else one request a reply, at once;
 - `probability` reads P(Yes) over {Yes, No} off the first token's log-probs (paper 1: a binary token classifier), else
   takes the share of Yes among votes;
 - `continue_from` hands the model the beginning of its own reply, which it continues.
+
+Every attempt at a request is counted before it is sent. A parameter that the provider rejects is not sent again.
 """
 
 import asyncio
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 
-from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.schemas import Budget, RoleUsage, Usage
+from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
+from selfcritic.agent.models.failures import ModelReplyError, explain, kind_of
+from selfcritic.agent.models.meter import Meter
+from selfcritic.agent.models.retry import attempts
+from selfcritic.agent.schemas import Method
 
 _TOP_LOGPROBS = 20
-
-
-class Meter:
-    """Counts what a run spends, over all its parts, and refuses the request that its budget does not cover."""
-
-    def __init__(self, budget: Budget, usage: Usage | None = None) -> None:
-        self.budget = budget
-        self.usage = usage.model_copy(deep=True) if usage else Usage()
-        self.exhausted = False
-        """Whether a request was refused."""
-
-    def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
-        """Count a request that is about to be sent; raises BudgetExhausted instead where it must not be."""
-        if not self._covers(messages):
-            self.exhausted = True
-            raise BudgetExhausted(
-                f"The budget ({self.budget.model_dump(exclude_none=True)}) does not cover the next request."
-            )
-        for usage in self._accounts(part):
-            usage.calls += 1
-
-    def _covers(self, messages: Sequence[BaseMessage]) -> bool:
-        calls, tokens = self.budget.calls, self.budget.tokens
-        if calls is not None and self.usage.calls >= calls:
-            return False
-        spent = self.usage.input_tokens + self.usage.output_tokens
-        return tokens is None or spent + count_tokens_approximately(messages) <= tokens
-
-    def charge(self, part: str, message: AIMessage) -> None:
-        """Add the tokens that a reply says it took."""
-        if (told := message.usage_metadata) is None:
-            return
-        for usage in self._accounts(part):
-            usage.input_tokens += told["input_tokens"]
-            usage.output_tokens += told["output_tokens"]
-            usage.cached_tokens += told.get("input_token_details", {}).get("cache_read", 0)
-
-    def _accounts(self, part: str) -> tuple[RoleUsage, RoleUsage]:
-        return self.usage, self.usage.by_role.setdefault(part, RoleUsage())
+_OPTIONAL = ("logprobs", "n", "seed", "temperature")
+"""Parameters that a provider may reject and the verbs can do without."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +44,34 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Sampler:
-    """One model in one part of a run."""
+    """One part of a run: the model that speaks it, and those that stand in where it is down."""
 
-    model: BaseChatModel
+    models: Sequence[BaseChatModel]
     part: str
     meter: Meter
     seed: int | None = None
+    temperature: float | None = None
+    method: Method = field(default_factory=Method)
+    """What was found of the model so far, changed in place."""
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
-        """Draw n replies. Fewer come back where the budget ends midway; raises BudgetExhausted where none does."""
-        replies = await self._texts(messages, n)
-        if len(replies) < n:
-            replies += await self._one_by_one(messages, range(len(replies), n))
-        return replies[:n]
+        """Draw n replies. Fewer come back where the budget or the model ends midway; raises where none does."""
+        native = n > 1 and "n" not in self.method.refused
+        replies = await self._texts(messages, n) if native else []
+        if n > 1:
+            self.method.n = "native" if len(replies) > 1 else "concurrent"
+            if native and len(replies) == 1:
+                self.method.refused.append("n")
+        return (replies + await self._one_by_one(messages, range(len(replies), n), bool(replies)))[:n]
 
     async def probability(self, messages: list[BaseMessage], votes: int = 5) -> Verdict:
         """P(Yes) to the question that the messages ask."""
-        [reply] = await self._request(messages, logprobs=True, top_logprobs=_TOP_LOGPROBS)
+        [reply, *_] = await self._request(messages, logprobs=True)
         if (probability := probability_of_yes(reply)) is not None:
+            self.method.probability = "logprobs"
             return Verdict(probability, "logprobs")
-        texts = [reply.text, *(await self._votes(messages, votes - 1))]
+        self.method.probability = "votes"
+        texts = [str(reply.text), *(await self._votes(messages, votes - 1))]
         said = [vote for text in texts if (vote := _yes_or_no(text)) is not None]
         return Verdict(sum(said) / len(said) if said else 0.5, "votes")
 
@@ -107,42 +82,94 @@ class Sampler:
     async def _votes(self, messages: list[BaseMessage], n: int) -> list[str]:
         try:
             return await self.sample(messages, n) if n else []
-        except BudgetExhausted:
+        except (BudgetExhausted, ModelError):
             return []  # the vote already paid for counts
 
-    async def _one_by_one(self, messages: list[BaseMessage], indices: range) -> list[str]:
+    async def _one_by_one(self, messages: list[BaseMessage], indices: range, is_more: bool) -> list[str]:
+        """One request a reply, all at once. What arrives is kept; a failure raises only where there is nothing."""
         outcomes = await asyncio.gather(
             *(self._texts(messages, index=index) for index in indices), return_exceptions=True
         )
-        faults = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        for fault in faults:
-            if not isinstance(fault, BudgetExhausted):
-                raise fault
-        return [text for outcome in outcomes if not isinstance(outcome, BaseException) for text in outcome]
+        for failure in (outcome for outcome in outcomes if isinstance(outcome, BaseException)):
+            if not isinstance(failure, BudgetExhausted | ModelError):
+                raise failure
+        texts = [text for outcome in outcomes if isinstance(outcome, list) for text in outcome[:1]]
+        if not texts and not is_more and isinstance(outcomes[0], BaseException):
+            raise outcomes[0]
+        return texts
 
     async def _texts(self, messages: list[BaseMessage], n: int = 1, index: int = 0) -> list[str]:
         return [str(reply.text) for reply in await self._request(messages, n, index)]
 
     async def _request(
-        self, messages: list[BaseMessage], n: int = 1, index: int = 0, **options: Any
+        self, messages: list[BaseMessage], n: int = 1, index: int = 0, logprobs: bool = False
     ) -> list[AIMessage]:
-        """Send one request; as many replies as the model gave to it."""
-        if self.seed is not None:
-            options["seed"] = self.seed + index
-        if n > 1:
-            # A stream listener would turn the request into a stream, which carries a single reply.
-            options |= {"n": n, "stream": False}
+        """One request, answered by the first model that is up; without what the provider does not take."""
+        wanted = {
+            "n": n if n > 1 else None,
+            "logprobs": logprobs or None,
+            "seed": None if self.seed is None else self.seed + index,
+            "temperature": self.temperature,
+        }
+        while True:
+            options = {name: v for name, v in wanted.items() if v is not None and name not in self.method.refused}
+            try:
+                async with self.meter.in_time():
+                    return await self._first_that_is_up(messages, options)
+            except ModelError as error:
+                if not (error.is_rejection and options):
+                    raise
+                self.method.refused += _blamed(str(error), list(options))
+
+    async def _first_that_is_up(self, messages: list[BaseMessage], options: dict[str, Any]) -> list[AIMessage]:
+        for model in self.models[:-1]:
+            try:
+                return await self._with_retries(model, messages, options)
+            except ModelError as error:
+                if error.is_rejection:
+                    raise
+        return await self._with_retries(self.models[-1], messages, options)
+
+    async def _with_retries(
+        self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
+    ) -> list[AIMessage]:
+        try:
+            async for attempt in attempts():
+                with attempt:
+                    return await self._attempt(model, messages, options)
+        except SelfcriticError as error:
+            if isinstance(error, ModelReplyError) or kind_of(error) != "unknown":
+                raise ModelError(explain(error), is_rejection=kind_of(error) == "rejected") from None
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model's client raises, no draft may be lost for it
+            rejected = kind_of(error) == "rejected" or isinstance(error, TypeError)
+            raise ModelError(explain(error), is_rejection=rejected) from None  # its text may hold a key
+        raise AssertionError("attempts end with a reply or an error")
+
+    async def _attempt(
+        self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
+    ) -> list[AIMessage]:
         self.meter.reserve(self.part, messages)
+        if "logprobs" in options:
+            options = {**options, "top_logprobs": _TOP_LOGPROBS}
+        if "n" in options:
+            # A stream listener would turn the request into a stream, which carries a single reply.
+            options = {**options, "stream": False}
         config = ensure_config()
-        result = await self.model.agenerate_prompt(
-            [ChatPromptValue(messages=messages)],
-            callbacks=config.get("callbacks"),
-            tags=[*config.get("tags", []), f"selfcritic:{self.part}"],
-            metadata=config.get("metadata"),
-            **options,
-        )
+        try:
+            result = await model.agenerate_prompt(
+                [ChatPromptValue(messages=messages)],
+                callbacks=config.get("callbacks"),
+                tags=[*config.get("tags", []), f"selfcritic:{self.part}"],
+                metadata=config.get("metadata"),
+                **options,
+            )
+        except ModelReplyError as error:
+            self.meter.charge(self.part, error.usage, error.cost_usd)
+            raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
-        self.meter.charge(self.part, replies[0])  # chat models repeat the usage of the whole request on every reply
+        # Chat models repeat the usage of the whole request on every reply.
+        self.meter.charge(self.part, replies[0].usage_metadata, replies[0].response_metadata.get("cost_usd"))
         return replies
 
 
@@ -162,3 +189,9 @@ def probability_of_yes(reply: AIMessage) -> float | None:
 def _yes_or_no(text: str) -> bool | None:
     match = re.match(r"\W*(yes|no)\b", text, re.IGNORECASE)
     return match[1].lower() == "yes" if match else None
+
+
+def _blamed(complaint: str, options: Sequence[str]) -> list[str]:
+    """The parameters that a rejection names; the first that can be done without where it names none."""
+    named = [name for name in options if re.search(rf"\b(?:top_)?{name}\b", complaint, re.IGNORECASE)]
+    return named or [name for name in _OPTIONAL if name in options][:1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.models.sampling import Verdict
 from selfcritic.agent.run import Run, best_of
 from selfcritic.agent.schemas import Candidate, Draft, StopReason
@@ -19,9 +19,9 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
     verdicts = await asyncio.gather(*(_judge(run, candidate.answer) for candidate in candidates))
     rounds = run.with_draft(_least_critiqueable(run.draft, candidates, verdicts))
-    best = best_of(rounds)
+    best, ending = best_of(rounds), _ending(rounds, runtime.context)
     return run.update(
-        stop="budget" if None in verdicts else _ending(rounds, runtime.context),
+        stop=ending if ending == "accepted" else run.failure or ending,
         rounds=rounds,
         best=best,
         answer=rounds[best].answer,
@@ -30,10 +30,11 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _judge(run: Run, answer: str) -> Verdict | None:
-    """None where the budget does not cover it."""
+    """None where no verdict could be had; the run ends for it."""
     try:
         return await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.votes)
-    except BudgetExhausted:
+    except SelfcriticError as failure:
+        run.failure = failure
         return None
 
 

@@ -27,6 +27,8 @@ async def generate(state: State, runtime: Runtime[Context]) -> State:
         best=0,
         p_critiqueable=None,
         stop_reason=None,
+        self_graded=context.is_self_graded,
+        error=None,
     )
 
 

@@ -4,7 +4,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Draft
@@ -16,8 +16,8 @@ async def refine(state: State, runtime: Runtime[Context]) -> State:
     run = Run(state, runtime.context)
     try:
         [text] = await run.sampler("refiner").sample(_messages(run))
-    except BudgetExhausted:
-        return run.update(stop="budget")
+    except SelfcriticError as failure:
+        return run.update(stop=failure)
     answer = text.strip()
     earlier = next((draft for draft in run.rounds if _same(draft.answer, answer)), None)
     if earlier is None:

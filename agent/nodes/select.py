@@ -19,7 +19,7 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
         for index, (critique, score) in enumerate(zip(run.draft.critiques, scores, strict=True))
     ]
     return run.update(
-        stop=None if best is not None else "budget" if run.out_of_budget else "no_helpful_critique",
+        stop=None if best is not None else run.failure or "no_helpful_critique",
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": critiques})),
     )
 

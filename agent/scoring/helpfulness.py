@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 
 
 async def helpfulness(run: Run, critiques: Sequence[Critique]) -> list[float | None]:
-    """A score a critique; equal critiques are asked once. None where there is nothing to score, or no budget left.
+    """A score a critique; equal critiques are asked once. None where nothing can be scored or no verdict be had.
 
     A critique of which nothing stands but invented quotes has nothing to score, so it never wins.
     """
@@ -24,5 +24,6 @@ async def _score(run: Run, text: str) -> float | None:
     messages = run.ask("helpfulness", answer=run.draft.answer, critique=text)
     try:
         return (await run.sampler("judge").probability(messages, run.context.votes)).probability
-    except BudgetExhausted:
+    except SelfcriticError as failure:
+        run.failure = failure
         return None

@@ -24,7 +24,7 @@ def test_the_best_comes_back_even_if_it_is_critiqueable():
 
 
 def test_a_budget_leaves_the_best_of_those_judged():
-    output = run([0.8, 0.1, 0.4], budget=Budget(calls=3))
+    output = run([0.8, 0.6, 0.4], budget=Budget(calls=3))
     assert (output["answer"], output["stop_reason"]) == ("Paris", "budget")
     assert output["rounds"][0].candidates[2].p_critiqueable is None
 

@@ -38,7 +38,7 @@ _DIGIT = re.compile(
     r"\W{1,4}(?P<digit>[0-9])(?!,?[0-9])",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(rf"\bshould be\W{{1,4}}(?P<number>{_NUMBER})", re.IGNORECASE)
+_WHOLE = re.compile(rf"(?<!digit )\bshould be\W{{1,4}}(?P<number>{_NUMBER})", re.IGNORECASE)
 _COUNT = re.compile(r"\bhas ([0-9]{1,5}) digits?\b", re.IGNORECASE)
 _NONE = re.compile(r"\bno (?:sum|number)\b", re.IGNORECASE)
 

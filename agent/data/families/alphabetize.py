@@ -130,15 +130,14 @@ class Alphabetize(Task):
 
     def _judge(self, names: Sequence[str]) -> tuple[set[int], set[int], list[str]]:
         """Tell which listed words stand well and which out of order, the rest being too many, and what is missing."""
-        listed = [at for at, name in enumerate(names) if name in self._spellings]
-        run = {listed[at] for at in longest_run([key(names[at]) for at in listed])}
-        room = Counter(self.words)
-        kept: set[int] = set()
-        for at in sorted(listed, key=lambda at: (at not in run, at)):
-            if room[names[at]]:
-                room[names[at]] -= 1
-                kept.add(at)
-        return kept & run, kept - run, list(room.elements())
+        well = longest_run(names, self._sorted)
+        room = Counter(self.words) - Counter(names[at] for at in well)
+        misplaced: set[int] = set()
+        for at, name in enumerate(names):
+            if at not in well and room[name]:
+                room[name] -= 1
+                misplaced.add(at)
+        return well, misplaced, list(room.elements())
 
     def _surplus(self, listing: Listing, at: int) -> Flaw:
         name = listing.names[at]
@@ -217,7 +216,7 @@ class Alphabetize(Task):
         return listing.rewrite(words) if words else answer
 
     def _meant(self, listing: Listing, comment: Comment, claim: re.Match[str]) -> int | None:
-        """Which word of the claim's name is meant: the one quoted, but rather one out of order where that is claimed."""
+        """Which word of that name is meant: the one quoted, but rather one out of order where that is claimed."""
         well = self._judge(listing.names)[0] if claim["misplaced"] else set()
         touched, name = listing.touched(comment), self._name(claim["word"])
         own = [at for at, other in enumerate(listing.names) if other == name]

@@ -2,7 +2,7 @@
 
 import random
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,21 +81,26 @@ def key(name: str) -> tuple[str, str]:
     return name.casefold(), name
 
 
-def longest_run(keys: Sequence[tuple[str, str]]) -> set[int]:
-    """Indexes of a longest subsequence in order: patience sorting, each card pointing at the one before."""
-    tops: list[tuple[str, str]] = []
-    cards: list[int] = []
-    before: list[int] = []
-    for at, key in enumerate(keys):
-        pile = bisect_right(tops, key)
-        before.append(cards[pile - 1] if pile else -1)
-        tops[pile : pile + 1] = [key]
-        cards[pile : pile + 1] = [at]
+def longest_run(names: Sequence[str], ordered: Sequence[str]) -> set[int]:
+    """Indexes of a longest run of names in order, no place taken twice: Hunt and Szymanski's common subsequence."""
+    places: dict[str, list[int]] = {}
+    for place in reversed(range(len(ordered))):
+        places.setdefault(ordered[place], []).append(place)
+    # The n-th top is the lowest place that a run of n names may end at; a card is a name's index and the card before.
+    tops: list[int] = []
+    piles: list[int] = []
+    cards: list[tuple[int, int]] = []
+    for at, name in enumerate(names):
+        for place in places.get(name, ()):
+            pile = bisect_left(tops, place)
+            cards.append((at, piles[pile - 1] if pile else -1))
+            tops[pile : pile + 1] = [place]
+            piles[pile : pile + 1] = [len(cards) - 1]
     run: set[int] = set()
-    at = cards[-1] if cards else -1
-    while at >= 0:
+    card = piles[-1] if piles else -1
+    while card >= 0:
+        at, card = cards[card]
         run.add(at)
-        at = before[at]
     return run
 
 

@@ -16,7 +16,8 @@ POLITE = frozenset(_POLITE.split())
 
 _ORDERS = frozenset(["alphabetical", "alphabetically", "alphabetise", "alphabetize", "alphabetized", "a-z", "z"])
 _ASKING = _ORDERS | POLITE | frozenset(["arrange", "arranged", "order", "ordered", "put", "sort", "sorted"])
-_LONGEST = 10_000  # characters to be sorted
+_MOST = 2000  # words and commas to be sorted
+_LONGEST = 10_000  # characters of a request without a colon or a second line
 _THANKS = re.compile(r"(?<=[.!?])\s+(?:please|thanks|thank you)[.!\s]*\Z", re.IGNORECASE)
 
 
@@ -34,6 +35,6 @@ def words_to_sort(question: str) -> str:
     orders = words & _ORDERS or (words & {"sort", "order", "arrange"} and words & {"words", "names"})
     if not orders or not words <= _ASKING:
         return ""
-    if len(listed) > _LONGEST:
-        raise InputError(f"alphabetize: give at most {_LONGEST} characters of words, not {len(listed)}")
+    if len(re.findall(r"\w+|[,;]", listed)) > _MOST:
+        raise InputError(f"alphabetize: give at most {_MOST} words and commas")
     return listed

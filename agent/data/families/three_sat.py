@@ -104,8 +104,8 @@ class ThreeSat(Task):
     def _serving(self) -> re.Pattern[str]:
         """Somebody served, in words or as in a table."""
         people, things = ("|".join(map(re.escape, sorted(names, reverse=True))) for names in (self.people, self.things))
-        verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,4})?"
-        return re.compile(rf"(?<!\w)(?P<person>{people})(?!\w)[^\w\n]{{0,4}}{verb}(?P<thing>(?i:{things}))(?!\w)")
+        verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
+        return re.compile(rf"(?<!\w)(?P<person>{people})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{things}))(?!\w)")
 
     def _read(self, answer: str) -> Choice:
         """Find who is served what; a line with "or" in it speaks of a rule."""
@@ -217,7 +217,8 @@ class ThreeSat(Task):
             for person, thing in rule
             if number not in broken and choice.known.get(person, thing) != thing
         ] or [(f"{person} is missing", (person, self._other(choice, person))) for person in choice.first]
-        claim, fix = rng.choice(untrue)
+        harmful = [said for said in untrue if len(self._broken(choice.known | dict([said[1]]))) > len(broken)]
+        claim, fix = rng.choice(harmful or untrue)
         return choice.remark(choice.first[fix[0]], claim, fix)
 
 

@@ -1,0 +1,73 @@
+"""One budget over all parts of a run: counts what is spent and refuses the request that would exceed it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.utils import count_tokens_approximately
+
+from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.schemas import Budget, RoleUsage, Usage
+
+
+class Meter:
+    """What one step of a run spends, on top of what the steps before it have spent."""
+
+    def __init__(self, budget: Budget, usage: Usage | None = None) -> None:
+        self.budget = budget
+        self._usage = usage.model_copy(deep=True) if usage else Usage()
+        self._before = self._usage.seconds
+        self._started = time.monotonic()
+
+    @property
+    def usage(self) -> Usage:
+        """What has been spent up to now."""
+        self._usage.seconds = self._before + time.monotonic() - self._started
+        return self._usage
+
+    def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
+        """Count a request that is about to be sent; raises BudgetExhausted instead where it must not be."""
+        if limit := self._limit_reached(messages):
+            raise BudgetExhausted(f"The budget ({limit}) does not cover the next request.")
+        for usage in self._accounts(part):
+            usage.calls += 1
+
+    def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
+        """Add what a reply says it took. One whose price is not known makes the whole cost unknown."""
+        for usage in self._accounts(part):
+            if tokens is not None:
+                usage.input_tokens += tokens["input_tokens"]
+                usage.output_tokens += tokens["output_tokens"]
+                usage.cached_tokens += tokens.get("input_token_details", {}).get("cache_read", 0)
+            usage.cost_usd = None if cost_usd is None or usage.cost_usd is None else usage.cost_usd + cost_usd
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Break off what is inside when the run's seconds are over; raises BudgetExhausted then."""
+        left = None if self.budget.seconds is None else self.budget.seconds - self.usage.seconds
+        try:
+            async with asyncio.timeout(left) as clock:
+                yield
+        except TimeoutError:
+            if clock.expired():
+                raise BudgetExhausted(f"The budget ({self.budget.seconds} seconds) is spent.") from None
+            raise
+
+    def _limit_reached(self, messages: Sequence[BaseMessage]) -> str | None:
+        budget, usage = self.budget, self.usage
+        if budget.calls is not None and usage.calls >= budget.calls:
+            return f"{budget.calls} calls"
+        spent = usage.input_tokens + usage.output_tokens
+        if budget.tokens is not None and spent + count_tokens_approximately(messages) > budget.tokens:
+            return f"{budget.tokens} tokens"
+        if budget.cost_usd is not None and (usage.cost_usd is None or usage.cost_usd >= budget.cost_usd):
+            return f"{budget.cost_usd} USD"
+        if budget.seconds is not None and usage.seconds >= budget.seconds:
+            return f"{budget.seconds} seconds"
+        return None
+
+    def _accounts(self, part: str) -> tuple[RoleUsage, RoleUsage]:
+        return self._usage, self._usage.by_role.setdefault(part, RoleUsage())

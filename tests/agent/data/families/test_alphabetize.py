@@ -1,0 +1,179 @@
+"""Alphabetical order, held against sorting and counting done here."""
+
+from collections import Counter
+from itertools import combinations
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfcritic.agent.data.families import Alphabetize
+from selfcritic.agent.data.families.words import COMMON
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.schemas import Comment
+
+FRUIT = Alphabetize("", ("pear", "apple", "Kiwi", "fig", "plum"))
+OTHERS = ["ant", "bee", "Cat", "dog", "eel"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Sort these words alphabetically: pear, apple, plum",
+        "Put in alphabetical order: pear apple plum",
+        "Could you please alphabetise the following 3 words?\n1. pear\n2. apple\n3. plum\n",
+        "Sort pear, apple and plum alphabetically.",
+        "Hi! Please put the words pear, apple, and plum in alphabetical order",
+        "Arrange from A to Z:\n- pear\n- apple\n\n- plum",
+        "Sort these words: pear; apple; plum. Thank you!",
+    ],
+)
+def test_typed_questions_are_read(question: str):
+    task = Alphabetize.recognise(question)
+    assert task is not None
+    assert task.words == ("pear", "apple", "plum")
+    assert task.solution() == "apple, pear, plum"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "Sort these numbers: 3, 1, 2",
+            "Sort by length: pear, apple",
+            "Sort these words: ice cream, tea",
+            "pear, apple",
+        ),
+        *("Sort in reverse alphabetical order: pear, apple", "Alphabetize: pear", "alphabetical order"),
+        "Why are words in alphabetical order?",
+    ],
+)
+def test_what_asks_for_another_order_or_lists_no_words_is_refused(question: str):
+    assert Alphabetize.recognise(question) is None
+
+
+def test_too_many_words_are_an_error():
+    with pytest.raises(InputError, match="at most"):
+        Alphabetize.recognise("Alphabetize: " + "pear, " * 5000)
+
+
+@given(
+    words=st.lists(st.sampled_from(OTHERS), min_size=2, max_size=6),
+    listed=st.lists(st.sampled_from([*OTHERS, "BEE", "cat", "fox"]), min_size=1, max_size=6),
+    gap=st.sampled_from([", ", "\n", " ", "\n- "]),
+)
+def test_flaws_are_what_counting_and_sorting_say(words: list[str], listed: list[str], gap: str):
+    task, answer = Alphabetize("", tuple(words)), gap.join(listed)
+    names = [next((word for word in words if word.lower() == name.lower()), name) for name in listed]
+    given, stand = Counter(words), Counter(names)
+    kinds = Counter(flaw.kind for flaw in task.flaws(answer))
+    known = sum(name in words for name in names)
+    if not known or (gap in ", " and 2 * known < len(names)):
+        assert kinds == {"form": 1}
+    else:
+        in_order = sorted(words, key=str.lower)
+        assert kinds["missing"] == (given - stand).total()
+        assert kinds["foreign"] == len(names) - known
+        assert kinds["doubled"] == (stand - given).total() - kinds["foreign"]
+        assert kinds["misplaced"] == (given & stand).total() - longest_common(names, in_order)
+        assert task.is_right(answer) == (names == in_order) == (not kinds)
+    check_gold(task, answer)
+
+
+def check_gold(task: Alphabetize, answer: str) -> None:
+    mended = answer
+    for flaw in task.flaws(answer):
+        assert task.is_valid(answer, flaw.comment)
+        mended = task.mend(mended, flaw.comment)
+    assert task.is_right(mended)
+
+
+def longest_common(names: list[str], in_order: list[str]) -> int:
+    """By trying every choice of places: those kept must be some of the words in order."""
+    choices = {run for size in range(len(in_order) + 1) for run in combinations(in_order, size)}
+    return max(size for size in range(len(names) + 1) for run in combinations(names, size) if run in choices)
+
+
+@pytest.mark.parametrize(
+    ("answer", "comments"),
+    [
+        ("apple, fig, Kiwi, pear, plum", []),
+        (
+            "Here you are:\n\n1. **Apple**\n2. **fig**\n3. **kiwi**\n4. **pear**\n5. **plum**\n\nThat is all, I hope.",
+            [],
+        ),
+        ("In order: apple, fig, kiwi, pear and plum.", []),
+        ("apple fig kiwi pear plum", []),
+        ("pear, apple, fig, Kiwi, plum", ['"pear" is out of order: it belongs right after "Kiwi".']),
+        ("fig\nkiwi\npear\nplum\n", ['"apple" is missing: it belongs at the start.']),
+        ("apple, fig, Kiwi, fig, pear, plum", ['"fig" stands twice but was given once.']),
+        ("apple, fig, nut, Kiwi, pear, plum", ['"nut" was not among the words given.']),
+        ("no words", ["There is no list here: it should be apple, fig, Kiwi, pear, plum."]),
+    ],
+)
+def test_flaws_in_the_familys_words(answer: str, comments: list[str]):
+    assert [flaw.comment.text for flaw in FRUIT.flaws(answer)] == comments
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "valid"),
+    [
+        ('"fig" is out of order: it belongs right after "apple".', "fig", True),
+        ("Fig is out of order: it belongs right after apple, of course", "kiwi, fig", True),
+        ('"kiwi" is out of order: it belongs right after "fig".', "kiwi", True),
+        ('"fig" is out of order: it belongs right after "apple".', "kiwi", False),
+        ('"fig" is out of order: it belongs at the start.', "fig", False),
+        ('"apple" is out of order: it belongs at the start.', "apple", False),
+        ('"pear" is missing: it belongs right after "Kiwi".', "plum", True),
+        ('"pear" is missing: it belongs right after "fig".', "plum", False),
+        ('"fig" is missing: it belongs right after "apple".', "apple", False),
+        ('"plum" stands twice but was given once.', "plum", True),
+        ('"plum" stands 3 times but was given once.', "plum", False),
+        ('"fig" stands twice but was given once.', "fig", False),
+        ('"nut" was not among the words given.', "nut", True),
+        ('"fig" was not among the words given.', "fig", False),
+        ('"nut" was not among the words given.', "fig", False),
+        ("fig should come earlier", "fig", False),
+        ('"pear" is missing: it belongs right after "Kiwi".', "Sorted", False),
+    ],
+)
+def test_a_comment_is_valid_exactly_when_true(text: str, quote: str, valid: bool):
+    assert FRUIT.is_valid("Sorted: apple, kiwi, fig, plum, nut, plum", Comment(quote=quote, text=text)) is valid
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "quote", "mended"),
+    [
+        (
+            "1. kiwi\n2. apple",
+            '"pear" is missing: it belongs right after "kiwi".',
+            "kiwi",
+            "1. kiwi\n2. pear\n3. apple",
+        ),
+        ("1. kiwi\n2. apple\n3. fig", '"apple" was not among the words given.', "apple", "1. kiwi\n2. fig"),
+        ("kiwi\napple\n", '"apple" is out of order: it belongs at the start.', "apple", "apple\nkiwi\n"),
+        ("fig, apple", '"fig" stands twice but was given once.', "fig", "apple"),
+        ("fig, apple", '"plum" is missing: it belongs right after "pear".', "fig", "fig, apple"),
+        ("fig, apple", '"plum" was not among the words given.', "fig", "fig, apple"),
+        ("fig", '"fig" was not among the words given.', "fig", "fig"),
+        ("nothing", "There is no list here: it should be fig, apple.", "nothing", "fig, apple"),
+    ],
+)
+def test_comments_are_followed_right_or_wrong(answer: str, text: str, quote: str, mended: str):
+    assert FRUIT.mend(answer, Comment(quote=quote, text=text)) == mended
+
+
+def test_lists_with_words_given_twice_are_mended_in_one_go():
+    for seed in range(300):
+        rng = Random(seed)
+        task = Alphabetize("", tuple(rng.choices(COMMON[:12], k=rng.randrange(2, 14))))
+        answer = task.solution()
+        for _ in range(3):
+            answer = task.slip(answer, rng).answer
+        check_gold(task, answer)
+
+
+def test_no_common_word_is_a_part_of_another():
+    assert len(set(COMMON)) == len(COMMON)
+    assert not [word for word in COMMON for other in COMMON if word != other and word in other]
