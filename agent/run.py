@@ -1,9 +1,12 @@
 """One step of a run as a node sees it: the options, the prompts, and one meter over all parts."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables.config import ensure_config
+from langgraph.func import task
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
@@ -13,6 +16,9 @@ from selfcritic.agent.models.meter import Meter
 from selfcritic.agent.models.sampling import Sampler
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
+
+is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
+"""Whether the graph was called by `invoke` rather than `ainvoke`."""
 
 
 class Run:
@@ -47,6 +53,7 @@ class Run:
             seed=self.context.seed,
             temperature=self.context.temperatures.get(part),
             method=self._methods.setdefault(part, Method()),
+            save=_save if _is_checkpointed() else None,
         )
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
@@ -66,6 +73,16 @@ class Run:
     def with_draft(self, draft: Draft) -> list[Draft]:
         """The rounds with the draft being worked on replaced."""
         return [*self.rounds[:-1], draft]
+
+
+def _is_checkpointed() -> bool:
+    """Whether requests can be saved one by one: on a thread, and not from `invoke`, which saves node by node."""
+    return not is_synchronous.get() and "thread_id" in ensure_config().get("configurable", {})
+
+
+async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """LangGraph's tasks are saved each at its end, and found again when the node they stand in is run again."""
+    return cast(dict[str, Any], await cast(Any, task(name=name))(ask)())
 
 
 def reason_of(stop: StopReason | SelfcriticError) -> StopReason:

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.run import is_synchronous
 from selfcritic.agent.state import State
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
@@ -37,6 +38,10 @@ def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
         return await node(state, runtime())
 
     def synchronous(state: State) -> State:
-        return _portal().call(node, state, runtime())
+        token = is_synchronous.set(True)  # the portal's thread works in a copy of this context
+        try:
+            return _portal().call(node, state, runtime())
+        finally:
+            is_synchronous.reset(token)
 
     return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))

@@ -59,7 +59,7 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """The chat model that a spec names; a chat model is handed back as it is.
 
     Options are the model's own fields; a spec may carry them behind a question mark: "simulated?slip=0.3&seed=7",
-    "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Raises UnknownModelError for a name or an option that there is not.
+    "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Raises UnknownModelError where there is no such name or option.
     """
     if isinstance(spec, BaseChatModel):
         return spec

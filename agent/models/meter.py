@@ -16,8 +16,9 @@ from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 class Meter:
     """What one step of a run spends, on top of what the steps before it have spent."""
 
-    def __init__(self, budget: Budget, usage: Usage | None = None) -> None:
+    def __init__(self, budget: Budget, usage: Usage | None = None, parent: "Meter | None" = None) -> None:
         self.budget = budget
+        self._parent = parent
         self._usage = usage.model_copy(deep=True) if usage else Usage()
         self._before = self._usage.seconds
         self._started = time.monotonic()
@@ -28,21 +29,39 @@ class Meter:
         self._usage.seconds = self._before + time.monotonic() - self._started
         return self._usage
 
+    def child(self) -> "Meter":
+        """A meter that also counts for this one, and so obeys its budget."""
+        return Meter(Budget(), parent=self)
+
+    def add(self, spent: Usage) -> None:
+        """Count what was spent, and saved, before a crash."""
+        for part, theirs in spent.by_role.items():
+            for usage in self._accounts(part):
+                usage.calls += theirs.calls
+                usage.input_tokens += theirs.input_tokens
+                usage.output_tokens += theirs.output_tokens
+                usage.cached_tokens += theirs.cached_tokens
+                usage.cost_usd = _sum(usage.cost_usd, theirs.cost_usd)
+
     def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
         """Count a request that is about to be sent; raises BudgetExhausted instead where it must not be."""
         if limit := self._limit_reached(messages):
             raise BudgetExhausted(f"The budget ({limit}) does not cover the next request.")
+        if self._parent:
+            self._parent.reserve(part, messages)
         for usage in self._accounts(part):
             usage.calls += 1
 
     def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Add what a reply says it took. One whose price is not known makes the whole cost unknown."""
+        if self._parent:
+            self._parent.charge(part, tokens, cost_usd)
         for usage in self._accounts(part):
             if tokens is not None:
                 usage.input_tokens += tokens["input_tokens"]
                 usage.output_tokens += tokens["output_tokens"]
                 usage.cached_tokens += tokens.get("input_token_details", {}).get("cache_read", 0)
-            usage.cost_usd = None if cost_usd is None or usage.cost_usd is None else usage.cost_usd + cost_usd
+            usage.cost_usd = _sum(usage.cost_usd, cost_usd)
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
@@ -71,3 +90,8 @@ class Meter:
 
     def _accounts(self, part: str) -> tuple[RoleUsage, RoleUsage]:
         return self._usage, self._usage.by_role.setdefault(part, RoleUsage())
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    """The sum of two costs; not known where one of them is not."""
+    return None if one is None or other is None else one + other

@@ -11,10 +11,12 @@ Every attempt at a request is counted before it is sent. A parameter that the pr
 """
 
 import asyncio
+import hashlib
+import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -27,7 +29,10 @@ from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
 from selfcritic.agent.models.failures import ModelReplyError, explain, kind_of
 from selfcritic.agent.models.meter import Meter
 from selfcritic.agent.models.retry import attempts
-from selfcritic.agent.schemas import Method
+from selfcritic.agent.schemas import Method, Usage
+
+Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
+"""Runs a request under a name that tells it from all others, or finds its result where it was run and saved before."""
 
 _TOP_LOGPROBS = 20
 _OPTIONAL = ("logprobs", "n", "seed", "temperature")
@@ -53,6 +58,7 @@ class Sampler:
     temperature: float | None = None
     method: Method = field(default_factory=Method)
     """What was found of the model so far, changed in place."""
+    save: Save | None = None
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
         """Draw n replies. Fewer come back where the budget or the model ends midway; raises where none does."""
@@ -115,11 +121,30 @@ class Sampler:
             options = {name: v for name, v in wanted.items() if v is not None and name not in self.method.refused}
             try:
                 async with self.meter.in_time():
-                    return await self._first_that_is_up(messages, options)
+                    return await self._once(messages, options)
             except ModelError as error:
                 if not (error.is_rejection and options):
                     raise
                 self.method.refused += _blamed(str(error), list(options))
+
+    async def _once(self, messages: list[BaseMessage], options: dict[str, Any]) -> list[AIMessage]:
+        """One request, unless its replies were saved before a crash: these are counted, and not asked for again."""
+        if self.save is None:
+            return await self._first_that_is_up(messages, options)
+        meter = self.meter.child()  # what this request alone spends is saved beside its replies
+        is_fresh = False
+
+        async def ask() -> dict[str, Any]:
+            nonlocal is_fresh
+            is_fresh = True
+            replies = await replace(self, meter=meter)._first_that_is_up(messages, options)
+            return {"replies": replies, "usage": meter.usage.model_dump()}
+
+        text = json.dumps([self.part, options, [message.text for message in messages]])
+        saved = await self.save(f"{self.part} {hashlib.sha256(text.encode()).hexdigest()[:12]}", ask)
+        if not is_fresh:
+            self.meter.add(Usage(**saved["usage"]))
+        return cast(list[AIMessage], saved["replies"])
 
     async def _first_that_is_up(self, messages: list[BaseMessage], options: dict[str, Any]) -> list[AIMessage]:
         for model in self.models[:-1]:

@@ -64,7 +64,7 @@ def test_flaws_are_the_wrong_digits_or_the_wrong_length(one: int, other: int, sa
     for flaw in flaws:
         assert task.is_valid(answer, flaw.comment)
         answer = task.mend(answer, flaw.comment)
-    assert answer == f"{one} + {other} is **{f'{one + other:,}' if commas else right}**."
+    assert answer == f"{one} + {other} is **{f'{one + other:,}' if ',' in written else right}**."
 
 
 @given(said=st.integers(100, 999), place=st.integers(0, 3), digit=st.integers(0, 9))

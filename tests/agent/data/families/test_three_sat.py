@@ -31,7 +31,8 @@ def written(choice: Choice) -> str:
     "question",
     [
         "Ann takes soup or Bob takes salad\nBob takes soup or Cy takes salad or Ann takes salad",
-        "Rule 1: either Ann takes soup, or Bob takes salad. Rule 2: Bob takes soup or\nCy takes salad or Ann takes salad",
+        "Rule 1: either Ann takes soup, or Bob takes salad. Rule 2: Bob takes soup or\n"
+        "Cy takes salad\nor Ann takes salad",
         "Hi! Please find a choice. Everyone takes soup or salad.\n\n1) Ann takes soup or Bob takes salad\n"
         "2) Bob takes Soup or Cy takes salad or Ann takes salad\nThanks!",
         "Serve soup or salad to Ann, Bob, and Cy so that these rules hold: Ann takes soup or Bob takes salad; "
@@ -159,7 +160,7 @@ def test_answers_are_read(answer: str, right: bool):
         ("Breaks rule 0: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
         ("Breaks rule 9: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
         ("Bob is missing: Bob should take tea.", "Cy takes tea", True, "Ann takes tea, Cy takes tea, Bob takes tea"),
-        ("Bob is missing: Bob should take milk.", "Cy takes tea", False, "Ann takes tea, Cy takes tea, Bob takes milk"),
+        ("Bob is missing: Bob should take milk.", "Cy takes tea", True, "Ann takes tea, Cy takes tea, Bob takes milk"),
         ("Cy is missing: Cy should take milk.", "Cy takes tea", False, "Ann takes tea, Cy takes milk"),
         ("Ann is named twice: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
         ("Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),

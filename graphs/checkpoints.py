@@ -1,0 +1,48 @@
+"""Where a run is saved so that it can go on after a crash: a SQLite file, or a PostgreSQL server by the same code."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+import aiosqlite
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from selfcritic.agent import schemas
+from selfcritic.agent.errors import InputError
+
+RECORDS = (schemas.Draft, schemas.Candidate, schemas.Critique, schemas.Comment, schemas.Usage, schemas.RoleUsage)
+
+
+def serializer() -> JsonPlusSerializer:
+    """Reads back the records of a run and nothing else."""
+    return JsonPlusSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Method])
+
+
+@asynccontextmanager
+async def open_checkpointer(where: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    """A checkpointer over a file, made where it is missing, or over a postgresql:// address (extra `postgres`)."""
+    if where.startswith(("postgresql://", "postgres://")):
+        try:
+            from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        except ImportError as error:
+            raise InputError("For PostgreSQL install the extra: pip install 'selfcritic[postgres]'.") from error
+        async with AsyncPostgresSaver.from_conn_string(where, serde=serializer()) as saver:
+            await saver.setup()
+            yield saver
+        return
+    await asyncio.to_thread(_check, where)
+    async with aiosqlite.connect(where) as connection:
+        sqlite = AsyncSqliteSaver(connection, serde=serializer())
+        await sqlite.setup()
+        yield sqlite
+
+
+def _check(path: str) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise InputError(f"The checkpoint file '{path}' cannot be used: {error}.") from error
