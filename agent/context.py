@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
 
-from selfcritic.agent.schemas import Budget, Probability
+from selfcritic.agent.schemas import Budget, Probability, Retries
 from selfcritic.prompts import Kind
 
 Part = Literal["generator", "critic", "judge", "refiner"]
@@ -72,6 +72,11 @@ class Context(BaseModel):
         description="conditional: by the selected critique; direct: without any critique.",
         json_schema_extra=_for("refine"),
     )
+    speculate: bool = Field(
+        False,
+        description="Draw critiques while the draft is being judged: faster, for calls that may be wasted.",
+        json_schema_extra=_for("classify"),
+    )
     accept_below: Probability = Field(
         0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
     )
@@ -98,6 +103,7 @@ class Context(BaseModel):
     )
 
     budget: Budget = Field(Budget(), description="What the whole run may spend.")
+    retries: Retries = Field(Retries(), description="How a request that failed is tried again.")
     seed: int | None = Field(None, description="Handed to the models that take one: same seed, same run.")
     max_characters: int = Field(
         400_000,

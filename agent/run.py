@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables.config import ensure_config
 from langgraph.func import task
+from langgraph.runtime import Runtime
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
@@ -21,12 +22,16 @@ is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""
 
 
+Event = Literal["draft", "judged", "critique", "scored", "selected", "stopped"]
+
+
 class Run:
     """What a node works with. Every update it returns goes through `update`, so that nothing spent is lost."""
 
-    def __init__(self, state: State, context: Context) -> None:
+    def __init__(self, state: State, runtime: Runtime[Context]) -> None:
         self.state = state
-        self.context = context
+        self.context = context = runtime.context
+        self._write = runtime.stream_writer
         self.failure: SelfcriticError | None = None
         """The last failure of this step that was passed over because others brought what it did not."""
         self._meter = Meter(context.budget, state.get("usage"))
@@ -43,6 +48,10 @@ class Run:
         """The draft being worked on."""
         return self.rounds[-1]
 
+    def tell(self, event: Event, round_: int, **what: Any) -> None:
+        """Stream what has just happened in a round, to those who listen to LangGraph's custom stream."""
+        self._write({"event": event, "round": round_, **what})
+
     def sampler(self, part: Part) -> Sampler:
         """The model that speaks a part, on the run's meter."""
         specs = [self.context.spec_of(part), *self.context.fallbacks.get(part, [])]
@@ -52,9 +61,18 @@ class Run:
             meter=self._meter,
             seed=self.context.seed,
             temperature=self.context.temperatures.get(part),
-            method=self._methods.setdefault(part, Method()),
+            method=self._method(part),
+            retries=self.context.retries,
             save=_save if _is_checkpointed() else None,
         )
+
+    def _method(self, part: Part) -> Method:
+        """What was found of a part's model; what the same model refused in another part, it refuses in this one."""
+        method = self._methods.setdefault(part, Method())
+        for other, found in self._methods.items():
+            if self.context.spec_of(other) == self.context.spec_of(part):
+                method.refused += [name for name in found.refused if name not in method.refused]
+        return method
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
@@ -67,7 +85,9 @@ class Run:
             changes["error"] = str(stop)
         if stop is not None:
             changes["stop_reason"] = reason_of(stop)
-            changes["messages"] = [AIMessage(changes.get("answer", self.state.get("answer")))]
+            answer = changes.get("answer", self.state.get("answer"))
+            changes["messages"] = [AIMessage(answer)]
+            self.tell("stopped", len(changes.get("rounds", self.rounds)) - 1, reason=changes["stop_reason"])
         return cast(State, {"usage": self._meter.usage, "methods": self._methods, **changes})
 
     def with_draft(self, draft: Draft) -> list[Draft]:

@@ -115,3 +115,14 @@ class Budget(Record):
     tokens: int | None = Field(default=None, ge=1)
     cost_usd: float | None = Field(default=None, gt=0)
     seconds: float | None = Field(default=None, gt=0)
+
+
+class Retries(Record):
+    """How a request that failed is tried again where that can help; the waits are in seconds."""
+
+    tries: int = Field(default=4, ge=1)
+    """Attempts at most, the first one included."""
+    first_wait: float = Field(default=0.5, ge=0)
+    """It doubles with each attempt, and a random part is added."""
+    max_wait: float = Field(default=30.0, ge=0)
+    """The longest, even where the provider asks for more."""

@@ -5,11 +5,12 @@ loop in a thread of its own: lasting, because HTTP clients are bound to the loop
 works inside a running loop such as Jupyter's.
 """
 
+import asyncio
+import atexit
 import functools
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from threading import Thread
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime, get_runtime
 
@@ -18,13 +19,6 @@ from selfcritic.agent.run import is_synchronous
 from selfcritic.agent.state import State
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
-
-_lasting = ExitStack()
-
-
-@functools.cache
-def _portal() -> BlockingPortal:
-    return _lasting.enter_context(start_blocking_portal(name="selfcritic"))
 
 
 def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
@@ -38,10 +32,28 @@ def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
         return await node(state, runtime())
 
     def synchronous(state: State) -> State:
-        token = is_synchronous.set(True)  # the portal's thread works in a copy of this context
+        token = is_synchronous.set(True)  # the loop's thread works in a copy of this context
+        future = asyncio.run_coroutine_threadsafe(asynchronous(state), _lasting_loop())
         try:
-            return _portal().call(node, state, runtime())
+            return future.result()
         finally:
+            future.cancel()  # where the caller was interrupted
             is_synchronous.reset(token)
 
     return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))
+
+
+@functools.cache
+def _lasting_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="selfcritic", daemon=True)
+    thread.start()
+
+    @atexit.register
+    def stop() -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=1)
+        if not loop.is_running():
+            loop.close()
+
+    return loop

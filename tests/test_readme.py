@@ -15,7 +15,7 @@ from selfcritic.graphs.self_critique import graph
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-SHOWN = ("agent", "graphs", "prompts", "examples", "tests")
+SHOWN = ("agent", "graphs", "prompts", "examples")
 
 
 @pytest.mark.parametrize("code", [code for language, code in BLOCKS if language == "python"])
@@ -31,6 +31,8 @@ def test_shell_blocks_name_commands_that_there_are():
     for line in "\n".join(code for language, code in BLOCKS if language == "bash").splitlines():
         for command in line.split("|"):
             words = shlex.split(command, comments=True)
+            if not words:
+                continue
             if words[0] == "make":
                 assert words[1] in targets, line
             elif words[0] == "selfcritic":
@@ -56,11 +58,8 @@ def test_the_tree_is_the_one_on_disk():
     assert listed == on_disk
 
 
-def test_the_picture_has_the_arrows_of_the_graph():
-    picture = next(code for language, code in BLOCKS if language == "mermaid")
-    drawn = set(re.findall(r"(\w+)(?:\(\[.*?\]\))? -(?:\.[\w ]+\.)?->? (\w+)", picture.replace("-->", "->")))
-    drawn = {(start, end) for start, end in drawn}
-    actual = {(edge.source, edge.target) for edge in graph.get_graph().edges}
-    # Left out of the picture: the endings for want of budget, and the arrow of direct refinement.
-    assert actual - drawn == {("critique", "__end__"), ("refine", "__end__"), ("classify", "refine")}
-    assert drawn <= actual
+def test_the_picture_is_the_one_that_langgraph_draws():
+    assert (
+        next(code for language, code in BLOCKS if language == "mermaid").strip()
+        == graph.get_graph().draw_mermaid().strip()
+    )

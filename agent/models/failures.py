@@ -172,7 +172,7 @@ def _root(kind: type) -> str:
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from. litellm raises within `except`, without a `from`; others' contexts are chance."""
+    """The error and what it came from. litellm raises within `except`, without a `from`; elsewhere that is chance."""
     of_litellm = _root(type(error)) == "litellm"
     link: BaseException | None = error
     while link is not None:

@@ -1,6 +1,6 @@
 """The one place where a request is tried again, and only where that can help.
 
-async for attempt in attempts():
+async for attempt in attempts(retries):
     with attempt:
         reply = await ...
 """
@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential_jitter
 
 from selfcritic.agent.models.failures import explain, headers_of, kind_of
+from selfcritic.agent.schemas import Retries
 
 _PASSING = {"rate_limit", "timeout", "connection", "server"}
 _WORTH_ONE_MORE = {"invalid_json", "truncated", "no_choices", "null"}
@@ -22,15 +23,15 @@ _WORTH_ONE_MORE = {"invalid_json", "truncated", "no_choices", "null"}
 _log = logging.getLogger(__name__)
 
 
-def attempts(*, tries: int = 4, first_wait: float = 0.5, max_wait: float = 30.0) -> AsyncRetrying:
-    """Attempts at one request, with growing waits between, in seconds; the last error is raised as it is.
+def attempts(retries: Retries) -> AsyncRetrying:
+    """Attempts at one request, with growing waits between; the last error is raised as it is.
 
-    A provider's Retry-After goes before our own wait, up to `max_wait`.
+    A provider's Retry-After goes before our own wait, up to the longest.
     """
     return AsyncRetrying(
         retry=_Worth(),
-        wait=_Wait(first_wait, max_wait),
-        stop=stop_after_attempt(tries),
+        wait=_Wait(retries.first_wait, retries.max_wait),
+        stop=stop_after_attempt(retries.tries),
         before_sleep=_tell,
         reraise=True,
     )

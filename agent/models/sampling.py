@@ -21,15 +21,17 @@ from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
+from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
-from selfcritic.agent.models.failures import ModelReplyError, explain, kind_of
+from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, kind_of, scrub
 from selfcritic.agent.models.meter import Meter
 from selfcritic.agent.models.retry import attempts
-from selfcritic.agent.schemas import Method, Usage
+from selfcritic.agent.schemas import Method, Retries, Usage
 
 Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
 """Runs a request under a name that tells it from all others, or finds its result where it was run and saved before."""
@@ -58,6 +60,7 @@ class Sampler:
     temperature: float | None = None
     method: Method = field(default_factory=Method)
     """What was found of the model so far, changed in place."""
+    retries: Retries = field(default_factory=Retries)
     save: Save | None = None
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
@@ -67,17 +70,22 @@ class Sampler:
         if n > 1:
             self.method.n = "native" if len(replies) > 1 else "concurrent"
             if native and len(replies) == 1:
-                self.method.refused.append("n")
+                self._refused(["n"])
         return (replies + await self._one_by_one(messages, range(len(replies), n), bool(replies)))[:n]
 
     async def probability(self, messages: list[BaseMessage], votes: int = 5) -> Verdict:
         """P(Yes) to the question that the messages ask."""
-        [reply, *_] = await self._request(messages, logprobs=True)
-        if (probability := probability_of_yes(reply)) is not None:
-            self.method.probability = "logprobs"
-            return Verdict(probability, "logprobs")
+        texts: list[str] = []
+        if "logprobs" not in self.method.refused:
+            [reply, *_] = await self._request(messages, logprobs=True)
+            if (probability := probability_of_yes(reply)) is not None:
+                self.method.probability = "logprobs"
+                return Verdict(probability, "logprobs")
+            texts = [str(reply.text)]
+            if not reply.response_metadata.get("logprobs"):
+                self._refused(["logprobs"])
         self.method.probability = "votes"
-        texts = [str(reply.text), *(await self._votes(messages, votes - 1))]
+        texts += await self._votes(messages, votes - len(texts), bool(texts))
         said = [vote for text in texts if (vote := _yes_or_no(text)) is not None]
         return Verdict(sum(said) / len(said) if said else 0.5, "votes")
 
@@ -85,11 +93,13 @@ class Sampler:
         """Draw n replies that begin with the prefix; each comes back whole, prefix included."""
         return [prefix + reply for reply in await self.sample([*messages, AIMessage(prefix)], n)]
 
-    async def _votes(self, messages: list[BaseMessage], n: int) -> list[str]:
+    async def _votes(self, messages: list[BaseMessage], n: int, is_more: bool) -> list[str]:
         try:
             return await self.sample(messages, n) if n else []
         except (BudgetExhausted, ModelError):
-            return []  # the vote already paid for counts
+            if is_more:
+                return []  # the vote already paid for counts
+            raise
 
     async def _one_by_one(self, messages: list[BaseMessage], indices: range, is_more: bool) -> list[str]:
         """One request a reply, all at once. What arrives is kept; a failure raises only where there is nothing."""
@@ -125,7 +135,10 @@ class Sampler:
             except ModelError as error:
                 if not (error.is_rejection and options):
                     raise
-                self.method.refused += _blamed(str(error), list(options))
+                self._refused(_blamed(str(error), list(options)))
+
+    def _refused(self, names: Sequence[str]) -> None:
+        self.method.refused += [name for name in names if name not in self.method.refused]
 
     async def _once(self, messages: list[BaseMessage], options: dict[str, Any]) -> list[AIMessage]:
         """One request, unless its replies were saved before a crash: these are counted, and not asked for again."""
@@ -159,16 +172,16 @@ class Sampler:
         self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
     ) -> list[AIMessage]:
         try:
-            async for attempt in attempts():
+            async for attempt in attempts(self.retries):
                 with attempt:
                     return await self._attempt(model, messages, options)
         except SelfcriticError as error:
             if isinstance(error, ModelReplyError) or kind_of(error) != "unknown":
-                raise ModelError(explain(error), is_rejection=kind_of(error) == "rejected") from None
+                raise _model_error(error, model, is_rejection=kind_of(error) == "rejected") from None
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model's client raises, no draft may be lost for it
             rejected = kind_of(error) == "rejected" or isinstance(error, TypeError)
-            raise ModelError(explain(error), is_rejection=rejected) from None  # its text may hold a key
+            raise _model_error(error, model, is_rejection=rejected) from None  # its text may hold a key
         raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
@@ -193,9 +206,9 @@ class Sampler:
             self.meter.charge(self.part, error.usage, error.cost_usd)
             raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
-        # Chat models repeat the usage of the whole request on every reply.
-        self.meter.charge(self.part, replies[0].usage_metadata, replies[0].response_metadata.get("cost_usd"))
-        return replies
+        cost_usd = replies[0].response_metadata.get("cost_usd") if replies else None
+        self.meter.charge(self.part, _usage(replies, result), cost_usd)
+        return replies if isinstance(messages[-1], AIMessage) else _usable(replies)  # a prefix may be all there is
 
 
 def probability_of_yes(reply: AIMessage) -> float | None:
@@ -220,3 +233,42 @@ def _blamed(complaint: str, options: Sequence[str]) -> list[str]:
     """The parameters that a rejection names; the first that can be done without where it names none."""
     named = [name for name in options if re.search(rf"\b(?:top_)?{name}\b", complaint, re.IGNORECASE)]
     return named or [name for name in _OPTIONAL if name in options][:1]
+
+
+def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
+    secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
+    return ModelError(scrub(explain(error), *secrets), is_rejection=is_rejection)
+
+
+def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | None:
+    """What a request took. Chat models repeat it on every reply; without any it stands beside, as OpenAI has it."""
+    if replies:
+        return replies[0].usage_metadata
+    told = (result.llm_output or {}).get("token_usage") or {}
+    taken, given = told.get("prompt_tokens") or 0, told.get("completion_tokens") or 0
+    cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return UsageMetadata(
+        input_tokens=taken,
+        output_tokens=given,
+        total_tokens=taken + given,
+        input_token_details=InputTokenDetails(cache_read=cached),
+    )
+
+
+def _usable(replies: Sequence[AIMessage]) -> list[AIMessage]:
+    """The replies that say something; a chat model may pass off a refusal or an empty reply as a success."""
+    faults = [_fault(reply) for reply in replies]
+    sound = [reply for reply, fault in zip(replies, faults, strict=True) if fault is None]
+    if not sound:
+        kind, said = next(
+            (fault for fault in faults if fault), ("no_choices", "The model sent a reply without choices")
+        )
+        raise ModelReplyError(said, kind)
+    return sound
+
+
+def _fault(reply: AIMessage) -> tuple[ReplyFault, str] | None:
+    refusal = reply.additional_kwargs.get("refusal")
+    if refusal or reply.response_metadata.get("finish_reason") == "content_filter":
+        return "refusal", f"The model refused to answer: {refusal or 'the content filter stopped the reply'}"
+    return None if reply.text.strip() else ("null", "The model sent a reply without content")

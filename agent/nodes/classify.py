@@ -8,17 +8,21 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.models.sampling import Verdict
+from selfcritic.agent.nodes.critique import draw_critiques
 from selfcritic.agent.run import Run, best_of
-from selfcritic.agent.schemas import Candidate, Draft, StopReason
+from selfcritic.agent.schemas import Candidate, Critique, Draft, StopReason
 from selfcritic.agent.state import State
 
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:
     """Read P(critiqueable) of the round's drafts, keep the lowest, and compare with the rounds before."""
-    run = Run(state, runtime.context)
+    run = Run(state, runtime)
     candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
-    verdicts = await asyncio.gather(*(_judge(run, candidate.answer) for candidate in candidates))
-    rounds = run.with_draft(_least_critiqueable(run.draft, candidates, verdicts))
+    verdicts, speculated = await asyncio.gather(
+        asyncio.gather(*(_judge(run, candidate.answer) for candidate in candidates)), _speculate(run)
+    )
+    judged = _least_critiqueable(run.draft, candidates, verdicts)
+    rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
     best, ending = best_of(rounds), _ending(rounds, runtime.context)
     return run.update(
         stop=ending if ending == "accepted" else run.failure or ending,
@@ -32,10 +36,24 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
 async def _judge(run: Run, answer: str) -> Verdict | None:
     """None where no verdict could be had; the run ends for it."""
     try:
-        return await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.votes)
+        verdict = await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.votes)
     except SelfcriticError as failure:
         run.failure = failure
         return None
+    run.tell("judged", len(run.rounds) - 1, answer=answer, p_critiqueable=verdict.probability, by=verdict.judged_by)
+    return verdict
+
+
+async def _speculate(run: Run) -> list[Critique]:
+    """Critiques of a draft that is still being judged; none where they could not be used, or failed to come."""
+    context = run.context
+    is_last = len(run.rounds) > context.max_rounds
+    if not context.speculate or context.refinement == "direct" or run.draft.candidates or is_last:
+        return []
+    try:
+        return await draw_critiques(run)
+    except SelfcriticError:
+        return []  # if the run goes on, the next node asks again
 
 
 def _least_critiqueable(draft: Draft, candidates: list[Candidate], verdicts: Sequence[Verdict | None]) -> Draft:

@@ -17,8 +17,10 @@ async def generate(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     question, material = question_of(state), state.get("context", "")
     _check(question, material, context)
-    run = Run(cast(State, {"question": question, "context": material}), context)
+    run = Run(cast(State, {"question": question, "context": material}), runtime)
     answers = [text.strip() for text in await run.sampler("generator").sample(run.ask("generate"), context.drafts)]
+    for answer in answers:
+        run.tell("draft", 0, answer=answer)
     candidates = [Candidate(answer=answer) for answer in answers] if len(answers) > 1 else []
     return run.update(
         question=question,

@@ -13,12 +13,13 @@ from selfcritic.agent.state import State
 
 async def refine(state: State, runtime: Runtime[Context]) -> State:
     """Open the next round with the mended draft; one that was there before ends the run."""
-    run = Run(state, runtime.context)
+    run = Run(state, runtime)
     try:
         [text] = await run.sampler("refiner").sample(_messages(run))
     except SelfcriticError as failure:
         return run.update(stop=failure)
     answer = text.strip()
+    run.tell("draft", len(run.rounds), answer=answer)
     earlier = next((draft for draft in run.rounds if _same(draft.answer, answer)), None)
     if earlier is None:
         return run.update(rounds=[*run.rounds, Draft(answer=answer)])

@@ -23,7 +23,9 @@ async def helpfulness(run: Run, critiques: Sequence[Critique]) -> list[float | N
 async def _score(run: Run, text: str) -> float | None:
     messages = run.ask("helpfulness", answer=run.draft.answer, critique=text)
     try:
-        return (await run.sampler("judge").probability(messages, run.context.votes)).probability
+        score = (await run.sampler("judge").probability(messages, run.context.votes)).probability
     except SelfcriticError as failure:
         run.failure = failure
         return None
+    run.tell("scored", len(run.rounds) - 1, critique=text, helpfulness=score)
+    return score

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.runtime import Runtime
 
 from selfcritic.agent import Context, Draft, Usage
 from selfcritic.agent.models.scripted import ScriptedModel
@@ -26,7 +27,10 @@ def test_the_earliest_of_equals_is_the_best(values):
 
 def test_an_update_carries_what_was_spent_before():
     spent = Usage(calls=3, by_role={"critic": RoleUsage(calls=3)})
-    run = Run({"question": "q", "usage": spent, "answer": "a"}, Context(model=ScriptedModel(script=[])))
+    run = Run(
+        {"question": "q", "usage": spent, "answer": "a", "rounds": [Draft(answer="a")]},
+        Runtime(context=Context(model=ScriptedModel(script=[]))),
+    )
     update = run.update(stop="budget")
     assert update["usage"].model_copy(update={"seconds": 0.0}) == spent
     assert update["stop_reason"] == "budget"

@@ -53,7 +53,18 @@ def test_json_is_the_output_state(script: str):
     done = run("-", "--model", script, "--json", "--quiet", stdin="The capital?")
     output: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(output) == {"answer", "stop_reason", "p_critiqueable", "best", "rounds", "usage", "messages", "methods", "self_graded", "error"}
+    assert set(output) == {
+        "answer",
+        "stop_reason",
+        "p_critiqueable",
+        "best",
+        "rounds",
+        "usage",
+        "messages",
+        "methods",
+        "self_graded",
+        "error",
+    }
     assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
     comment = output["rounds"][0]["critiques"][0]["comments"][0]
     assert (comment["quote"], comment["start"], comment["end"], comment["text"]) == ("Lyon", 0, 4, "It is Paris.")

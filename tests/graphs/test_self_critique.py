@@ -279,3 +279,36 @@ def test_bad_input_is_refused_before_anything_is_paid(given: Any, options: dict[
     with pytest.raises(InputError, match=complaint):
         create_self_critique(model=scripted, **options).compile().invoke(given)
     assert scripted.requests == []
+
+
+def test_events_tell_of_each_draft_critique_score_and_decision():
+    graph = create_self_critique(model=model(verdicts=[0.9, 0.1], mended=["Paris"]), critiques=2).compile()
+    told = [(event["round"], event["event"]) for event in graph.stream(QUESTION, stream_mode="custom")]
+    assert told == [
+        (0, "draft"), (0, "judged"), (0, "critique"), (0, "critique"), (0, "scored"), (0, "selected"),
+        (1, "draft"), (1, "judged"), (1, "stopped"),
+    ]  # fmt: skip
+
+
+def test_speculation_draws_the_critiques_beside_the_verdict():
+    scripted = model(verdicts=[0.9, 0.1], mended=["Paris"], critiques=[LYON] * 16)
+    nodes, output = follow(scripted, speculate=True)
+    assert nodes == ["generate", "classify", *ROUND]
+    assert (output["answer"], output["usage"].by_role["critic"].calls) == ("Paris", 2)
+    assert len(output["rounds"][1].critiques) == 8  # drawn in vain, but paid for and kept
+
+
+def test_speculation_that_fails_is_asked_for_again():
+    scripted = model(verdicts=[0.9, 0.1], mended=["Paris"], critiques=[OSError("down"), *[LYON] * 16])
+    _, output = follow(scripted, speculate=True, critiques=1)
+    assert (output["answer"], output["stop_reason"]) == ("Paris", "accepted")
+
+
+@pytest.mark.parametrize("role", ["classify", "critique", "helpfulness", "refine"])
+def test_once_there_is_a_draft_no_failure_raises(role: str):
+    parts = {"classify": "verdicts", "critique": "critiques", "helpfulness": "scores", "refine": "mended"}
+    scripted = model(**{"verdicts": [0.9, 0.1], "mended": ["Paris"]} | {parts[role]: [OSError("the line is cut")] * 8})
+    _, output = follow(scripted)
+    assert (output["answer"], output["stop_reason"]) == ("Lyon", "model_error")
+    assert "the line is cut" in output["error"]
+    assert output["messages"][-1].text == "Lyon"

@@ -189,7 +189,7 @@ class ThreeSat(Task):
                 (choice.leave_out(person), f"{person} was left out."),
                 (choice.add(person, other), f"{person} was named twice, the second time with {other}."),
             )
-            wrong, how = rng.choice(slips)
+            wrong, how = rng.choices(slips, weights=(8, 1, 1))[0]
             if self._read(wrong).servings and not self.is_right(wrong):
                 return Slip(wrong, how)
 

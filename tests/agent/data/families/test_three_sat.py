@@ -180,3 +180,11 @@ def test_whoever_is_named_twice_is_served_once():
     assert (flaw.kind, flaw.comment.quote) == ("person", "Ann takes tea")
     assert flaw.comment.text.startswith("Ann is named twice: Ann should take")
     assert TEA.is_right(TEA.mend(answer, flaw.comment))
+
+
+@pytest.mark.parametrize(("thing", "valid"), [("tea", True), ("milk", False)])
+def test_whoever_is_missing_must_be_served_what_some_right_choice_serves(thing: str, valid: bool):
+    task = ThreeSat.recognise("Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk.")
+    assert task is not None
+    comment = Comment(quote="Bob takes tea", text=f"Ann is missing: Ann should take {thing}.")
+    assert task.is_valid("Bob takes tea, Cy takes tea", comment) is valid

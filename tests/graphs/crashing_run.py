@@ -1,0 +1,153 @@
+"""Runs of the loop that are killed: a warm process that forks one a job, and kills it where the job says so.
+
+Each line on standard input is a job in JSON, each line on standard output how its process ended: "ended" or "killed".
+A job: how (ainvoke, invoke or cli), where, thread, log, out, replies, durability, kill (log lines, then seconds).
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pydantic import PrivateAttr, TypeAdapter
+
+from selfcritic.agent import models
+from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.state import Output
+from selfcritic.graphs import create_self_critique
+from selfcritic.graphs.checkpoints import open_checkpointer
+from selfcritic.graphs.cli import app
+from selfcritic.prompts import read
+
+QUESTION = "How far is the moon?"
+OPTIONS: dict[str, Any] = {"drafts": 3, "critiques": 8, "max_rounds": 3, "seed": 7, "patience": 9}
+SECONDS = 0.004
+"""A reply takes so long, and up to twice as long."""
+
+
+def key_of(messages: list[Any], **options: Any) -> str:
+    """Tells a request from all others: its role, its prompt, its options."""
+    text = json.dumps([[message.text for message in messages], options])
+    return f"{read(messages).role}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+class LoggedModel(OfflineModel):
+    """Replies by what it is asked alone, and writes down every request and every reply for good.
+
+    `replies` is what it can do: "natively" n and log-probs, "plainly" neither, "rejecting" refuses to be asked for them.
+    """
+
+    log: Path
+    replies: str = "natively"
+    seconds: float = SECONDS
+    _lock: Lock = PrivateAttr(default_factory=Lock)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
+        asked = {name: options[name] for name in ("n", "logprobs") if options.get(name)}
+        key = key_of(messages, seed=options.get("seed"), **asked)
+        self._write("ask", key)
+        time.sleep(self.seconds * (1 + int(key[-2:], 16) / 255))
+        if self.replies == "rejecting" and asked:
+            self._write("reject", key)
+            raise TypeError(f"unexpected keyword arguments: {', '.join(asked)}")
+        if self.replies == "plainly":
+            options |= {"n": 1, "logprobs": False}
+        result = super()._generate(messages, stop, run_manager, **options)
+        for generation in result.generations:
+            generation.message.additional_kwargs["key"] = key
+        self._write("reply", key)
+        return result
+
+    def draw(self, messages: list[Any], n: int, seed: int | None) -> list[Reply]:
+        return [self._reply(messages, (seed or 0) + index) for index in range(n)]
+
+    def _reply(self, messages: list[Any], seed: int) -> Reply:
+        reading = read(messages)
+        answer = reading.data.get("answer", "")
+        number = int(hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()[:6], 16) / 16**6
+        if reading.role == "generate":
+            return Reply(f"round 0, draft {seed}")
+        if reading.role == "classify":
+            return _verdict(0.95 - 0.1 * int(answer.split()[1][0]) - number / 100)
+        if reading.role == "critique":
+            return Reply(f"```\n{answer}\n```\nRemark {seed} on {answer}.")
+        if reading.role == "helpfulness":
+            return _verdict(0.3 + 0.7 * number)
+        return Reply(f"round {int(answer.split()[1][0]) + 1}, mended {number:.3f}")
+
+    def _write(self, what: str, key: str) -> None:
+        with self._lock, self.log.open("a") as file:
+            file.write(f"{os.getpid()} {what} {key}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @property
+    def _llm_type(self) -> str:
+        return "logged"
+
+
+def _verdict(p_yes: float) -> Reply:
+    return Reply("Yes" if p_yes > 0.5 else "No", p_yes=p_yes)
+
+
+def work(job: dict[str, Any]) -> None:
+    """Run the loop to its end, or on to it."""
+    model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
+    if job["how"] == "cli":
+        models.KNOWN["logged"] = models.Kind("logged", "writes all down", lambda: model)  # type: ignore[index]
+        options = [f"--{name}={OPTIONS[name]}" for name in ("drafts", "critiques", "seed")]
+        options += ["--rounds=3", "--json", "--quiet", "--model=logged"]
+        with Path(job["out"]).open("w") as file, redirect_stdout(file):
+            app(["run", QUESTION, *options, "--checkpoint", job["where"], "--thread", job["thread"]], None, "selfcritic", False)  # fmt: skip
+        return
+    output = asyncio.run(_python(job, model))
+    Path(job["out"]).write_text(json.dumps(TypeAdapter(Output).dump_python(output, mode="json")))
+
+
+async def _python(job: dict[str, Any], model: LoggedModel) -> Any:
+    async with open_checkpointer(job["where"]) as saver:
+        graph = create_self_critique(model=model, **OPTIONS).compile(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": job["thread"]}}
+        given: Any = None if (await graph.aget_state(config)).values else {"question": QUESTION}
+        more = {"durability": job["durability"]} if job["durability"] else {}
+        if job["how"] == "invoke":
+            return await asyncio.to_thread(graph.invoke, given, config, **more)
+        return await graph.ainvoke(given, config, **more)
+
+
+def run(job: dict[str, Any]) -> str:
+    """Fork the job's process, and kill it at the job's moment."""
+    log = Path(job["log"])
+    before = len(log.read_bytes().splitlines()) if log.exists() else 0
+    child = os.fork()
+    if child == 0:
+        try:
+            work(job)
+        finally:
+            sys.stderr.flush()
+            os._exit(0 if Path(job["out"]).exists() else 1)
+    if job["kill"] is not None:
+        lines, seconds = job["kill"]
+        while (not log.exists() or len(log.read_bytes().splitlines()) < before + lines) and not _has_ended(child):
+            time.sleep(0.0005)
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    return "killed" if os.WIFSIGNALED(status) else "ended"
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        sys.stdout.write(run(json.loads(line)) + "\n")
+        sys.stdout.flush()
