@@ -110,7 +110,7 @@ async def run_all(tasks: list[Task], seed: int) -> list[Outcome]:
 
 def summary(outcomes: list[Outcome]) -> Table:
     """Right answers before and after, by family and by the oracle."""
-    table = Table(title="Right answers before and after the loop, by oracles that it never sees", title_justify="left")
+    table = Table(title="Right answers before and after the loop, by oracle", title_justify="left")
     for name in ("family", "size", "tasks", "before", "after", "spoilt", "calls"):
         table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
     for family, size in SIZES.items():

@@ -1,4 +1,10 @@
-"""Where a run is saved so that it can go on after a crash: a SQLite file, or a PostgreSQL server by the same code."""
+"""Where a run is saved so that it can go on after a crash: a SQLite file, or a PostgreSQL server by the same code.
+
+`ainvoke` and `astream` save each request's reply as it comes, `invoke` each node's update as it ends. What was saved
+is not asked for again after a crash, provided that the run has `durability="sync"`. LangGraph's default "async" starts
+a step while the checkpoint it stands on is still being written: replies that were saved before that checkpoint are
+lost with it if the process dies in between. "exit" saves nothing before the end.
+"""
 
 import asyncio
 import sqlite3
@@ -35,6 +41,8 @@ async def open_checkpointer(where: str) -> AsyncIterator[BaseCheckpointSaver[str
         return
     await asyncio.to_thread(_check, where)
     async with aiosqlite.connect(where) as connection:
+        # A commit need not wait for the disk to outlive the process: replies are saved as fast as they come.
+        await connection.execute("PRAGMA synchronous = NORMAL")
         sqlite = AsyncSqliteSaver(connection, serde=serializer())
         await sqlite.setup()
         yield sqlite

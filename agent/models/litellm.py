@@ -22,7 +22,6 @@ from langchain_core.messages import (
     convert_to_messages,
     convert_to_openai_messages,
 )
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
@@ -32,9 +31,11 @@ from selfcritic.agent.models.failures import (
     ReplyFault,
     headers_of,
     kind_of,
+    scrub,
     status_of,
     words,
 )
+from selfcritic.agent.models.replies import Streamed, fault_of, logprobs_of, usage_of
 
 
 class LiteLLMModel(BaseChatModel):
@@ -53,7 +54,7 @@ class LiteLLMModel(BaseChatModel):
     input_cost_per_token: float | None = Field(default=None, ge=0)
     """In US dollars, as the next; for a model whose price litellm does not know."""
     output_cost_per_token: float | None = Field(default=None, ge=0)
-    disable_streaming: bool | Literal["tool_calls"] = "tool_calls"
+    disable_streaming: bool | Literal["tool_calling"] = "tool_calling"
 
     @model_validator(mode="after")
     def _prices_come_together(self) -> Self:
@@ -106,7 +107,7 @@ class LiteLLMModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        litellm, streamed = _litellm(), _Streamed()
+        litellm, streamed = _litellm(), Streamed()
         with self._told_apart():
             stream = litellm.completion(**self._request(messages, stop, options | _STREAM))
             for chunk in stream:
@@ -121,7 +122,7 @@ class LiteLLMModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        litellm, streamed = await _litellm_without_blocking(), _Streamed()
+        litellm, streamed = await _litellm_without_blocking(), Streamed()
         with self._told_apart():
             stream = await litellm.acompletion(**self._request(messages, stop, options | _STREAM))
             async for chunk in stream:
@@ -158,7 +159,7 @@ class LiteLLMModel(BaseChatModel):
                 status_code=status_of(error),
                 headers=headers_of(error),
                 provider=getattr(error, "llm_provider", None),
-                address=self.api_base,
+                address=scrub(self.api_base, key) if self.api_base else None,
             )
             try:
                 raise failure from None
@@ -168,13 +169,13 @@ class LiteLLMModel(BaseChatModel):
     def _result(self, response: Any) -> ChatResult:
         """One generation for each choice that is of use; where none is, an error."""
         usage = getattr(response, "usage", None)
-        faults = [_fault_of(choice) for choice in response.choices]
+        faults = [fault_of(choice) for choice in response.choices]
         sound = [choice for choice, fault in zip(response.choices, faults, strict=True) if fault is None]
         if not sound:
             raise self._unusable(*next((fault for fault in faults if fault), ("no_choices", "")), usage)
         generations = [self._generation(choice, response.model) for choice in sound]
         first = cast(AIMessage, generations[0].message)
-        first.usage_metadata = _usage(usage)
+        first.usage_metadata = usage_of(usage)
         first.response_metadata["cost_usd"] = self._cost(usage)
         return ChatResult(generations=generations)
 
@@ -184,19 +185,19 @@ class LiteLLMModel(BaseChatModel):
         message.response_metadata = {
             "model_name": model,
             "finish_reason": choice.finish_reason,
-            "logprobs": {"content": _plain(logprobs.content)} if logprobs else None,
+            "logprobs": {"content": logprobs_of(logprobs.content)} if logprobs else None,
         }
         return ChatGeneration(message=message)
 
-    def _last(self, streamed: "_Streamed", stream: Any) -> ChatGenerationChunk:
+    def _last(self, streamed: Streamed, stream: Any) -> ChatGenerationChunk:
         """The chunk that ends a stream; raises where the stream was no whole and usable reply."""
         # litellm makes up the finish_reason and the usage of a stream that broke off; its wrapper knows the truth.
         finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
-        told = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
-        if fault := streamed.fault(finish_reason):
-            raise self._unusable(*fault, streamed.usage if told else None)
+        has_usage = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
+        if fault := streamed.fault(finish_reason, has_usage):
+            raise self._unusable(*fault, streamed.usage if has_usage else None)
         return ChatGenerationChunk(
-            message=AIMessageChunk(content="", usage_metadata=_usage(streamed.usage), chunk_position="last"),
+            message=AIMessageChunk(content="", usage_metadata=usage_of(streamed.usage), chunk_position="last"),
             generation_info={
                 "model_name": streamed.model,
                 "finish_reason": finish_reason,
@@ -207,15 +208,14 @@ class LiteLLMModel(BaseChatModel):
 
     def _unusable(self, kind: ReplyFault, said: str, usage: Any) -> ModelReplyError:
         text = f"{self.model} {_COMPLAINTS[kind]}{': ' + said if said else ''}"
-        return ModelReplyError(text, kind, usage=_usage(usage), cost_usd=self._cost(usage))
+        return ModelReplyError(text, kind, usage=usage_of(usage), cost_usd=self._cost(usage))
 
     def _cost(self, usage: Any) -> float | None:
         if usage is None:
             return None
         if self.input_cost_per_token is not None and self.output_cost_per_token is not None:
-            return (
-                usage.prompt_tokens * self.input_cost_per_token + usage.completion_tokens * self.output_cost_per_token
-            )
+            taken, given = int(usage.prompt_tokens), int(usage.completion_tokens)
+            return taken * self.input_cost_per_token + given * self.output_cost_per_token
         if not is_priced(self.model):
             return None
         return float(sum(_litellm().cost_per_token(model=self.model, usage_object=usage)))
@@ -224,18 +224,12 @@ class LiteLLMModel(BaseChatModel):
 @functools.cache
 def is_priced(model: str) -> bool:
     """Whether litellm knows the price of a model."""
-    litellm = _litellm()
-    try:
-        name, provider, *_ = litellm.get_llm_provider(model)
-    except litellm.BadRequestError:
-        return False
-    # get_model_info would ask a server for some models, and takes a missing price for zero.
-    entries = [litellm.model_cost.get(f"{provider}/{name}"), litellm.model_cost.get(name)]
-    return any(
-        {"input_cost_per_token", "output_cost_per_token"} <= entry.keys() and entry.get("litellm_provider") == provider
-        for entry in entries
-        if entry
-    )
+    # Its get_model_info asks servers about some models, and takes a missing price for zero.
+    known = _litellm().model_cost
+    provider, _, name = model.partition("/")
+    entry = known.get(model) or known.get(name, {})
+    is_theirs = model in known or str(entry.get("litellm_provider")).startswith(provider)  # "vertex_ai-text-models"
+    return is_theirs and {"input_cost_per_token", "output_cost_per_token"} <= entry.keys()
 
 
 _STREAM = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
@@ -246,79 +240,6 @@ _COMPLAINTS: dict[ReplyFault, str] = {
     "null": "sent a reply without content",
     "refusal": "refused to answer",
 }
-
-
-class _Streamed:
-    """What has come of a stream so far."""
-
-    def __init__(self) -> None:
-        self.text = self.refusal = ""
-        self.empty = True
-        self.logprobs: list[dict[str, Any]] = []
-        self.model: str | None = None
-        self.usage: Any = None
-
-    def take(self, chunk: Any) -> str:
-        """Take in a chunk; the text that it brings."""
-        self.model = chunk.model or self.model
-        self.usage = getattr(chunk, "usage", None) or self.usage
-        if not chunk.choices:
-            return ""
-        [choice, *_] = chunk.choices
-        self.refusal += getattr(choice.delta, "refusal", None) or ""
-        if logprobs := getattr(choice, "logprobs", None):
-            self.logprobs += _plain(logprobs.content)
-        piece = choice.delta.content or ""
-        self.text += piece
-        return str(piece)
-
-    def fault(self, finish_reason: str | None) -> tuple[ReplyFault, str] | None:
-        """What is wrong with the reply, now that the stream has ended."""
-        if finish_reason is None:
-            return ("truncated", "") if self.text else ("no_choices", "")
-        return _fault(self.text or None, self.refusal, finish_reason)
-
-
-def _fault_of(choice: Any) -> tuple[ReplyFault, str] | None:
-    message = choice.message
-    if message.tool_calls:
-        return None
-    refusal = (getattr(message, "provider_specific_fields", None) or {}).get("refusal")
-    return _fault(message.content, refusal, choice.finish_reason)
-
-
-def _fault(content: str | None, refusal: str | None, finish_reason: str) -> tuple[ReplyFault, str] | None:
-    if refusal or finish_reason == "content_filter":
-        return "refusal", refusal or "the content filter stopped the reply"
-    if content is None:
-        return "null", "max_tokens were used up" if finish_reason == "length" else ""
-    return None
-
-
-def _usage(told: Any) -> UsageMetadata | None:
-    if told is None:
-        return None
-    usage = UsageMetadata(
-        input_tokens=told.prompt_tokens or 0,
-        output_tokens=told.completion_tokens or 0,
-        total_tokens=told.total_tokens or 0,
-    )
-    details = getattr(told, "prompt_tokens_details", None)
-    if (cached := getattr(details, "cached_tokens", None)) is not None:
-        usage["input_token_details"] = InputTokenDetails(cache_read=cached)
-    return usage
-
-
-def _plain(tokens: Any) -> list[dict[str, Any]]:
-    """Log-probs as JSON has them."""
-    return [
-        {
-            "token": one.token,
-            "logprob": one.logprob,
-            "top_logprobs": [{"token": top.token, "logprob": top.logprob} for top in one.top_logprobs or []],
-        }
-        for one in tokens or []
-    ]
 
 
 @functools.cache

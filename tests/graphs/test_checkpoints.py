@@ -140,7 +140,12 @@ def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 @pytest.mark.parametrize(
     ("how", "durability", "replies"),
-    [("ainvoke", "sync", "natively"), ("ainvoke", None, "natively"), ("cli", None, "natively"), ("ainvoke", "sync", "plainly")],
+    [
+        ("ainvoke", "sync", "natively"),
+        ("ainvoke", None, "natively"),
+        ("cli", None, "natively"),
+        ("ainvoke", "sync", "plainly"),
+    ],
 )
 def test_killed_at_a_seeded_moment(
     how: str, durability: str | None, replies: str, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path

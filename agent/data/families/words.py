@@ -1,7 +1,7 @@
 """Common words, to be sorted."""
 
 _COMMON = """
-agent album almond amber anchor angle ankle answer apple apricot apron arch armor artist atlas attic autumn avenue baker
+agent album almond amber anchor angle ankle apple apricot apron arch armor artist atlas attic autumn avenue baker
 balcony ballet bamboo banana banjo banner barley basin basket beetle bench berry bicycle bishop blanket blossom bonnet
 bottle boulder bracket branch broom buffalo bugle butter button cabbage cabin cactus camel camera candle canoe canyon
 captain caravan carpet carrot castle cedar cellar cherry chimney circus clarinet clock clover cobalt coconut comet
@@ -22,4 +22,4 @@ vanilla velvet village vinegar volcano waffle wagon walnut walrus water weasel w
 yacht yarn yellow yogurt zebra zipper
 """
 COMMON = tuple(_COMMON.split())
-"""None is a part of another: a word's first occurrence in an answer is the word itself."""
+"""None is a part of another: a word's first occurrence in an is the word itself."""

@@ -13,7 +13,8 @@ from selfcritic.agent import load
 from selfcritic.agent.data.families import FAMILIES, Functions, Task
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.sampling import probability_of_yes
-from selfcritic.agent.models.simulated import SimulatedModel, probability_of_yes as opinion_to_probability
+from selfcritic.agent.models.simulated import SimulatedModel
+from selfcritic.agent.models.simulated import probability_of_yes as opinion_to_probability
 from selfcritic.agent.parsing import ground, parse, render
 from selfcritic.prompts import Role
 

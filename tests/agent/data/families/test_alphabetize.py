@@ -177,3 +177,10 @@ def test_lists_with_words_given_twice_are_mended_in_one_go():
 def test_no_common_word_is_a_part_of_another():
     assert len(set(COMMON)) == len(COMMON)
     assert not [word for word in COMMON for other in COMMON if word != other and word in other]
+
+
+def test_no_word_that_is_drawn_is_taken_for_a_part_of_the_request():
+    for word in COMMON:
+        task = Alphabetize.recognise(f"Arrange {word}, zebra and apple in alphabetical order.")
+        assert task is not None
+        assert word in task.words

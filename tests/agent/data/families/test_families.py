@@ -11,7 +11,7 @@ from selfcritic.agent.data.families import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 
-FAMILIES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)
+FAMILIES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions runs code: test_functions.py
 SEEDS = range(120)
 ROUNDS = 20
 
