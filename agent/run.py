@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, cast
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables.config import ensure_config
 from langgraph.func import task
@@ -54,9 +55,8 @@ class Run:
 
     def sampler(self, part: Part) -> Sampler:
         """The model that speaks a part, on the run's meter."""
-        specs = [self.context.spec_of(part), *self.context.fallbacks.get(part, [])]
         return Sampler(
-            models=[shared(spec) for spec in specs],
+            models=models_of(part, self.context),
             part=part,
             meter=self._meter,
             seed=self.context.seed,
@@ -70,7 +70,7 @@ class Run:
         """What was found of a part's model; what the same model refused in another part, it refuses in this one."""
         method = self._methods.setdefault(part, Method())
         for other, found in self._methods.items():
-            if self.context.spec_of(other) == self.context.spec_of(part):
+            if self.context.spec_of(cast(Part, other)) == self.context.spec_of(part):
                 method.refused += [name for name in found.refused if name not in method.refused]
         return method
 
@@ -93,6 +93,11 @@ class Run:
     def with_draft(self, draft: Draft) -> list[Draft]:
         """The rounds with the draft being worked on replaced."""
         return [*self.rounds[:-1], draft]
+
+
+def models_of(part: Part, context: Context) -> list[BaseChatModel]:
+    """The model that speaks a part, and behind it those that stand in for it."""
+    return [shared(spec) for spec in (context.spec_of(part), *context.fallbacks.get(part, []))]
 
 
 def _is_checkpointed() -> bool:

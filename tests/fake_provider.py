@@ -27,7 +27,7 @@ Kind = Literal[
 ]
 Support = Literal["honour", "ignore", "reject"]
 Body = dict[str, Any]
-Reply = Callable[[list[Body], int], str | float]
+Reply = Callable[[list[Body], int], str | float | None]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,10 @@ class FakeProvider:
         rejects_with: int = 400,
         cached_share: float = 0.0,
     ) -> None:
-        """A reply that is a number is a verdict, P(Yes); a function takes the messages and the count of replies."""
+        """A reply is a text; a number, which is P(Yes) of a verdict; a function of the messages and how many came before.
+
+        The function may also return None, a choice without content.
+        """
         self.reply: Reply = reply if callable(reply) else lambda messages, index: reply
         self.faults, self.fault_rate, self.mix, self.rng = iter(faults), fault_rate, mix, random.Random(seed)
         self.latency, self.rejects_with, self.cached_share = latency, rejects_with, cached_share
@@ -200,20 +203,20 @@ class FakeProvider:
     def _choice(self, body: Body, asked: set[str], kind: Kind | None, index: int) -> Body:
         said = self.reply(body["messages"], self._told)
         self._told += 1
-        text = said if isinstance(said, str) else "Yes" if said > 0.5 else "No"
+        text = said if isinstance(said, str) else "Yes" if (said or 0) > 0.5 else "No"
         if "prefix" in asked and self.support["prefix"] == "honour":
             text = text.removeprefix(body["messages"][-1]["content"])
         stops = [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or []
         text = min((text.partition(stop)[0] for stop in stops), key=len, default=text)
         message: Body = {"role": "assistant", "content": "x " * 2**19 if kind == "huge" else text}
-        if kind in ("null", "refusal", "filtered"):
+        if said is None or kind in ("null", "refusal", "filtered"):
             message |= {"content": None, "refusal": "I cannot help with that." if kind == "refusal" else None}
         wanted = "logprobs" in asked and self.support["logprobs"] == "honour"
         return {
             "index": index,
             "message": message,
             "finish_reason": "content_filter" if kind == "filtered" else "stop",
-            "logprobs": {"content": _logprobs(said)} if wanted else None,
+            "logprobs": {"content": _logprobs(said)} if wanted and said is not None else None,
         }
 
 

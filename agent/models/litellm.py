@@ -225,11 +225,18 @@ class LiteLLMModel(BaseChatModel):
 def is_priced(model: str) -> bool:
     """Whether litellm knows the price of a model."""
     # Its get_model_info asks servers about some models, and takes a missing price for zero.
-    known = _litellm().model_cost
+    litellm = _litellm()
+    known = litellm.model_cost
     provider, _, name = model.partition("/")
     entry = known.get(model) or known.get(name, {})
     is_theirs = model in known or str(entry.get("litellm_provider")).startswith(provider)  # "vertex_ai-text-models"
-    return is_theirs and {"input_cost_per_token", "output_cost_per_token"} <= entry.keys()
+    if not is_theirs or not {"input_cost_per_token", "output_cost_per_token"} <= entry.keys():
+        return False
+    try:
+        litellm.cost_per_token(model=model, prompt_tokens=1, completion_tokens=1)
+    except (litellm.BadRequestError, litellm.exceptions.ModelNotMappedError):
+        return False
+    return True
 
 
 _STREAM = {"n": None, "stream": True, "stream_options": {"include_usage": True}}

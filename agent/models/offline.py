@@ -32,6 +32,11 @@ class OfflineModel(BaseChatModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether what a reply costs is known: nothing."""
+        return True
+
     @abstractmethod
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
         """Draw n replies to the messages."""

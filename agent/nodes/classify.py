@@ -23,9 +23,9 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     )
     judged = _least_critiqueable(run.draft, candidates, verdicts)
     rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
-    best, ending = best_of(rounds), _ending(rounds, runtime.context)
+    best, reason = best_of(rounds), ending(rounds, runtime.context)
     return run.update(
-        stop=ending if ending == "accepted" else run.failure or ending,
+        stop=reason if reason == "accepted" else run.failure or reason,
         rounds=rounds,
         best=best,
         answer=rounds[best].answer,
@@ -69,7 +69,8 @@ def _least_critiqueable(draft: Draft, candidates: list[Candidate], verdicts: Seq
     return judged[best_of(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
 
 
-def _ending(rounds: Sequence[Draft], context: Context) -> StopReason | None:
+def ending(rounds: Sequence[Draft], context: Context) -> StopReason | None:
+    """Why the run stops at its latest draft; None where it goes on."""
     measures = [draft.p_critiqueable if draft.p_critiqueable is not None else 1.0 for draft in rounds]
     if measures[-1] < context.accept_below:
         return "accepted"

@@ -1,13 +1,14 @@
 """Draw the first draft, or several of them."""
 
-from typing import cast
+import asyncio
+from typing import cast, get_args
 
 from langchain_core.messages import HumanMessage
 from langgraph.runtime import Runtime
 
-from selfcritic.agent.context import Context
+from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.run import Run
+from selfcritic.agent.run import Run, models_of
 from selfcritic.agent.schemas import Candidate, Draft
 from selfcritic.agent.state import State
 
@@ -17,6 +18,8 @@ async def generate(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     question, material = question_of(state), state.get("context", "")
     _check(question, material, context)
+    if context.budget.cost_usd is not None:
+        await asyncio.to_thread(_check_prices, context)  # to look a price up may import litellm
     run = Run(cast(State, {"question": question, "context": material}), runtime)
     answers = [text.strip() for text in await run.sampler("generator").sample(run.ask("generate"), context.drafts)]
     for answer in answers:
@@ -52,3 +55,15 @@ def _check(question: str, material: str, context: Context) -> None:
         )
     if context.kind == "summary" and not material.strip():
         raise InputError("A summary needs the passage that it sums up: give it as `context`.")
+
+
+def _check_prices(context: Context) -> None:
+    for part in get_args(Part):
+        for model in models_of(part, context):
+            if not getattr(model, "is_priced", False):
+                name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__
+                raise InputError(
+                    f"The price of {name}, which speaks the {part}, is not known, so its cost cannot be limited. "
+                    "Name the model as PROVIDER/MODEL and set input_cost_per_token and output_cost_per_token, "
+                    "or limit calls or tokens instead."
+                )
