@@ -16,8 +16,8 @@ help:  ## List the targets
 demo: .venv/ready  ## Run tasks of every family through the loop (COUNT=200 SEED=… TASK="…")
 	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
 
-test: .venv/ready  ## Run the tests
-	.venv/bin/pytest -n auto
+test: .venv/ready  ## Run the tests, but for the slow ones
+	.venv/bin/pytest -n auto -m "not slow"
 
 check: .venv/ready  ## Lint, type check and test, as CI does
 	.venv/bin/ruff check .

@@ -3,18 +3,18 @@
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
 
+from selfcritic.agent.models.handed import without_own_retries
 from selfcritic.agent.schemas import Budget, Probability, Retries
 from selfcritic.prompts import Kind
 
 Part = Literal["generator", "critic", "judge", "refiner"]
 """Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""
 
-ModelSpec = Annotated[str | InstanceOf[BaseChatModel], WithJsonSchema({"type": "string"})]
-OptionalModelSpec = Annotated[
-    str | InstanceOf[BaseChatModel] | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
-]
+Handed = Annotated[InstanceOf[BaseChatModel], AfterValidator(without_own_retries)]
+ModelSpec = Annotated[str | Handed, WithJsonSchema({"type": "string"})]
+OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
 
 
 def _for(*nodes: str) -> dict[str, Any]:

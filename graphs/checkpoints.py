@@ -4,12 +4,16 @@
 is not asked for again after a crash, provided that the run has `durability="sync"`. LangGraph's default "async" starts
 a step while the checkpoint it stands on is still being written: replies that were saved before that checkpoint are
 lost with it if the process dies in between. "exit" saves nothing before the end.
+
+LangGraph finds a saved request by its place among those of its node. Where a node asks in two goes, which happens in
+the first verdicts on several drafts by a model without log-probs, the second goes may come in another order and be
+asked for again; the results are the same.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -33,10 +37,16 @@ async def open_checkpointer(where: str) -> AsyncIterator[BaseCheckpointSaver[str
     if where.startswith(("postgresql://", "postgres://")):
         try:
             from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+            from psycopg import OperationalError
         except ImportError as error:
             raise InputError("For PostgreSQL install the extra: pip install 'selfcritic[postgres]'.") from error
-        async with AsyncPostgresSaver.from_conn_string(where, serde=serializer()) as saver:
-            await saver.setup()
+        async with AsyncExitStack() as stack:
+            try:
+                opened = AsyncPostgresSaver.from_conn_string(where, serde=serializer())
+                saver = await stack.enter_async_context(opened)
+                await saver.setup()
+            except OperationalError as error:
+                raise InputError(f"The PostgreSQL server cannot be used: {error}") from error
             yield saver
         return
     await asyncio.to_thread(_check, where)
@@ -51,6 +61,6 @@ async def open_checkpointer(where: str) -> AsyncIterator[BaseCheckpointSaver[str
 def _check(path: str) -> None:
     try:
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA schema_version")
+            connection.execute("BEGIN IMMEDIATE")  # asks for the right to write, too
     except sqlite3.Error as error:
         raise InputError(f"The checkpoint file '{path}' cannot be used: {error}.") from error

@@ -194,7 +194,7 @@ async def _follow(
 
 
 def _same_question(earlier: dict[str, Any], asked: Input, saved: Saved) -> None:
-    if earlier["question"] != asked["question"]:
+    if earlier.get("question") != asked["question"]:
         raise InputError(f"The thread '{saved.thread}' holds another question; choose another name for this one.")
 
 

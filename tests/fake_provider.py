@@ -95,7 +95,7 @@ class FakeProvider:
         rejects_with: int = 400,
         cached_share: float = 0.0,
     ) -> None:
-        """A reply is a text; a number, which is P(Yes) of a verdict; a function of the messages and how many came before.
+        """A reply is a text; a number, P(Yes) of a verdict; or a function of the messages and of how many came before.
 
         The function may also return None, a choice without content.
         """
@@ -208,7 +208,10 @@ class FakeProvider:
             text = text.removeprefix(body["messages"][-1]["content"])
         stops = [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or []
         text = min((text.partition(stop)[0] for stop in stops), key=len, default=text)
-        message: Body = {"role": "assistant", "content": "x " * 2**19 if kind == "huge" else text}
+        message: Body = {
+            "role": "assistant",
+            "content": "".join(f"{one:01023} " for one in range(2**10)) if kind == "huge" else text,
+        }
         if said is None or kind in ("null", "refusal", "filtered"):
             message |= {"content": None, "refusal": "I cannot help with that." if kind == "refusal" else None}
         wanted = "logprobs" in asked and self.support["logprobs"] == "honour"

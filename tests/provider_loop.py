@@ -36,10 +36,10 @@ def models(provider: FakeProvider, **fields: Any) -> dict[Part, Any]:
     return {part: load(f"openai/{part}", api_base=provider.url, api_key=KEY, **fields) for part in PARTS}
 
 
-def run(provider: FakeProvider, question: str = "Which city?", **options: Any) -> dict[str, Any]:
+def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, Any]:
     """What a run comes to."""
     graph = create_self_critique(**{**models(provider), "retries": QUICK, "critiques": 2, **options}).compile()
-    return asyncio.run(graph.ainvoke({"question": question}))
+    return asyncio.run(graph.ainvoke({"question": "Which city?", "context": context}))
 
 
 def run_all(provider: FakeProvider, each: Sequence[dict[str, Any]], **options: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from selfcritic.graphs import create_self_critique
 
 SIZES = {"addition": 6, "alphabetize": 8, "three_sat": 6, "functions": 3}
 TASKS = 1000
+pytestmark = pytest.mark.slow
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.family)
 
 

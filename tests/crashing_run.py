@@ -1,7 +1,9 @@
 """Runs of the loop that are killed: a warm process that forks one a job, and kills it where the job says so.
 
-Each line on standard input is a job in JSON, each line on standard output how its process ended: "ended" or "killed".
-A job: how (ainvoke, invoke or cli), where, thread, log, out, replies, durability, kill (log lines, then seconds).
+Each line on standard input is a job in JSON, each line on standard output what became of it: ended,
+failed or killed.
+A job: how (ainvoke, invoke, cli or look), where, thread, log, out, replies, durability, kill (log lines, then seconds,
+then the signal).
 """
 
 import asyncio
@@ -11,12 +13,14 @@ import os
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pydantic import PrivateAttr, TypeAdapter
+from pydantic import BaseModel, PrivateAttr, TypeAdapter
 
 from selfcritic.agent import models
 from selfcritic.agent.models.offline import OfflineModel, Reply
@@ -41,7 +45,7 @@ def key_of(messages: list[Any], **options: Any) -> str:
 class LoggedModel(OfflineModel):
     """Replies by what it is asked alone, and writes down every request and every reply for good.
 
-    `replies` is what it can do: "natively" n and log-probs, "plainly" neither, "rejecting" refuses to be asked for them.
+    `replies` is what it can do: "natively" n and log-probs, "plainly" neither.
     """
 
     log: Path
@@ -54,9 +58,6 @@ class LoggedModel(OfflineModel):
         key = key_of(messages, seed=options.get("seed"), **asked)
         self._write("ask", key)
         time.sleep(self.seconds * (1 + int(key[-2:], 16) / 255))
-        if self.replies == "rejecting" and asked:
-            self._write("reject", key)
-            raise TypeError(f"unexpected keyword arguments: {', '.join(asked)}")
         if self.replies == "plainly":
             options |= {"n": 1, "logprobs": False}
         result = super()._generate(messages, stop, run_manager, **options)
@@ -105,7 +106,11 @@ def work(job: dict[str, Any]) -> None:
         options = [f"--{name}={OPTIONS[name]}" for name in ("drafts", "critiques", "seed")]
         options += ["--rounds=3", "--json", "--quiet", "--model=logged"]
         with Path(job["out"]).open("w") as file, redirect_stdout(file):
-            app(["run", QUESTION, *options, "--checkpoint", job["where"], "--thread", job["thread"]], None, "selfcritic", False)  # fmt: skip
+            options += ["--checkpoint", job["where"], "--thread", job["thread"]]
+            app(["run", QUESTION, *options], standalone_mode=False)
+        return
+    if job["how"] == "look":
+        Path(job["out"]).write_text(json.dumps(asyncio.run(_look(job))))
         return
     output = asyncio.run(_python(job, model))
     Path(job["out"]).write_text(json.dumps(TypeAdapter(Output).dump_python(output, mode="json")))
@@ -122,25 +127,53 @@ async def _python(job: dict[str, Any], model: LoggedModel) -> Any:
         return await graph.ainvoke(given, config, **more)
 
 
+async def _look(job: dict[str, Any]) -> list[str]:
+    """The types of all that a thread's checkpoints hold, each path within with the type's name."""
+    found: set[str] = set()
+    async with open_checkpointer(job["where"]) as saver:
+        async for one in saver.alist({"configurable": {"thread_id": job["thread"]}}):
+            for name, value in one.checkpoint["channel_values"].items():
+                found |= set(_types(name, value))
+            for _, name, value in one.pending_writes or []:
+                found |= set(_types(name, value))
+    return sorted(found)
+
+
+def _types(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield f"{path}: {type(value).__name__}"
+    inside = vars(value) if isinstance(value, BaseModel) else value
+    if isinstance(inside, dict):
+        for name, one in inside.items():
+            yield from _types(f"{path}.{name}", one)
+    elif isinstance(inside, list):
+        for one in inside:
+            yield from _types(f"{path}[]", one)
+
+
 def run(job: dict[str, Any]) -> str:
     """Fork the job's process, and kill it at the job's moment."""
     log = Path(job["log"])
     before = len(log.read_bytes().splitlines()) if log.exists() else 0
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
         try:
             work(job)
-        finally:
-            sys.stderr.flush()
-            os._exit(0 if Path(job["out"]).exists() else 1)
+            code = 0
+        except BaseException:  # noqa: BLE001 - the forked copy must not go on as the server
+            traceback.print_exc()
+            code = 1
+        sys.stderr.flush()
+        os._exit(code)
     if job["kill"] is not None:
-        lines, seconds = job["kill"]
+        lines, seconds, how = job["kill"]
         while (not log.exists() or len(log.read_bytes().splitlines()) < before + lines) and not _has_ended(child):
             time.sleep(0.0005)
         time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, how)
     status = os.waitpid(child, 0)[1]
-    return "killed" if os.WIFSIGNALED(status) else "ended"
+    return "killed" if os.WIFSIGNALED(status) else "ended" if os.waitstatus_to_exitcode(status) == 0 else "failed"
 
 
 def _has_ended(child: int) -> bool:

@@ -1,0 +1,198 @@
+"""What providers differ in: parameters they do not take, fallbacks, another client, prompt caching, self-grading."""
+
+import os
+from typing import Any
+
+import pytest
+from fake_provider import FakeProvider, Fault, Received, _error
+from langchain_openai import ChatOpenAI
+from provider_loop import (
+    ENDLESS,
+    KEY,
+    PARTS,
+    assert_usage_is_the_servers,
+    models,
+    of,
+    run,
+    run_all,
+    says,
+    with_parameter,
+)
+
+from selfcritic.agent import Budget, load
+from selfcritic.agent.errors import ModelError
+from selfcritic.agent.models.handed import without_own_retries
+
+
+class Refusing(FakeProvider):
+    """Does not take one parameter, whichever it is."""
+
+    refused = "seed"
+
+    async def _answer(self, request: Any, received: Received) -> Any:
+        if self.refused in received.body:
+            return _error(Fault("status", self.rejects_with, message=f"'{self.refused}' is not supported."), "")
+        return await super()._answer(request, received)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_rejected_n_or_logprobs_is_asked_for_once(status: int):
+    with FakeProvider(says, n="reject", logprobs="reject", rejects_with=status) as provider:
+        output = run(provider, max_rounds=2, critiques=4, votes=3)
+        assert output["stop_reason"] == "max_rounds"
+        assert provider.calls(with_parameter("logprobs", "judge")) == 1
+        assert [provider.calls(with_parameter("n", part)) for part in PARTS] == [0, 1, 1, 0]
+        assert {part: (how.n, how.probability, sorted(how.refused)) for part, how in output["methods"].items()} == {
+            "generator": (None, None, []),
+            "critic": ("concurrent", None, ["n"]),
+            "judge": ("concurrent", "votes", ["logprobs", "n"]),
+            "refiner": (None, None, []),
+        }
+        assert len(output["rounds"][0].critiques) == 4
+        assert_usage_is_the_servers(output["usage"], provider)
+
+
+@pytest.mark.parametrize("refused", ["seed", "temperature"])
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_rejected_seed_or_temperature_is_sent_once(refused: str, status: int):
+    with Refusing(says, rejects_with=status) as provider:
+        provider.refused = refused
+        output = run(provider, max_rounds=2, seed=7, temperatures=dict.fromkeys(PARTS, 0.3))
+        assert output["stop_reason"] == "max_rounds"
+        assert [provider.calls(with_parameter(refused, part)) for part in PARTS] == [1, 1, 1, 1]
+        assert {tuple(how.refused) for how in output["methods"].values()} == {(refused,)}
+
+
+def test_what_a_model_rejected_in_one_part_it_is_not_sent_in_another():
+    with Refusing(says) as provider:
+        common = load("openai/common", api_base=provider.url, api_key=KEY)
+        output = run(provider, **dict.fromkeys(PARTS, common), max_rounds=1, seed=7)
+        assert output["stop_reason"] == "max_rounds"
+        assert sum("seed" in received.body for received in provider.received) == 1
+
+
+def test_n_and_logprobs_that_are_ignored_in_silence():
+    with FakeProvider(says, n="ignore", logprobs="ignore") as provider:
+        output = run(provider, max_rounds=1, critiques=4, votes=3)
+        methods = output["methods"]
+        assert (methods["critic"].n, methods["judge"].probability) == ("concurrent", "votes")
+        assert len({critique.text for critique in output["rounds"][0].critiques}) == 4
+        assert provider.calls(of("critic")) == 4
+        assert provider.calls(of("judge")) == 3 * (1 + 4 + 1)
+        assert provider.calls(with_parameter("logprobs", "judge")) == 1
+
+
+def test_native_n_and_logprobs_are_said_to_be_used():
+    with FakeProvider(says) as provider:
+        methods = run(provider, max_rounds=1)["methods"]
+        assert (methods["critic"].n, methods["judge"].probability) == ("native", "logprobs")
+        assert provider.calls(of("critic")) == 1
+
+
+@pytest.mark.parametrize("trouble", ["refused", "503"])
+def test_the_next_model_answers_where_the_first_is_down(trouble: str):
+    with FakeProvider(says, fault_rate=1.0, mix=[Fault("status", 503)]) as down, FakeProvider(says) as provider:
+        url = down.url if trouble == "503" else f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
+        first = load("openai/judge", api_base=url, api_key=KEY)
+        output = run(provider, judge=first, fallbacks={"judge": [models(provider)["judge"]]}, max_rounds=0)
+        assert output["stop_reason"] == "max_rounds"
+        assert provider.calls(of("judge")) == 1
+        assert output["usage"].by_role["judge"].calls == 4 + 1
+        assert down.calls() == (4 if trouble == "503" else 0)
+
+
+def test_where_all_are_down_the_last_ones_words_are_said():
+    nowhere = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
+    with FakeProvider(says, fault_rate=1.0, mix=[Fault("status", 503)]) as down:
+        with pytest.raises(ModelError, match="provider says 503"):
+            run(down, generator=nowhere, fallbacks={"generator": [models(down)["generator"]]})
+        assert down.calls() == 4
+
+
+def test_fallbacks_obey_the_budget():
+    with FakeProvider(says, fault_rate=1.0, mix=[Fault("status", 503)]) as down, FakeProvider(says) as provider:
+        fallbacks = {part: [model] for part, model in models(provider).items()}
+        for calls in range(1, 12):
+            before = down.calls() + provider.calls()
+            run_all(down, [{"budget": Budget(calls=calls)}], fallbacks=fallbacks)
+            assert down.calls() + provider.calls() - before == calls
+
+
+def chat_openai(provider: FakeProvider, **more: Any) -> dict[str, Any]:
+    """langchain-openai's own model in every part."""
+    return {
+        part: without_own_retries(ChatOpenAI(model=part, base_url=provider.url, api_key=KEY, **more)) for part in PARTS
+    }
+
+
+@pytest.mark.parametrize("faults", [{}, {"fault_rate": 0.3, "seed": 6}], ids=["sound", "faults"])
+@pytest.mark.parametrize("n", ["honour", "ignore", "reject"])
+def test_chat_openai_in_every_part(faults: Any, n: Any):
+    with FakeProvider(says, n=n, logprobs=n, cached_share=0.5, **faults) as provider:
+        outcomes = run_all(
+            provider,
+            [{"budget": Budget(calls=k)} for k in range(1, 21)],
+            **chat_openai(provider),
+            critiques=4,
+            votes=3,
+            **ENDLESS,
+        )
+        ended = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+        assert len(ended) >= 15
+        assert {outcome["stop_reason"] for outcome in ended} <= {"budget", "model_error"}
+        assert all(outcome["answer"].startswith("Lyon") for outcome in ended)
+        how = ended[-1]["methods"]
+        assert (how["critic"].n == "native", how["judge"].probability == "logprobs") == (n == "honour",) * 2
+        assert provider.calls() <= sum(range(1, 21))
+    with FakeProvider(says, n=n, logprobs=n, cached_share=0.5, **faults) as provider:
+        output = run(provider, **chat_openai(provider), max_rounds=1)
+        assert_usage_is_the_servers(output["usage"], provider)
+        assert output["usage"].cost_usd is None
+
+
+@pytest.mark.parametrize("kind", ["null", "no_choices", "refusal", "filtered"])
+def test_chat_openai_passes_off_no_empty_reply_as_a_draft(kind: Any):
+    with FakeProvider(says, faults=[Fault(kind)] * 9) as provider:
+        with pytest.raises(ModelError, match=r"refused to answer|without content|no choices"):
+            run(provider, **chat_openai(provider))
+    with FakeProvider(says, faults=[None, None, *[Fault(kind)] * 9]) as provider:
+        output = run(provider, **chat_openai(provider))
+        assert output["stop_reason"] == "model_error"
+        assert_usage_is_the_servers(output["usage"], provider)
+
+
+def test_chat_openais_key_does_not_show_where_the_provider_echoes_it():
+    bare = "this key has no shape to know it by"
+    with FakeProvider(says, faults=[Fault("status", 401, message="Bad key: {key}")]) as provider:
+        model = without_own_retries(ChatOpenAI(model="generator", base_url=provider.url, api_key=bare))
+        with pytest.raises(ModelError, match=r"Bad key: \[key\]\. Set OPENAI_API_KEY"):
+            run(provider, generator=model)
+
+
+def shared_prefix(texts: list[str]) -> float:
+    """The share of the later prompts' characters that they have in common with the first from the beginning on."""
+    return min(len(os.path.commonprefix([texts[0], text])) / len(text) for text in texts[1:])
+
+
+def test_the_prompts_of_one_round_share_their_beginning():
+    context = "The Seine flows through Paris, the capital of France. " * 40
+    with FakeProvider(says) as provider:
+        run(provider, context=context[:2000], max_rounds=1, critiques=4)
+        prompts = ["\n".join(m["content"] for m in received.body["messages"]) for received in provider.received]
+    one_round = prompts[1:8]  # judge, critic, four scores, refiner
+    assert [text.rsplit("\n", 1)[-1] for text in one_round] == [
+        "Critiqueable:",
+        "Critique:",
+        *["Helpful:"] * 4,
+        "Refinement:",
+    ]
+    assert shared_prefix(one_round) >= 0.6
+    assert shared_prefix(one_round[2:6]) >= 0.9
+
+
+@pytest.mark.parametrize("is_one_model", [True, False])
+def test_self_grading_is_said(is_one_model: bool):
+    with FakeProvider(says) as provider:
+        common = load("openai/common", api_base=provider.url, api_key=KEY)
+        parts = {"generator": common, "critic": common} if is_one_model else {}
+        assert run(provider, **parts, max_rounds=0)["self_graded"] is is_one_model
