@@ -9,7 +9,7 @@ import asyncio
 import atexit
 import functools
 from collections.abc import Awaitable, Callable
-from threading import Thread
+from threading import Lock, Thread
 
 from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime, get_runtime
@@ -43,8 +43,16 @@ def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
     return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))
 
 
-@functools.cache
+_starting = Lock()  # threads that come first at the same time must not start a loop each
+
+
 def _lasting_loop() -> asyncio.AbstractEventLoop:
+    with _starting:
+        return _started_loop()
+
+
+@functools.cache
+def _started_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, name="selfcritic", daemon=True)
     thread.start()

@@ -7,10 +7,11 @@ baseline.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
@@ -32,26 +33,35 @@ def create_self_critique(**options: Any) -> StateGraph[State, Context, Input, Ou
     for node in (generate, classify, critique, select, refine):
         builder.add_node(node.__name__, both_ways(node, defaults))
 
-    def after_classify(state: State, runtime: Runtime[Context]) -> Literal["critique", "refine", "__end__"]:
+    def after_classify(state: State) -> str:
         if state["stop_reason"] is not None:
-            return "__end__"
-        direct = defaults.overridden_by(runtime.context).refinement == "direct"
+            return END
+        direct = defaults.overridden_by(get_runtime(Context).context).refinement == "direct"
         return "refine" if direct else "critique"
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
-    builder.add_conditional_edges("classify", after_classify)
+    builder.add_conditional_edges("classify", _on_the_spot(after_classify), ["critique", "refine", END])
     builder.add_conditional_edges("critique", _unless_ended("select"), ["select", END])
     builder.add_conditional_edges("select", _unless_ended("refine"), ["refine", END])
     builder.add_conditional_edges("refine", _unless_ended("classify"), ["classify", END])
     return builder
 
 
-def _unless_ended(following: str) -> Callable[[State], str]:
+def _unless_ended(following: str) -> RunnableLambda[State, str]:
     def unless_ended(state: State) -> str:
         return following if state["stop_reason"] is None else END
 
-    return unless_ended
+    return _on_the_spot(unless_ended)
+
+
+def _on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
+    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more than it does."""
+
+    async def chosen(state: State) -> str:
+        return choose(state)
+
+    return RunnableLambda(choose, chosen)
 
 
 graph = create_self_critique().compile(name="self_critique")

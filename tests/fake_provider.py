@@ -159,6 +159,9 @@ class FakeProvider:
         try:
             await asyncio.sleep(3600 if fault and fault.kind == "hang" else self.latency)
             return await self._answer(request, received)
+        except (ConnectionError, asyncio.CancelledError):  # the client has gone
+            received.tokens = None
+            raise
         finally:
             self._in_flight -= 1
 
@@ -175,12 +178,12 @@ class FakeProvider:
         if kind in ("reset", "truncated") and not body.get("stream"):
             response.content_length = len(text)
         await response.prepare(request)
+        received.tokens = None if kind in _BROKEN else tokens  # before the client, in its own thread, has the reply
         await response.write((sent + _GARBLED if kind == "invalid_json" else sent).encode())
         if kind == "reset" or (kind == "truncated" and not body.get("stream")):
             _hang_up(request, reset=kind == "reset")
             return response
         await response.write_eof()
-        received.tokens = None if kind in _BROKEN else tokens
         return response
 
     def _complete(self, body: Body, kind: Kind | None) -> tuple[Body, Tokens]:

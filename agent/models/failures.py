@@ -75,16 +75,18 @@ def kind_of(error: BaseException) -> CallFault | ReplyFault:
     if isinstance(error, ModelCallError | ModelReplyError):
         return error.kind
     status = status_of(error)
-    if not headers_of(error) and (kind := _without_reply(list(_links(error)))):
+    is_answer = bool(headers_of(error)) and (status or 0) >= 400
+    if not is_answer and (kind := _unanswered(list(_links(error)))):
         return kind
     return _by_status(status, _said(error)) if status else "unknown"
 
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error carries."""
-    for name in ("status_code", "code"):
-        if isinstance(status := getattr(error, name, None), int):
-            return int(status)
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("status_code", "code"):
+            if isinstance(status := getattr(holder, name, None), int):
+                return int(status)
     return None
 
 
@@ -180,8 +182,8 @@ def _links(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (link.__context__ if of_litellm else None)
 
 
-def _without_reply(links: list[BaseException]) -> CallFault | None:
-    """The kind of a failure that no response of the provider stands behind."""
+def _unanswered(links: list[BaseException]) -> CallFault | None:
+    """The kind of a failure that the provider did not tell of itself."""
     kinds = [kind for link in links for kind in type(link).__mro__]
     names = {f"{_root(kind)}.{kind.__name__}" for kind in kinds}
     bare = {kind.__name__ for kind in kinds}  # anthropic, groq and more have openai's classes under their own roof
@@ -195,6 +197,8 @@ def _without_reply(links: list[BaseException]) -> CallFault | None:
 
 
 def _by_status(status: int, said: str) -> CallFault:
+    if status in (400, 402, 403, 429) and _NO_QUOTA.search(said):
+        return "no_quota"
     if status in (401, 403):
         return "bad_key"
     if status == 404 or "LLM Provider NOT provided" in said:
@@ -202,7 +206,7 @@ def _by_status(status: int, said: str) -> CallFault:
     if status in (408, 504):
         return "timeout"
     if status == 429:
-        return "no_quota" if _NO_QUOTA.search(said) else "rate_limit"
+        return "rate_limit"
     if status in (409, 425, 500, 502, 503, 529):  # 529: Anthropic is overloaded
         return "server"
     return "too_long" if _TOO_LONG.search(said) else "rejected"
@@ -231,5 +235,6 @@ def _key_variable(error: BaseException) -> str:
 def _address(error: BaseException) -> str | None:
     if isinstance(error, ModelCallError):
         return error.address
-    url = urlsplit(str(getattr(getattr(error, "request", None), "url", "")))
+    carried = vars(error)  # for httpx's `request` raises where there is none
+    url = urlsplit(str(getattr(carried.get("request") or carried.get("_request"), "url", "")))
     return f"{url.scheme}://{url.netloc}" if url.netloc and _root(type(error)) != "litellm" else None

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import litellm
 import typer
 from langchain_core.messages import BaseMessage
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +32,7 @@ LIMIT = 1.0
 class Recording(LiteLLMModel):
     """Keeps what it asks litellm for."""
 
-    requests: list[Request] = []
+    requests: list[Request] = Field(default_factory=list)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Request:
         request = super()._request(messages, stop, options)
@@ -58,7 +59,7 @@ def main(
 
 
 async def _measured(url: str, runs: int, repeats: int) -> tuple[int, list[float], list[float]]:
-    model = Recording(**model_at(url).model_dump())
+    model = Recording(**vars(model_at(url)))
     graph = create_self_critique(model=model, **OPTIONS).compile()
     litellm.suppress_debug_info = True
 

@@ -17,8 +17,8 @@ from typing import Annotated, Any
 
 import typer
 from aiohttp import web
+from pydantic import SecretStr
 
-from selfcritic.agent import load
 from selfcritic.agent.models.litellm import LiteLLMModel
 
 
@@ -39,8 +39,13 @@ def serving(latency: float, native_n: bool = True, url: str | None = None) -> It
 
 def model_at(url: str) -> LiteLLMModel:
     """The model that a server at this address serves; a price for it, so that cost is counted as for any other."""
-    model = load("openai/benchmark", api_base=url, api_key="none", input_cost_per_token=0, output_cost_per_token=0)
-    return model  # type: ignore[return-value]
+    return LiteLLMModel(
+        model="openai/benchmark",
+        api_base=url,
+        api_key=SecretStr("none"),
+        input_cost_per_token=0.0,
+        output_cost_per_token=0.0,
+    )
 
 
 def main(

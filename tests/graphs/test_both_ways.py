@@ -40,9 +40,10 @@ def test_a_hundred_graphs_at_once_in_one_loop():
 def test_a_program_that_called_invoke_comes_to_its_end():
     program = (
         "from selfcritic.graphs import create_self_critique\n"
-        "print(create_self_critique(model='simulated?slip=0&invent=0').compile().invoke({'question': '2 + 2 ='})['answer'])"
+        "graph = create_self_critique(model='simulated?slip=0&invent=0').compile()\n"
+        "print(graph.invoke({'question': '2 + 2 ='})['answer'])"
     )
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert (done.stdout, done.stderr) == ("4\n", "")

@@ -1,16 +1,17 @@
 """One budget over all parts, held against a server that counts."""
 
+import asyncio
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from fake_provider import PASSING, FakeProvider, Fault, Received
+from fake_provider import PASSING, Body, FakeProvider, Fault, Received
 from langgraph.checkpoint.memory import InMemorySaver
 from provider_loop import (
     ENDLESS,
     KEY,
     PARTS,
-    QUICK,
     about,
     asked,
     assert_usage_is_the_servers,
@@ -39,10 +40,9 @@ def litellm_is_imported():
         {},
         {"n": "ignore", "logprobs": "ignore"},
         {"n": "reject", "logprobs": "reject"},
-        {"fault_rate": 0.3, "seed": 1},
         {"n": "ignore", "logprobs": "ignore", "fault_rate": 0.3, "seed": 2},
     ],
-    ids=["native", "ignored", "rejected", "faults", "faults without n"],
+    ids=["native", "ignored", "rejected", "faults"],
 )
 def test_request_k_plus_1_is_never_sent(server: dict[str, Any]):
     limits = range(1, 41)
@@ -50,7 +50,7 @@ def test_request_k_plus_1_is_never_sent(server: dict[str, Any]):
         outcomes = run_all(
             provider, [{"budget": Budget(calls=k)} for k in (1, *limits)], critiques=4, votes=3, **ENDLESS
         )
-        for index, outcome in list(enumerate(outcomes))[1:]:
+        for index, outcome in list(enumerate(outcomes))[1:]:  # run 0 is there so that run k asks question k
             sent = provider.calls(about(asked(index)))
             if isinstance(outcome, SelfcriticError):
                 assert sent <= index
@@ -89,26 +89,13 @@ def test_seconds_hold_while_a_request_hangs(requests_before: int, on_a_thread: b
     faults = [*[None] * requests_before, *[Fault("hang")] * 9]
     with FakeProvider(says, faults=faults) as provider:
         options = {**models(provider), "budget": Budget(seconds=0.7), "critiques": 2}
-        if requests_before == 2:  # without n, so that several hang at once
-            options |= {"speculate": True}
         graph = create_self_critique(**options).compile(checkpointer=InMemorySaver() if on_a_thread else None)
+        config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
         started = time.monotonic()
-        try:
-            output = _await(graph, on_a_thread)
-        except BudgetExhausted as error:
-            assert requests_before == 0
-            assert "0.7 seconds" in str(error)
-        else:
-            assert output["stop_reason"] == "budget"
-            assert output["answer"].startswith("Lyon")
+        with pytest.raises(BudgetExhausted, match=r"0\.7 seconds") if requests_before == 0 else nullcontext():
+            output = asyncio.run(graph.ainvoke({"question": "Which city?"}, config))
+            assert (output["stop_reason"], output["answer"][:4]) == ("budget", "Lyon")
         assert 0.7 <= time.monotonic() - started <= 0.77
-
-
-def _await(graph: Any, on_a_thread: bool) -> Any:
-    import asyncio
-
-    config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
-    return asyncio.run(graph.ainvoke({"question": "Which city?"}, config))
 
 
 def test_seconds_hold_in_a_synchronous_run():
@@ -136,7 +123,7 @@ def test_a_cost_limit_stops_a_model_whose_price_is_known():
         assert output["stop_reason"] == "budget"
         spent = provider.usage()
         assert output["usage"].cost_usd == pytest.approx(spent.input * 1e-3 + spent.output * 2e-3)
-        assert 1.0 <= output["usage"].cost_usd
+        assert output["usage"].cost_usd >= 1.0
         dearest = max(one.tokens.input * 1e-3 + one.tokens.output * 2e-3 for one in provider.received)
         assert output["usage"].cost_usd < 1.0 + 2 * dearest  # two scores are under way at once
 
@@ -158,9 +145,16 @@ def test_a_model_in_this_process_costs_nothing():
     assert graph.invoke({"question": "Which city?"})["usage"].cost_usd == 0
 
 
+def every_third_goes_on(messages: list[Body], index: int) -> str | float:
+    """To be quick, the first draft of two runs in three is accepted."""
+    said, text = says(messages, index), str(messages[-1]["content"])
+    is_third = int(text.partition("Question number ")[2].partition(",")[0]) % 3 == 0
+    return 0.1 if said == 0.9 and not is_third else said
+
+
 def test_five_hundred_runs_at_a_fault_rate_of_30_percent_end_and_add_up():
-    with FakeProvider(says, fault_rate=0.3, seed=5, cached_share=0.5) as provider:
-        outcomes = run_all(provider, [{}] * 500, critiques=2, max_rounds=1, retries=QUICK)
+    with FakeProvider(every_third_goes_on, fault_rate=0.3, seed=5, cached_share=0.5) as provider:
+        outcomes = run_all(provider, [{}] * 500, critiques=2, max_rounds=1)
         by_question: dict[str, list[Received]] = {}
         for received in provider.received:
             text = str(received.body["messages"][-1]["content"])
@@ -174,7 +168,7 @@ def test_five_hundred_runs_at_a_fault_rate_of_30_percent_end_and_add_up():
             drafted += 1
             usage, tokens = outcome["usage"], [one.tokens for one in requests if one.tokens]
             assert outcome["answer"].startswith("Lyon")
-            assert outcome["stop_reason"] in ("max_rounds", "model_error", "no_helpful_critique")
+            assert outcome["stop_reason"] in ("accepted", "max_rounds", "model_error")
             assert (usage.calls, usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (
                 len(requests),
                 sum(one.input for one in tokens),

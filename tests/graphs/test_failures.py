@@ -1,6 +1,8 @@
-"""Every way a provider fails, through the whole loop: a clean error before there is a draft, the best draft after it."""
+"""Every way a provider fails, through the whole loop: a clean error before there is a draft, else the best draft."""
 
 import logging
+import re
+import traceback
 from itertools import chain, repeat
 from typing import Any
 
@@ -56,9 +58,9 @@ def test_without_a_draft_the_error_says_what_the_provider_said_and_what_to_do(fa
     with FakeProvider(says, faults=repeat(fault)) as provider, pytest.raises(ModelError, match=says_so) as caught:
         run(provider, **models(provider, timeout=0.1 if fault.kind == "hang" else 60))
     assert provider.calls() == tries
-    for text in (str(caught.value), repr(caught.value), str(caught.value.__cause__), str(caught.value.__notes__ or "")):
-        assert KEY not in text
-        assert "\n" not in text
+    told = "".join(traceback.format_exception(caught.value))
+    assert KEY not in told + repr(caught.value)
+    assert "\n" not in caught.value.args[0]
 
 
 @failures
@@ -72,8 +74,6 @@ def test_with_a_draft_it_comes_back(fault: Fault, tries: int, says_so: str, requ
         assert output["stop_reason"] == "model_error"
         assert provider.calls() == requests_before + tries * (2 if requests_before == 3 else 1)
         assert_usage_is_the_servers(output["usage"], provider)
-        import re
-
         assert re.search(says_so, output["error"])
         assert KEY not in repr(output)
 
@@ -108,6 +108,8 @@ def test_one_failed_score_ends_nothing():
         assert_usage_is_the_servers(output["usage"], provider)
 
 
+# litellm's aiohttp transport hands the judge's prompt, which holds the draft, over in one piece; that only costs time.
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 def test_a_reply_of_a_megabyte():
     with FakeProvider(says, faults=[Fault("huge")]) as provider:
         output = run(provider, max_rounds=0)

@@ -56,8 +56,14 @@ every_way = pytest.mark.parametrize("way", [whole, whole_async, streamed, stream
 in_streams = pytest.mark.parametrize("way", [streamed, streamed_async])
 
 
-def tokens(told) -> Tokens | None:
-    return told and Tokens(told["input_tokens"], told["output_tokens"], told["input_token_details"]["cache_read"])
+def tokens(told) -> Tokens:
+    return Tokens(told["input_tokens"], told["output_tokens"], told["input_token_details"]["cache_read"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_loop_left_behind():
+    """Synchronous calls of litellm ask for the thread's event loop, which makes one where none was ever set."""
+    asyncio.run(asyncio.sleep(0))
 
 
 @every_way
@@ -81,7 +87,8 @@ def test_native_n_is_one_request_with_its_usage_on_the_first_reply():
         result = asyncio.run(model(provider).agenerate([[HumanMessage("x")]], n=3))
         replies = [generation.message for generation in result.generations[0]]
         assert [reply.text for reply in replies] == ["reply 0", "reply 1", "reply 2"]
-        assert [tokens(reply.usage_metadata) for reply in replies] == [provider.usage(), None, None]
+        assert tokens(replies[0].usage_metadata) == provider.usage()
+        assert [reply.usage_metadata for reply in replies[1:]] == [None, None]
         assert ["cost_usd" in reply.response_metadata for reply in replies] == [True, False, False]
         assert provider.calls() == 1
 
@@ -93,7 +100,7 @@ def test_a_server_that_ignores_n_gives_one_reply():
 
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("options", [{"n": 2}, {"logprobs": True, "top_logprobs": 5}])
-def test_a_parameter_that_is_rejected_can_be_told_from_other_failures(status: int, options: dict):
+def test_a_parameter_that_is_rejected_can_be_told_from_other_failures(status: int, options: dict[str, object]):
     with FakeProvider(n="reject", logprobs="reject", rejects_with=status) as provider:
         with pytest.raises(ModelCallError, match=rf"Unsupported parameter: '{next(iter(options))}'") as caught:
             model(provider).invoke("x", **options)
@@ -292,7 +299,7 @@ def test_no_text_has_the_key(way: Way, fault: Fault, is_from_environment: bool, 
 
 def test_a_misspelt_field_is_an_error_that_does_not_show_it():
     with pytest.raises(ValidationError, match="apikey") as caught:
-        LiteLLMModel(model="openai/toy", apikey=KEY)
+        LiteLLMModel.model_validate({"model": "openai/toy", "apikey": KEY})
     assert KEY not in str(caught.value)
 
 
