@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
 
+from selfcritic.agent.models import shared
 from selfcritic.agent.models.handed import without_own_retries
 from selfcritic.agent.schemas import Budget, Probability, Retries
 from selfcritic.prompts import Kind
@@ -20,6 +21,14 @@ OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"t
 def _for(*nodes: str) -> dict[str, Any]:
     """The nodes that an option belongs to, as Studio reads them."""
     return {"langgraph_nodes": list(nodes)}
+
+
+def _identity(spec: str | BaseChatModel) -> object:
+    """What tells a model from others: a spec by the model it names, a handed-in one by its kind, name and address."""
+    model = shared(spec)
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    address = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
+    return (type(model), name, address) if name else model
 
 
 class Context(BaseModel):
@@ -120,7 +129,7 @@ class Context(BaseModel):
     @property
     def is_self_graded(self) -> bool:
         """Whether one model both drafts and criticises."""
-        return self.spec_of("generator") == self.spec_of("critic")
+        return _identity(self.spec_of("generator")) == _identity(self.spec_of("critic"))
 
     def overridden_by(self, other: "Context | None") -> "Context":
         """These options with those that `other` was given explicitly in their place."""

@@ -56,7 +56,7 @@ def _unless_ended(following: str) -> RunnableLambda[State, str]:
 
 
 def _on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
-    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more than it does."""
+    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
 
     async def chosen(state: State) -> str:
         return choose(state)

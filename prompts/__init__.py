@@ -61,20 +61,20 @@ class PromptSet:
         """The chat messages that ask for a role's part; `data` is exactly the role's variables."""
         if set(data) != set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
-        fence = fence_for(*data.values())
-        blocks = {name: _section(name, text, fence) for name, text in data.items()}
+        blocks = {name: _section(name, text) for name, text in data.items()}
         body = re.sub(r"^\n+", "", self.roles[role].substitute(blocks)).rstrip("\n")
         system = self.systems.get(kind)
         return [*([SystemMessage(system)] if system else []), HumanMessage(body)]
 
 
-def fence_for(*texts: str) -> str:
-    """A run of backticks that is longer than any within the texts."""
-    return "`" * max(3, 1 + max((len(run) for text in texts for run in re.findall("`+", text)), default=0))
+def fence_for(text: str) -> str:
+    """A run of backticks that is longer than any within the text."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
 
 
-def _section(name: str, text: str, fence: str) -> str:
-    """A labelled fence; nothing at all for an empty context."""
+def _section(name: str, text: str) -> str:
+    """A labelled fence; nothing at all for an empty context. Each is as long as its own text needs, and no other's."""
+    fence = fence_for(text)
     return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}" if text or name != "context" else ""
 
 

@@ -229,7 +229,7 @@ def _key_variable(error: BaseException) -> str:
     provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None) or _root(type(error))
     if provider in ("builtins", "selfcritic", "litellm", ""):
         return "the provider's key variable"
-    return _KEY_VARIABLES.get(provider, re.sub(r"\W", "_", provider).upper() + "_API_KEY")
+    return _KEY_VARIABLES.get(provider, re.sub(r"\W", "_", provider.removeprefix("langchain_")).upper() + "_API_KEY")
 
 
 def _address(error: BaseException) -> str | None:

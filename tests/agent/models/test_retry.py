@@ -237,7 +237,8 @@ def test_at_a_random_fault_rate_all_is_counted_and_nothing_raises_but_failures_o
                 raise
 
         try:
-            return spent + tokens((await asked(attempt)).usage_metadata)
+            reply = await asked(attempt)
+            return spent + tokens(reply.usage_metadata)
         except (ModelCallError, ModelReplyError):
             return spent
 
