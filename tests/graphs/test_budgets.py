@@ -27,6 +27,8 @@ from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True, scope="module")
 def litellm_is_imported():

@@ -31,6 +31,8 @@ from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli import app
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 AT_ONCE = {"natively": 8, "plainly": 40}
 """Requests in flight at most: the scorings of eight critiques, of five votes each where there are no log-probs."""

@@ -24,6 +24,8 @@ from provider_loop import (
 from selfcritic.agent import Budget, load
 from selfcritic.agent.errors import ModelError
 
+pytestmark = pytest.mark.slow
+
 
 class Refusing(FakeProvider):
     """Does not take one parameter, whichever it is."""
