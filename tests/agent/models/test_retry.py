@@ -39,8 +39,15 @@ async def asked(ask: Callable[[], Awaitable[Any]], retries: Retries = AT_ONCE) -
     raise AssertionError
 
 
-def ask(model: BaseChatModel, retries: Retries = AT_ONCE) -> AIMessage:
-    return asyncio.run(asked(lambda: model.ainvoke("x"), retries))
+def ask(model: BaseChatModel, retries: Retries = AT_ONCE) -> Any:
+    async def ask_and_close() -> Any:
+        try:
+            return await asked(lambda: model.ainvoke("x"), retries)
+        finally:
+            if isinstance(model, ChatOpenAI):  # it keeps its connections, though the event loop ends here
+                await model.root_async_client.close()
+
+    return asyncio.run(ask_and_close())
 
 
 async def ask_raw_litellm(url: str) -> object:
