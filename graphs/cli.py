@@ -180,7 +180,7 @@ async def _follow(
             _same_question(earlier.values, asked, saved)
             state.update(cast(State, earlier.values))
             given = None  # goes on where it stopped; a run that had ended is not run again
-            # Not `earlier.next`: that is empty, too, where the last node's writes were saved and no checkpoint after them.
+            # Not `earlier.next`: that is empty, too, where a node's writes were saved and no checkpoint after them.
             if earlier.values.get("stop_reason") is not None:
                 return
         modes: list[StreamMode] = ["updates", "values"]
