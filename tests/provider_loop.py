@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import event_loop
 from fake_provider import Body, FakeProvider, Received
 
 from selfcritic.agent import load
@@ -39,7 +40,7 @@ def models(provider: FakeProvider, **fields: Any) -> dict[Part, Any]:
 def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, Any]:
     """What a run comes to."""
     graph = create_self_critique(**{**models(provider), "retries": QUICK, "critiques": 2, **options}).compile()
-    return asyncio.run(graph.ainvoke({"question": "Which city?", "context": context}))
+    return event_loop.run(graph.ainvoke({"question": "Which city?", "context": context}))
 
 
 def run_all(provider: FakeProvider, each: Sequence[dict[str, Any]], **options: Any) -> list[Any]:
@@ -55,7 +56,7 @@ def run_all(provider: FakeProvider, each: Sequence[dict[str, Any]], **options: A
     async def all_of_them() -> list[Any]:
         return await asyncio.gather(*(one(index, more) for index, more in enumerate(each)))
 
-    return asyncio.run(all_of_them())
+    return event_loop.run(all_of_them())
 
 
 def asked(index: int) -> str:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+from event_loop import run
 from fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault, Tokens
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -37,7 +38,7 @@ def whole(one: BaseChatModel, asked, **options) -> AIMessage:
 
 
 def whole_async(one: BaseChatModel, asked, **options) -> AIMessage:
-    return asyncio.run(one.ainvoke(asked, **options))
+    return run(one.ainvoke(asked, **options))
 
 
 def streamed(one: BaseChatModel, asked, **options) -> AIMessage:
@@ -48,7 +49,7 @@ def streamed_async(one: BaseChatModel, asked, **options) -> AIMessage:
     async def collect() -> AIMessage:
         return functools.reduce(operator.add, [chunk async for chunk in one.astream(asked, **options)])
 
-    return asyncio.run(collect())
+    return run(collect())
 
 
 Way = Callable[..., AIMessage]
@@ -60,10 +61,12 @@ def tokens(told) -> Tokens:
     return Tokens(told["input_tokens"], told["output_tokens"], told["input_token_details"]["cache_read"])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_loop_left_behind():
-    """Synchronous calls of litellm ask for the thread's event loop, which makes one where none was ever set."""
-    asyncio.run(asyncio.sleep(0))
+@pytest.fixture(autouse=True)
+def _nothing_stays_open():
+    """Synchronous calls of litellm make a loop where the thread never had one, and keep their clients."""
+    run(asyncio.sleep(0))
+    yield
+    run(asyncio.sleep(0))
 
 
 @every_way
@@ -84,7 +87,7 @@ def test_the_reply_and_what_it_took_are_the_servers(way: Way):
 
 def test_native_n_is_one_request_with_its_usage_on_the_first_reply():
     with FakeProvider(lambda messages, index: f"reply {index}") as provider:
-        result = asyncio.run(model(provider).agenerate([[HumanMessage("x")]], n=3))
+        result = run(model(provider).agenerate([[HumanMessage("x")]], n=3))
         replies = [generation.message for generation in result.generations[0]]
         assert [reply.text for reply in replies] == ["reply 0", "reply 1", "reply 2"]
         assert tokens(replies[0].usage_metadata) == provider.usage()
@@ -254,7 +257,7 @@ def test_a_request_that_is_cancelled_is_given_up():
 
     with FakeProvider(faults=[Fault("hang")]) as provider:
         with pytest.raises(TimeoutError):
-            asyncio.run(cancelled(model(provider)))
+            run(cancelled(model(provider)))
         assert provider.calls() == 1
 
 
@@ -271,7 +274,7 @@ def test_many_at_once_are_counted_exactly():
         return await asyncio.gather(*(one.ainvoke(f"question {index}") for index in range(40)))
 
     with FakeProvider(latency=0.2) as provider:
-        replies = asyncio.run(many(model(provider)))
+        replies = run(many(model(provider)))
         assert sum((tokens(reply.usage_metadata) for reply in replies), Tokens()) == provider.usage()
         assert provider.calls() == 40
         assert provider.peak > 20

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from event_loop import run
 from fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, PASSING, TOO_LONG, FakeProvider, Fault, Tokens
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -47,7 +48,7 @@ def ask(model: BaseChatModel, retries: Retries = AT_ONCE) -> Any:
             if isinstance(model, ChatOpenAI):  # it keeps its connections, though the event loop ends here
                 await model.root_async_client.close()
 
-    return asyncio.run(ask_and_close())
+    return run(ask_and_close())
 
 
 async def ask_raw_litellm(url: str) -> object:
@@ -89,7 +90,7 @@ def test_a_failure_that_stays_is_tried_as_often_as_can_help(make, fault: Fault, 
 def test_litellms_own_errors_are_read_alike(fault: Fault, calls: int):
     with FakeProvider(faults=[fault] * 9) as provider:
         with pytest.raises(Exception, match=r"(?s)."):
-            asyncio.run(asked(lambda: ask_raw_litellm(provider.url)))
+            run(asked(lambda: ask_raw_litellm(provider.url)))
         assert provider.calls() == calls
 
 
@@ -109,7 +110,7 @@ def test_a_stream_that_breaks_off_is_asked_for_once_more():
 
     with FakeProvider("one two three four", faults=[Fault("truncated")] * 9) as provider:
         with pytest.raises(ModelReplyError, match="broke off"):
-            asyncio.run(asked(lambda: stream(ours(provider.url))))
+            run(asked(lambda: stream(ours(provider.url))))
         assert provider.calls() == 2
 
 
@@ -126,7 +127,7 @@ def test_a_hang_and_a_server_that_is_not_there_are_tried_again(make):
         return await make(f"http://127.0.0.1:{FakeProvider.refused_port()}/v1").ainvoke("x")
 
     with pytest.raises(Exception, match="Connection error"):
-        asyncio.run(asked(count))
+        run(asked(count))
     assert tries == 4
 
 
@@ -204,7 +205,7 @@ def test_what_is_no_failure_of_a_model_is_raised_at_once(error: BaseException):
         raise error
 
     with pytest.raises(type(error)):
-        asyncio.run(asked(fail))
+        run(asked(fail))
     assert tries == 1
 
 
@@ -215,7 +216,7 @@ def test_a_wait_can_be_broken_off():
 
     with FakeProvider(faults=[Fault("status", 429, retry_after=50)] * 2) as provider:
         with pytest.raises(TimeoutError):
-            asyncio.run(impatient(ours(provider.url)))
+            run(impatient(ours(provider.url)))
         assert provider.calls() == 1
 
 
@@ -253,7 +254,7 @@ def test_at_a_random_fault_rate_all_is_counted_and_nothing_raises_but_failures_o
         return await asyncio.gather(*(one(model) for _ in range(200)))
 
     with FakeProvider(fault_rate=0.3, seed=3) as provider:
-        spent = asyncio.run(many(LiteLLMModel(model="openai/toy", api_base=provider.url, api_key=SecretStr(KEY))))
+        spent = run(many(LiteLLMModel(model="openai/toy", api_base=provider.url, api_key=SecretStr(KEY))))
         assert sum(spent, Tokens()) == provider.usage()
         assert provider.calls() > 260
         assert provider.calls(lambda received: received.fault is None) > 180
