@@ -35,6 +35,10 @@ class Comment(Record):
     """Offset of the quote's first character in the answer; None while it has not been located."""
     end: int | None = None
     """Offset behind the quote's last character."""
+    source: str | None = None
+    """The checker that found it, such as "syntax" or "tests"; None where a critic wrote it."""
+    evidence: Literal["confirmed", "refuted"] | None = None
+    """What the checkers know of a critic's comment; None where they know nothing of it."""
 
 
 class Critique(Record):
@@ -68,6 +72,8 @@ class Draft(Record):
     p_critiqueable: Probability | None = None
     """P(Yes) to "does this answer have a flaw"; None when the run ended before it was judged."""
     judged_by: Literal["logprobs", "votes"] | None = None
+    findings: list[Comment] = []
+    """What the checkers know to be wrong with the answer: evidence, not opinion."""
     candidates: list[Candidate] = []
     """All drafts of the round where more than one was drawn; `answer` is the one least critiqueable."""
     critiques: list[Critique] = []
