@@ -34,6 +34,12 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
     return ScriptedModel.from_file(path, **options)
 
 
+def _embedded(folder: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.embedded import EmbeddedModel
+
+    return EmbeddedModel(folder=folder, **options)
+
+
 def _litellm(model: str, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.litellm import LiteLLMModel
 
@@ -47,6 +53,9 @@ KNOWN: Mapping[str, Kind] = {
         _simulated,
     ),
     "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
+    "embedded": Kind(
+        "embedded:FOLDER", "a small decoder that agent.training trained on the task families; offline", _embedded
+    ),
     "litellm": Kind(
         "PROVIDER/MODEL",
         "any model that litellm knows: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",

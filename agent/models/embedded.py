@@ -1,0 +1,60 @@
+"""The embedded model: a small decoder trained by this repository, in this process, behind the chat model interface.
+
+It reads the role and the data of any prompt set, and says them to the decoder in the plain set's words, by which it
+was trained. Weights come from a folder that `agent.training` made; none ship with the package yet.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from langchain_core.messages import BaseMessage
+
+from selfcritic.agent.data.families import recognise
+from selfcritic.agent.errors import UnknownTaskError
+from selfcritic.agent.models.engine import Completion, Engine
+from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.prompts import VARIABLES, load, read
+
+_VERDICTS = ("classify", "helpfulness")
+
+
+class EmbeddedModel(OfflineModel):
+    """A language model of a few MB. `seed` makes its replies repeat; None draws fresh ones."""
+
+    folder: Path
+    """Where the exported model lies."""
+    temperature: float = 1.0
+    seed: int | None = None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The weights, read when they are first needed."""
+        return Engine(self.folder)
+
+    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+        """Draw n replies; a last assistant message is the beginning of each and is not said again."""
+        prompt, prefix, is_verdict = self._prompt(messages)
+        [replies] = self.engine.complete([prompt], n, self.seed if seed is None else seed, self.temperature, prefix)
+        return [_reply(one, is_verdict) for one in replies]
+
+    def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
+        """The prompt in plain words, what the reply begins with, and whether it is a verdict."""
+        reading = read(messages)
+        role = reading.role or "generate"
+        data = reading.data if reading.role else {"question": messages[-1].text}
+        task = recognise(data.get("question", ""))
+        if task is None or task.family not in self.engine.families:
+            raise UnknownTaskError(
+                f"The embedded model was trained on these families of task only: {', '.join(self.engine.families)}. "
+                "For any other question name another model: --model on the command line, model= in Python."
+            )
+        told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}
+        return load("plain").render(role, **told)[-1].text, reading.prefix, role in _VERDICTS
+
+    @property
+    def _llm_type(self) -> str:
+        return "embedded"
+
+
+def _reply(completion: Completion, is_verdict: bool) -> Reply:
+    return Reply(completion.text, completion.p_yes if is_verdict else None)

@@ -1,0 +1,111 @@
+"""The embedded model's inference: a folder of ctranslate2's files, asked in texts; one thread, no torch."""
+
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfcritic.agent.errors import InputError, UnknownModelError
+from selfcritic.agent.models.tokens import END, REPLY, Tokens
+
+_LONGEST = 400
+"""Tokens of a reply, at most."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled reply: its text, its length in tokens, and the first token's P(Yes) over Yes and No."""
+
+    text: str
+    tokens: int
+    p_yes: float
+
+
+class Engine:
+    """Loaded once; every seeded call gets a generator of its own, since only a fresh one takes a seed."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "model.bin").is_file():
+            raise UnknownModelError(f"'{folder}' holds no embedded model: `selfcritic train embedded` makes one.")
+        self.folder = folder
+        self.tokens = Tokens.load(folder / "tokens.json")
+        self.families = (folder / "families.txt").read_text("utf-8").split()
+        self._ctranslate2 = _ctranslate2()
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        n: int = 1,
+        seed: int | None = None,
+        temperature: float = 1.0,
+        prefix: str = "",
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[list[Completion]]:
+        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token.
+
+        `on_text` is handed each piece of the text as it is drawn; it takes a single prompt and a single reply.
+        """
+        asked = [[*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)] for prompt in prompts]
+        results = self._generator(seed).generate_batch(
+            asked,
+            max_batch_size=32,
+            max_length=_LONGEST,
+            include_prompt_in_result=False,
+            num_hypotheses=n if temperature else 1,
+            sampling_topk=0 if temperature else 1,
+            sampling_temperature=temperature or 1.0,
+            return_logits_vocab=True,
+            end_token=END,
+            callback=self._teller(asked[0][-1], on_text) if on_text else None,
+        )
+        replies = [self._completions(result, tokens[-1]) for result, tokens in zip(results, asked, strict=True)]
+        return replies if temperature else [reply * n for reply in replies]
+
+    def count(self, text: str) -> int:
+        """How many tokens a text is."""
+        return len(self.tokens.encode(text))
+
+    def _generator(self, seed: int | None) -> Any:
+        self._ctranslate2.set_random_seed((secrets.randbits(31) if seed is None else seed) % 2**31)
+        return self._ctranslate2.Generator(str(self.folder), device="cpu", inter_threads=1, intra_threads=1)
+
+    def _completions(self, result: Any, before: str) -> list[Completion]:
+        yes, no = (self.tokens.ids[word] for word in ("Yes", "No"))
+        completions = []
+        for sequence, logits in zip(result.sequences, result.logits, strict=True):
+            first = self._numbers(logits[0]) if len(logits) else None
+            odds = 0.0 if first is None else float(first[yes] - first[no])
+            completions.append(Completion(self.tokens.decode(sequence, before), len(sequence), _logistic(odds)))
+        return completions
+
+    @staticmethod
+    def _numbers(view: Any) -> Any:
+        import numpy
+
+        return numpy.array(view)
+
+    def _teller(self, before: str, on_text: Callable[[str], None]) -> Callable[[Any], bool]:
+        last = before
+
+        def tell(step: Any) -> bool:
+            nonlocal last
+            if piece := self.tokens.decode([step.token], last):
+                on_text(piece)
+            last = step.token
+            return False
+
+        return tell
+
+
+def _logistic(odds: float) -> float:
+    return 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
+
+
+def _ctranslate2() -> Any:
+    try:
+        import ctranslate2
+    except ImportError as error:
+        raise InputError("The embedded model needs ctranslate2: pip install 'selfcritic[embedded]'.") from error
+    return ctranslate2
