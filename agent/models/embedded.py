@@ -7,7 +7,7 @@ was trained. Weights come from a folder that `agent.training` made; none ship wi
 from functools import cached_property
 from pathlib import Path
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from selfcritic.agent.data.families import recognise
 from selfcritic.agent.errors import UnknownTaskError
@@ -41,7 +41,7 @@ class EmbeddedModel(OfflineModel):
         """The prompt in plain words, what the reply begins with, and whether it is a verdict."""
         reading = read(messages)
         role = reading.role or "generate"
-        data = reading.data if reading.role else {"question": messages[-1].text}
+        data = reading.data if reading.role else {"question": _asked(messages)}
         task = recognise(data.get("question", ""))
         if task is None or task.family not in self.engine.families:
             raise UnknownTaskError(
@@ -49,11 +49,16 @@ class EmbeddedModel(OfflineModel):
                 "For any other question name another model: --model on the command line, model= in Python."
             )
         told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}
-        return load("plain").render(role, **told)[-1].text, reading.prefix, role in _VERDICTS
+        return load("plain").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
 
     @property
     def _llm_type(self) -> str:
         return "embedded"
+
+
+def _asked(messages: list[BaseMessage]) -> str:
+    """The last message that a person wrote."""
+    return next((message.text for message in reversed(messages) if isinstance(message, HumanMessage)), "")
 
 
 def _reply(completion: Completion, is_verdict: bool) -> Reply:

@@ -1,4 +1,4 @@
-r"""Text ⇄ tokens of the embedded model: a word or a digit is one token, and so is a fixed phrase of prompts and comments.
+r"""Text ⇄ tokens of the embedded model: a word or a digit is one token, and so is a phrase that prompts repeat.
 
 The phrases are what stands between words in many documents (`" is out of order: it belongs right after "`); all else
 is spelt by characters. Between two word tokens ", " goes without saying, so that a list is as long as its words.

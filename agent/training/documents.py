@@ -24,8 +24,8 @@ SIZES: Mapping[str, Sequence[int]] = {
 }
 """The sizes of task that are trained on; the report asks for the same ones."""
 
-_PEOPLE = tuple(["Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat"])
-_SERVED = tuple(["milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or"])
+_PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
+_SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or")
 _WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_SERVED)}
 
 
@@ -58,7 +58,7 @@ def words_of(family: str) -> tuple[str, ...]:
 
 def ask(role: Role, question: str, **data: str) -> str:
     """A role's prompt in plain words, as one text."""
-    return load("plain").render(role, context="", question=question, **data)[-1].text
+    return load("plain").render(role, "question", context="", question=question, **data)[-1].text
 
 
 def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Task:
