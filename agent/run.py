@@ -14,7 +14,7 @@ from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.models import shared
-from selfcritic.agent.models.meter import Meter
+from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
@@ -35,7 +35,7 @@ class Run:
         self._write = runtime.stream_writer
         self.failure: SelfcriticError | None = None
         """The last failure of this step that was passed over because others brought what it did not."""
-        self._meter = Meter(context.budget, state.get("usage"))
+        self._meter = Meter(context.budget, state.get("usage"), parent=above.get())
         self._methods = {part: method.model_copy(deep=True) for part, method in state.get("methods", {}).items()}
         self._prompts = prompts.load(context.prompts, context.prompt_folder)
 

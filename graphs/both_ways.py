@@ -21,7 +21,13 @@ from selfcritic.agent.state import State
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
 
 
-def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
+class BothWays(RunnableLambda[State, State]):
+    """A node that also tells the options its graph was made with."""
+
+    defaults: Context
+
+
+def both_ways(node: Node, defaults: Context) -> BothWays:
     """The node as a runnable that works synchronously and asynchronously."""
 
     def runtime() -> Runtime[Context]:
@@ -40,7 +46,9 @@ def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
             future.cancel()  # where the caller was interrupted
             is_synchronous.reset(token)
 
-    return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))
+    made = BothWays(synchronous, asynchronous, name=getattr(node, "__name__", None))
+    made.defaults = defaults
+    return made
 
 
 _starting = Lock()  # threads that come first at the same time must not start a loop each

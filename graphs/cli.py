@@ -2,6 +2,7 @@
 
 import typer
 
+from selfcritic.graphs.commands.batch import batch
 from selfcritic.graphs.commands.models import models
 from selfcritic.graphs.commands.run import run
 
@@ -11,7 +12,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
 )
-for command in (run, models):
+for command in (run, batch, models):
     app.command()(command)
 
 

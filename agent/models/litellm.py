@@ -35,6 +35,7 @@ from selfcritic.agent.models.failures import (
     status_of,
     words,
 )
+from selfcritic.agent.models.rate import limits_of
 from selfcritic.agent.models.replies import Streamed, fault_of, logprobs_of, usage_of
 
 
@@ -177,6 +178,9 @@ class LiteLLMModel(BaseChatModel):
         first = cast(AIMessage, generations[0].message)
         first.usage_metadata = usage_of(usage)
         first.response_metadata["cost_usd"] = self._cost(usage)
+        hidden = getattr(response, "_hidden_params", None) or {}
+        if limits := limits_of(hidden.get("additional_headers") or {}):
+            first.response_metadata["headers"] = limits
         return ChatResult(generations=generations)
 
     def _generation(self, choice: Any, model: str) -> ChatGeneration:

@@ -28,9 +28,10 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
-from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, kind_of, scrub
+from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, headers_of, kind_of, scrub
 from selfcritic.agent.models.meter import Meter
-from selfcritic.agent.models.retry import attempts
+from selfcritic.agent.models.rate import limits_of
+from selfcritic.agent.models.retry import attempts, retry_after
 from selfcritic.agent.schemas import Method, Retries, Usage
 
 Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
@@ -187,6 +188,7 @@ class Sampler:
     async def _attempt(
         self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
     ) -> list[AIMessage]:
+        await self.meter.turn(messages)
         self.meter.reserve(self.part, messages)
         if "logprobs" in options:
             options = {**options, "top_logprobs": _TOP_LOGPROBS}
@@ -205,9 +207,13 @@ class Sampler:
         except ModelReplyError as error:
             self.meter.charge(self.part, error.usage, error.cost_usd)
             raise
+        except Exception as error:
+            self.meter.heed(limits_of(headers_of(error)), retry_after(error))
+            raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
         cost_usd = replies[0].response_metadata.get("cost_usd") if replies else None
         self.meter.charge(self.part, _usage(replies, result), cost_usd)
+        self.meter.heed(limits_of(replies[0].response_metadata.get("headers") or {}) if replies else {})
         return replies if isinstance(messages[-1], AIMessage) else _usable(replies)  # a prefix may be all there is
 
 

@@ -19,7 +19,7 @@ async def generate(state: State, runtime: Runtime[Context]) -> State:
     question, material = question_of(state), state.get("context", "")
     _check(question, material, context)
     if context.budget.cost_usd is not None:
-        await asyncio.to_thread(_check_prices, context)  # to look a price up may import litellm
+        await asyncio.to_thread(check_prices, context)  # to look a price up may import litellm
     run = Run(cast(State, {"question": question, "context": material}), runtime)
     answers = [text.strip() for text in await run.sampler("generator").sample(run.ask("generate"), context.drafts)]
     for answer in answers:
@@ -57,7 +57,8 @@ def _check(question: str, material: str, context: Context) -> None:
         raise InputError("A summary needs the passage that it sums up: give it as `context`.")
 
 
-def _check_prices(context: Context) -> None:
+def check_prices(context: Context) -> None:
+    """Raise InputError where a model has no known price; may import litellm."""
     for part in get_args(Part):
         for model in models_of(part, context):
             if not getattr(model, "is_priced", False):

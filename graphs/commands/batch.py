@@ -1,0 +1,116 @@
+"""`selfcritic batch`: run the loop over a data set; results go to a JSONL file, progress to stderr."""
+
+import asyncio
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.models import shared
+from selfcritic.agent.schemas import Budget
+from selfcritic.graphs.batch import Report, run_batch
+from selfcritic.graphs.rows import count_rows, read_rows
+from selfcritic.graphs.self_critique import create_self_critique
+from selfcritic.prompts import PromptError
+
+
+def batch(
+    rows: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: question, context or messages; id.")],
+    out: Annotated[Path, typer.Argument(help="JSONL file for the results, one a line.")],
+    model: Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")] = "simulated",
+    critic: Annotated[str | None, typer.Option(help="Another model for the critiques.")] = None,
+    kind: Annotated[str, typer.Option(help="question, summary or code.")] = "question",
+    critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
+    rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Rows at once.")] = 16,
+    in_order: Annotated[bool, typer.Option("--in-order", help="Write in input order, at the end.")] = False,
+    rpm: Annotated[float | None, typer.Option(min=0.001, help="Requests a minute at most.")] = None,
+    tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute at most.")] = None,
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Requests at most, over all rows.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens at most, over all rows.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars at most, over all rows.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Seconds at most, of this call.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="Where done rows are kept; OUT.ledger by default.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget the rows done before.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+) -> None:
+    """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
+    console = Console(stderr=True, quiet=quiet, highlight=False)
+    try:
+        options: dict[str, Any] = {"model": shared(model), "critic": shared(critic) if critic else None}
+        options |= {"kind": kind, "critiques": critiques, "max_rounds": rounds, "seed": seed}
+        graph = create_self_critique(**options).compile(name="self_critique")
+        budget = Budget(calls=max_calls, tokens=max_tokens, cost_usd=max_cost, seconds=max_seconds)
+        total = count_rows(rows)
+        with ExitStack() as stack:
+            live = stack.enter_context(Live(console=console, auto_refresh=False))
+            files = _Files(stack, out)
+            report = asyncio.run(
+                run_batch(
+                    graph, read_rows(rows), ledger=ledger or out.with_name(out.name + ".ledger"), write=files.write,
+                    set_aside=files.set_aside, context=Context(**options), concurrency=concurrency, in_order=in_order,
+                    budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm, restart=restart,
+                    tell=_Shown(live, total),
+                )
+            )  # fmt: skip
+            live.update(_line(report, total), refresh=True)
+    except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(str(error)) from None
+    if report.bad:
+        console.print(f"{report.bad} bad rows set aside in {out}.bad; the same command tries them again.")
+    if report.left:
+        console.print(f"{report.left} rows left: the budget is spent. The same command with a larger one goes on.")
+
+
+class _Files:
+    """OUT and OUT.bad, opened at the first line: a call that is refused leaves the earlier ones as they are."""
+
+    def __init__(self, stack: ExitStack, out: Path) -> None:
+        self._stack, self._out = stack, out
+        self._open: dict[str, IO[str]] = {}
+
+    def write(self, result: dict[str, Any]) -> None:
+        self._line("", result)
+
+    def set_aside(self, bad: dict[str, Any]) -> None:
+        self._line(".bad", bad)
+
+    def _line(self, ending: str, data: dict[str, Any]) -> None:
+        if ending not in self._open:
+            path = self._out.with_name(self._out.name + ending)
+            self._open[ending] = self._stack.enter_context(path.open("w", encoding="utf-8"))
+        self._open[ending].write(json.dumps(data, ensure_ascii=False) + "\n")
+        self._open[ending].flush()
+
+
+class _Shown:
+    """Shows how the batch stands, a few times a second."""
+
+    def __init__(self, live: Live, total: int) -> None:
+        self._live, self._total, self._next = live, total, 0.0
+
+    def __call__(self, report: Report) -> None:
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + 0.25
+            self._live.update(_line(report, self._total), refresh=True)
+
+
+def _line(report: Report, total: int) -> Text:
+    """Rows, throughput, spend, stop reasons and the time left."""
+    through = report.finished + report.earlier + report.bad
+    rate = report.finished / max(time.monotonic() - report.began, 1e-9)
+    left = f"{(total - through) / rate:,.0f} s left" if rate else "time left not known"
+    cost = "cost not known" if report.usage.cost_usd is None else f"{report.usage.cost_usd:.4f} USD"
+    reasons = ", ".join(f"{reason} {count}" for reason, count in report.stop_reasons.most_common())
+    spend = f"{report.usage.calls:,} calls · {report.usage.input_tokens + report.usage.output_tokens:,} tokens · {cost}"
+    return Text(f"{through:,} of {total:,} rows · {rate:.1f} a second · {left} · {spend} · {reasons}")

@@ -1,0 +1,28 @@
+"""A batch in a process of its own, to be killed: python batch_process.py URL ROWS LEDGER OUT COUNT [CALLS]."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from selfcritic.agent.models.litellm import LiteLLMModel
+from selfcritic.agent.schemas import Budget
+from selfcritic.graphs import create_self_critique, run_batch
+
+
+def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None:
+    model = LiteLLMModel(model="openai/fake", api_base=url, api_key="sk-none")
+    graph = create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
+    with Path(out).open("w") as file:
+
+        def write(result: dict) -> None:
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+
+        rows = ({"id": f"r{i}", "question": f"Question {i}?"} for i in range(count))
+        budget = Budget(calls=calls)
+        asyncio.run(run_batch(graph, rows, ledger=ledger, write=write, concurrency=4, budget=budget))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5]) if len(sys.argv) > 5 else None)
