@@ -7,8 +7,10 @@ that are not. Rows that were under way then are run again from their beginning.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -28,6 +30,7 @@ from selfcritic.agent.run import models_of
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.both_ways import BothWays
+from selfcritic.graphs.dask_workers import on_workers
 from selfcritic.graphs.ledger import Ledger, fingerprint
 from selfcritic.graphs.rows import Row, row_of
 
@@ -70,6 +73,10 @@ class _Recorded(Meter):
         super().reserve(part, messages)
         self._ledger.spend(self.usage)
 
+    def add(self, spent: Usage) -> None:
+        super().add(spent)
+        self._ledger.spend(self.usage)
+
     def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         super().charge(part, tokens, cost_usd)
         self._ledger.spend(self.usage)
@@ -89,6 +96,7 @@ async def run_batch(
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
     restart: bool = False,
+    dask: str | None = None,
     tell: Callable[[Report], None] = _ignore,
 ) -> Report:
     """Run every row that is not done yet; each result goes to `write`, `id` first, and each bad row to `set_aside`.
@@ -97,26 +105,25 @@ async def run_batch(
     end. `budget` is one over the whole batch: calls, tokens and cost count earlier calls with the same ledger,
     `seconds` this one. A row whose draft the budget cut short is done, with the stop reason `budget`. Raises
     InputError for options that no row could be run with, and for a ledger of other options without `restart`.
+    `dask` is the address of a scheduler whose workers run the rows; a row whose worker dies is run by another.
     """
     options = _options(graph).overridden_by(context)
     budget = budget or Budget()
     await _check(graph, options, budget, concurrency)
+    if dask is not None and (budget != Budget() or requests_per_minute or tokens_per_minute):
+        raise InputError("Over Dask there is no budget or rate limit over the whole batch yet: leave them out.")
     book = Ledger(ledger, fingerprint(graph.name, options), restart)
     meter = _Recorded(budget, book, RateLimit(requests_per_minute, tokens_per_minute))
-    batch = _Batch(graph, options, book, meter, set_aside, _ignore if in_order else write, tell)
-    batch.report.usage = meter.usage
     token = above.set(meter)
     try:
-        todo = batch.todo(rows)
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(concurrency):
-                workers.create_task(batch.work(todo))
-        if batch.failure is not None:
-            raise batch.failure
+        async with AsyncExitStack() as stack:
+            run_row = await stack.enter_async_context(on_workers(dask, graph.name, options, meter)) if dask else None
+            here = partial(graph.ainvoke, context=options)
+            batch = _Batch(run_row or here, book, meter, set_aside, _ignore if in_order else write, tell)
+            await batch.run(rows, concurrency)
         if in_order:
             for result in book.in_input_order():
                 write(result)
-        batch.report.usage = meter.usage
         return batch.report
     finally:
         above.reset(token)
@@ -125,8 +132,7 @@ async def run_batch(
 
 @dataclass
 class _Batch:
-    graph: Graph
-    options: Context
+    run_row: Callable[[Input], Awaitable[Any]]
     book: Ledger
     meter: Meter
     set_aside: Callable[[Result], None]
@@ -135,6 +141,17 @@ class _Batch:
     report: Report = field(default_factory=Report)
     failure: Exception | None = None
     """What ended the reading of the rows."""
+
+    async def run(self, rows: Iterable[Row | Mapping[str, Any] | list[Any]], concurrency: int) -> None:
+        """Run the rows, so many at once."""
+        self.report.usage = self.meter.usage
+        todo = self.todo(rows)
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(concurrency):
+                workers.create_task(self.work(todo))
+        self.report.usage = self.meter.usage
+        if self.failure is not None:
+            raise self.failure
 
     def todo(self, rows: Iterable[Row | Mapping[str, Any] | list[Any]]) -> Iterator[Row]:
         """The rows to be run; the others are dealt with on the way."""
@@ -162,7 +179,7 @@ class _Batch:
         """One of the workers that share the rows."""
         for row in todo:
             try:
-                output = await self.graph.ainvoke(cast(Input, row.given), context=self.options)
+                output = await self.run_row(cast(Input, row.given))
             except BudgetExhausted as error:
                 if self.meter.is_spent:
                     self.report.left += 1

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.models import shared
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch import Report, run_batch
 from selfcritic.graphs.rows import count_rows, read_rows
@@ -42,12 +41,13 @@ def batch(
     max_seconds: Annotated[float | None, typer.Option(help="Seconds at most, of this call.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="Where done rows are kept; OUT.ledger by default.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the rows done before.")] = False,
+    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers run the rows.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
 ) -> None:
     """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
     try:
-        options: dict[str, Any] = {"model": shared(model), "critic": shared(critic) if critic else None}
+        options: dict[str, Any] = {"model": model, "critic": critic}
         options |= {"kind": kind, "critiques": critiques, "max_rounds": rounds, "seed": seed}
         graph = create_self_critique(**options).compile(name="self_critique")
         budget = Budget(calls=max_calls, tokens=max_tokens, cost_usd=max_cost, seconds=max_seconds)
@@ -59,7 +59,7 @@ def batch(
                 run_batch(
                     graph, read_rows(rows), ledger=ledger or out.with_name(out.name + ".ledger"), write=files.write,
                     set_aside=files.set_aside, context=Context(**options), concurrency=concurrency, in_order=in_order,
-                    budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm, restart=restart,
+                    budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm, restart=restart, dask=dask,
                     tell=_Shown(live, total),
                 )
             )  # fmt: skip

@@ -4,10 +4,13 @@ import asyncio
 import json
 import random
 import re
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,7 @@ def start(url: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
 def test_killed_at_seeded_moments(tmp_path: Path):
     rng = random.Random(5)
     with FakeProvider(lambda messages, index: f"reply {index}", latency=0.01) as provider:
+        finished: dict[str, int] = {}
         for _ in range(3):
             before, lines = provider.calls(), rng.randint(5, 40)
             process = start(provider.url, tmp_path, "60")
@@ -119,7 +123,10 @@ def test_killed_at_seeded_moments(tmp_path: Path):
             time.sleep(rng.random() / 50)
             process.kill()
             process.wait()
+            assert process.returncode == -signal.SIGKILL
+            assert asked_of_finished(tmp_path, provider, only=set(finished)) == finished
             finished = asked_of_finished(tmp_path, provider)
+        assert 0 < len(finished) < 60
         assert start(provider.url, tmp_path, "60").wait() == 0
         assert asked_of_finished(tmp_path, provider, only=set(finished)) == finished
     done = [json.loads(line)["id"] for line in (tmp_path / "out").read_text().splitlines()]
@@ -134,12 +141,8 @@ def asked_of_finished(folder: Path, provider: FakeProvider, only: set[str] | Non
 
 
 def _done(folder: Path) -> set[str]:
-    import sqlite3
-
-    with sqlite3.connect(folder / "l") as db:
-        rows = {row for (row,) in db.execute("SELECT id FROM done")}
-    db.close()
-    return rows
+    with closing(sqlite3.connect(folder / "l")) as db:
+        return {row for (row,) in db.execute("SELECT id FROM done")}
 
 
 @pytest.mark.slow
