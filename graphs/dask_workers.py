@@ -8,7 +8,7 @@ import functools
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import TypeAdapter
 
@@ -33,7 +33,7 @@ async def on_workers(
     _can_travel(name, options)
     told = options.model_dump_json()
     try:
-        client = await Client(address, asynchronous=True)
+        client: Any = await cast(Any, Client)(address, asynchronous=True)
     except (OSError, ValueError) as error:
         raise InputError(f"No Dask scheduler answers at {address}: {error}") from error
 

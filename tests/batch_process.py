@@ -1,9 +1,10 @@
-"""A batch in a process of its own, to be killed: python batch_process.py URL ROWS LEDGER OUT COUNT [CALLS]."""
+"""A batch in a process of its own, to be killed: python batch_process.py URL LEDGER OUT COUNT [CALLS]."""
 
 import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.schemas import Budget
@@ -15,7 +16,7 @@ def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None
     graph = create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
     with Path(out).open("w") as file:
 
-        def write(result: dict) -> None:
+        def write(result: dict[str, Any]) -> None:
             file.write(json.dumps(result) + "\n")
             file.flush()
 
@@ -25,4 +26,5 @@ def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5]) if len(sys.argv) > 5 else None)
+    url, ledger, out, count, *calls = sys.argv[1:]
+    main(url, ledger, out, int(count), int(calls[0]) if calls else None)

@@ -33,7 +33,9 @@ def scripted(messages: list[Any]) -> str | float:
     return 0.1 if "Yes or No" in text or "flaw" in text.lower() else "an answer"
 
 
-def run(path: Path, rows: Any, *, graph: Any = None, model: Any = None, **options: Any) -> tuple[Any, list, list]:
+def run(
+    path: Path, rows: Any, *, graph: Any = None, model: Any = None, **options: Any
+) -> tuple[Any, list[Any], list[Any]]:
     model = model or ScriptedModel(script=scripted)
     graph = graph or create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
     done: list[dict[str, Any]] = []
@@ -78,8 +80,8 @@ def test_bad_rows_are_set_aside(tmp_path: Path):
 
 def test_other_options_are_refused_without_restart(tmp_path: Path):
     run(tmp_path / "l", questions(2))
-    other = create_self_critique(model=ScriptedModel(script=scripted), critiques=2, max_rounds=0)
-    other = other.compile(name="self_critique")
+    model = ScriptedModel(script=scripted)
+    other = create_self_critique(model=model, critiques=2, max_rounds=0).compile(name="self_critique")
     with pytest.raises(InputError, match=r"other options \(critiques\).*--restart"):
         run(tmp_path / "l", questions(2), graph=other)
     report, _, _ = run(tmp_path / "l", questions(2), graph=other, restart=True)
@@ -135,8 +137,8 @@ def test_killed_at_seeded_moments(tmp_path: Path):
 
 def asked_of_finished(folder: Path, provider: FakeProvider, only: set[str] | None = None) -> dict[str, int]:
     """By row that the ledger holds as done, how often the provider was asked about it."""
-    ledger_rows = only or _done(folder)
-    asked = Counter("r" + re.search(r"Question (\d+)\?", str(one.body["messages"]))[1] for one in provider.received)
+    ledger_rows = _done(folder) if only is None else only
+    asked = Counter("r" + re.findall(r"Question (\d+)\?", str(one.body["messages"]))[0] for one in provider.received)
     return {row: asked[row] for row in ledger_rows}
 
 

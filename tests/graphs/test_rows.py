@@ -12,9 +12,14 @@ from langchain_core.messages import HumanMessage, messages_to_dict
 from pyarrow.parquet import write_table
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.rows import read_rows, row_of
+from selfcritic.graphs.rows import Row, read_rows, row_of
 
 TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+
+
+def input_of(row: Row) -> Any:
+    assert row.given is not None
+    return row.given
 
 
 def test_jsonl(tmp_path: Path):
@@ -23,7 +28,7 @@ def test_jsonl(tmp_path: Path):
     rows = list(read_rows(path))
     assert [row.fault is None for row in rows] == [True, True, False, False]
     assert rows[0].given == {"question": "Why?"}
-    assert rows[1].given["messages"][-1].text == "Why?"
+    assert input_of(rows[1])["messages"][-1].text == "Why?"
     assert "Line 4" in (rows[2].fault or "")
 
 
@@ -32,7 +37,7 @@ def test_csv(tmp_path: Path):
     path.write_text('id,question,messages\n1,Why?,\n2,,"' + json.dumps(TALK).replace('"', '""') + '"\n3\n')
     rows = list(read_rows(path))
     assert rows[0].given == {"question": "Why?"}
-    assert rows[1].given["messages"][-1].text == "Why?"
+    assert input_of(rows[1])["messages"][-1].text == "Why?"
     assert rows[2].fault
 
 
@@ -41,7 +46,7 @@ def test_parquet(tmp_path: Path):
     write_table(pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, TALK]}), path)
     rows = list(read_rows(path))
     assert rows[0].given == {"question": "Why?"}
-    assert rows[1].given["messages"][-1].text == "Why?"
+    assert input_of(rows[1])["messages"][-1].text == "Why?"
     path.write_text("no parquet at all")
     with pytest.raises(InputError, match="cannot be read"):
         list(read_rows(path))
@@ -54,7 +59,7 @@ def test_an_unknown_ending_is_told():
 
 def test_langchains_own_form():
     row = row_of(messages_to_dict([HumanMessage("Why?")]))
-    assert row.given["messages"][0].text == "Why?"
+    assert input_of(row)["messages"][0].text == "Why?"
 
 
 def test_content_names_a_row_without_an_id():
