@@ -4,6 +4,7 @@ import asyncio
 import datetime
 from typing import Any
 
+import event_loop
 import pytest
 from fake_provider import FakeProvider, Fault, Received
 from provider_loop import says
@@ -113,6 +114,6 @@ def _run(provider: FakeProvider) -> None:
     try:
         model = LiteLLMModel(model="openai/fake", api_base=provider.url, api_key="sk-none")
         graph = create_self_critique(model=model, max_rounds=0).compile()
-        asyncio.run(graph.ainvoke({"question": "How far is the moon?"}))
+        event_loop.run(graph.ainvoke({"question": "How far is the moon?"}))
     finally:
         above.reset(token)
