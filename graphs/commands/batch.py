@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
+from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
@@ -17,6 +18,8 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch import Report, run_batch
+from selfcritic.graphs.commands.run import KindChoice
+from selfcritic.graphs.commands.terminal import BAD_USAGE, fail, give_notices, model_named
 from selfcritic.graphs.rows import count_rows, read_rows
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -27,7 +30,9 @@ def batch(
     out: Annotated[Path, typer.Argument(help="JSONL file for the results, one a line.")],
     model: Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")] = "simulated",
     critic: Annotated[str | None, typer.Option(help="Another model for the critiques.")] = None,
-    kind: Annotated[str, typer.Option(help="question, summary or code.")] = "question",
+    api_base: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    kind: Annotated[KindChoice, typer.Option(help="What is answered.")] = KindChoice.question,
+    drafts: Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")] = 1,
     critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
     rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
     seed: Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")] = None,
@@ -47,29 +52,51 @@ def batch(
     """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
     try:
-        options: dict[str, Any] = {"model": model, "critic": critic}
-        options |= {"kind": kind, "critiques": critiques, "max_rounds": rounds, "seed": seed}
-        graph = create_self_critique(**options).compile(name="self_critique")
+        options = Context(
+            model=_named(model, api_base, dask),
+            critic=_named(critic, api_base, dask) if critic else None,
+            kind=kind.value,
+            drafts=drafts,
+            critiques=critiques,
+            max_rounds=rounds,
+            seed=seed,
+        )
         budget = Budget(calls=max_calls, tokens=max_tokens, cost_usd=max_cost, seconds=max_seconds)
         total = count_rows(rows)
+        give_notices(options, console)
         with ExitStack() as stack:
             live = stack.enter_context(Live(console=console, auto_refresh=False))
             files = _Files(stack, out)
             report = asyncio.run(
                 run_batch(
-                    graph, read_rows(rows), ledger=ledger or out.with_name(out.name + ".ledger"), write=files.write,
-                    set_aside=files.set_aside, context=Context(**options), concurrency=concurrency, in_order=in_order,
-                    budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm, restart=restart, dask=dask,
+                    create_self_critique().compile(name="self_critique"),
+                    read_rows(rows),
+                    ledger=ledger or out.with_name(out.name + ".ledger"),
+                    write=files.write,
+                    set_aside=files.set_aside,
+                    context=options,
+                    concurrency=concurrency,
+                    in_order=in_order,
+                    budget=budget,
+                    requests_per_minute=rpm,
+                    tokens_per_minute=tpm,
+                    restart=restart,
+                    dask=dask,
                     tell=_Shown(live, total),
                 )
-            )  # fmt: skip
+            )
             live.update(_line(report, total), refresh=True)
     except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(str(error)) from None
+        fail(error, BAD_USAGE)
     if report.bad:
         console.print(f"{report.bad} bad rows set aside in {out}.bad; the same command tries them again.")
     if report.left:
         console.print(f"{report.left} rows left: the budget is spent. The same command with a larger one goes on.")
+
+
+def _named(spec: str, api_base: str | None, dask: str | None) -> str | BaseChatModel:
+    """Over Dask a model travels by its name, and is loaded on the workers."""
+    return spec if dask and api_base is None else model_named(spec, api_base)
 
 
 class _Files:
