@@ -126,7 +126,8 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
     """A program around the command line whose model never replies to one of the roles."""
     program = tmp_path / "hangs.py"
     program.write_text(
-        "import asyncio\n"
+        "import asyncio, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background lets it be ignored\n"
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
         "from selfcritic.graphs.cli import main\n"
