@@ -65,7 +65,7 @@ def batch(
         total = count_rows(rows)
         give_notices(options, console)
         with ExitStack() as stack:
-            live = stack.enter_context(Live(console=console, auto_refresh=False))
+            live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
             files = _Files(stack, out)
             report = asyncio.run(
                 run_batch(
@@ -85,9 +85,9 @@ def batch(
                     tell=_Shown(live, total),
                 )
             )
-            live.update(_line(report, total), refresh=True)
     except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
         fail(error, BAD_USAGE)
+    console.print(_line(report, total), soft_wrap=True)
     if report.bad:
         console.print(f"{report.bad} bad rows set aside in {out}.bad; the same command tries them again.")
     if report.left:
@@ -127,7 +127,7 @@ class _Shown:
         self._live, self._total, self._next = live, total, 0.0
 
     def __call__(self, report: Report) -> None:
-        if (now := time.monotonic()) >= self._next:
+        if self._live.console.is_terminal and (now := time.monotonic()) >= self._next:
             self._next = now + 0.25
             self._live.update(_line(report, self._total), refresh=True)
 
