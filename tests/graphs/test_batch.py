@@ -14,14 +14,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import event_loop
 import pytest
 from fake_provider import FakeProvider
 from typer.testing import CliRunner
 
+from selfcritic.agent import load
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
+from selfcritic.graphs.batch import Report
 from selfcritic.graphs.cli import app
 from selfcritic.graphs.ledger import Ledger
 
@@ -106,6 +109,37 @@ def test_one_budget_over_all_rows(calls: int, tmp_path: Path):
     assert len(model.requests) == calls  # the budget is not made anew
     report, done, _ = run(tmp_path / "l", questions(30), model=model)
     assert (report.left, len(done)) == (0, 30)
+
+
+def test_tokens_run_out_over_all_rows(tmp_path: Path):
+    with FakeProvider("It is so.") as provider:
+        model = load("openai/fake", api_base=provider.url, api_key="sk-none")
+        graph = create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
+
+        async def batch() -> Report:
+            budget = Budget(tokens=1500)
+            rows = questions(30)
+            return await run_batch(graph, rows, ledger=tmp_path / "l", write=[].append, budget=budget, concurrency=2)
+
+        report = event_loop.run(batch())
+        spent = provider.usage()
+        assert report.usage.input_tokens + report.usage.output_tokens == spent.input + spent.output
+        assert 1000 < spent.input + spent.output < 2000
+        assert 0 < report.left == 30 - report.finished
+
+
+class Slow(ScriptedModel):
+    """Takes its time."""
+
+    async def _agenerate(self, *args: Any, **options: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await super()._agenerate(*args, **options)
+
+
+def test_seconds_run_out_over_all_rows(tmp_path: Path):
+    report, done, bad = run(tmp_path / "l", questions(1000), model=Slow(script=scripted), budget=Budget(seconds=1.0))
+    assert 0 < report.left == 1000 - len(done) - len(bad)
+    assert report.finished == len(done) > 0
 
 
 def start(url: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
