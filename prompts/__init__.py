@@ -19,13 +19,14 @@ from typing import Literal, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-Role = Literal["generate", "classify", "critique", "helpfulness", "refine", "refine_directly"]
+Role = Literal["generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"]
 Kind = Literal["question", "summary", "code"]
 
 VARIABLES: Mapping[Role, tuple[str, ...]] = {
     "generate": ("context", "question"),
     "classify": ("context", "question", "answer"),
     "critique": ("context", "question", "answer"),
+    "continue": ("context", "question", "answer", "critique"),
     "helpfulness": ("context", "question", "answer", "critique"),
     "refine": ("context", "question", "answer", "critique"),
     "refine_directly": ("context", "question", "answer"),
@@ -36,6 +37,7 @@ CUES: Mapping[Role, str] = {
     "generate": "Answer:",
     "classify": "Critiqueable:",
     "critique": "Critique:",
+    "continue": "Critique, continued:",
     "helpfulness": "Helpful:",
     "refine": "Refinement:",
     "refine_directly": "Direct refinement:",

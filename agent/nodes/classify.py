@@ -48,7 +48,8 @@ async def _speculate(run: Run) -> list[Critique]:
     """Critiques of a draft that is still being judged; none where they could not be used, or failed to come."""
     context = run.context
     is_last = len(run.rounds) > context.max_rounds
-    if not context.speculate or context.refinement == "direct" or run.draft.candidates or is_last:
+    is_wanted = context.speculate and context.refinement == "conditional" and context.search == "best-of-n"
+    if not is_wanted or run.draft.candidates or is_last:
         return []
     try:
         return await draw_critiques(run)
