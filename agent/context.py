@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
 
+from selfcritic.agent.evidence.named import CHECKERS, CheckerFunction, known_checker
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.handed import without_own_retries
 from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
@@ -16,6 +17,11 @@ Part = Literal["generator", "critic", "judge", "refiner"]
 Handed = Annotated[InstanceOf[BaseChatModel], AfterValidator(without_own_retries)]
 ModelSpec = Annotated[str | Handed, WithJsonSchema({"type": "string"})]
 OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
+CheckerSpec = Annotated[
+    str | CheckerFunction,
+    AfterValidator(known_checker),
+    WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
+]
 
 
 def _for(*nodes: str) -> dict[str, Any]:
@@ -72,6 +78,11 @@ class Context(BaseModel):
         le=256,
         description="Critiques drawn of a draft; the most helpful is kept.",
         json_schema_extra=_for("critique"),
+    )
+    checkers: list[CheckerSpec] = Field(
+        default_factory=list,
+        description="Tools whose findings go before opinions: names, or functions of your own.",
+        json_schema_extra=_for("classify", "examine"),
     )
     search: Literal["best-of-n", "fsbs"] = Field(
         "best-of-n",

@@ -14,6 +14,7 @@ StopReason = Literal[
     "repeated_answer",
     "budget",
     "model_error",
+    "checker_error",
     "rejected",
     "interrupted",
     "reviewed",

@@ -34,6 +34,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.nodes.examine import examine
 from selfcritic.agent.nodes.force import force, iterations
 from selfcritic.agent.nodes.keep import keep
 from selfcritic.agent.nodes.receive import receive
@@ -50,12 +51,15 @@ def create_fsbs(**options: Any) -> StateGraph[State, Context, State, State]:
     """
     defaults = Context(**{"helpful_above": 0.0, **options, "search": "fsbs"})
     builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
-    for node in (receive, force, score, keep):
+    for node in (receive, examine, force, score, keep):
         builder.add_node(node.__name__, both_ways(node, defaults))
     builder.add_node("choose", both_ways(select, defaults))
 
     def opening(state: State) -> str:
         return "force" if state.get("rounds") else "receive"
+
+    def after_examine(state: State) -> str:
+        return "force" if state["stop_reason"] is None else END
 
     def after_score(state: State) -> str:
         context = defaults.overridden_by(get_runtime(Context).context)
@@ -66,7 +70,8 @@ def create_fsbs(**options: Any) -> StateGraph[State, Context, State, State]:
         return "force" if state["beams"] else "choose"
 
     builder.add_conditional_edges(START, on_the_spot(opening), ["receive", "force"])
-    builder.add_edge("receive", "force")
+    builder.add_edge("receive", "examine")
+    builder.add_conditional_edges("examine", on_the_spot(after_examine), ["force", END])
     builder.add_edge("force", "score")
     builder.add_conditional_edges("score", on_the_spot(after_score), ["keep", "choose"])
     builder.add_conditional_edges("keep", on_the_spot(after_keep), ["force", "choose"])

@@ -1,7 +1,8 @@
 """The critic alone on an answer that is given, as CriticGPT works (McAleese et al. 2024).
 
-    receive → critique → select → report          search="best-of-n"
-    receive → fsbs → report                       search="fsbs"
+    receive → examine → critique → select → report          search="best-of-n"
+    receive → examine → fsbs → report                       search="fsbs"
+    receive → examine → report                              critic="none": what the checkers know, and nothing else
 
 What comes back is the critique chosen, and in `rounds[0]` all that were drawn, so that `rerank` can choose again for
 nothing.
@@ -14,6 +15,7 @@ from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.critique import critique
+from selfcritic.agent.nodes.examine import examine
 from selfcritic.agent.nodes.receive import receive
 from selfcritic.agent.nodes.report import report
 from selfcritic.agent.nodes.select import select
@@ -31,19 +33,22 @@ def create_review(**options: Any) -> StateGraph[State, Context, ReviewInput, Rev
     options = {"helpful_above": 0.0, **options}
     defaults = Context(**options)
     builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput)
-    for node in (receive, critique, select, report):
+    for node in (receive, examine, critique, select, report):
         builder.add_node(node.__name__, both_ways(node, defaults))
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
-    def after_receive(_: State) -> str:
+    def after_examine(state: State) -> str:
         context = defaults.overridden_by(get_runtime(Context).context)
+        if state["stop_reason"] is not None or not context.has_critic:
+            return "report"
         return "fsbs" if context.search == "fsbs" else "critique"
 
     def after_critique(state: State) -> str:
         return "select" if state["stop_reason"] is None else "report"
 
     builder.add_edge(START, "receive")
-    builder.add_conditional_edges("receive", on_the_spot(after_receive), ["critique", "fsbs"])
+    builder.add_edge("receive", "examine")
+    builder.add_conditional_edges("examine", on_the_spot(after_examine), ["critique", "fsbs", "report"])
     builder.add_conditional_edges("critique", on_the_spot(after_critique), ["select", "report"])
     builder.add_edge("select", "report")
     builder.add_edge("fsbs", "report")

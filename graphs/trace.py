@@ -34,6 +34,8 @@ _ENDINGS: dict[StopReason, str] = {
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
+    "checker_error": "a checker failed",
+    "reviewed": "reviewed",
     "interrupted": "interrupted",
 }
 

@@ -12,7 +12,7 @@ instruction, so that the calls of one round share their prefix and a provider's 
 import functools
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -25,13 +25,16 @@ Kind = Literal["question", "summary", "code"]
 VARIABLES: Mapping[Role, tuple[str, ...]] = {
     "generate": ("context", "question"),
     "classify": ("context", "question", "answer"),
-    "critique": ("context", "question", "answer"),
-    "continue": ("context", "question", "answer", "critique"),
+    "critique": ("context", "question", "answer", "findings"),
+    "continue": ("context", "question", "answer", "findings", "critique"),
     "helpfulness": ("context", "question", "answer", "critique"),
     "refine": ("context", "question", "answer", "critique"),
     "refine_directly": ("context", "question", "answer"),
 }
-"""What each role's prompt is given; a file declares and uses exactly these. `context` may be empty."""
+"""What each role's prompt is given; a file declares and uses exactly these."""
+
+OPTIONAL = ("context", "findings")
+"""Variables that may be empty; a paragraph that names an empty one is left out."""
 
 CUES: Mapping[Role, str] = {
     "generate": "Answer:",
@@ -64,7 +67,8 @@ class PromptSet:
         if set(data) != set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
         blocks = {name: _section(name, text) for name, text in data.items()}
-        body = re.sub(r"^\n+", "", self.roles[role].substitute(blocks)).rstrip("\n")
+        absent = [name for name in OPTIONAL if not data.get(name)]
+        body = _without(absent, self.roles[role]).substitute(blocks).strip("\n")
         system = self.systems.get(kind)
         return [*([SystemMessage(system)] if system else []), HumanMessage(body)]
 
@@ -74,10 +78,17 @@ def fence_for(text: str) -> str:
     return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
 
 
+def _without(absent: Sequence[str], template: string.Template) -> string.Template:
+    """The template without the paragraphs that name an absent variable."""
+    paragraphs = template.template.split("\n\n")
+    named = [set(string.Template(paragraph).get_identifiers()) for paragraph in paragraphs]
+    return string.Template("\n\n".join(p for p, names in zip(paragraphs, named, strict=True) if not names & {*absent}))
+
+
 def _section(name: str, text: str) -> str:
-    """A labelled fence; nothing at all for an empty context. Each is as long as its own text needs, and no other's."""
+    """A labelled fence; each is as long as its own text needs, and no other's."""
     fence = fence_for(text)
-    return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}" if text or name != "context" else ""
+    return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True)

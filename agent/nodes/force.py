@@ -39,14 +39,13 @@ def iterations(pool: list[Critique]) -> int:
 
 async def _continue(run: Run, beam: str, index: int) -> list[str]:
     """The beam's continuations, whole; none where they cannot be had: the search ends with what it has."""
-    answer, n = run.draft.answer, run.context.fsbs.n
+    n = run.context.fsbs.n
     critic = run.sampler("critic")
     if critic.seed is not None:
         critic = replace(critic, seed=critic.seed + index * n)  # two equal beams are not to go on alike
-    messages = run.ask("critique", answer=answer)
-    elsewhere = run.ask("continue", answer=answer, critique=beam) if beam else messages
+    begun = f"{beam}\n\n" if beam else ""
+    messages, elsewhere = run.ask_for_critiques(run.draft), run.ask_for_critiques(run.draft, beam)
     try:
-        begun = f"{beam}\n\n" if beam else ""
         return await critic.continue_from(messages, begun, n, forced=_FENCE, elsewhere=elsewhere)
     except SelfcriticError as failure:
         run.failure = failure

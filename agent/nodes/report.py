@@ -5,22 +5,29 @@ from collections.abc import Sequence
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.parsing import render
 from selfcritic.agent.run import Run
-from selfcritic.agent.schemas import Critique
+from selfcritic.agent.schemas import Comment, Critique
 from selfcritic.agent.state import State
 
 
 async def report(state: State, runtime: Runtime[Context]) -> State:
     """Say what the review comes to."""
     run = Run(state, runtime)
-    pool = run.draft.critiques
-    reason = state.get("stop_reason") or state.get("cut_short") or "reviewed"
+    pool = run.draft.critiques if runtime.context.has_critic else _evidence(run.draft.findings)
+    reason = state.get("stop_reason") or state.get("cut_short") or ("reviewed" if pool else "no_helpful_critique")
     run.tell("stopped", 0, reason=reason)
     return run.update(
+        rounds=run.with_draft(run.draft.model_copy(update={"critiques": pool})),
         critique=next((critique for critique in pool if critique.selected), None),
         invented_share=invented_share(pool),
         stop_reason=reason,
     )
+
+
+def _evidence(findings: list[Comment]) -> list[Critique]:
+    """Where no model criticises, what the checkers found is the one critique."""
+    return [Critique(text=render(findings), comments=findings, selected=True)] if findings else []
 
 
 def invented_share(pool: Sequence[Critique]) -> float | None:
