@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import BudgetExhausted, CheckerError, SelfcriticError
-from selfcritic.agent.evidence.findings import gravity
+from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler

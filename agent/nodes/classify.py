@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.evidence.findings import gravity
+from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models.sampling import Verdict
 from selfcritic.agent.nodes.critique import draw_critiques
 from selfcritic.agent.nodes.examine import found_in

@@ -4,7 +4,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.evidence.findings import findings_of
+from selfcritic.agent.evidence.gather import findings_of
 from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Comment
