@@ -63,11 +63,11 @@ class PromptSet:
     systems: Mapping[Kind, str]
 
     def render(self, role: Role, kind: Kind = "question", **data: str) -> list[BaseMessage]:
-        """The chat messages that ask for a role's part; `data` is exactly the role's variables."""
-        if set(data) != set(VARIABLES[role]):
+        """The chat messages that ask for a role's part; `data` is the role's variables, optional ones perhaps left out."""
+        if not set(VARIABLES[role]) - set(OPTIONAL) <= set(data) <= set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
         blocks = {name: _section(name, text) for name, text in data.items()}
-        absent = [name for name in OPTIONAL if not data.get(name)]
+        absent = [name for name in OPTIONAL if not data.get(name)]  # with their paragraphs they are left out
         body = _without(absent, self.roles[role]).substitute(blocks).strip("\n")
         system = self.systems.get(kind)
         return [*([SystemMessage(system)] if system else []), HumanMessage(body)]

@@ -189,7 +189,7 @@ def test_the_search_stands_alone():
     assert {"receive", "examine", "force", "score", "keep", "choose"} < set(create_fsbs().compile().get_graph().nodes)
 
 
-class Dies(RuntimeError):
+class DeathError(RuntimeError):
     """Stands for the process's death: it is none of the failures that a run survives."""
 
 
@@ -203,7 +203,7 @@ def test_a_search_that_broke_off_goes_on_with_the_iterations_it_has(at: int, mon
 
     def dying(critique: Critique) -> bool:
         if next(seen) == at:
-            raise Dies
+            raise DeathError
         return can_win(critique)
 
     from selfcritic.agent.nodes import keep
@@ -212,7 +212,7 @@ def test_a_search_that_broke_off_goes_on_with_the_iterations_it_has(at: int, mon
     monkeypatch.setattr(keep, "can_win", dying)
 
     async def run():
-        with pytest.raises(Dies):
+        with pytest.raises(DeathError):
             await graph.ainvoke(ASKED, config, durability="sync")
         return await graph.ainvoke(None, config, durability="sync")
 

@@ -1,6 +1,7 @@
 """Reviews of an answer that is given: what comes back, by either search, by evidence alone, and where it ends early."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ async def breaks(_question: str, _draft: str) -> list[Comment]:
     raise RuntimeError("no map")
 
 
-def review(critiques: list, scores: list[float], given=ASKED, **options):
+def review(critiques: list[Any], scores: list[float], given=ASKED, **options):
     model = ScriptedModel(script={"critique": critiques, "helpfulness": scores})
     output = create_review(model=model, critiques=len(critiques) or 1, **options).compile().invoke(given)
     return output, model
@@ -56,7 +57,7 @@ def test_a_length_modifier_chooses_the_critique_that_quotes_more():
 
 
 def test_the_share_of_invented_quotes_and_no_win_for_a_critique_of_nothing_else():
-    output, model = review([ROME, LYON + "\n\n" + ROME, ROME + "\n\n" + ROME], [0.1])
+    output, _ = review([ROME, LYON + "\n\n" + ROME, ROME + "\n\n" + ROME], [0.1])
     assert output["invented_share"] == pytest.approx(4 / 5)
     assert output["critique"].text == LYON + "\n\n" + ROME
     assert [critique.reward for critique in output["rounds"][0].critiques] == [None, pytest.approx(0.1), None]

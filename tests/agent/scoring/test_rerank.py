@@ -8,6 +8,13 @@ from selfcritic.agent import Comment, Critique
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.scoring.rerank import calibrate, rerank
 
+
+def chosen_length(pool: list[Critique], modifier: float) -> int:
+    index = rerank(pool, modifier)
+    assert index is not None
+    return len(pool[index].comments)
+
+
 rewards = st.one_of(st.none(), st.floats(-1e6, 1e6))
 modifiers = st.floats(-1e6, 1e6)
 
@@ -57,7 +64,7 @@ def test_a_percentile_of_the_highlights_is_met(percentile):
     lengths = [len(one.comments) for pool in bent for one in pool]
     wanted = [min(lengths), *quantiles(lengths, n=100, method="inclusive"), max(lengths)][percentile]
     modifier = calibrate(bent, percentile)
-    chosen = [len(pool[rerank(pool, modifier)].comments) for pool in bent]
+    chosen = [chosen_length(pool, modifier) for pool in bent]
     assert sum(chosen) / len(chosen) == pytest.approx(wanted, abs=0.5)
 
 
@@ -65,7 +72,7 @@ def test_where_no_modifier_meets_it_the_nearer_side_is_taken():
     # Rewards fall evenly with length: below 1/8 one highlight is chosen of each pool, above it all eight.
     for percentile, expected in ((25, 1), (75, 8)):
         modifier = calibrate(POOLS, percentile)
-        assert {len(pool[rerank(pool, modifier)].comments) for pool in POOLS} == {expected}
+        assert {chosen_length(pool, modifier) for pool in POOLS} == {expected}
 
 
 @given(st.lists(pools, min_size=1, max_size=5), st.integers(0, 100), st.integers(0, 100))
