@@ -9,6 +9,7 @@ from selfcritic.agent.evidence.named import CHECKERS, CheckerFunction, known_che
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.handed import without_own_retries
 from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
+from selfcritic.agent.scoring.scorer import SCORERS, ScorerFunction, known_scorer
 from selfcritic.prompts import Kind
 
 Part = Literal["generator", "critic", "judge", "refiner"]
@@ -22,6 +23,8 @@ CheckerSpec = Annotated[
     AfterValidator(known_checker),
     WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
 ]
+NamedScorer = Annotated[str, AfterValidator(known_scorer)]
+ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
 def _for(*nodes: str) -> dict[str, Any]:
@@ -94,6 +97,11 @@ class Context(BaseModel):
         title="FSBS",
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
         json_schema_extra=_for("force", "keep"),
+    )
+    scorer: ScorerSpec | dict[NamedScorer, float] = Field(
+        "helpfulness",
+        description=f"What a critique's reward is: {', '.join(SCORERS)}, a function, or several names and weights.",
+        json_schema_extra=_for("select", "score"),
     )
     length_modifier: float = Field(
         0.0,

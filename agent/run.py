@@ -51,6 +51,10 @@ class Run:
         """The draft being worked on."""
         return self.rounds[-1]
 
+    def reserve(self, part: str) -> None:
+        """Count a request that is none of a chat model's; raises BudgetExhausted where it must not be sent."""
+        self._meter.reserve(part, [])
+
     def tell(self, event: Event, round_: int, **what: Any) -> None:
         """Stream what has just happened in a round, to those who listen to LangGraph's custom stream."""
         self._write({"event": event, "round": round_, **what})

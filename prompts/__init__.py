@@ -63,7 +63,7 @@ class PromptSet:
     systems: Mapping[Kind, str]
 
     def render(self, role: Role, kind: Kind = "question", **data: str) -> list[BaseMessage]:
-        """The chat messages that ask for a role's part; `data` is the role's variables, optional ones perhaps left out."""
+        """The chat messages that ask for a role's part; of the role's variables, `data` may leave out optional ones."""
         if not set(VARIABLES[role]) - set(OPTIONAL) <= set(data) <= set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
         blocks = {name: _section(name, text) for name, text in data.items()}
