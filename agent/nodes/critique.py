@@ -1,9 +1,13 @@
 """Draw forced critiques of the draft: never whether it has a flaw, only which."""
 
+from collections.abc import Sequence
+
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.evidence.marks import marked
+from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.parsing import ground
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique, Draft
@@ -25,7 +29,13 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
 async def draw_critiques(run: Run, draft: Draft) -> list[Critique]:
     """Sample critiques and hold every quote against the draft."""
     texts = await run.sampler("critic").sample(run.ask_for_critiques(draft), run.context.critiques)
-    critiques = [ground(text, draft.answer) for text in texts]
+    critiques = await grounded(run, texts, draft)
     for index, one in enumerate(critiques):
         run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
     return critiques
+
+
+async def grounded(run: Run, texts: Sequence[str], draft: Draft) -> list[Critique]:
+    """The critiques that the texts are: every quote located in the draft, and marked with what the checkers know."""
+    checkers = checkers_named(run.context.checkers)
+    return [await marked(ground(text, draft.answer), draft.answer, draft.findings, checkers) for text in texts]

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.parsing import ground
+from selfcritic.agent.nodes.critique import grounded
 from selfcritic.agent.run import Run, reason_of
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.state import State
@@ -21,8 +21,9 @@ async def force(state: State, runtime: Runtime[Context]) -> State:
     iteration = iterations(run.draft.critiques)
     beams = state["beams"] if iteration else [""]
     sampled = await asyncio.gather(*(_continue(run, beam, index) for index, beam in enumerate(beams)))
-    answer, pool = run.draft.answer, run.draft.critiques
-    forced = [ground(text, answer).model_copy(update={"iteration": iteration}) for texts in sampled for text in texts]
+    pool = run.draft.critiques
+    drawn = await grounded(run, [text for texts in sampled for text in texts], run.draft)
+    forced = [critique.model_copy(update={"iteration": iteration}) for critique in drawn]
     for index, one in enumerate(forced, len(pool)):
         run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
     return run.update(
