@@ -86,6 +86,8 @@ class Trace:
             shares = ", ".join(_number(candidate.p_critiqueable) for candidate in draft.candidates)
             self._line(f"the least critiqueable of {shares}:")
             self._indented(Text(draft.answer))
+        for finding in draft.findings:
+            self._indented(Text.assemble((f"{finding.source} ", "bold"), " ".join(finding.text.split())))
         also = "" if best == len(rounds) - 1 else f" (draft {best} is still the best)"
         self._line(f"P(critiqueable) {_number(draft.p_critiqueable)}, by {draft.judged_by or 'nothing'}{also}")
 

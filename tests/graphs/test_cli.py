@@ -71,6 +71,16 @@ def test_json_is_the_output_state(script: str):
     assert output["usage"]["calls"] == 6
 
 
+def test_a_search_is_named(tmp_path: Path):
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(SCRIPT | {"critique": ["\nLyon\n```\nIt is Paris."] * 28}))
+    done = run("The capital?", "--model", f"scripted:{path}", "--search", "fsbs", "--json")
+    output = json.loads(done.stdout)
+    assert (output["answer"], len(output["rounds"][0]["critiques"])) == ("Paris", 28)
+    assert output["methods"]["critic"]["prefix"] == "native"
+    assert "● 28 critiques" in done.stderr
+
+
 def test_the_environment_names_the_default_model(script: str):
     assert run("The capital?", "--quiet", SELFCRITIC_MODEL=script).stdout == "Paris\n"
 

@@ -65,3 +65,16 @@ def test_the_end_says_why_and_what_was_spent():
     Trace(console).end("budget", 1, Usage(calls=7, input_tokens=1200, output_tokens=30))
     assert "the budget is spent; the answer is draft 1" in console.file.getvalue()
     assert "7 calls, 1,200 tokens in, 30 out" in console.file.getvalue()
+
+
+def test_what_checkers_found_is_shown_before_any_opinion():
+    finding = Comment(quote="a", text="Not\nso.", source="atlas")
+    text = shown("classify", rounds=[Draft(answer="a", p_critiqueable=0.2, findings=[finding])], best=0)
+    assert text.index("atlas Not so.") < text.index("P(critiqueable) 0.20")
+
+
+def test_a_search_is_shown_as_any_critiques_are():
+    one = Critique(text="", comments=[comment(0, 1)], helpfulness=0.7, selected=True)
+    assert shown("fsbs", rounds=[Draft(answer="a", critiques=[one])]) == shown(
+        "select", rounds=[Draft(answer="a", critiques=[one])]
+    )
