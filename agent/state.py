@@ -1,9 +1,10 @@
 """What flows through a graph: JSON- and msgpack-clean, every key typed."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
 from selfcritic.agent.schemas import Draft, Method, StopReason, Usage
@@ -41,3 +42,16 @@ class Output(TypedDict, total=False):
 
 class State(Input, Output, total=False):
     """All that the nodes share. `rounds[-1]` is the draft being worked on."""
+
+
+_RECORDS: dict[str, TypeAdapter[Any]] = {
+    "rounds": TypeAdapter(list[Draft]),
+    "usage": TypeAdapter(Usage),
+    "methods": TypeAdapter(dict[str, Method]),
+}
+
+
+def with_records(state: State) -> State:
+    """The state with its records as such: what is edited in Studio comes as JSON. Raises ValidationError."""
+    found = {key: kind.validate_python(state[key]) for key, kind in _RECORDS.items() if key in state}  # type: ignore[literal-required]
+    return cast(State, {**state, **found})

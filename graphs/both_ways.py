@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.run import is_synchronous, prepare
-from selfcritic.agent.state import State
+from selfcritic.agent.state import State, with_records
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
 
@@ -37,7 +37,7 @@ def both_ways(node: Node, defaults: Context) -> BothWays:
     async def asynchronous(state: State) -> State:
         with_options = runtime()
         await prepare(with_options.context)
-        return await node(state, with_options)
+        return await node(with_records(state), with_options)
 
     def synchronous(state: State) -> State:
         token = is_synchronous.set(True)  # the loop's thread works in a copy of this context
