@@ -11,12 +11,12 @@ graph = create_self_critique(
     critiques=8,
     max_rounds=20,
     patience=20,
-    budget=Budget(calls=30, seconds=60),  # tokens and cost_usd can be limited, too
+    budget=Budget(calls=15, seconds=60),  # tokens and cost_usd can be limited, too
 ).compile()
 
 
 def main() -> None:
-    """Run until the budget is spent; request number 31 is never sent."""
+    """Run until the budget is spent; request number 16 is never sent."""
     out = graph.invoke({"question": "What is 438,712 + 296,543?"})
     usage = out["usage"]
     print(f"stopped for: {out['stop_reason']}, after {usage.calls} calls and {len(out['rounds']) - 1} refinements")

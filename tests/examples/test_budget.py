@@ -10,8 +10,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "budget.py"
 
 def test_it_stops_at_its_budget_with_a_draft():
     printed = subprocess.run([sys.executable, str(EXAMPLE)], capture_output=True, text=True, check=True).stdout
-    assert "stopped for: budget, after 30 calls" in printed
-    assert sum(int(calls) for calls in re.findall(r"(\d+) calls, ", printed)) == 30
+    assert "stopped for: budget, after 15 calls" in printed
+    assert sum(int(calls) for calls in re.findall(r"(\d+) calls, ", printed)) == 15
     assert re.search(r"the best draft so far: \d+ ", printed)
 
 
