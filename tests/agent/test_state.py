@@ -18,7 +18,10 @@ def test_json_becomes_records():
         "methods": {"judge": METHODS["judge"].model_dump(mode="json")},
     }
     assert with_records({"answer": "374", **edited}) == {
-        **{"answer": "374", "rounds": [DRAFT], "usage": USAGE, "methods": METHODS}
+        "answer": "374",
+        "rounds": [DRAFT],
+        "usage": USAGE,
+        "methods": METHODS,
     }
 
 
