@@ -1,5 +1,7 @@
 """What is edited in Studio comes as JSON; the nodes work with records."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -12,12 +14,13 @@ METHODS = {"judge": Method(probability="votes")}
 
 
 def test_json_becomes_records():
-    edited = {
+    edited: Any = {
+        "answer": "374",
         "rounds": [DRAFT.model_dump(mode="json")],
         "usage": USAGE.model_dump(mode="json"),
         "methods": {"judge": METHODS["judge"].model_dump(mode="json")},
     }
-    assert with_records({"answer": "374", **edited}) == {
+    assert with_records(edited) == {
         "answer": "374",
         "rounds": [DRAFT],
         "usage": USAGE,
@@ -33,5 +36,6 @@ def test_records_stay_the_ones_they_are():
 
 
 def test_a_field_that_there_is_not_is_an_error():
+    wrong: Any = {"rounds": [{"anser": "374"}]}
     with pytest.raises(ValidationError, match="anser"):
-        with_records({"rounds": [{"anser": "374"}]})
+        with_records(wrong)

@@ -4,26 +4,30 @@ What is asked is new each time (a prompt folder, a script), so that nothing is f
 """
 
 import asyncio
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs import create_best_of_n, create_self_critique
 from selfcritic.graphs.both_ways import both_ways
 
+GRAPHS = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
 QUESTION = {"question": "What is 128 + 256?"}
 CRITIQUE = "```\n374\n```\nThe tens digit should be 8."
 SCRIPT = {
-    "generate": ["374"] * 8,
-    "classify": [0.9, 0.1] * 8,
-    "critique": [CRITIQUE] * 8,
-    "helpfulness": [0.9] * 8,
+    "generate": ["374"],
+    "classify": [0.9, 0.1],
+    "critique": [CRITIQUE],
+    "helpfulness": [0.9],
     "refine": ["384"],
 }
 
@@ -34,22 +38,28 @@ def complaints() -> Iterator[BlockBuster]:
         yield guard
 
 
-def model(name: str, folder: Path) -> str:
-    if name == "simulated":
-        return "simulated?slip=1&miss=0&seed=5"
-    path = folder / "script.json"
-    path.write_text(json.dumps(SCRIPT))
-    return f"scripted:{path}"
-
-
-@pytest.mark.parametrize("create", [create_self_critique, create_best_of_n])
-@pytest.mark.parametrize("name", ["simulated", "scripted"])
-def test_a_run_never_blocks(create, name: str, tmp_path: Path):
+def run(name: str, tmp_path: Path, **options: Any) -> dict[str, Any]:
+    """Run a graph of langgraph.json, on a thread as Studio does."""
     (tmp_path / "prompts").mkdir()
-    options = {"model": model(name, tmp_path), "prompt_folder": str(tmp_path / "prompts"), "budget": {"cost_usd": 1}}
-    out = asyncio.run(create(**options).compile().ainvoke(QUESTION))
+    module, _, attribute = GRAPHS[name].partition(":")
+    graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
+    context = Context(prompt_folder=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
+    thread = {"configurable": {"thread_id": "1"}}
+    asyncio.run(graph.ainvoke({**QUESTION, "answer": "374"}, thread, context=context))
+    return dict(graph.get_state(thread).values)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_run_never_blocks(name: str, tmp_path: Path):
+    out = run(name, tmp_path, model="simulated?slip=1&miss=0&seed=5")
     assert out["stop_reason"] != "model_error"
     assert out["usage"].calls
+
+
+def test_a_script_is_read_without_blocking(tmp_path: Path):
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", critiques=1)
+    assert [draft.answer for draft in out["rounds"]] == ["374", "384"]
 
 
 def test_a_node_that_blocks_is_found(tmp_path: Path):

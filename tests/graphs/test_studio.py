@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
@@ -17,7 +17,6 @@ from langgraph_sdk import get_sync_client
 from provider_loop import KEY, says
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.schemas import StopReason
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +25,8 @@ GRAPHS = sorted(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
 QUESTION = {"question": "What is 128 + 256?"}
 MODEL = "simulated?slip=1&miss=0&invent=0&misjudge=0&botch=0&seed=2"
 """Errs in its first draft, and never after it."""
+UNBOUNDED = {"seed", "length_modifier"}
+"""Any number will do."""
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_options_show_titles_descriptions_bounds_and_their_nodes(client: Any):
         for name, option in options_of(schema):
             assert option["title"], name
             assert option["description"], name
-            assert name == "seed" or is_bounded(option), name
+            assert name in UNBOUNDED or is_bounded(option), name
             assert set(option.get("langgraph_nodes", [])) <= nodes, name
         assert schema["properties"]["critiques"]["langgraph_nodes"] == ["critique"]
         assert (schema["properties"]["critiques"]["minimum"], schema["properties"]["critiques"]["maximum"]) == (1, 256)
@@ -127,11 +128,10 @@ def test_each_graph_runs_and_streams(client: Any, graph: str):
     assert not [part.data for part in parts if part.event == "error"]
     assert {"updates", "custom", "messages"} <= {part.event for part in parts}
     end = client.threads.get(thread)
-    if end["status"] == "idle":
-        assert end["values"]["stop_reason"] in get_args(StopReason)
-        assert end["values"]["stop_reason"] != "model_error"
-    else:
-        assert (graph, end["status"]) == ("human_review", "interrupted")
+    assert end["status"] == ("interrupted" if graph == "human_review" else "idle")
+    assert end["values"]["stop_reason"] in (None, "accepted", "max_rounds", "reviewed")
+    assert end["values"]["rounds"][0]["answer"] == "374"
+    assert end["values"]["usage"]["calls"] > 1
 
 
 def test_an_assistant_changes_the_options(client: Any):
