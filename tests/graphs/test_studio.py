@@ -177,3 +177,26 @@ def test_a_provider_is_asked_without_blocking(client: Any):
         out = client.runs.wait(None, "self_critique", input=QUESTION, context=context)
         assert out["usage"]["calls"] == provider.calls() > 0
     assert out["stop_reason"] == "max_rounds"
+
+
+@pytest.mark.skipif("human_review" not in GRAPHS, reason="there is no graph with a person in it")
+def test_a_review_waits_for_a_person_and_goes_on_as_they_say(client: Any):
+    thread = client.threads.create()["thread_id"]
+    given = {**QUESTION, "answer": "984"}
+    asked = client.runs.wait(thread, "human_review", input=given, context={"model": MODEL})
+    [waiting] = asked["__interrupt__"]
+    assert client.threads.get(thread)["status"] == "interrupted"
+    assert client.threads.get_state(thread)["next"] == ["decide"]
+    assert [comment["before"]["quote"] for comment in waiting["value"]["comments"]] == ["9"]
+
+    decision = {
+        "actions": [
+            {"do": "remove", "id": waiting["value"]["comments"][0]["id"]},
+            {"do": "add", "quote": "9", "text": "The hundreds digit should be 3."},
+        ],
+        "then": "refine",
+    }
+    out = client.runs.wait(thread, "human_review", command={"resume": decision}, context={"model": MODEL})
+    assert client.threads.get(thread)["status"] == "idle"
+    assert (out["stop_reason"], out["decision"], out["answer"]) == ("reviewed", "refine", "384")
+    assert [label["action"] for label in out["labels"]] == ["removed", "added"]
