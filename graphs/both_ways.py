@@ -15,8 +15,9 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.edits import with_records
 from selfcritic.agent.run import is_synchronous, prepare
-from selfcritic.agent.state import State, with_records
+from selfcritic.agent.state import State
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
 
