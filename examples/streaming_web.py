@@ -16,10 +16,8 @@ app, graph = FastAPI(), create_self_critique(model="simulated").compile()
 PAGE = """<!doctype html><title>selfcritic</title><ol id="events"></ol>
 <script>
   const source = new EventSource("/run" + (location.search || "?question=What is 128 %2B 256?"))
-  source.onmessage = ({data}) => {
-    events.appendChild(document.createElement("li")).textContent = data
-    if (["stopped", "failed"].includes(JSON.parse(data).event)) source.close()
-  }
+  source.onmessage = ({data}) => events.appendChild(document.createElement("li")).textContent = data
+  source.onerror = () => source.close()  // the run is over: a browser would ask for another
 </script>"""
 
 

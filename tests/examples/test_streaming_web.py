@@ -56,6 +56,7 @@ def test_the_page_reads_the_stream_and_shows_text_as_text(url: str):
     assert 'new EventSource("/run"' in page
     assert "textContent" in page
     assert "innerHTML" not in page
+    assert "source.onerror = () => source.close()" in page  # else a browser would ask, and pay, again
 
 
 def test_it_is_short():
