@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,9 @@ Isolation = Literal["bubblewrap", "unshare", "none"]
 
 OUTPUT_BYTES = 1_000_000
 """What a program may write to each of its streams and into each file; what is beyond that fails to be written."""
+
+TOOL_BYTES = 20_000_000
+"""The same for a tool."""
 
 _PROCESSES = 64
 _OPEN_FILES = 64
@@ -52,6 +55,13 @@ for name, limit in zip(("CPU", "FSIZE", "NPROC", "NOFILE", "CORE", "AS"), limits
 os.environ.clear()
 del sys.argv[1:]
 exec(compile(sys.stdin.buffer.raw.read(size), "<program>", "exec"), {"__name__": "__main__"})
+"""
+
+_LIMITED = """
+import os, resource, sys
+size = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+os.execve(sys.argv[2], sys.argv[2:], {})
 """
 
 # The shell stays, as the first process of the pid namespace: all others die with it, and none of them can stop it.
@@ -101,19 +111,38 @@ def run_python(
     if sys.platform == "linux":  # macOS refuses a limit of the address space
         limits.append(memory_mb * 2**20)
     command = [*prefix, *_PYTHON, _LAUNCHER, *map(str, (len(source), *limits))]
+    return _run(command, source + stdin.encode("utf-8", "surrogatepass"), {}, seconds, isolation)
+
+
+def run_tool(
+    command: Sequence[str], *, stdin: str = "", files: Mapping[str, str] | None = None, seconds: float = 60.0
+) -> SandboxResult:
+    """Run a program that is to be trusted, such as a linter, on a text that is not, and wait for its end.
+
+    It gets an empty environment, a fresh working directory with `files` in it, and limits of time and of file size.
+    """
+    limited = [*_PYTHON, _LIMITED, str(TOOL_BYTES), *command]
+    return _run(limited, stdin.encode("utf-8", "replace"), files or {}, seconds, "none")
+
+
+def _run(
+    command: list[str], stdin: bytes, files: Mapping[str, str], seconds: float, isolation: Isolation
+) -> SandboxResult:
     with tempfile.TemporaryDirectory(prefix="selfcritic-") as name:
         directory = Path(name)
-        (directory / "stdin").write_bytes(source + stdin.encode("utf-8", "surrogatepass"))
-        returncode = _run(command, directory, seconds)
+        (directory / "stdin").write_bytes(stdin)
+        (directory / "work").mkdir()
+        for file, text in files.items():
+            (directory / "work" / file).write_bytes(text.encode("utf-8", "replace"))
+        returncode = _wait(command, directory, seconds)
         # The limit of file size keeps both small: a program's output never comes into this process' memory unread.
         stdout, stderr = ((directory / stream).read_text("utf-8", "replace") for stream in ("stdout", "stderr"))
     return SandboxResult(stdout, stderr, returncode, returncode is None, isolation)
 
 
-def _run(command: list[str], directory: Path, seconds: float) -> int | None:
+def _wait(command: list[str], directory: Path, seconds: float) -> int | None:
     """Run a command with its streams in the directory; None when its time was up."""
     cwd = directory / "work"
-    cwd.mkdir()
     with contextlib.ExitStack() as stack:
         stdin = stack.enter_context((directory / "stdin").open("rb"))
         stdout, stderr = (stack.enter_context((directory / stream).open("wb")) for stream in ("stdout", "stderr"))
