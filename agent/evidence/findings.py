@@ -17,7 +17,7 @@ def finding(draft: str, start: int, end: int, text: str, *, source: str, severit
     A span of fewer than four characters is widened to its line, if that is not too long; one with none at all to the
     nearest line above or below that has some; one of more than three lines is narrowed to the first.
     """
-    start, end = _worded(draft, max(start, 0), min(end, len(draft)))
+    start, end = _worded(draft, max(start, 0), min(end, len(draft))) if draft.strip() else (0, 0)
     return Comment(
         quote=draft[start:end],
         text=text,
@@ -31,7 +31,7 @@ def finding(draft: str, start: int, end: int, text: str, *, source: str, severit
 
 def opening(draft: str) -> tuple[int, int]:
     """The span that stands for a draft as a whole: the beginning of its first line; (0, 0) of a blank draft."""
-    start, end = _line(draft, len(draft) - len(draft.lstrip()))
+    start, end = _line(draft, len(draft) - len(draft.lstrip())) if draft.strip() else (0, 0)
     return start, min(end, start + _OPENING)
 
 

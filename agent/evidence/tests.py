@@ -87,11 +87,8 @@ def given_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) ->
         raise InputError(f"The tests are no Python: {error}. Give assertions or test functions.") from error
     if not any(map(_is_test, ast.walk(tree))):
         raise InputError("There are no tests: give assertions, functions test_…, or classes Test….")
-    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
-        if function.name.startswith("test") and function.args.args and not function.decorator_list:
-            raise InputError(
-                f"{function.name} takes arguments, and fixtures there are none: let it build what it needs."
-            )
+    if name := next(filter(None, map(_wants_fixtures, ast.walk(tree))), None):
+        raise InputError(f"{name} takes arguments, and there are no fixtures here: let it build what it needs.")
     tests = _Tests(source, seconds=seconds, memory_mb=memory_mb)
 
     async def check(_question: str, draft: str, /) -> list[Comment]:
