@@ -49,6 +49,7 @@ _RULES = "F,E9,B,PLE"
 _NO_BUGS = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
 _RUFF: Mapping[str, Severity] = {
     "F4": "low",
+    "F822": "low",  # a package may name its modules
     "F54": "low",
     "F811": "low",
     "F84": "low",
@@ -64,6 +65,7 @@ _RUFF: Mapping[str, Severity] = {
     "E9": "high",
     "invalid-syntax": "high",
 }
+_MAKES_NAMES = re.compile(r"\b(?:globals|locals|exec|vars)\(")  # and so no tool knows which names there are
 _PYRIGHT: Mapping[str, Severity] = {
     "reportUndefinedVariable": "high",
     "reportOptional": "low",
@@ -133,6 +135,8 @@ def _lint(draft: str) -> list[Comment]:
     if result.returncode == 2 and not result.stdout:  # with some output it is only the rest that found no room
         raise EvidenceError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Install the ruff of this project.")
     said = [json.loads(line) for line in result.stdout.splitlines() if line.endswith("}")]
+    if _MAKES_NAMES.search(code.text):
+        said = [one for one in said if one["code"] not in ("F821", "F822")]
     broken = [one for one in said if one["code"] in (None, "invalid-syntax")]
     return [_of_ruff(draft, code, one) for one in (broken[:1] or said)[:MOST]]
 

@@ -11,7 +11,7 @@ FUNCTION = "def f(x):\n    return x\n"
 
 def text_of(draft: str) -> str | None:
     code = python_in(draft)
-    return code and code.text
+    return None if code is None else code.text
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,10 @@ def test_style_is_no_flaw():
     assert told(lint, "def f(xs,ys):\n  for (x,y) in zip(xs,ys): print ( x,y )\n") == []
 
 
+def test_where_names_are_made_at_run_time_none_is_called_undefined():
+    assert told(lint, "def f():\n    globals().update(g=1)\n    return g\n") == []
+
+
 def test_findings_have_an_end():
     assert len(found(lint, "def f():\n" + "    print(missing)\n" * 500)) == MOST
 
