@@ -65,7 +65,10 @@ _RUFF: Mapping[str, Severity] = {
     "E9": "high",
     "invalid-syntax": "high",
 }
-_MAKES_NAMES = re.compile(r"\b(?:globals|locals|exec|vars)\(")  # and so no tool knows which names there are
+_MAKES_NAMES = re.compile(
+    r"\b(?:globals|locals|exec|vars)\(|\bimport\s*\*"
+)  # and so no tool knows which names there are
+_PRIVATE = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')  # stubs leave them out
 _PYRIGHT: Mapping[str, Severity] = {
     "reportUndefinedVariable": "high",
     "reportOptional": "low",
@@ -89,8 +92,9 @@ async def lint(_question: str, draft: str, /) -> list[Comment]:
 async def types(_question: str, draft: str, /) -> list[Comment]:
     """The type errors that pyright, or basedpyright, finds; nothing where neither is installed.
 
-    What comes from other packages than the standard library is of unknown type. Code of more than a million characters
-    is not looked at, nor is code with a syntax error.
+    Functions without any annotation are not looked at: a type that nobody stated is a guess. What comes from other
+    packages than the standard library is of unknown type. Code of more than a million characters is not looked at, nor
+    is code with a syntax error.
     """
     return await asyncio.to_thread(_types, draft)
 
@@ -158,6 +162,8 @@ def _types(draft: str) -> list[Comment]:
     errors = [one for one in json.loads(result.stdout)["generalDiagnostics"] if one["severity"] == "error"]
     if not all("rule" in error for error in errors):  # a syntax error, and all others may follow from it
         return []
+    unknowable = {"reportUndefinedVariable"} if _MAKES_NAMES.search(code.text) else set()
+    errors = [one for one in errors if one["rule"] not in unknowable and not _PRIVATE.match(one["message"])]
     return [_of_pyright(draft, code, error) for error in errors[:MOST]]
 
 
@@ -174,6 +180,7 @@ _SET = json.dumps(
         "typeCheckingMode": "basic",
         "pythonVersion": f"3.{sys.version_info.minor}",
         "enableTypeIgnoreComments": False,
+        "analyzeUnannotatedFunctions": False,
         "reportMissingImports": False,
         "reportMissingModuleSource": False,
     }
