@@ -107,7 +107,7 @@ def _syntax(draft: str) -> list[Comment]:
         before = code.text[: code.text.index("\0")]
         row = len(re.findall("\r\n|\r|\n", before)) + 1
         return [_at(draft, code, (row, 0), (row, 0), "A NUL character stands in this line: Python takes none.", "high")]
-    result = run_python(_COMPILE, stdin=_encodable(code.text), seconds=_SECONDS, memory_mb=4096)
+    result = run_python(_COMPILE, stdin=_encodable(code.text), seconds=_SECONDS, memory_mb=2048)
     if result.returncode != 0:
         return []
     said = json.loads(result.stdout)
