@@ -54,6 +54,15 @@ def both_ways(node: Node, defaults: Context) -> BothWays:
     return made
 
 
+def on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
+    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
+
+    async def chosen(state: State) -> str:
+        return choose(state)
+
+    return RunnableLambda(choose, chosen)
+
+
 _starting = Lock()  # threads that come first at the same time must not start a loop each
 
 
