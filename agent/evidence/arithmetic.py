@@ -18,6 +18,8 @@ from selfcritic.agent.evidence.vocabulary import COUNTING, OTHER_NUMBERS, ROUNDI
 from selfcritic.agent.schemas import Comment
 
 _RELATIONS = ("equals", "approx")
+_RELATION = re.compile(r"[=≈≃≅]|\\(?:approx|simeq|cong)|equal")
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _SIGNS = ("plus", "minus", "times", "divide", "power")
 _OPERANDS = ("number", "digits", "frac", "binomial", "sqrt", "open", "lbrace")
 _LONGEST = 4 * MAX_TOKENS
@@ -32,26 +34,39 @@ async def arithmetic(question: str, draft: str, /) -> list[Comment]:  # noqa: AR
     """
     if OTHER_NUMBERS.search(draft):
         return []
-    found = (comment for statement in _statements(draft) for comment in _false(statement, draft))
+    statements = itertools.chain.from_iterable(_statements(draft, *paragraph) for paragraph in _paragraphs(draft))
+    found = (comment for statement in statements for comment in _false(statement, draft))
     return list(itertools.islice(found, _MOST))
 
 
-def _statements(draft: str) -> Iterator[list[Token]]:
-    """The runs of tokens that may hold an equation: from one full stop, line end or formula's end to the next."""
+def _paragraphs(draft: str) -> Iterator[tuple[int, int]]:
+    """Where the paragraphs stand that have a sign of equality in them; the others need not be read."""
+    start = 0
+    for end, following in [*(blank.span() for blank in _BLANK_LINE.finditer(draft)), (len(draft), len(draft))]:
+        if _RELATION.search(draft, start, end):
+            yield start, end
+        start = following
+
+
+def _statements(draft: str, start: int, end: int) -> Iterator[list[Token]]:
+    """The runs of tokens that may hold an equation: from one full stop, line end or formula's end to the next.
+
+    Those that are too long to be one are left out.
+    """
     run: list[Token] = []
     line_ended = False
-    for token in tokens(draft):
+    for token in tokens(draft, start, end):
         if token.kind == "newline":
             line_ended = True
             continue
         goes_on = token.kind in _RELATIONS or (run and run[-1].kind in (*_RELATIONS, *_SIGNS))
         if token.kind == "stop" or (line_ended and not goes_on):
-            yield run
+            yield from [run] if len(run) < _LONGEST else []
             run = []
         if token.kind != "stop" and len(run) < _LONGEST:
             run.append(token)
         line_ended = False
-    yield run
+    yield from [run] if len(run) < _LONGEST else []
 
 
 def _false(statement: Sequence[Token], draft: str) -> Iterator[Comment]:
@@ -134,9 +149,9 @@ def _is_range(part: Sequence[Token]) -> bool:
 
 
 def _around(left: Expression, right: Expression, draft: str) -> tuple[str, str]:
-    """The line before an equation, and what follows it, as far as they matter."""
+    """The sentence before an equation, and what follows its left side, as far as they matter."""
     before = draft[max(left.start - _AROUND, 0) : left.start].rpartition("\n")[2]
-    return re.split(r"[.!?]\s", before)[-1], draft[right.end : right.end + _AROUND]
+    return re.split(r"[.!?]\s", before)[-1], draft[left.end : right.end + _AROUND]
 
 
 def _readings(
@@ -163,7 +178,7 @@ def _percents(side: Expression) -> tuple[Fraction, ...]:
 
 def _comment(left: Expression, right: Expression, draft: str) -> Comment:
     dollars = draft[left.start - 1 : left.start] == draft[right.start - 1] == "$" != draft[right.end : right.end + 1]
-    start = left.start - dollars
+    start = left.start - dollars * len(r"\$" if draft[left.start - 2 : left.start] == r"\$" else "$")
     wrong, true = (left, right) if left.operations == 0 else (right, left)
     sides = {True: draft[start : left.end], False: draft[right.start : right.end]}
     texts = [" ".join(sides[side is left].split()) for side in (true, wrong)]

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
   | (?P<space> [^\S\n]+ )
   | (?P<silent>                                 # says how it looks, not what it is; and currencies
         \\(?:left|right|[bB]igg?[lr]?|displaystyle|boxed|mathbf|limits)(?![A-Za-z])
-      | \\[,;:!\ ] | \\\$ | [$€£¥~](?!\$) | \^\s?\{{?\s?\\circ\s?\}}? | °
+      | \\[,;:!\ ] | \\\$ | [$€£¥~](?!\$) | \^[ ]?\{{?[ ]?\\circ(?:[ ]?\}})? | °
       | (?<!\s)\*\*(?=[\s.,:;]|$) | (?<!\S)\*\*(?=\S)
     )
   | (?P<equals>
@@ -53,7 +53,7 @@ _TOKEN = re.compile(
   | (?P<newline> \n(?:{_ITEM})? | \\\\ )
   | (?P<other> \.{{2,}} | …|\\[lcd]?dots[cbm]?(?![A-Za-z]) | [,:](?=[0-9]) | [=<>!:+\-*/~^|]=[=>]? )
   | (?P<stop>                                   # what stands on either side belongs to different statements
-        [,;:]|\.(?![^\s*\\)\]"'”])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•] | (?<=\n)\#+
+        [,;:]|\.(?![^\s*\\)\]"'”])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•\u2600-\u27bf\U0001f000-\U0001faff] | (?<=\n)\#+
       | \\(?:leq?|geq?|lt|gt|neq?|equiv|to|implies|(?:Long)?[rR]ightarrow|iff|(?:Long)?[lL]eftrightarrow|therefore
            |because|q?quad)(?![A-Za-z])
       | \\(?:begin|end)\s?\{{(?:align|aligned|equation|gather|gathered|split|multline|center)\*?\}}
@@ -77,10 +77,10 @@ _TOKEN = re.compile(
 _VOWEL = re.compile(r"[aeiouyäöüåéèêáàíóú]", re.IGNORECASE)
 
 
-def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
+def tokens(text: str, start: int, end: int) -> Iterator[Token]:
     """The tokens of `text[start:end]`; what only says how the text looks is left out."""
     spaced, last_end, last_kind = True, -1, ""
-    for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
+    for match in _TOKEN.finditer(text, start, end):
         kind = str(match.lastgroup)
         if kind in ("space", "silent"):
             spaced = spaced or kind == "space"
