@@ -12,8 +12,8 @@ from decimal import Context
 from fractions import Fraction
 
 from selfcritic.agent.evidence.equations import agree, may_count_different_things
-from selfcritic.agent.evidence.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse, words_of
-from selfcritic.agent.evidence.notation import Token, tokens
+from selfcritic.agent.evidence.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
+from selfcritic.agent.evidence.notation import Token, tokens, words_of
 from selfcritic.agent.evidence.vocabulary import COUNTING, OTHER_NUMBERS, ROUNDING, SUPPOSED, UNTRUE, VERBS, WHOLE
 from selfcritic.agent.schemas import Comment
 
@@ -88,6 +88,8 @@ def _compared(
         return None
     if right_tokens[-1].kind == "factorial" or _is_range(left_tokens):
         return None  # "it is 8!" and "pages 10-15" may be no arithmetic
+    if right.operations and _begins_with(left_tokens, right_tokens):
+        return None  # 2 × 3 × 4 = 2 × 3 = 6, and 6 × 4 = 24: not well written, but no slip
     before, after = _around(left, right, draft)
     around = before + after
     if UNTRUE.search(around) or SUPPOSED.search(before) or may_count_different_things(left, right, around):
@@ -146,6 +148,10 @@ def _begins(part: Sequence[Token], at: int) -> bool:
 
 def _is_range(part: Sequence[Token]) -> bool:
     return [token.kind for token in part] == ["number", "minus", "number"] and not any(t.spaced for t in part[1:])
+
+
+def _begins_with(part: Sequence[Token], beginning: Sequence[Token]) -> bool:
+    return [token.text for token in part[: len(beginning)]] == [token.text for token in beginning]
 
 
 def _around(left: Expression, right: Expression, draft: str) -> tuple[str, str]:

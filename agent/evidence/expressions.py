@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from selfcritic.agent.evidence.notation import Token
+from selfcritic.agent.evidence.notation import Token, words_of
 from selfcritic.agent.evidence.vocabulary import COUNTING
 
 MAX_TOKENS = 1_000
@@ -303,10 +303,3 @@ def _whole_number(value: Fraction) -> int:
     if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
         raise _Refused
     return value.numerator
-
-
-def words_of(token: Token) -> list[str]:
-    r"""The words of a word or of a \text{…}, in the singular where that is easily told."""
-    inner = token.text.partition("{")[2].partition("}")[0] if token.text.startswith("\\") else token.text
-    words = re.split(r"[\s/()²³]+", inner.lower())
-    return [word if word in COUNTING else re.sub(r"(?<=[^s])s$", "", word) for word in words if word]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfcritic.agent.evidence.vocabulary import FUNCTIONS, TWO_LETTERS
+from selfcritic.agent.evidence.vocabulary import COUNTING, FUNCTIONS, TWO_LETTERS
 
 
 class Token(NamedTuple):
@@ -53,7 +53,8 @@ _TOKEN = re.compile(
   | (?P<newline> \n(?:{_ITEM})? | \\\\ )
   | (?P<other> \.{{2,}} | …|\\[lcd]?dots[cbm]?(?![A-Za-z]) | [,:](?=[0-9]) | [=<>!:+\-*/~^|]=[=>]? )
   | (?P<stop>                                   # what stands on either side belongs to different statements
-        [,;:]|\.(?![^\s*\\)\]"'”])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•\u2600-\u27bf\U0001f000-\U0001faff] | (?<=\n)\#+
+        [,;:]|\.(?![^\s*\\)\]"'”])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•] | (?<=\n)\#+
+      | [\u2600-\u27bf\U0001f000-\U0001faff]    # ticks, crosses and the like
       | \\(?:leq?|geq?|lt|gt|neq?|equiv|to|implies|(?:Long)?[rR]ightarrow|iff|(?:Long)?[lL]eftrightarrow|therefore
            |because|q?quad)(?![A-Za-z])
       | \\(?:begin|end)\s?\{{(?:align|aligned|equation|gather|gathered|split|multline|center)\*?\}}
@@ -110,3 +111,10 @@ def _is_word(match: re.Match[str], *, glued: bool) -> bool:
     if glued and word not in ("min", "mph"):  # "3xyz", "2nd"
         return False
     return word.lower() not in FUNCTIONS and bool(_VOWEL.search(word)) and not (len(word) == 3 and word.isupper())
+
+
+def words_of(token: Token) -> list[str]:
+    r"""The words of a word or of a \text{…}, in the singular where that is easily told."""
+    inner = token.text.partition("{")[2].partition("}")[0] if token.text.startswith("\\") else token.text
+    words = re.split(r"[\s/()²³]+", inner.lower())
+    return [word if word in COUNTING else re.sub(r"(?<=[^s])s$", "", word) for word in words if word]
