@@ -15,7 +15,8 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.run import is_synchronous
+from selfcritic.agent.edits import with_records
+from selfcritic.agent.run import is_synchronous, prepare
 from selfcritic.agent.state import State
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State]]
@@ -35,7 +36,9 @@ def both_ways(node: Node, defaults: Context) -> BothWays:
         return given.override(context=defaults.overridden_by(given.context))
 
     async def asynchronous(state: State) -> State:
-        return await node(state, runtime())
+        with_options = runtime()
+        await prepare(with_options.context)
+        return await node(with_records(state), with_options)
 
     def synchronous(state: State) -> State:
         token = is_synchronous.set(True)  # the loop's thread works in a copy of this context
