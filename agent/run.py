@@ -16,6 +16,7 @@ from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
 from selfcritic.agent.evidence.gather import gravity
+from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
@@ -92,6 +93,13 @@ class Run:
         question, context = self.state["question"], self.state.get("context", "")
         return self._prompts.render(role, self.context.kind, question=question, context=context, **data)
 
+    def cut_short(self) -> dict[str, Any]:
+        """The part of an update that tells of the step's failure where a search goes on with what it has."""
+        if self.failure is None:
+            return {}
+        is_spent = isinstance(self.failure, BudgetExhausted)
+        return {"cut_short": reason_of(self.failure), "error": None if is_spent else str(self.failure)}
+
     def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
         """A node's update: its changes, what has been spent, and the ending where the run stops here."""
         if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
@@ -118,20 +126,23 @@ def _specs_of(part: Part, context: Context) -> list[str | BaseChatModel]:
 
 
 async def prepare(context: Context) -> None:
-    """Read the prompts and make the models named, in a thread: it takes files and imports, and a node may not block."""
+    """Read prompts, make models and import checkers, in a thread: it takes files, and a node may not block."""
     named = (model for part in get_args(Part) for model in _specs_of(part, context) if isinstance(model, str))
-    wanted = (context.prompts, context.prompt_folder, frozenset(named))
+    checkers = (checker for checker in context.checkers if isinstance(checker, str))
+    wanted = (context.prompts, context.prompt_folder, frozenset(named), frozenset(checkers))
     if wanted not in _prepared:
         await asyncio.to_thread(_prepare, context)
         _prepared.add(wanted)
 
 
-_prepared: set[tuple[str, str | None, frozenset[str]]] = set()
+_prepared: set[tuple[str, str | None, frozenset[str], frozenset[str]]] = set()
 """What is in the caches; to ask a thread every time would cost more than most nodes do."""
 
 
 def _prepare(context: Context) -> None:
     prompts.load(context.prompts, context.prompt_folder)
+    prompts.load("plain")  # of which reward models read
+    checkers_named(context.checkers)
     for part in get_args(Part):
         with suppress(SelfcriticError):  # told by the node that asks the model: there may be a draft to come back with
             models_of(part, context)

@@ -36,6 +36,7 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
         answer=rounds[best].answer,
         p_critiqueable=rounds[best].p_critiqueable,
         cut_short=None,
+        error=None,
     )
 
 

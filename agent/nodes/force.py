@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import grounded
-from selfcritic.agent.run import Run, reason_of
+from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.state import State
 
@@ -28,8 +28,7 @@ async def force(state: State, runtime: Runtime[Context]) -> State:
         run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
     return run.update(
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": [*pool, *forced]})),
-        cut_short=reason_of(run.failure) if run.failure else None,
-        error=str(run.failure) if run.failure else None,
+        **{"cut_short": None} | run.cut_short(),
     )
 
 

@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.run import Run, reason_of
+from selfcritic.agent.run import Run
 from selfcritic.agent.scoring.scored import scored
 from selfcritic.agent.state import State
 
@@ -12,6 +12,4 @@ async def score(state: State, runtime: Runtime[Context]) -> State:
     """Give each critique its reward; where some cannot be had, the search ends with what it has."""
     run = Run(state, runtime)
     rounds = run.with_draft(run.draft.model_copy(update={"critiques": await scored(run, run.draft.critiques)}))
-    if run.failure is None:
-        return run.update(rounds=rounds)
-    return run.update(rounds=rounds, cut_short=reason_of(run.failure), error=str(run.failure))
+    return run.update(rounds=rounds, **run.cut_short())

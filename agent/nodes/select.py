@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.run import Run, reason_of
+from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.rerank import rerank
 from selfcritic.agent.scoring.scored import scored
@@ -19,11 +19,10 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
         best = None
     marked = [one.model_copy(update={"selected": index == best}) for index, one in enumerate(critiques)]
     run.tell("selected", len(run.rounds) - 1, index=best)
-    cut_short = reason_of(run.failure) if run.failure else state.get("cut_short")
     return run.update(
-        stop=None if best is not None else run.failure or cut_short or "no_helpful_critique",
+        stop=None if best is not None else run.failure or state.get("cut_short") or "no_helpful_critique",
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": marked})),
-        cut_short=cut_short,
+        **run.cut_short(),
     )
 
 

@@ -24,8 +24,6 @@ class RewardModel:
     """Scores by the one logit of the model, or by that of the last label less that of the first."""
 
     def __init__(self, folder: str) -> None:
-        if not (Path(folder) / "config.json").is_file():
-            raise InputError(f"There is no reward model in '{folder}': it must hold a config.json and its weights.")
         self.folder = folder
         self._loading = Lock()
         self._loaded: tuple[Any, Any, Any] | None = None
@@ -66,6 +64,8 @@ def reward_model(folder: str) -> RewardModel:
 
 
 def _load(folder: str) -> tuple[Any, Any, Any]:
+    if not (Path(folder) / "config.json").is_file():
+        raise InputError(f"There is no reward model in '{folder}': it must hold a config.json and its weights.")
     try:
         torch = importlib.import_module("torch")
         transformers = importlib.import_module("transformers")

@@ -5,6 +5,7 @@ text a critique. One request scores all critiques of a call. The key, where the 
 SELFCRITIC_REWARD_KEY. httpx is imported at the first request.
 """
 
+import asyncio
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -47,11 +48,12 @@ class Served:
         return self._read(await self._post({**self.options, **body}), len(texts))
 
     async def _post(self, body: dict[str, Any]) -> Any:
-        httpx = importlib.import_module("httpx")
+        httpx = await asyncio.to_thread(importlib.import_module, "httpx")
         key = os.environ.get(_KEY)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT, headers=headers) as client:
+            # It reads certificates, which must not hold up the loop.
+            async with await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers) as client:
                 async for attempt in attempts(self.retries):
                     with attempt:
                         self.before()

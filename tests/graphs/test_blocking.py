@@ -16,6 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.evidence.named import CHECKERS
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.both_ways import both_ways
@@ -54,6 +55,17 @@ def test_a_run_never_blocks(name: str, tmp_path: Path):
     out = run(name, tmp_path, model="simulated?slip=1&miss=0&seed=5")
     assert out["stop_reason"] != "model_error"
     assert out["usage"].calls
+
+
+@pytest.mark.parametrize("search", ["best-of-n", "fsbs"])
+def test_checkers_and_scorers_never_block(search: str, tmp_path: Path):
+    (tmp_path / "reward").mkdir()
+    scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
+    scorer |= {"served:http://127.0.0.1:9/score": 1.0}  # where nothing listens
+    options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
+    out = run("review", tmp_path, model="simulated?slip=1&miss=0&seed=5", **options)
+    assert out["stop_reason"] == "model_error"
+    assert "no reward model" in out["error"] or "The scorer at" in out["error"]
 
 
 def test_a_script_is_read_without_blocking(tmp_path: Path):

@@ -105,6 +105,13 @@ def test_a_budget_that_ends_in_the_scoring_leaves_the_best_of_what_was_scored():
     assert (output["critique"].text, output["stop_reason"], output["usage"].calls) == (LYON, "budget", 2)
 
 
+def test_a_judge_that_fails_midway_is_told_beside_the_best_of_what_was_scored():
+    scores: list[Any] = [0.2, ValueError("gone")]
+    output, _ = review([LYON, MILAN], scores)
+    assert (output["critique"].text, output["stop_reason"]) == (LYON, "model_error")
+    assert "gone" in output["error"]
+
+
 def test_a_model_that_fails_is_told():
     output, _ = review([ValueError("gone")], [])
     assert (output["critique"], output["stop_reason"]) == (None, "model_error")

@@ -22,7 +22,7 @@ CRITIQUES = [ground(text, ANSWER) for text in TEXTS]
 
 def test_a_folder_without_a_model_is_bad_usage(tmp_path: Path):
     with pytest.raises(InputError, match="no reward model in"):
-        RewardModel(str(tmp_path))
+        RewardModel(str(tmp_path)).rewards(["a"])
 
 
 def test_without_the_libraries_it_says_what_to_install(tmp_path: Path):
