@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
+from selfcritic.agent.conversation import material_of
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
@@ -76,8 +77,9 @@ class Run:
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
-        question, context = self.state["question"], self.state.get("context", "")
-        return self._prompts.render(role, self.context.kind, question=question, context=context, **data)
+        question = self.state["question"]
+        material = material_of(self.state, self.context.max_characters - len(question))
+        return self._prompts.render(role, self.context.kind, question=question, context=material, **data)
 
     def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
         """A node's update: its changes, what has been spent, and the ending where the run stops here."""

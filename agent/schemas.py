@@ -15,6 +15,7 @@ StopReason = Literal[
     "budget",
     "model_error",
     "rejected",
+    "stop_when",
     "interrupted",
 ]
 

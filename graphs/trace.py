@@ -34,6 +34,7 @@ _ENDINGS: dict[StopReason, str] = {
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
+    "stop_when": "the stop rule given says so",
     "interrupted": "interrupted",
 }
 
