@@ -3,6 +3,7 @@
 python examples/embed_in_chat.py
 """
 
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -12,7 +13,7 @@ from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import serializer
 
 
-class Chat(MessagesState):
+class Chat(MessagesState, total=False):
     """The chat's own state; keys of the loop's output that it names come through."""
 
     stop_reason: StopReason
@@ -28,5 +29,5 @@ chat = builder.compile(checkpointer=InMemorySaver(serde=serializer()))
 if __name__ == "__main__":
     thread = RunnableConfig(configurable={"thread_id": "ann"})
     for turn in ("What is 4,387 + 2,965?", "Sort these words alphabetically: pear, apple, plum, fig"):
-        out = chat.invoke({"messages": [("human", turn)]}, thread)
+        out = chat.invoke({"messages": [HumanMessage(turn)]}, thread)
         print(f"{turn}\n  {out['messages'][-1].text}  ({out['stop_reason']}, {out['usage'].calls} calls)")

@@ -11,8 +11,8 @@ from selfcritic.agent.conversation import answered, is_answer, material_of, ques
 from selfcritic.agent.errors import InputError
 
 CALL = AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Lyon"}, "id": "1"}])
-LOOKED_UP = [CALL, ToolMessage("21 degrees", tool_call_id="1", name="weather")]
-EARLIER = [HumanMessage("Is it warm in Nice?"), AIMessage("Yes.")]
+LOOKED_UP: list[Any] = [CALL, ToolMessage("21 degrees", tool_call_id="1", name="weather")]
+EARLIER: list[Any] = [HumanMessage("Is it warm in Nice?"), AIMessage("Yes.")]
 ASKED = HumanMessage("And in Lyon?")
 
 

@@ -53,10 +53,8 @@ def test_the_rule_sees_what_the_nodes_share_after_each_verdict():
     output = graph.invoke(QUESTION)
     assert output["stop_reason"] == "accepted"
     # The third draft was accepted by the loop itself: the rule is not asked there.
-    assert [(state["answer"], state["p_critiqueable"]) for state in seen] == [
-        ("Lyon", pytest.approx(0.9)),
-        ("Lyon 1", pytest.approx(0.6)),
-    ]
+    assert [state["answer"] for state in seen] == ["Lyon", "Lyon 1"]
+    assert [state["p_critiqueable"] for state in seen] == pytest.approx([0.9, 0.6])
     assert [state["usage"].calls for state in seen] == [2, 6]
     assert seen[1]["question"] == QUESTION["question"]
 
