@@ -1,6 +1,9 @@
 """Spans of every node and every model call, sent to any OTLP collector; no account, no cloud (extra `observability`).
 
 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python examples/observability.py
+
+No span holds a key. Only a chat model of LangChain's that is handed in tells a provider's error in the provider's own
+words: one that repeated the key in them would put it there. Models that are named are safe from that.
 """
 
 from openinference.instrumentation.langchain import LangChainInstrumentor

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collector import Collector
-from fake_provider import FakeProvider
+from fake_provider import BAD_KEY, FakeProvider
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from provider_loop import KEY, says
 
@@ -39,11 +39,18 @@ TRACED = """
 import runpy
 from langchain_openai import ChatOpenAI
 from selfcritic.agent import load
+from selfcritic.agent.errors import ModelError
 example = runpy.run_path("examples/observability.py")
 models = [load("openai/x", api_base=ADDRESS, api_key=KEY), ChatOpenAI(model="y", base_url=ADDRESS, api_key=KEY)]
 for model in models:
     output = example["graph"].invoke({"question": "Which city?"}, context={"model": model, "max_rounds": 1})
     print(output["stop_reason"])
+try:
+    example["graph"].invoke(
+        {"question": "Which city?"}, context={"model": load("openai/x", api_base=REFUSING, api_key=KEY)}
+    )
+except ModelError as error:
+    print(error)
 example["provider"].shutdown()
 """
 
@@ -86,12 +93,15 @@ def test_the_collector_gets_a_span_for_every_node_and_every_request():
 
 
 def test_no_span_holds_a_key():
-    with Collector() as collector, FakeProvider(says) as provider:
-        program = f"ADDRESS, KEY = {provider.url!r}, {KEY!r}{TRACED}"
+    refusing = FakeProvider(says, faults=[BAD_KEY])  # which repeats the key
+    with Collector() as collector, FakeProvider(says) as provider, refusing:
+        program = f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{TRACED}"
         printed = python("-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY)
-    assert printed.split() == ["max_rounds"] * 2
+    *reasons, refusal = printed.splitlines()
+    assert reasons == ["max_rounds"] * 2
+    assert refusal.startswith("Incorrect API key provided: [key].")
     names = [span.name for span in spans_of(collector)]
-    assert names.count("self_critique") == 2
+    assert names.count("self_critique") == 3
     assert {"LiteLLMModel", "ChatOpenAI"} <= set(names)
     assert b"Lyon" in b"".join(collector.received["/v1/traces"])
     assert KEY.encode() not in b"".join(collector.received["/v1/traces"])
