@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from collector import Collector
 from fake_provider import BAD_KEY, FakeProvider
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -92,6 +93,7 @@ def test_the_collector_gets_a_span_for_every_node_and_every_request():
     assert [span.name for span in spans if not span.parent_span_id] == ["self_critique"]
 
 
+@pytest.mark.slow
 def test_no_span_holds_a_key():
     refusing = FakeProvider(says, faults=[BAD_KEY])  # which repeats the key
     with Collector() as collector, FakeProvider(says) as provider, refusing:
