@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
 
+from selfcritic.agent.evidence.named import CHECKERS, CheckerFunction, known_checker
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.handed import without_own_retries
-from selfcritic.agent.schemas import Budget, Probability, Retries
+from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
+from selfcritic.agent.scoring.scorer import SCORERS, ScorerFunction, known_scorer
 from selfcritic.prompts import Kind
 
 Part = Literal["generator", "critic", "judge", "refiner"]
@@ -16,6 +18,13 @@ Part = Literal["generator", "critic", "judge", "refiner"]
 Handed = Annotated[InstanceOf[BaseChatModel], AfterValidator(without_own_retries)]
 ModelSpec = Annotated[str | Handed, WithJsonSchema({"type": "string"})]
 OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
+CheckerSpec = Annotated[
+    str | CheckerFunction,
+    AfterValidator(known_checker),
+    WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
+]
+NamedScorer = Annotated[str, AfterValidator(known_scorer)]
+ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
 def _for(*nodes: str) -> dict[str, Any]:
@@ -41,7 +50,9 @@ class Context(BaseModel):
         default=None, description="Model that drafts.", json_schema_extra=_for("generate")
     )
     critic: OptionalModelSpec = Field(
-        default=None, description="Model that criticises.", json_schema_extra=_for("critique")
+        default=None,
+        description='Model that criticises; "none" leaves a review to the checkers.',
+        json_schema_extra=_for("critique", "force"),
     )
     judge: OptionalModelSpec = Field(
         default=None,
@@ -77,6 +88,33 @@ class Context(BaseModel):
         description="Critiques drawn of a draft; the most helpful is kept.",
         json_schema_extra=_for("critique"),
     )
+    checkers: list[CheckerSpec] = Field(
+        default_factory=list,
+        description="Tools whose findings go before opinions: names, or functions of your own.",
+        json_schema_extra=_for("classify", "examine"),
+    )
+    search: Literal["best-of-n", "fsbs"] = Field(
+        default="best-of-n",
+        description="How critiques are drawn: independently, or by Force Sampling Beam Search (CriticGPT).",
+        json_schema_extra=_for("classify", "critique", "force"),
+    )
+    fsbs: Beam = Field(
+        default=Beam(),
+        title="FSBS",
+        description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
+        json_schema_extra=_for("force", "keep"),
+    )
+    scorer: ScorerSpec | dict[NamedScorer, float] = Field(
+        default="helpfulness",
+        description=f"What a critique's reward is: {', '.join(SCORERS)}, a function, or several names and weights.",
+        json_schema_extra=_for("select", "score"),
+    )
+    length_modifier: float = Field(
+        default=0.0,
+        allow_inf_nan=False,
+        description="Worth of one more quoted passage, in units of the score: more is thorough, less is precise.",
+        json_schema_extra=_for("select", "choose"),
+    )
     max_rounds: int = Field(
         default=3,
         ge=0,
@@ -100,7 +138,7 @@ class Context(BaseModel):
     helpful_above: Probability = Field(
         default=0.5,
         description="A critique must have a higher P(helpful) to be used.",
-        json_schema_extra=_for("select"),
+        json_schema_extra=_for("select", "choose"),
     )
     votes: int = Field(
         default=5,
@@ -135,6 +173,11 @@ class Context(BaseModel):
         """The model that speaks a part."""
         own: str | BaseChatModel | None = getattr(self, part)
         return self.model if own is None else own
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether a model criticises; "none" leaves a review to the checkers."""
+        return self.spec_of("critic") != "none"
 
     @property
     def is_self_graded(self) -> bool:

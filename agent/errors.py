@@ -26,6 +26,10 @@ class ModelError(SelfcriticError):
         """Whether the provider would not take the request as it was, so that another form of it may do."""
 
 
+class CheckerError(SelfcriticError):
+    """A checker failed instead of finding something or nothing."""
+
+
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
     """The next request would exceed the run's budget; it was not sent."""
 

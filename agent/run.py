@@ -13,10 +13,12 @@ from langgraph.runtime import Runtime
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.conversation import material_of
-from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
+from selfcritic.agent.errors import BudgetExhausted, CheckerError, SelfcriticError
+from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
+from selfcritic.agent.parsing import render
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
 
@@ -24,7 +26,7 @@ is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""
 
 
-Event = Literal["draft", "judged", "critique", "scored", "selected", "stopped"]
+Event = Literal["draft", "found", "judged", "critique", "scored", "selected", "stopped"]
 
 
 class Run:
@@ -50,6 +52,10 @@ class Run:
         """The draft being worked on."""
         return self.rounds[-1]
 
+    def reserve(self, part: str) -> None:
+        """Count a request that is none of a chat model's; raises BudgetExhausted where it must not be sent."""
+        self._meter.reserve(part, [])
+
     def tell(self, event: Event, round_: int, **what: Any) -> None:
         """Stream what has just happened in a round, to those who listen to LangGraph's custom stream."""
         self._write({"event": event, "round": round_, **what})
@@ -74,6 +80,11 @@ class Run:
             if self.context.spec_of(cast(Part, other)) == self.context.spec_of(part):
                 method.refused += [name for name in found.refused if name not in method.refused]
         return method
+
+    def ask_for_critiques(self, draft: Draft, critique: str = "") -> list[BaseMessage]:
+        """The messages that ask for critiques of a draft, or for one to be continued; they tell what tools found."""
+        told = {"answer": draft.answer, "findings": render(draft.findings)}
+        return self.ask("continue", critique=critique, **told) if critique else self.ask("critique", **told)
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
@@ -115,10 +126,20 @@ async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict
 def reason_of(stop: StopReason | SelfcriticError) -> StopReason:
     """The stop reason that a failure amounts to once there is a draft."""
     if isinstance(stop, SelfcriticError):
+        if isinstance(stop, CheckerError):
+            return "checker_error"
         return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
     return stop
 
 
 def best_of(rounds: Sequence[Draft]) -> int:
-    """The round of the best draft: the least critiqueable, the earliest of equals; an unjudged one only if all are."""
-    return min(range(len(rounds)), key=lambda i: p if (p := rounds[i].p_critiqueable) is not None else 2.0)
+    """The round of the best draft, the earliest of equals; an unjudged one only if all are.
+
+    Evidence goes before opinion: the fewest and least severe findings of the checkers, then the lowest P(critiqueable).
+    """
+    return min(range(len(rounds)), key=lambda index: _measure(rounds[index]))
+
+
+def _measure(draft: Draft) -> tuple[bool, tuple[int, int, int], float]:
+    """What a draft is ranked by; the smaller, the better."""
+    return draft.p_critiqueable is None, gravity(draft.findings), draft.p_critiqueable or 0.0

@@ -14,9 +14,11 @@ StopReason = Literal[
     "repeated_answer",
     "budget",
     "model_error",
+    "checker_error",
     "rejected",
     "stop_when",
     "interrupted",
+    "reviewed",
 ]
 
 
@@ -56,6 +58,9 @@ class Critique(Record):
     helpfulness: Probability | None = None
     """P(Yes) to "is this critique valid and helpful"; None when it was not scored."""
     reward: float | None = None
+    """What the run's scorer makes of it: of the critiques of a draft, the choice is made by this."""
+    iteration: int | None = None
+    """Of Force Sampling Beam Search, the iteration that it was drawn in, the first being 0; None of other critiques."""
     selected: bool = False
 
 
@@ -106,8 +111,18 @@ class Method(Record):
     n: Literal["native", "concurrent"] | None = None
     """Several replies in one request, or one request a reply."""
     probability: Literal["logprobs", "votes"] | None = None
+    prefix: Literal["native", "asked"] | None = None
+    """A reply begun by us was continued by the model, or asked for in words."""
     refused: list[str] = []
     """Parameters that the provider does not take; they are not sent again in this run."""
+
+
+class Beam(Record):
+    """The sizes of Force Sampling Beam Search: n (k (d - 1) + 1) critiques are ranked, 28 by default (paper 2, 7.1)."""
+
+    n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Sampled of each critique kept.")
+    k: int = Field(default=2, ge=1, le=64, title="Kept", description="Critiques continued in each iteration.")
+    d: int = Field(default=4, ge=1, le=16, title="Iterations", description="1 is best of n.")
 
 
 class Budget(Record):

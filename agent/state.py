@@ -6,7 +6,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
-from selfcritic.agent.schemas import Draft, Method, StopReason, Usage
+from selfcritic.agent.schemas import Critique, Draft, Method, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
@@ -39,5 +39,35 @@ class Output(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-class State(Input, Output, total=False):
+class ReviewInput(TypedDict, total=False):
+    """What a review is given: an answer, and what it answers."""
+
+    question: str
+    answer: str
+    context: str
+    """Material that the answer must rest on."""
+
+
+class ReviewOutput(TypedDict, total=False):
+    """What a review comes to."""
+
+    critique: Critique | None
+    """The one chosen; None where there is none to choose."""
+    rounds: list[Draft]
+    """One, with the answer, what tools found in it, and all critiques that were drawn."""
+    invented_share: float | None
+    """Of the quotes in all critiques, the share that does not stand in the answer; None where nothing is quoted."""
+    stop_reason: StopReason
+    """`reviewed` where a critique was chosen and nothing cut the search short."""
+    usage: Usage
+    methods: dict[str, Method]
+    error: str | None
+
+
+class State(Input, Output, ReviewOutput, total=False):
     """All that the nodes share. `rounds[-1]` is the draft being worked on."""
+
+    beams: list[str]
+    """Of Force Sampling Beam Search, the beginnings of critiques that its next iteration continues."""
+    cut_short: StopReason | None
+    """What ended a search for critiques before its time; what it had found until then is chosen from."""

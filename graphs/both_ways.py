@@ -8,7 +8,7 @@ works inside a running loop such as Jupyter's.
 import asyncio
 import atexit
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock, Thread
 from typing import Any
 
@@ -31,13 +31,16 @@ spent, and `update(stop=…)` ends the run with the best draft. What a node rais
 
 
 def add_nodes(
-    builder: StateGraph[State, Context, Any, Any], nodes: Sequence[Node], own: Mapping[str, Node], defaults: Context
+    builder: StateGraph[State, Context, Any, Any],
+    defaults: Context,
+    own: Mapping[str, Node] | None = None,
+    **nodes: Node,
 ) -> None:
     """Add the nodes under their names, each replaced by the user's own of that name where there is one."""
-    named: dict[str, Node] = {getattr(node, "__name__", ""): node for node in nodes}
-    if unknown := [name for name in own if name not in named]:
-        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(named)}.")
-    for name, node in (named | dict(own)).items():
+    own = own or {}
+    if unknown := [name for name in own if name not in nodes]:
+        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(nodes)}.")
+    for name, node in {**nodes, **own}.items():
         builder.add_node(name, both_ways(node, defaults))
 
 
@@ -71,6 +74,15 @@ def both_ways(node: Node, defaults: Context) -> BothWays:
     made = BothWays(synchronous, asynchronous, name=getattr(node, "__name__", None))
     made.defaults = defaults
     return made
+
+
+def on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
+    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
+
+    async def chosen(state: State) -> str:
+        return choose(state)
+
+    return RunnableLambda(choose, chosen)
 
 
 _starting = Lock()  # threads that come first at the same time must not start a loop each

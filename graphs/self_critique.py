@@ -2,11 +2,11 @@
 
 A draft is judged; if it can be criticised, critiques are sampled, the most helpful one is selected, the draft is mended
 by it, and the loop judges the result (Saunders et al. 2022). What comes back is the best draft by the loop's own
-measure, with the reason why it stopped. With `refinement="direct"` drafts are mended without a critique, the paper's
-baseline.
+measure, with the reason why it stopped. With `search="fsbs"` the critique is searched for as CriticGPT does (fsbs.py).
+With `refinement="direct"` drafts are mended without a critique, the paper's baseline.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableLambda
@@ -19,7 +19,8 @@ from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import Node, add_nodes, options_of_the_run
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
+from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.stop_rule import StopRule, stopping_when
 
 
@@ -37,17 +38,25 @@ def create_self_critique(
     if stop_when is not None:
         own["classify"] = stopping_when(stop_when, own.get("classify", classify))
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    add_nodes(builder, (generate, classify, critique, select, refine), own, defaults)
+    add_nodes(
+        builder, defaults, own,
+        generate=generate, classify=classify, critique=critique, select=select, refine=refine,
+    )  # fmt: skip
+    builder.add_node("fsbs", create_fsbs(**{"helpful_above": defaults.helpful_above, **options}).compile())
 
     def after_classify(state: State) -> str:
         if state.get("stop_reason") is not None:
             return END
-        return "refine" if options_of_the_run(defaults).refinement == "direct" else "critique"
+        context = options_of_the_run(defaults)
+        if context.refinement == "direct":
+            return "refine"
+        return "fsbs" if context.search == "fsbs" else "critique"
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
-    builder.add_conditional_edges("classify", _on_the_spot(after_classify), ["critique", "refine", END])
+    builder.add_conditional_edges("classify", on_the_spot(after_classify), ["critique", "fsbs", "refine", END])
     builder.add_conditional_edges("critique", _unless_ended("select"), ["select", END])
+    builder.add_conditional_edges("fsbs", _unless_ended("refine"), ["refine", END])
     builder.add_conditional_edges("select", _unless_ended("refine"), ["refine", END])
     builder.add_conditional_edges("refine", _unless_ended("classify"), ["classify", END])
     return builder
@@ -57,16 +66,7 @@ def _unless_ended(following: str) -> RunnableLambda[State, str]:
     def unless_ended(state: State) -> str:
         return following if state.get("stop_reason") is None else END
 
-    return _on_the_spot(unless_ended)
-
-
-def _on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
-    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
-
-    async def chosen(state: State) -> str:
-        return choose(state)
-
-    return RunnableLambda(choose, chosen)
+    return on_the_spot(unless_ended)
 
 
 graph = create_self_critique().compile(name="self_critique")

@@ -21,6 +21,7 @@ _WORKING = {
     "generate": "judging the draft …",
     "classify": "looking for flaws …",
     "critique": "choosing a critique …",
+    "fsbs": "mending …",
     "select": "mending …",
     "refine": "judging the draft …",
 }
@@ -35,6 +36,8 @@ _ENDINGS: dict[StopReason, str] = {
     "budget": "the budget is spent",
     "model_error": "a model failed",
     "stop_when": "the stop rule given says so",
+    "checker_error": "a checker failed",
+    "reviewed": "reviewed",
     "interrupted": "interrupted",
 }
 
@@ -63,7 +66,7 @@ class Trace:
             self._indented(Text(rounds[-1].answer))
         elif node == "classify":
             self._judgement(rounds, update["best"])
-        elif node == "select":
+        elif node in ("select", "fsbs"):
             self._critiques(rounds[-1])
         elif node == "refine" and rounds:
             self._heading(f"Draft {len(rounds) - 1}")

@@ -52,18 +52,25 @@ def first_round(run: Run, answers: Sequence[str]) -> State:
 def _check(question: str, material: str, context: Context) -> None:
     if not question.strip():
         raise InputError("The question is empty: give `question`, or `messages` whose last one is a human's.")
-    if (size := len(question) + len(material)) > context.max_characters:
-        raise InputError(
-            f"Question and context have {size:,} characters together; at most {context.max_characters:,} are taken. "
-            "Shorten them, or raise max_characters if the model can read that much."
-        )
+    check_size(context, question=question, context=material)
     if context.kind == "summary" and not material.strip():
         raise InputError("A summary needs the passage that it sums up: give it as `context`.")
 
 
-def check_prices(context: Context) -> None:
-    """Raise InputError where a model has no known price; may import litellm."""
-    for part in get_args(Part):
+def check_size(options: Context, /, **texts: str) -> None:
+    """Raise InputError where the texts, told by their names, are too long together."""
+    if (size := sum(map(len, texts.values()))) > options.max_characters:
+        *most, last = texts
+        raise InputError(
+            f"{', '.join(most).capitalize()} and {last} have {size:,} characters together; at most "
+            f"{options.max_characters:,} are taken. "
+            "Shorten them, or raise max_characters if the model can read that much."
+        )
+
+
+def check_prices(context: Context, parts: Sequence[Part] = get_args(Part)) -> None:
+    """Raise InputError where what a part's model costs is not known; may import litellm."""
+    for part in parts:
         for model in models_of(part, context):
             if not getattr(model, "is_priced", False):
                 name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__

@@ -26,6 +26,13 @@ from selfcritic.graphs.trace import Trace
 from selfcritic.prompts import PromptError
 
 
+class SearchChoice(StrEnum):
+    """How critiques are drawn."""
+
+    best_of_n = "best-of-n"
+    fsbs = "fsbs"
+
+
 class KindChoice(StrEnum):
     """What is answered."""
 
@@ -45,6 +52,7 @@ def run(
     prompt_folder: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
     drafts: Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")] = 1,
     critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
+    search: Annotated[SearchChoice, typer.Option(help="How critiques are drawn.")] = SearchChoice.best_of_n,
     rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
     direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
     accept_below: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
@@ -71,6 +79,7 @@ def run(
                 prompt_folder=prompt_folder,
                 drafts=drafts,
                 critiques=critiques,
+                search=search.value,
                 max_rounds=rounds,
                 refinement="direct" if direct else "conditional",
                 accept_below=accept_below,
