@@ -22,7 +22,7 @@ def create_best_of_n(
     """
     defaults = Context(**{"drafts": 8, **options, "max_rounds": 0})
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    add_nodes(builder, (generate, classify), nodes or {}, defaults)
+    add_nodes(builder, defaults, nodes, generate=generate, classify=classify)
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
     builder.add_edge("classify", END)

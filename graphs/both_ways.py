@@ -8,7 +8,7 @@ works inside a running loop such as Jupyter's.
 import asyncio
 import atexit
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock, Thread
 from typing import Any
 
@@ -31,13 +31,16 @@ spent, and `update(stop=…)` ends the run with the best draft. What a node rais
 
 
 def add_nodes(
-    builder: StateGraph[State, Context, Any, Any], nodes: Sequence[Node], own: Mapping[str, Node], defaults: Context
+    builder: StateGraph[State, Context, Any, Any],
+    defaults: Context,
+    own: Mapping[str, Node] | None = None,
+    **nodes: Node,
 ) -> None:
     """Add the nodes under their names, each replaced by the user's own of that name where there is one."""
-    named: dict[str, Node] = {getattr(node, "__name__", ""): node for node in nodes}
-    if unknown := [name for name in own if name not in named]:
-        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(named)}.")
-    for name, node in (named | dict(own)).items():
+    own = own or {}
+    if unknown := [name for name in own if name not in nodes]:
+        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(nodes)}.")
+    for name, node in {**nodes, **own}.items():
         builder.add_node(name, both_ways(node, defaults))
 
 

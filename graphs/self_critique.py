@@ -37,7 +37,10 @@ def create_self_critique(
     if stop_when is not None:
         own["classify"] = stopping_when(stop_when, own.get("classify", classify))
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    add_nodes(builder, (generate, classify, critique, select, refine), own, defaults)
+    add_nodes(
+        builder, defaults, own,
+        generate=generate, classify=classify, critique=critique, select=select, refine=refine,
+    )  # fmt: skip
 
     def after_classify(state: State) -> str:
         if state.get("stop_reason") is not None:

@@ -44,7 +44,8 @@ def test_own_critiques_take_the_critics_place(run):
     assert ending == "stopped for accepted; asked were: generator, judge, refiner"
 
 
-def test_own_prompts_are_what_the_critic_is_asked(run):
-    asked, answer = run("own_prompts.py")
-    assert asked == "the critic was asked: you audit a bank's letters"
+def test_own_prompts_are_what_the_model_is_asked(run):
+    drafting, judging, *_, answer = run("own_prompts.py")
+    assert drafting == "the model was asked: you write a bank's letters"
+    assert judging == "the model was asked: judge whether this answer has a flaw that can be pointed at"
     assert answer == "the answer: Your rate is 5.4%."
