@@ -143,6 +143,23 @@ def test_where_there_is_no_answer_nothing_is_criticised():
     assert scripted.requests == []
 
 
+def test_an_answer_that_nobody_asked_for_is_left_alone():
+    scripted = critic()
+    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), given={"messages": [LOOK_UP]})
+    assert (output["messages"][-1].text, output["self_critique"]) == ("Lyon", None)
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_question_too_long_for_the_loop_takes_no_answer_away(synchronous: bool):
+    middleware = SelfCritiqueMiddleware(model=critic(), max_characters=5)
+    output = run(agent("Lyon", middleware=[middleware]), synchronous)
+    assert output["messages"][-1].text == "Lyon"
+    loop = output["self_critique"]
+    assert (loop["answer"], loop["stop_reason"], loop["usage"].calls) == ("Lyon", "model_error", 0)
+    assert "at most 5 are taken" in loop["error"]
+
+
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_on_a_thread_each_turn_has_its_own_run_and_the_records_are_read_back(synchronous: bool):
     scripted = critic(classify=[0.9, 0.1, 0.2])
