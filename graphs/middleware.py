@@ -32,6 +32,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 
     Keywords are those of `create_self_critique`, `budget` (of the loop, an answer) among them. The message that was
     mended keeps its id, so that it takes the old one's place; the agent's output has the run under `self_critique`.
+    Streamed tokens are the agent's own, from before the mend; the mended message comes with the updates and values.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)

@@ -218,6 +218,15 @@ def test_its_keywords_are_those_of_the_loop():
         SelfCritiqueMiddleware(nodes={"criticise": lambda state, runtime: {}})
 
 
+def test_streamed_tokens_are_the_agents_own_and_the_mend_comes_as_an_update():
+    mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
+    parts = list(mended.stream(ASKED, stream_mode=["messages", "updates"]))
+    assert "".join(part[0].text for mode, part in parts if mode == "messages") == "Lyon"
+    mode, update = parts[-1]
+    assert (mode, list(update)) == ("updates", ["SelfCritiqueMiddleware.after_agent"])
+    assert update["SelfCritiqueMiddleware.after_agent"]["messages"][0].text == "Paris"
+
+
 def test_the_loops_events_come_through_the_agent():
     mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
     told = [part[1]["event"] for part in mended.stream(ASKED, stream_mode="custom", subgraphs=True)]
