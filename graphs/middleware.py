@@ -8,12 +8,14 @@ from typing import Annotated, Any, NotRequired, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import OmitFromInput, ResponseT
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.runtime import Runtime
 from langgraph.typing import ContextT
 
 from selfcritic.agent.conversation import is_answer
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.nodes.take_up import take_up
+from selfcritic.agent.schemas import Draft, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.self_critique import create_self_critique
 
@@ -30,6 +32,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 
     Keywords are those of `create_self_critique`, `budget` (of the loop, an answer) among them. The message that was
     mended keeps its id, so that it takes the old one's place; the agent's output has the run under `self_critique`.
+    Streamed tokens are the agent's own, from before the mend; the mended message comes with the updates and values.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
@@ -41,23 +44,47 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 
     def after_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
         """Run the loop on the final answer."""
-        return _update(state, cast(Output, self._loop.invoke(_chat(state)))) if _has_words(state) else _NOTHING
+        if not _has_answer(state):
+            return {"self_critique": None}
+        try:
+            return _update(state, cast(Output, self._loop.invoke(_chat(state))))
+        except InputError as failure:
+            return _update(state, _as_it_was(state, failure))
 
     async def aafter_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
         """Run the loop on the final answer."""
-        return _update(state, cast(Output, await self._loop.ainvoke(_chat(state)))) if _has_words(state) else _NOTHING
+        if not _has_answer(state):
+            return {"self_critique": None}
+        try:
+            return _update(state, cast(Output, await self._loop.ainvoke(_chat(state))))
+        except InputError as failure:
+            return _update(state, _as_it_was(state, failure))
 
 
-_NOTHING: dict[str, Any] = {"self_critique": None}
-
-
-def _has_words(state: SelfCritiqueState[Any]) -> bool:
-    """Whether the agent ended with an answer in words."""
-    return is_answer(state["messages"][-1]) and state.get("structured_response") is None
+def _has_answer(state: SelfCritiqueState[Any]) -> bool:
+    """Whether a person was answered in words."""
+    messages = state["messages"]
+    was_asked = any(isinstance(message, HumanMessage) for message in messages)
+    return was_asked and is_answer(messages[-1]) and state.get("structured_response") is None
 
 
 def _chat(state: SelfCritiqueState[Any]) -> Input:
     return {"messages": state["messages"]}
+
+
+def _as_it_was(state: SelfCritiqueState[Any], failure: InputError) -> Output:
+    """The ending where the loop cannot work on what there is: the agent's answer is paid for, and stays."""
+    answer = state["messages"][-1].text
+    return Output(
+        answer=answer,
+        stop_reason="model_error",
+        p_critiqueable=None,
+        best=0,
+        rounds=[Draft(answer=answer)],
+        usage=Usage(),
+        methods={},
+        error=str(failure),
+    )
 
 
 def _update(state: SelfCritiqueState[Any], output: Output) -> dict[str, Any]:

@@ -143,6 +143,23 @@ def test_where_there_is_no_answer_nothing_is_criticised():
     assert scripted.requests == []
 
 
+def test_an_answer_that_nobody_asked_for_is_left_alone():
+    scripted = critic()
+    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), given={"messages": [LOOK_UP]})
+    assert (output["messages"][-1].text, output["self_critique"]) == ("Lyon", None)
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_question_too_long_for_the_loop_takes_no_answer_away(synchronous: bool):
+    middleware = SelfCritiqueMiddleware(model=critic(), max_characters=5)
+    output = run(agent("Lyon", middleware=[middleware]), synchronous)
+    assert output["messages"][-1].text == "Lyon"
+    loop = output["self_critique"]
+    assert (loop["answer"], loop["stop_reason"], loop["usage"].calls) == ("Lyon", "model_error", 0)
+    assert "at most 5 are taken" in loop["error"]
+
+
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_on_a_thread_each_turn_has_its_own_run_and_the_records_are_read_back(synchronous: bool):
     scripted = critic(classify=[0.9, 0.1, 0.2])
@@ -199,6 +216,15 @@ def test_its_keywords_are_those_of_the_loop():
         SelfCritiqueMiddleware(critics=3)
     with pytest.raises(InputError, match="no node 'criticise'"):
         SelfCritiqueMiddleware(nodes={"criticise": lambda state, runtime: {}})
+
+
+def test_streamed_tokens_are_the_agents_own_and_the_mend_comes_as_an_update():
+    mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
+    parts = list(mended.stream(ASKED, stream_mode=["messages", "updates"]))
+    assert "".join(part[0].text for mode, part in parts if mode == "messages") == "Lyon"
+    mode, update = parts[-1]
+    assert (mode, list(update)) == ("updates", ["SelfCritiqueMiddleware.after_agent"])
+    assert update["SelfCritiqueMiddleware.after_agent"]["messages"][0].text == "Paris"
 
 
 def test_the_loops_events_come_through_the_agent():
