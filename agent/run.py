@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.conversation import material_of
-from selfcritic.agent.errors import BudgetExhausted, CheckerError, SelfcriticError
+from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
 from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
@@ -126,7 +126,7 @@ async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict
 def reason_of(stop: StopReason | SelfcriticError) -> StopReason:
     """The stop reason that a failure amounts to once there is a draft."""
     if isinstance(stop, SelfcriticError):
-        if isinstance(stop, CheckerError):
+        if isinstance(stop, EvidenceError):
             return "checker_error"
         return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
     return stop

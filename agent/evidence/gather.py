@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from selfcritic.agent.errors import CheckerError
+from selfcritic.agent.errors import EvidenceError
 from selfcritic.agent.evidence.checker import Checker
 from selfcritic.agent.parsing import locate
 from selfcritic.agent.schemas import Comment
 
 
 async def findings_of(checkers: Mapping[str, Checker], question: str, answer: str) -> list[Comment]:
-    """The findings, in the order of the checkers; raises CheckerError where one of them fails."""
+    """The findings, in the order of the checkers; raises EvidenceError where one of them fails."""
     found = await asyncio.gather(*(_findings(name, check, question, answer) for name, check in checkers.items()))
     return [finding for findings in found for finding in findings]
 
@@ -20,7 +20,7 @@ async def _findings(name: str, check: Checker, question: str, answer: str) -> li
         findings = await check(question, answer)
         return [_located(Comment.model_validate(finding), answer, name) for finding in findings]
     except Exception as error:  # a checker may be anybody's function; no draft may be lost for it
-        raise CheckerError(
+        raise EvidenceError(
             f"The checker '{name}' failed ({type(error).__name__}: {error}). Mend it, or leave it out of `checkers`."
         ) from error
 

@@ -22,6 +22,7 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
     answers = [candidate.answer for candidate in candidates]
     findings = await asyncio.gather(*(found_in(run, answer) for answer in answers))
+    unchecked = run.failure
     verdicts, speculated = await asyncio.gather(
         asyncio.gather(*(_judge(run, answer) for answer in answers)), _speculate(run, findings[0])
     )
@@ -29,7 +30,7 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
     best, reason = best_of(rounds), ending(rounds, runtime.context)
     return run.update(
-        stop=reason if reason == "accepted" else run.failure or reason,
+        stop=unchecked or (reason if reason == "accepted" else run.failure or reason),
         rounds=rounds,
         best=best,
         answer=rounds[best].answer,
