@@ -50,6 +50,7 @@ def test_the_program_runs(installed: Path, tmp_path: Path):
         "384 384 384 accepted 0 generator judge generator judge",
         "384 384 384 accepted 0 generator judge generator judge",
         "1 rows",
+        "True True adds_up LangGraph reviewed",
         "384 1",
         "UnknownModelError JsonPlusSerializer",
     ]

@@ -6,6 +6,7 @@ the package came without its types.
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -30,8 +31,16 @@ from selfcritic.agent import (
 from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
 from selfcritic.agent.nodes.take_up import take_up
 from selfcritic.agent.schemas import Method, RoleUsage, StopReason
-from selfcritic.agent.state import Input, Output
-from selfcritic.graphs import create_best_of_n, create_self_critique, run_batch
+from selfcritic.agent.state import Input, Output, ReviewInput, ReviewOutput
+from selfcritic.graphs import (
+    calibrate,
+    create_best_of_n,
+    create_fsbs,
+    create_review,
+    create_self_critique,
+    rerank,
+    run_batch,
+)
 from selfcritic.graphs.batch import Report, Result
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
@@ -78,6 +87,31 @@ def show(out: Output) -> None:
     sys.stdout.write(" ".join(map(str, told)) + "\n")
 
 
+async def adds_up(question: str, draft: str) -> list[Comment]:
+    """A checker of one's own."""
+    return [] if draft == "384" else [Comment(quote=draft, text=f"This is no answer to {question}")]
+
+
+async def brief(question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
+    """A scorer of one's own."""
+    return [-float(len(question + draft + critique.text)) for critique in critiques]
+
+
+def review(model: BaseChatModel) -> None:
+    """The critic alone."""
+    given: ReviewInput = {"question": "What is 128 + 256?", "answer": "385"}
+    graph: CompiledStateGraph[State, Context, ReviewInput, ReviewOutput] = create_review(
+        model=model, checkers=[adds_up, "arithmetic"], scorer=brief
+    ).compile()
+    out = cast(ReviewOutput, graph.invoke(given, context=Context(checkers=[adds_up])))
+    chosen: Critique | None = out["critique"]
+    pool: list[Critique] = out["rounds"][0].critiques
+    best: int | None = rerank(pool, calibrate([pool], 50))
+    search = create_fsbs(model=model, nodes={"choose": critique}).compile()
+    told = (chosen is not None, best is not None, out["rounds"][0].findings[0].source, search.name, out["stop_reason"])
+    sys.stdout.write(" ".join(map(str, told)) + "\n")
+
+
 async def save(model: BaseChatModel, folder: Path) -> Report:
     """The loop over rows, and on a checkpoint."""
     async with open_checkpointer(str(folder / "runs.sqlite")) as saver:
@@ -100,6 +134,7 @@ def main(folder: Path) -> None:
     create_self_critique(stop_when=not_a_rule)  # type: ignore[arg-type]
     create_self_critique(nodes={"generate": take_up, "critique": lambda state, runtime: state})
     asyncio.run(save(model, folder))
+    review(model)
     agent = create_agent(model, middleware=[SelfCritiqueMiddleware(model=model)])
     mended = agent.invoke({"messages": [{"role": "user", "content": "What is 128 + 256?"}]})
     asked = prompts.load("plain").render("generate", question="What is 128 + 256?", context="")
