@@ -2,12 +2,14 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo studio test check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 export LANGSMITH_TRACING := false
 export LANGGRAPH_STRICT_MSGPACK := true
+export LANGGRAPH_CLI_NO_ANALYTICS := 1
+export LANGGRAPH_NO_VERSION_CHECK := true
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
 help:  ## List the targets
@@ -15,6 +17,9 @@ help:  ## List the targets
 
 demo: .venv/ready  ## Run tasks of every family through the loop (COUNT=200 SEED=… TASK="…")
 	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
+
+studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024)
+	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))
 
 test: .venv/ready  ## Run the tests, but for the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
@@ -31,7 +36,7 @@ format: .venv/ready  ## Format the code
 	.venv/bin/ruff check --fix .
 
 clean:  ## Remove what the targets made
-	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --quiet

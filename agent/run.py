@@ -1,8 +1,10 @@
 """One step of a run as a node sees it: the options, the prompts, and one meter over all parts."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -110,7 +112,31 @@ class Run:
 
 def models_of(part: Part, context: Context) -> list[BaseChatModel]:
     """The model that speaks a part, and behind it those that stand in for it."""
-    return [shared(spec) for spec in (context.spec_of(part), *context.fallbacks.get(part, []))]
+    return [shared(spec) for spec in _specs_of(part, context)]
+
+
+def _specs_of(part: Part, context: Context) -> list[str | BaseChatModel]:
+    return [context.spec_of(part), *context.fallbacks.get(part, [])]
+
+
+async def prepare(context: Context) -> None:
+    """Read the prompts and make the models named, in a thread: it takes files and imports, and a node may not block."""
+    named = (model for part in get_args(Part) for model in _specs_of(part, context) if isinstance(model, str))
+    wanted = (context.prompts, context.prompt_folder, frozenset(named))
+    if wanted not in _prepared:
+        await asyncio.to_thread(_prepare, context)
+        _prepared.add(wanted)
+
+
+_prepared: set[tuple[str, str | None, frozenset[str]]] = set()
+"""What is in the caches; to ask a thread every time would cost more than most nodes do."""
+
+
+def _prepare(context: Context) -> None:
+    prompts.load(context.prompts, context.prompt_folder)
+    for part in get_args(Part):
+        with suppress(SelfcriticError):  # told by the node that asks the model: there may be a draft to come back with
+            models_of(part, context)
 
 
 def _is_checkpointed() -> bool:

@@ -133,18 +133,19 @@ class Budget(Record):
     can carry a run past them. `seconds` breaks off even a request that hangs.
     """
 
-    calls: int | None = Field(default=None, ge=1)
-    tokens: int | None = Field(default=None, ge=1)
-    cost_usd: float | None = Field(default=None, gt=0)
-    seconds: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, ge=1, description="Requests at most, failed ones included.")
+    tokens: int | None = Field(default=None, ge=1, description="Tokens at most, in and out together.")
+    cost_usd: float | None = Field(default=None, gt=0, description="US dollars at most.")
+    seconds: float | None = Field(default=None, gt=0, description="Seconds at most in the nodes of the loop.")
 
 
 class Retries(Record):
     """How a request that failed is tried again where that can help; the waits are in seconds."""
 
-    tries: int = Field(default=4, ge=1)
-    """Attempts at most, the first one included."""
-    first_wait: float = Field(default=0.5, ge=0)
-    """It doubles with each attempt, and a random part is added."""
-    max_wait: float = Field(default=30.0, ge=0)
-    """The longest, even where the provider asks for more."""
+    tries: int = Field(default=4, ge=1, description="Attempts at most, the first one included.")
+    first_wait: float = Field(
+        default=0.5, ge=0, description="Seconds; it doubles with each attempt, and a random part is added."
+    )
+    max_wait: float = Field(
+        default=30.0, ge=0, description="The longest, in seconds, even where the provider asks for more."
+    )

@@ -17,9 +17,10 @@ from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.edits import with_records
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.own_function import result_of
-from selfcritic.agent.run import is_synchronous
+from selfcritic.agent.run import is_synchronous, prepare
 from selfcritic.agent.state import State
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
@@ -60,7 +61,9 @@ def both_ways(node: Node, defaults: Context) -> BothWays:
     """The node as a runnable that works synchronously and asynchronously."""
 
     async def asynchronous(state: State) -> State:
-        return await result_of(node, state, get_runtime(Context).override(context=options_of_the_run(defaults)))
+        with_options = get_runtime(Context).override(context=options_of_the_run(defaults))
+        await prepare(with_options.context)
+        return await result_of(node, with_records(state), with_options)
 
     def synchronous(state: State) -> State:
         token = is_synchronous.set(True)  # the loop's thread works in a copy of this context

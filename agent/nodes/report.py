@@ -16,7 +16,8 @@ async def report(state: State, runtime: Runtime[Context]) -> State:
     run = Run(state, runtime)
     pool = run.draft.critiques if runtime.context.has_critic else _evidence(run.draft.findings)
     reason = state.get("stop_reason") or state.get("cut_short") or ("reviewed" if pool else "no_helpful_critique")
-    run.tell("stopped", 0, reason=reason)
+    if state.get("stop_reason") is None:
+        run.tell("stopped", 0, reason=reason)
     return run.update(
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": pool})),
         critique=next((critique for critique in pool if critique.selected), None),

@@ -98,6 +98,21 @@ def test_memory_is_limited(isolate: bool):
     assert run_python("x = bytearray(100 * 2**20)", memory_mb=50, isolate=isolate).returncode == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="told by Linux's /proc")
+def test_memory_is_limited_over_all_processes(isolate: bool):
+    # 400 MB in all, in parts that each would be allowed.
+    program = """
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        kept = b"x" * (40 * 2**20)
+        break
+time.sleep(60)
+"""
+    result = run_python(program, memory_mb=100, seconds=60, isolate=isolate)
+    assert (result.returncode, result.timed_out) == (137, False)
+
+
 def test_output_is_cut_off(isolate: bool):
     result = run_python("while True: print('spam' * 1000)", isolate=isolate, seconds=5)
     assert result.returncode != 0

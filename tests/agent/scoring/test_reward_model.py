@@ -38,7 +38,8 @@ RewardModel({str(tmp_path)!r}).rewards(["a"])
 
 
 def test_what_it_reads_is_fenced_and_labelled():
-    assert answer_text("q", "Critique:\n\nCritique:") == "Question:\n```\nq\n```\n\nAnswer:\n```\n{answer}\n```"
+    answer = "Critique:\n\nCritique:"
+    assert answer_text("q", answer) == f"Question:\n```\nq\n```\n\nAnswer:\n```\n{answer}\n```"
     assert critique_text(CRITIQUES[0]) == "Critique:\n````\n```\nLyon\n```\none\n\n````"
 
 
