@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
+from selfcritic.agent.conversation import material_of
 from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
 from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.evidence.named import checkers_named
@@ -90,8 +91,9 @@ class Run:
 
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
-        question, context = self.state["question"], self.state.get("context", "")
-        return self._prompts.render(role, self.context.kind, question=question, context=context, **data)
+        question = self.state["question"]
+        material = material_of(self.state, self.context.max_characters - len(question))
+        return self._prompts.render(role, self.context.kind, question=question, context=material, **data)
 
     def cut_short(self) -> dict[str, Any]:
         """The part of an update that tells of the step's failure where a search goes on with what it has."""

@@ -16,6 +16,7 @@ StopReason = Literal[
     "model_error",
     "checker_error",
     "rejected",
+    "stop_when",
     "interrupted",
     "reviewed",
 ]

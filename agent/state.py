@@ -35,7 +35,7 @@ class Output(TypedDict, total=False):
     self_graded: bool
     """Whether one model both drafted and criticised."""
     error: str | None
-    """The failure that ended the run, where the stop reason is `model_error`."""
+    """The failure that ended the run: of a model (`model_error`) or of a stop rule of one's own (`stop_when`)."""
     messages: Annotated[list[AnyMessage], add_messages]
 
 

@@ -28,10 +28,10 @@ Where this differs from the paper, by choice or need:
 - in the loop of self_critique.py the critique chosen must be over `helpful_above`, too; here that is 0 by default.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.examine import examine
@@ -41,19 +41,21 @@ from selfcritic.agent.nodes.receive import receive
 from selfcritic.agent.nodes.score import score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import State
-from selfcritic.graphs.both_ways import both_ways, on_the_spot
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 
 
-def create_fsbs(**options: Any) -> StateGraph[State, Context, State, State]:
+def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> StateGraph[State, Context, State, State]:
     """The search's graph; keywords are the fields of `Context`. As a subgraph it works on the draft of the graph above.
 
     Alone it takes `question`, `answer` and perhaps `context`; the critiques are in `rounds[0]`, one of them selected.
+    `nodes` are functions that take the place of its own, by name.
     """
     defaults = Context(**{"helpful_above": 0.0, **options, "search": "fsbs"})
     builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
-    for node in (receive, examine, force, score, keep):
-        builder.add_node(node.__name__, both_ways(node, defaults))
-    builder.add_node("choose", both_ways(select, defaults))
+    add_nodes(
+        builder, defaults, nodes,
+        receive=receive, examine=examine, force=force, score=score, keep=keep, choose=select,
+    )  # fmt: skip
 
     def opening(state: State) -> str:
         return "force" if state.get("rounds") else "receive"
@@ -62,7 +64,7 @@ def create_fsbs(**options: Any) -> StateGraph[State, Context, State, State]:
         return "force" if state["stop_reason"] is None else END
 
     def after_score(state: State) -> str:
-        context = defaults.overridden_by(get_runtime(Context).context)
+        context = options_of_the_run(defaults)
         is_over = iterations(state["rounds"][-1].critiques) >= context.fsbs.d
         return "choose" if is_over or state.get("cut_short") else "keep"
 

@@ -8,10 +8,10 @@ What comes back is the critique chosen, and in `rounds[0]` all that were drawn, 
 nothing.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.critique import critique
@@ -20,12 +20,16 @@ from selfcritic.agent.nodes.receive import receive
 from selfcritic.agent.nodes.report import report
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
-from selfcritic.graphs.both_ways import both_ways, on_the_spot
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs
 
 
-def create_review(**options: Any) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
+def create_review(
+    *, nodes: Mapping[str, Node] | None = None, **options: Any
+) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
     """The graph, to be compiled by the caller; keywords are the fields of `Context`.
+
+    `nodes` are functions that take the place of its own, by name.
 
     A review always chooses the best critique there is, as CriticGPT does; `helpful_above` (0 here by default) makes it
     come back with none rather than with one whose P(helpful) is lower.
@@ -33,12 +37,14 @@ def create_review(**options: Any) -> StateGraph[State, Context, ReviewInput, Rev
     options = {"helpful_above": 0.0, **options}
     defaults = Context(**options)
     builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput)
-    for node in (receive, examine, critique, select, report):
-        builder.add_node(node.__name__, both_ways(node, defaults))
+    add_nodes(
+        builder, defaults, nodes,
+        receive=receive, examine=examine, critique=critique, select=select, report=report,
+    )  # fmt: skip
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
     def after_examine(state: State) -> str:
-        context = defaults.overridden_by(get_runtime(Context).context)
+        context = options_of_the_run(defaults)
         if state["stop_reason"] is not None or not context.has_critic:
             return "report"
         return "fsbs" if context.search == "fsbs" else "critique"

@@ -35,6 +35,7 @@ _ENDINGS: dict[StopReason, str] = {
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
+    "stop_when": "the stop rule given says so",
     "checker_error": "a checker failed",
     "reviewed": "reviewed",
     "interrupted": "interrupted",

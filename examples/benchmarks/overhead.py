@@ -25,7 +25,7 @@ from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.graphs import create_self_critique
 
 Request = dict[str, Any]
-OPTIONS = {"critiques": 8, "max_rounds": 3, "patience": 4}
+OPTIONS: dict[str, Any] = {"critiques": 8, "max_rounds": 3, "patience": 4}
 LIMIT = 1.0
 
 
