@@ -13,7 +13,7 @@ added to (McAleese et al. 2024, 2.3). Here the graph stops at *decide* with Lang
      "comments": [{"id": 1, "action": "kept", "explicit": false,
                    "before": {"quote": "…", "text": "…", "severity": "high", "start": 10, "end": 14, …},
                    "after": {…}}, …],
-     "critique": {"helpfulness": 0.9, "reward": null, "unparsed": ""},   the one chosen, null where none was
+     "critique": {"helpfulness": 0.9, "reward": 0.9, "unparsed": ""},   the one chosen, null where none was
      "length_modifier": 0.0, "critiques_drawn": 8, "invented_share": 0.0,
      "error": null}                                    what went wrong with the search, the mend or the last reply
 
@@ -81,7 +81,9 @@ def create_human_review(**options: Any) -> StateGraph[State, Context, ReviewInpu
 
     def search() -> str:
         context = defaults.overridden_by(get_runtime(Context).context)
-        return "fsbs" if context.search == "fsbs" else "critique" if context.has_critic else "prefill"
+        if not context.has_critic:
+            return "prefill"
+        return "fsbs" if context.search == "fsbs" else "critique"
 
     def after_examine(state: State) -> str:
         return search() if state["stop_reason"] is None else "prefill"
@@ -117,23 +119,25 @@ async def _receive(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _select(state: State, runtime: Runtime[Context]) -> State:
-    """Choose by the length modifier that the person asked for; only what has no score yet is scored."""
+    """Choose by the length modifier that the person asked for, however helpful; only what has no score is scored."""
     modifier = state["length_modifier"]
-    if modifier is not None:
-        context = runtime.context.model_copy(update={"length_modifier": modifier})
-        runtime = runtime.override(context=context)
-    return await select(state, runtime)
+    asked = {} if modifier is None else {"length_modifier": modifier, "helpful_above": 0.0}
+    return await select(state, _with_options(runtime, **asked))
 
 
 async def _refine(state: State, runtime: Runtime[Context]) -> State:
     """Mend the answer by the person's critique; where that fails the review is as it was, and they are asked again."""
     with_critique = {**state, "rounds": [reviewed(state["rounds"][0], state["critique"])]}
-    update = await refine(cast(State, with_critique), runtime)
+    update = await refine(cast(State, with_critique), _with_options(runtime, refinement="conditional"))
     stop = update.get("stop_reason") or "reviewed"
     if stop in _ENDINGS:
         return cast(State, {**update, "stop_reason": stop, "answer": update["rounds"][-1].answer})
     problem = update.get("error") or "The budget is spent: the answer was not mended."
     return cast(State, {**update, "stop_reason": None, "error": None, "problem": problem})
+
+
+def _with_options(runtime: Runtime[Context], **options: Any) -> Runtime[Context]:
+    return runtime.override(context=runtime.context.model_copy(update=options))
 
 
 def _after_critique(state: State) -> str:

@@ -11,7 +11,8 @@ from selfcritic.agent.state import State
 
 _PROBLEMS: dict[StopReason, str] = {
     "budget": "The budget is spent: what was found until then is shown.",
-    "no_helpful_critique": "No critique was judged helpful enough; search again to see the best of them all the same.",
+    "no_helpful_critique": "No critique is both helpful enough and about words that stand in the answer. "
+    "Search again to see the best whatever P(helpful) it has, or add comments of your own.",
 }
 
 

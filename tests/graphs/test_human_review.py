@@ -109,6 +109,28 @@ def test_refined_by_what_the_person_left():
     assert "384,400" not in review.model.requests[-1][-1].text
 
 
+def test_refined_by_what_the_person_left_even_where_the_options_mend_directly():
+    review = Review(refinement="direct")
+    assert review.reply("refine")["answer"] == "Far, and of rock."
+    assert "384,400" in review.model.requests[-1][-1].text
+
+
+def test_a_person_may_see_what_was_not_judged_helpful_enough():
+    review = Review(helpful_above=0.95)
+    assert (review.labels, review.shown["critique"]) == ([], None)
+    assert "helpful enough" in review.shown["error"]
+    review.reply("search_again", length_modifier=0.0)
+    assert review.labels == [(1, "kept", "It is 384,400 km.")]
+    assert review.shown["error"] is None
+
+
+def test_invented_quotes_are_not_put_before_a_person():
+    invented = "```\nthe sun\n```\nIt is hot."
+    review = Review({"critique": [invented, invented]})
+    assert (review.labels, review.shown["invented_share"]) == ([], 1.0)
+    assert "words that stand in the answer" in review.shown["error"]
+
+
 def test_a_refiner_that_changes_nothing_is_told():
     assert Review({"refine": [ANSWER]}).reply("refine")["stop_reason"] == "repeated_answer"
 
@@ -244,7 +266,7 @@ def test_a_checker_that_fails_is_told_and_the_search_can_follow():
 
 
 def test_without_a_critic_there_is_what_the_checkers_know():
-    review = Review(checkers=[_finds_cheese], critic="none")
+    review = Review(checkers=[_finds_cheese], critic="none", search="fsbs")
     assert review.labels == [(1, "kept", "A checker knows better.")]
     review.reply("search_again", length_modifier=1.0)
     assert "no critic to search with" in review.shown["error"]
