@@ -39,7 +39,7 @@ async def decide(state: State, runtime: Runtime[Context]) -> State:
     then = decision.then
     changes: dict[str, Any] = {"labels": labels, "decision": then, "problem": None}
     if then == "search_again":
-        changes["length_modifier"] = decision.length_modifier
+        changes |= {"length_modifier": decision.length_modifier, "rounds": [reviewed(run.draft, None)]}
     if then in ("accept", "refine"):
         changes["critique"] = critique
     if then == "accept":
@@ -48,7 +48,7 @@ async def decide(state: State, runtime: Runtime[Context]) -> State:
 
 
 def reviewed(draft: Draft, critique: Critique | None) -> Draft:
-    """The draft with the person's critique as the selected one, behind those that it was made of."""
+    """The draft with the person's critique as the selected one, behind those that it was made of; None selects none."""
     pool = [one.model_copy(update={"selected": one == critique}) for one in draft.critiques]
     own = [critique] if critique is not None and critique not in draft.critiques else []
     return draft.model_copy(update={"critiques": pool + own})
