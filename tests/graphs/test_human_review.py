@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
@@ -239,6 +241,35 @@ def test_a_spent_budget_is_told_and_the_review_can_be_accepted():
     review.reply("refine")
     assert "budget is spent" in review.shown["error"]
     assert review.reply("accept")["usage"].calls == 3
+
+
+GOOD: list[Any] = [
+    {"actions": [{"do": "remove", "id": 1}]},
+    {"actions": [{"do": "keep", "id": 1}]},
+    {"actions": [{"do": "edit", "id": 1, "text": "Farther."}]},
+    {"actions": [{"do": "add", "quote": "moon", "text": "Which?"}]},
+    {"then": "search_again", "length_modifier": 1},
+    {"then": "search_again", "length_modifier": -1},
+]
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from([*GOOD, *BAD]), max_size=8), st.sampled_from(["accept", "refine"]))
+def test_whatever_is_said_nothing_is_paid_for_but_one_search_and_one_mend(replies: list[Any], then: str):
+    review = Review()
+    for reply in replies:
+        before = review.shown
+        review.output = review.graph.invoke(Command(resume=reply), review.thread)
+        assert json.loads(json.dumps(review.shown)) == review.shown
+        assert (review.shown["error"] is None) == (reply in GOOD)
+        assert reply in GOOD or review.shown["comments"] == before["comments"]
+    shown = review.shown["comments"]
+    output = review.reply(then, {"do": "add", "quote": "all of it", "text": "Not all."})
+    labels = [label.model_dump() for label in output["labels"]]
+    assert labels[:-1] == shown
+    assert output["critique"].comments == [label.after for label in output["labels"] if label.after]
+    assert output["stop_reason"] == "reviewed"
+    assert len(review.model.requests) == output["usage"].calls == 3 + (then == "refine")
 
 
 async def _finds_cheese(question: str, draft: str) -> list[Comment]:
