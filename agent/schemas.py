@@ -64,6 +64,20 @@ class Critique(Record):
     selected: bool = False
 
 
+class Label(Record):
+    """One comment of a review and what a person made of it: labelled data, as the paper's pre-filled reviews."""
+
+    id: int
+    """The number by which the person names it."""
+    action: Literal["kept", "removed", "edited", "added"]
+    before: Comment | None = None
+    """As the critic or a checker had it; None where the person added it."""
+    after: Comment | None = None
+    """As the person left it; None where they removed it."""
+    explicit: bool = False
+    """Whether the person said so; a comment that they let stand is kept, too."""
+
+
 class Candidate(Record):
     """One of several drafts of a round."""
 
