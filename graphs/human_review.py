@@ -44,7 +44,7 @@ from typing import Any, cast
 
 from langchain_core.runnables.config import ensure_config
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime, get_runtime
+from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 
 from selfcritic.agent.context import Context
@@ -58,7 +58,7 @@ from selfcritic.agent.nodes.receive import receive
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
-from selfcritic.graphs.both_ways import both_ways, on_the_spot
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs
 
 _OUTPUT = TypeAdapter(HumanReviewOutput)
@@ -66,21 +66,27 @@ _WRITTEN = ("question", "context", "answer", "critique", "labels", "decision")
 _ENDINGS = ("repeated_answer", "reviewed")
 
 
-def create_human_review(**options: Any) -> StateGraph[State, Context, ReviewInput, HumanReviewOutput]:
+def create_human_review(
+    *, nodes: Mapping[str, Node] | None = None, **options: Any
+) -> StateGraph[State, Context, ReviewInput, HumanReviewOutput]:
     """The graph, to be compiled with a checkpointer and run on a thread.
 
-    Keywords are the fields of `Context`, with `helpful_above` 0 by default, as in a review without a person. A run's
-    own `context` is given anew with each resumption, for LangGraph does not save it.
+    `nodes` are functions that take the place of its own, by name. Keywords are the fields of `Context`, with
+    `helpful_above` 0 by default, as in a review without a person. A run's own `context` is given anew with each
+    resumption, for LangGraph does not save it.
     """
     options = {"helpful_above": 0.0, **options}
     defaults = Context(**options)
     builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=HumanReviewOutput)
-    for node in (_receive, examine, critique, _select, prefill, decide, _refine):
-        builder.add_node(node.__name__.lstrip("_"), both_ways(node, defaults))
+    add_nodes(
+        builder, defaults, nodes,
+        receive=_receive, examine=examine, critique=critique, select=_select, prefill=prefill, decide=decide,
+        refine=_refine,
+    )  # fmt: skip
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
     def search() -> str:
-        context = defaults.overridden_by(get_runtime(Context).context)
+        context = options_of_the_run(defaults)
         if not context.has_critic:
             return "prefill"
         return "fsbs" if context.search == "fsbs" else "critique"

@@ -36,6 +36,7 @@ from selfcritic.graphs import (
     calibrate,
     create_best_of_n,
     create_fsbs,
+    create_human_review,
     create_review,
     create_self_critique,
     rerank,
@@ -107,6 +108,7 @@ def review(model: BaseChatModel) -> None:
     chosen: Critique | None = out["critique"]
     pool: list[Critique] = out["rounds"][0].critiques
     best: int | None = rerank(pool, calibrate([pool], 50))
+    create_human_review(model=model, nodes={"critique": critique}).compile()
     search = create_fsbs(model=model, nodes={"choose": critique}).compile()
     told = (chosen is not None, best is not None, out["rounds"][0].findings[0].source, search.name, out["stop_reason"])
     sys.stdout.write(" ".join(map(str, told)) + "\n")

@@ -39,14 +39,16 @@ def complaints() -> Iterator[BlockBuster]:
         yield guard
 
 
-def run(name: str, tmp_path: Path, **options: Any) -> dict[str, Any]:
+def run(
+    name: str, tmp_path: Path, question: str = QUESTION["question"], answer: str = "374", **options: Any
+) -> dict[str, Any]:
     """Run a graph of langgraph.json, on a thread as Studio does."""
     (tmp_path / "prompts").mkdir()
     module, _, attribute = GRAPHS[name].partition(":")
     graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
     context = Context(prompt_folder=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
     thread = {"configurable": {"thread_id": "1"}}
-    asyncio.run(graph.ainvoke({**QUESTION, "answer": "374"}, thread, context=context))
+    asyncio.run(graph.ainvoke({"question": question, "answer": answer}, thread, context=context))
     return dict(graph.get_state(thread).values)
 
 
@@ -84,3 +86,12 @@ def test_a_node_that_blocks_is_found(tmp_path: Path):
     builder.add_edge(START, "blocks")
     with pytest.raises(BlockingError):
         asyncio.run(builder.compile().ainvoke(QUESTION))
+
+
+def test_checkers_work_without_blocking(tmp_path: Path):
+    code = {
+        "question": "Write a Python function f(xs). Return the sum plus 2.",
+        "answer": "def f(xs):\n    return sum(ys",
+    }
+    out = run("review", tmp_path, model="simulated?seed=5", kind="code", checkers=list(CHECKERS), **code)
+    assert "syntax" in {finding.source for finding in out["rounds"][0].findings}

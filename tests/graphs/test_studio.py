@@ -179,7 +179,6 @@ def test_a_provider_is_asked_without_blocking(client: Any):
     assert out["stop_reason"] == "max_rounds"
 
 
-@pytest.mark.skipif("human_review" not in GRAPHS, reason="there is no graph with a person in it")
 def test_a_review_waits_for_a_person_and_goes_on_as_they_say(client: Any):
     thread = client.threads.create()["thread_id"]
     given = {**QUESTION, "answer": "984"}
@@ -200,3 +199,15 @@ def test_a_review_waits_for_a_person_and_goes_on_as_they_say(client: Any):
     assert client.threads.get(thread)["status"] == "idle"
     assert (out["stop_reason"], out["decision"], out["answer"]) == ("reviewed", "refine", "384")
     assert [label["action"] for label in out["labels"]] == ["removed", "added"]
+
+
+def test_checkers_work_without_blocking(client: Any):
+    schema = client.assistants.get_schemas(default_assistant(client, "review"))["context_schema"]
+    names = schema["properties"]["checkers"]["items"]["enum"]
+    given = {
+        "question": "Write a Python function f(xs). Return the sum plus 2.",
+        "answer": "def f(xs):\n    return sum(ys",
+    }
+    context = {"model": MODEL, "kind": "code", "checkers": names}
+    out = client.runs.wait(None, "review", input=given, context=context)
+    assert "syntax" in {finding["source"] for finding in out["rounds"][0]["findings"]}
