@@ -7,7 +7,6 @@ library and what is installed beside this package. The sandbox's word on isolati
 
 import ast
 import asyncio
-import doctest
 import importlib.resources
 import json
 import re
@@ -145,6 +144,8 @@ def _of_question(question: str) -> _Tests | None:
 
 def _examples(question: str) -> Iterator[tuple[str, str]]:
     """The examples of a text: what they are and give, those left out that should raise."""
+    import doctest  # which imports a debugger and much else
+
     indent, lines = 0, []
     for line in question.expandtabs().splitlines():
         if line.lstrip().startswith(">>>"):
