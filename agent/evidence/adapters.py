@@ -3,15 +3,16 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, cast
-
-from langchain_core.tools import BaseTool
+from typing import TYPE_CHECKING, Any, cast
 
 from selfcritic.agent.errors import EvidenceError
 from selfcritic.agent.evidence.checker import Checker
 from selfcritic.agent.evidence.findings import opening
 from selfcritic.agent.parsing import locate, parse
 from selfcritic.agent.schemas import Comment
+
+if TYPE_CHECKING:  # it is a twentieth of a second to import, and only named here
+    from langchain_core.tools import BaseTool
 
 _DRAFT: tuple[str, ...] = ("draft", "answer", "code", "text", "outputs", "input")
 _QUESTION: tuple[str, ...] = ("question", "query", "inputs")
@@ -37,7 +38,7 @@ def from_function(function: Callable[[str, str], Said | Awaitable[Said]], *, nam
     return check
 
 
-def from_tool(tool: BaseTool, *, name: str | None = None) -> Checker:
+def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
     """A checker out of a LangChain tool that takes a draft, and perhaps the question.
 
     The draft goes to its argument `draft`, `answer`, `code`, `text`, `outputs` or `input`, or else to its only one; the
