@@ -138,7 +138,8 @@ def _lint(draft: str) -> list[Comment]:
     result = run_tool(command, stdin=_encodable(code.text), seconds=_SECONDS)
     if result.returncode == 2 and not result.stdout:  # with some output it is only the rest that found no room
         raise EvidenceError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Install the ruff of this project.")
-    said = [json.loads(line) for line in result.stdout.splitlines() if line.endswith("}")]
+    # Whole lines: the last may have been cut off; and not `splitlines`, since messages quote the code.
+    said = [json.loads(line) for line in result.stdout.split("\n")[:-1]]
     if _MAKES_NAMES.search(code.text):
         said = [one for one in said if one["code"] not in ("F821", "F822")]
     broken = [one for one in said if one["code"] in (None, "invalid-syntax")]

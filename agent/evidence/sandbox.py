@@ -8,7 +8,7 @@ have. `SandboxResult.isolation` says what came on top:
 - "bubblewrap", "unshare": no network; no other processes in sight, and none of its own outlives it; all file systems
   read-only but for a /tmp of its own, where it works; no capabilities. Where root runs it, the program is nobody.
   Not prevented: reading what the user may read, or, where root runs it and nobody cannot reach the interpreter, any
-  file.
+  file. Root's bubblewrap does not bound the number of processes, only their memory and their time.
 - "none": nothing came on top. The program can write wherever the user can, open sockets, read the environment of this
   process in /proc, and leave its process group to go on for ever; root is bound by no limit of processes.
 """

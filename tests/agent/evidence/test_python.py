@@ -72,6 +72,8 @@ def test_what_brings_the_compiler_down_is_no_finding():
         ("def f():\n\t'🙂🙂'; return missing\r\n", "missing", "`missing` (F821)", "high"),
         ("def f():\n    return '%s %s' % (1,)\n", "'%s %s' % (1,)", "F507", "high"),
         ("import json\n", "json", "F401", "low"),
+        ("import sys\nsys.exit(1)\nx = '\u2028' is 'y'\n", "'\u2028' is 'y'", "F632", "high"),
+        ("def f():\n    return f'{a\u2028b}'\n", "return f'{a\u2028b}'", "invalid-syntax", "high"),
         ("import sys\n\x0c\ndef f():\n    return sys.exit(absent)  # noqa\n", "absent", "F821", "high"),
         ("Text 🙂\n\n1. so\n   ```py\n   def f():\n       return nowhere\n   ```\n", "nowhere", "F821", "high"),
     ],

@@ -167,6 +167,8 @@ def test_the_mounts_cannot_be_undone():
 
 @needs_isolation
 def test_a_fork_bomb_is_bounded():
+    if run_python("").isolation == "bubblewrap" and os.geteuid() == 0:
+        pytest.skip("root's bubblewrap does not bound the number of processes")
     # Bounded by itself as well, in case the limit should fail.
     program = """
 import os, time
