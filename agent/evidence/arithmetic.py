@@ -14,7 +14,16 @@ from fractions import Fraction
 from selfcritic.agent.evidence.equations import agree, may_count_different_things
 from selfcritic.agent.evidence.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
 from selfcritic.agent.evidence.notation import Token, tokens, words_of
-from selfcritic.agent.evidence.vocabulary import COUNTING, OTHER_NUMBERS, ROUNDING, SUPPOSED, UNTRUE, VERBS, WHOLE
+from selfcritic.agent.evidence.vocabulary import (
+    COUNTING,
+    JOINS,
+    OTHER_NUMBERS,
+    ROUNDING,
+    SUPPOSED,
+    UNTRUE,
+    VERBS,
+    WHOLE,
+)
 from selfcritic.agent.schemas import Comment
 
 _RELATIONS = ("equals", "approx")
@@ -73,8 +82,10 @@ def _false(statement: Sequence[Token], draft: str) -> Iterator[Comment]:
     """The false equations of a chain a = b = c, each side held against the next."""
     places = [at for at, token in enumerate(statement) if token.kind in _RELATIONS]
     for before, place, after in zip([-1, *places], places, [*places[1:], len(statement)], strict=False):
-        left = _without_prose(_behind_open(statement[before + 1 : place]))
-        right = _before_close(statement[place + 1 : after])
+        left, right = statement[before + 1 : place], statement[place + 1 : after]
+        left = _around_join(left, behind=True) if before >= 0 else left
+        right = _around_join(right, behind=False) if after < len(statement) else right
+        left, right = _without_prose(_behind_open(left)), _before_close(right)
         if comment := _compared(left, right, statement[place].kind == "approx", draft):
             yield comment
 
@@ -103,6 +114,15 @@ def _compared(
     return _comment(parse(left_tokens[1:]) or left if bulleted else left, right, draft)
 
 
+def _around_join(part: Sequence[Token], *, behind: bool) -> Sequence[Token]:
+    """Of "8 and 2 + 2", which stands between two signs of equality, what belongs to the second or to the first."""
+    at = next((at for at, token in enumerate(part) if words_of(token) and words_of(token)[0] in JOINS), 0)
+    rest = part[at + 1 :]
+    if at == 0 or len(rest) < 3 or [token.kind for token in rest] == ["number", "divide", "number"]:
+        return part  # 3 and 1/2
+    return rest if behind else part[:at]
+
+
 def _behind_open(part: Sequence[Token]) -> Sequence[Token]:
     """What stands behind the last parenthesis that is not closed."""
     depth = 0
@@ -127,13 +147,11 @@ def _without_prose(part: Sequence[Token]) -> Sequence[Token]:
     """The expression at the end of a part: "so he pays 3 × 4" without "so he pays"; nothing where that is in doubt."""
     start = next((at for at in range(len(part) - 1, 0, -1) if _begins(part, at)), 0)
     prose = part[:start]
-    if not prose:
-        return part
+    if not prose or prose[-1].text.lower() in VERBS:
+        return part[start:]
     words = [word for token in prose[-3:] if token.kind == "word" for word in words_of(token)]
     told = any(token.kind in (*_OPERANDS, *_SIGNS, "percent") for token in prose)
-    if not COUNTING.isdisjoint(words) or (told and prose[-1].text.lower() not in VERBS):
-        return []
-    return part[start:]
+    return [] if told or not COUNTING.isdisjoint(words) else part[start:]
 
 
 def _begins(part: Sequence[Token], at: int) -> bool:
@@ -141,7 +159,7 @@ def _begins(part: Sequence[Token], at: int) -> bool:
     before, after = part[at - 1], part[at + 1] if at + 1 < len(part) else None
     if before.kind != "word" or part[at].kind not in _OPERANDS:
         return False
-    if before.text.lower() == "of" and at > 1 and part[at - 2].kind in ("number", "percent", "rbrace", "digits"):
+    if words_of(before) == ["of"] and at > 1 and part[at - 2].kind in ("number", "percent", "rbrace", "digits"):
         return False
     return not (part[at].kind == "open" and after is not None and after.kind == "word")
 
