@@ -110,7 +110,7 @@ def _compared(
     around = before + after
     if UNTRUE.search(around) or SUPPOSED.search(before) or may_count_different_things(left, right, around):
         return None
-    approximate = approximate or ROUNDING.search(around) is not None
+    approximate = approximate or (_may_be_rounded(left, right) and ROUNDING.search(around) is not None)
     whole = WHOLE.search(around) is not None
     for one, other in _readings(left_tokens, right_tokens, left, right):
         if agree(one, other, approximate=approximate, whole=whole):
@@ -173,6 +173,10 @@ def _is_range(part: Sequence[Token]) -> bool:
     return [token.kind for token in part] == ["number", "minus", "number"] and not any(t.spaced for t in part[1:])
 
 
+def _may_be_rounded(left: Expression, right: Expression) -> bool:
+    return left.value.denominator * right.value.denominator > 1 or right.numbers[-1].endswith("0")
+
+
 def _begins_with(part: Sequence[Token], beginning: Sequence[Token]) -> bool:
     return [token.text for token in part[: len(beginning)]] == [token.text for token in beginning]
 
@@ -211,7 +215,9 @@ def _comment(left: Expression, right: Expression, draft: str) -> Comment:
     wrong, true = (left, right) if left.operations == 0 else (right, left)
     sides = {True: draft[start : left.end], False: draft[right.start : right.end]}
     texts = [" ".join(sides[side is left].split()) for side in (true, wrong)]
-    text = f"{texts[0]} is {_shown(true, percent=wrong.percents)}, not {texts[1]}."
+    # Of 1/4 × 100 = 20%, the left side is 25%: it has been taken times 100 by hand.
+    percent = wrong.percents and abs(true.value - wrong.value) < abs(true.value - wrong.value * 100)
+    text = f"{texts[0]} is {_shown(true, percent=percent)}{'%' * (wrong.percents and not percent)}, not {texts[1]}."
     if wrong.operations:
         text = f"{texts[0]} is {_shown(true)}, but {texts[1]} is {_shown(wrong)}."
     return Comment(

@@ -43,6 +43,9 @@ FALSE = {
     "1/3 = 0.34": "1/3 is 1/3 (about 0.333333), not 0.34.",
     r"100 \times 3.14 \approx 341": r"100 \times 3.14 is 314, not 341.",
     "25% of 80 = 25": "25% of 80 is 20, not 25.",
+    "1/4 × 100 = 20%": "1/4 × 100 is 25%, not 20%.",
+    "1/4 = 20%": "1/4 is 25%, not 20%.",
+    "Round it: 25 × 12 = 301": "25 × 12 is 300, not 301.",
     "20% + 5% = 30%": "20% + 5% is 25%, not 30%.",
     "$3.50 × 4 = $15": "$3.50 × 4 is 14, not 15.",
     r"\$0.05 \times 350,000 = \$15,000": r"\$0.05 \times 350,000 is 17500, not 15,000.",
@@ -168,6 +171,7 @@ Step 2 (5 + 3) = 8
 17 / 5 = 3 with 2 left over
 17 / 5 = 3 full boxes
 20 / 3 = 7, rounded
+To the nearest ten, 29 × 12 = 350
 3 dozen + 4 = 40
 5 × 25 cents = $1.25
 5 pens at 20 cents each cost 5 × 20 = $1.00
