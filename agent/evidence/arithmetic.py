@@ -5,6 +5,7 @@ read in several ways of which one is true, what may be a rounding, a change of u
 left alone: silence says nothing, and a finding is meant to be right.
 """
 
+import asyncio
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,16 @@ from fractions import Fraction
 from selfcritic.agent.evidence.equations import agree, may_count_different_things
 from selfcritic.agent.evidence.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
 from selfcritic.agent.evidence.notation import Token, tokens, words_of
-from selfcritic.agent.evidence.vocabulary import COUNTING, OTHER_NUMBERS, ROUNDING, SUPPOSED, UNTRUE, VERBS, WHOLE
+from selfcritic.agent.evidence.vocabulary import (
+    COUNTING,
+    JOINS,
+    OTHER_NUMBERS,
+    ROUNDING,
+    SUPPOSED,
+    UNTRUE,
+    VERBS,
+    WHOLE,
+)
 from selfcritic.agent.schemas import Comment
 
 _RELATIONS = ("equals", "approx")
@@ -32,6 +42,10 @@ async def arithmetic(question: str, draft: str, /) -> list[Comment]:  # noqa: AR
 
     Takes time linear in the draft, whatever it holds; of more than 1,000 findings it tells the first 1,000.
     """
+    return await asyncio.to_thread(_findings, draft)  # 5 MB take seconds, which others on the loop need not wait
+
+
+def _findings(draft: str) -> list[Comment]:
     if OTHER_NUMBERS.search(draft):
         return []
     statements = itertools.chain.from_iterable(_statements(draft, *paragraph) for paragraph in _paragraphs(draft))
@@ -73,8 +87,10 @@ def _false(statement: Sequence[Token], draft: str) -> Iterator[Comment]:
     """The false equations of a chain a = b = c, each side held against the next."""
     places = [at for at, token in enumerate(statement) if token.kind in _RELATIONS]
     for before, place, after in zip([-1, *places], places, [*places[1:], len(statement)], strict=False):
-        left = _without_prose(_behind_open(statement[before + 1 : place]))
-        right = _before_close(statement[place + 1 : after])
+        left, right = statement[before + 1 : place], statement[place + 1 : after]
+        left = _around_join(left, behind=True) if before >= 0 else left
+        right = _around_join(right, behind=False) if after < len(statement) else right
+        left, right = _without_prose(_behind_open(left)), _before_close(right)
         if comment := _compared(left, right, statement[place].kind == "approx", draft):
             yield comment
 
@@ -94,13 +110,22 @@ def _compared(
     around = before + after
     if UNTRUE.search(around) or SUPPOSED.search(before) or may_count_different_things(left, right, around):
         return None
-    approximate = approximate or ROUNDING.search(around) is not None
+    approximate = approximate or (_may_be_rounded(left, right) and ROUNDING.search(around) is not None)
     whole = WHOLE.search(around) is not None
     for one, other in _readings(left_tokens, right_tokens, left, right):
         if agree(one, other, approximate=approximate, whole=whole):
             return None
     bulleted = left_tokens[0].kind == "minus" and left_tokens[1].spaced and not before.strip()
     return _comment(parse(left_tokens[1:]) or left if bulleted else left, right, draft)
+
+
+def _around_join(part: Sequence[Token], *, behind: bool) -> Sequence[Token]:
+    """Of "8 and 2 + 2", which stands between two signs of equality, what belongs to the second or to the first."""
+    at = next((at for at, token in enumerate(part) if words_of(token) and words_of(token)[0] in JOINS), 0)
+    rest = part[at + 1 :]
+    if at == 0 or len(rest) < 3 or [token.kind for token in rest] == ["number", "divide", "number"]:
+        return part  # 3 and 1/2
+    return rest if behind else part[:at]
 
 
 def _behind_open(part: Sequence[Token]) -> Sequence[Token]:
@@ -127,13 +152,11 @@ def _without_prose(part: Sequence[Token]) -> Sequence[Token]:
     """The expression at the end of a part: "so he pays 3 × 4" without "so he pays"; nothing where that is in doubt."""
     start = next((at for at in range(len(part) - 1, 0, -1) if _begins(part, at)), 0)
     prose = part[:start]
-    if not prose:
-        return part
+    if not prose or prose[-1].text.lower() in VERBS:
+        return part[start:]
     words = [word for token in prose[-3:] if token.kind == "word" for word in words_of(token)]
     told = any(token.kind in (*_OPERANDS, *_SIGNS, "percent") for token in prose)
-    if not COUNTING.isdisjoint(words) or (told and prose[-1].text.lower() not in VERBS):
-        return []
-    return part[start:]
+    return [] if told or not COUNTING.isdisjoint(words) else part[start:]
 
 
 def _begins(part: Sequence[Token], at: int) -> bool:
@@ -141,13 +164,17 @@ def _begins(part: Sequence[Token], at: int) -> bool:
     before, after = part[at - 1], part[at + 1] if at + 1 < len(part) else None
     if before.kind != "word" or part[at].kind not in _OPERANDS:
         return False
-    if before.text.lower() == "of" and at > 1 and part[at - 2].kind in ("number", "percent", "rbrace", "digits"):
+    if words_of(before) == ["of"] and at > 1 and part[at - 2].kind in ("number", "percent", "rbrace", "digits"):
         return False
     return not (part[at].kind == "open" and after is not None and after.kind == "word")
 
 
 def _is_range(part: Sequence[Token]) -> bool:
     return [token.kind for token in part] == ["number", "minus", "number"] and not any(t.spaced for t in part[1:])
+
+
+def _may_be_rounded(left: Expression, right: Expression) -> bool:
+    return left.value.denominator * right.value.denominator > 1 or right.numbers[-1].endswith("0")
 
 
 def _begins_with(part: Sequence[Token], beginning: Sequence[Token]) -> bool:
@@ -188,7 +215,9 @@ def _comment(left: Expression, right: Expression, draft: str) -> Comment:
     wrong, true = (left, right) if left.operations == 0 else (right, left)
     sides = {True: draft[start : left.end], False: draft[right.start : right.end]}
     texts = [" ".join(sides[side is left].split()) for side in (true, wrong)]
-    text = f"{texts[0]} is {_shown(true, percent=wrong.percents)}, not {texts[1]}."
+    # Of 1/4 × 100 = 20%, the left side is 25%: it has been taken times 100 by hand.
+    percent = wrong.percents and abs(true.value - wrong.value) < abs(true.value - wrong.value * 100)
+    text = f"{texts[0]} is {_shown(true, percent=percent)}{'%' * (wrong.percents and not percent)}, not {texts[1]}."
     if wrong.operations:
         text = f"{texts[0]} is {_shown(true)}, but {texts[1]} is {_shown(wrong)}."
     return Comment(

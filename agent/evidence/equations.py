@@ -59,6 +59,8 @@ def may_count_different_things(left: Expression, right: Expression, around: str)
         return True
     if left.units and right.units and right.units[0] not in left.units:
         return True
+    if left.divides and not (left.decimals or left.units) and right.units and abs(left.value) < 1 <= abs(right.value):
+        return True  # 1 - 1/3 = 2/3 = 20 pages
     measures = MEASURES.intersection((*left.units, *right.units))
     if len(measures) > 1 and (left.adds or right.adds):
         return True

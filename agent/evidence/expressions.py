@@ -11,23 +11,21 @@ What the grammar does not cover, what can be read in two ways (2 1/2, 6/2(1+2), 
 refused as a whole: `parse` returns None. Nothing is ever evaluated but fractions of bounded size.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from selfcritic.agent.evidence.exact import Refused, binomial, bounded, factorial, power, root
 from selfcritic.agent.evidence.notation import Token, words_of
 from selfcritic.agent.evidence.vocabulary import COUNTING
 
 MAX_TOKENS = 1_000
-_MAX_BITS = 2_048
 _MAX_DEPTH = 30
 _MAX_DIGITS = 60
-_MAX_FACTORIAL = 170
-_ROOT_BITS = 128
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
+_OPERANDS = ("number", "open", "frac", "digits")
 _DIGITS = re.compile(r"[0-9]")
 _SIXTHS = [Fraction(n, 6) for n in (1, 2, 4, 5)]
 
@@ -73,17 +71,13 @@ class Expression:
         return max((len(number.partition(".")[2]) for number in self.numbers), default=0)
 
 
-class _Refused(Exception):  # noqa: N818 - no error: the text is none of ours
-    """Not an expression that is wholly understood."""
-
-
 def parse(tokens: Sequence[Token], reading: Reading = PLAIN) -> Expression | None:
     """Read all of the tokens as one expression; None where they are not wholly understood."""
     if not tokens or len(tokens) > MAX_TOKENS:
         return None
     try:
         return _Parser(tokens, reading).whole()
-    except (_Refused, ZeroDivisionError):
+    except (Refused, ZeroDivisionError):
         return None
 
 
@@ -98,7 +92,7 @@ class _Parser:
     def whole(self) -> Expression:
         self.found.value = self._sum()
         if self.at < len(self.tokens):
-            raise _Refused
+            raise Refused
         # Of the words behind it, the first: "3 pieces", not "3 pieces of gum left".
         last = max(at for at, token in enumerate(self.tokens) if token.kind != "word")
         self.found.end = self.tokens[min(last + 1, len(self.tokens) - 1)].end
@@ -109,27 +103,28 @@ class _Parser:
 
     def _take(self, kind: str) -> Token:
         if self._kind() != kind:
-            raise _Refused
+            raise Refused
         self.at += 1
         return self.tokens[self.at - 1]
 
     def _operation(self, value: Fraction) -> Fraction:
         """Count an operation and bound what it came to."""
         self.found.operations += 1
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) > _MAX_BITS:
-            raise _Refused
-        return value
+        return bounded(value)
 
     def _sum(self) -> Fraction:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise _Refused
+            raise Refused
         total = self._product()
         while (sign := self._kind()) in ("plus", "minus"):
             self._note_leading(total)
             self.at += 1
             self.found.adds = True
+            percents = self.tokens[self.at - 2].kind == "percent"
             term = self._product()
+            if percents != (self.tokens[self.at - 1].kind == "percent"):
+                raise Refused  # $100 + 8% is $108
             total = self._operation(total + term if sign == "plus" else total - term)
         self.depth -= 1
         return total
@@ -140,11 +135,11 @@ class _Parser:
         while (sign := self._sign_of_product()) is not None:
             self._note_leading(total)
             if sign == "beside" and divided:
-                raise _Refused  # 6/2(1+2)
+                raise Refused  # 6/2(1+2)
             self.at += sign != "beside"
-            factor = self._factor()
             divided = divided or sign == "divide"
             self.found.divides = self.found.divides or divided
+            factor = self._factor()
             total = self._operation(total / factor if sign == "divide" else total * factor)
         return total
 
@@ -154,7 +149,7 @@ class _Parser:
         if kind in ("times", "divide"):
             return kind
         before = self.tokens[self.at - 1]
-        if kind == "word" and token.text.lower() == "of" and self._kind(1) in ("number", "open", "frac", "digits"):
+        if self._is_of():
             return "of" if before.kind in ("percent", "rbrace", "digits") or self.found.divides else self._refuse()
         if kind in ("number", "open") and before.kind == "factorial":
             return "beside"
@@ -163,7 +158,7 @@ class _Parser:
         return None
 
     def _refuse(self) -> str:
-        raise _Refused
+        raise Refused
 
     def _note_leading(self, value: Fraction) -> None:
         if self.found.operations == 0 and self.found.leading is None:
@@ -172,11 +167,8 @@ class _Parser:
     def _factor(self) -> Fraction:
         if self._kind() == "minus":
             self.at += 1
-            first = self.tokens[self.at : self.at + 2]
-            if first and first[-1].kind in ("power", "raised"):
-                raise _Refused  # -3^2
-            if self._kind() == "minus":
-                raise _Refused
+            if self._kind() == "minus" or self._kind(1) in ("power", "raised"):
+                raise Refused  # -3^2
             return -self._factor()
         return self._with_units(self._power())
 
@@ -185,9 +177,9 @@ class _Parser:
         if self._kind() == "factorial":
             self._note_leading(base)
             self.at += 1
-            base = self._operation(Fraction(math.factorial(_whole_number(base))))
+            base = self._operation(factorial(base))
         if self._kind() == "raised":
-            return self._raise(base, Fraction("²³".index(self._take("raised").text) + 2))
+            return self._operation(power(base, Fraction("²³".index(self._take("raised").text) + 2)))
         if self._kind() != "power":
             return base
         self._note_leading(base)
@@ -196,28 +188,15 @@ class _Parser:
         self.at += negative
         exponent = self._primary()
         if self._kind() in ("power", "raised"):
-            raise _Refused
-        return self._raise(base, -exponent if negative else exponent)
-
-    def _raise(self, base: Fraction, exponent: Fraction) -> Fraction:
-        if exponent == Fraction(1, 2):
-            return self._operation(self._root(base))
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if exponent.denominator != 1 or abs(exponent) > _MAX_BITS or bits * abs(exponent) > 2 * _MAX_BITS:
-            raise _Refused
-        return self._operation(base ** int(exponent))
+            raise Refused
+        if exponent == Fraction(1, 2) and not negative:
+            return self._root(base)
+        return self._operation(power(base, -exponent if negative else exponent))
 
     def _root(self, value: Fraction) -> Fraction:
-        if value < 0:
-            raise _Refused
-        above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
-        if above**2 == value.numerator and below**2 == value.denominator:
-            return Fraction(above, below)
-        self.found.exact = False
-        scaled = math.isqrt((value.numerator << 2 * _ROOT_BITS) // value.denominator)
-        if scaled == 0:
-            raise _Refused
-        return Fraction(scaled, 1 << _ROOT_BITS)
+        rooted, exact = root(value)
+        self.found.exact = self.found.exact and exact
+        return self._operation(rooted)
 
     def _primary(self) -> Fraction:
         kind = self._kind()
@@ -232,10 +211,14 @@ class _Parser:
         if kind == "binomial":
             self._take("binomial")
             above, below = self._group("lbrace", "rbrace"), self._group("lbrace", "rbrace")
-            return self._operation(Fraction(math.comb(_whole_number(above), _whole_number(below))))
+            return self._operation(binomial(above, below))
         if kind == "sqrt":
             self._take("sqrt")
-            return self._operation(self._root(self._number() if self._kind() == "number" else self._any_group()))
+            if self._kind() != "number":
+                return self._root(self._any_group())
+            if self._kind(1) not in ("end", "times", "word"):
+                raise Refused  # √16 + 9
+            return self._root(self._number())
         return self._any_group()
 
     def _any_group(self) -> Fraction:
@@ -255,7 +238,7 @@ class _Parser:
         token = self._take("number")
         digits = re.sub(r"[^0-9.]", "", token.text)
         if len(digits) > _MAX_DIGITS or self._kind() in ("frac", "digits", "number"):
-            raise _Refused  # two and a half, or twice a half?
+            raise Refused  # two and a half, or twice a half?
         if self.reading.dots and re.fullmatch(r"[1-9][0-9]{0,2}\.[0-9]{3}", digits):
             digits = digits.replace(".", "")
         self.found.numbers.append(digits)
@@ -274,8 +257,10 @@ class _Parser:
             if kind == "percent":
                 self.at += 1
                 self.found.percents = True
-                value *= PLAIN.percent if self._kind() == "word" and self._is_of() else self.reading.percent
+                value *= PLAIN.percent if self._is_of() else self.reading.percent
             elif kind == "word" and not self._is_of():
+                if words_of(self.tokens[self.at])[:1] == ["of"] and self._is_part():
+                    raise Refused  # 2/3 of the class
                 self._unit()
             elif kind == "divide" and self._kind(1) == "word":
                 self.at += 1
@@ -289,17 +274,15 @@ class _Parser:
                 return value
 
     def _is_of(self) -> bool:
-        after = self._kind(1)
-        return self.tokens[self.at].text.lower() == "of" and after in ("number", "open", "frac", "digits")
+        """Whether "of" multiplies here: 1/4 of 20."""
+        return self._kind() == "word" and words_of(self.tokens[self.at]) == ["of"] and self._kind(1) in _OPERANDS
+
+    def _is_part(self) -> bool:
+        """Whether a fraction was read, so that "of" says of what."""
+        return self.found.divides or self.found.percents or self.found.decimals > 0
 
     def _unit(self) -> None:
         words = words_of(self._take("word"))
         if not COUNTING.isdisjoint(words):
-            raise _Refused
+            raise Refused
         self.found.units += words
-
-
-def _whole_number(value: Fraction) -> int:
-    if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
-        raise _Refused
-    return value.numerator

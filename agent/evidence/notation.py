@@ -30,7 +30,7 @@ _TOKEN = re.compile(
   | (?P<space> [^\S\n]+ )
   | (?P<silent>                                 # says how it looks, not what it is; and currencies
         \\(?:left|right|[bB]igg?[lr]?|displaystyle|boxed|mathbf|limits)(?![A-Za-z])
-      | \\[,;:!\ ] | \\\$ | [$€£¥~](?!\$) | \^[ ]?\{{?[ ]?\\circ(?:[ ]?\}})? | °
+      | \\[,;:!\ ] | \\\$ | [$€£¥₹~](?!\$) | \^[ ]?\{{?[ ]?\\circ(?:[ ]?\}})? | °
       | (?<!\s)\*\*(?=[\s.,:;]|$) | (?<!\S)\*\*(?=\S)
     )
   | (?P<equals>
@@ -53,7 +53,7 @@ _TOKEN = re.compile(
   | (?P<newline> \n(?:{_ITEM})? | \\\\ )
   | (?P<other> \.{{2,}} | …|\\[lcd]?dots[cbm]?(?![A-Za-z]) | [,:](?=[0-9]) | [=<>!:+\-*/~^|]=[=>]? )
   | (?P<stop>                                   # what stands on either side belongs to different statements
-        [,;:]|\.(?![^\s*\\)\]"'”])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•] | (?<=\n)\#+
+        [,;:]|\.(?![^\s*\\)\]"'”$])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•] | (?<=\n)\#+
       | [\u2600-\u27bf\U0001f000-\U0001faff]    # ticks, crosses and the like
       | \\(?:leq?|geq?|lt|gt|neq?|equiv|to|implies|(?:Long)?[rR]ightarrow|iff|(?:Long)?[lL]eftrightarrow|therefore
            |because|q?quad)(?![A-Za-z])
@@ -116,5 +116,5 @@ def _is_word(match: re.Match[str], *, glued: bool) -> bool:
 def words_of(token: Token) -> list[str]:
     r"""The words of a word or of a \text{…}, in the singular where that is easily told."""
     inner = token.text.partition("{")[2].partition("}")[0] if token.text.startswith("\\") else token.text
-    words = re.split(r"[\s/()²³]+", inner.lower())
-    return [word if word in COUNTING else re.sub(r"(?<=[^s])s$", "", word) for word in words if word]
+    words = re.split(r"[\s/()²³\-]+", inner.lower())
+    return [word if word in COUNTING else re.sub(r"(?<=[^s])s$", "", word) for word in words if word[:1].isalpha()]

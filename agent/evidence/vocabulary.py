@@ -8,7 +8,8 @@ COUNTING = frozenset(
     half halves third thirds fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth
     tenths quarter quarters twice double triple dozen dozens hundred hundreds pair pairs score squared cubed plus minus
     times divided multiplied over less remainder left-over square cube root power product sum difference quotient
-    factorial average mean median ratio negative not am pm o'clock
+    factorial average mean median ratio negative not am pm o'clock ones tens thousands tenths hundredths thousandths
+    one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety
     """.split()
 )
 """They say something about the number beside them: "half of 20 + 4" is not 24."""
@@ -20,6 +21,9 @@ VERBS = frozenset(
     """.split()
 )
 """A number in front of one of them has been told; what follows is another."""
+
+JOINS = frozenset("and or but so while then where".split())
+"""They stand between two equations of one sentence."""
 
 SMALL_MONEY = frozenset("cent penny pennie nickel dime quarter".split())
 
