@@ -4,6 +4,7 @@ import typer
 
 from selfcritic.graphs.commands.batch import batch
 from selfcritic.graphs.commands.models import models
+from selfcritic.graphs.commands.review import review
 from selfcritic.graphs.commands.run import run
 
 app = typer.Typer(
@@ -12,7 +13,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
 )
-for command in (run, batch, models):
+for command in (run, review, batch, models):
     app.command()(command)
 
 

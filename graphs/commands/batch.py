@@ -16,9 +16,24 @@ from rich.text import Text
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch import Report, run_batch
-from selfcritic.graphs.commands.run import KindChoice
+from selfcritic.graphs.commands.options import (
+    ApiBase,
+    Critic,
+    Critiques,
+    Drafts,
+    Kind,
+    KindChoice,
+    MaxCalls,
+    MaxCost,
+    MaxSeconds,
+    MaxTokens,
+    ModelOption,
+    Quiet,
+    Rounds,
+    Seed,
+    budget_of,
+)
 from selfcritic.graphs.commands.terminal import BAD_USAGE, fail, give_notices, model_named
 from selfcritic.graphs.rows import count_rows, read_rows
 from selfcritic.graphs.self_critique import create_self_critique
@@ -28,26 +43,26 @@ from selfcritic.prompts import PromptError
 def batch(
     rows: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: question, context or messages; id.")],
     out: Annotated[Path, typer.Argument(help="JSONL file for the results, one a line.")],
-    model: Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")] = "simulated",
-    critic: Annotated[str | None, typer.Option(help="Another model for the critiques.")] = None,
-    api_base: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
-    kind: Annotated[KindChoice, typer.Option(help="What is answered.")] = KindChoice.question,
-    drafts: Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")] = 1,
-    critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
-    rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")] = None,
+    model: ModelOption = "simulated",
+    critic: Critic = None,
+    api_base: ApiBase = None,
+    kind: Kind = KindChoice.question,
+    drafts: Drafts = 1,
+    critiques: Critiques = 8,
+    rounds: Rounds = 3,
+    seed: Seed = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Rows at once.")] = 16,
     in_order: Annotated[bool, typer.Option("--in-order", help="Write in input order, at the end.")] = False,
     rpm: Annotated[float | None, typer.Option(min=0.001, help="Requests a minute at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute at most.")] = None,
-    max_calls: Annotated[int | None, typer.Option(min=1, help="Requests at most, over all rows.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens at most, over all rows.")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars at most, over all rows.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Seconds at most, of this call.")] = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    max_seconds: MaxSeconds = None,
     ledger: Annotated[Path | None, typer.Option(help="Where done rows are kept; OUT.ledger by default.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget the rows done before.")] = False,
     dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers run the rows.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
@@ -61,7 +76,7 @@ def batch(
             max_rounds=rounds,
             seed=seed,
         )
-        budget = Budget(calls=max_calls, tokens=max_tokens, cost_usd=max_cost, seconds=max_seconds)
+        budget = budget_of(max_calls, max_tokens, max_cost, max_seconds)
         total = count_rows(rows)
         give_notices(options, console)
         with ExitStack() as stack:

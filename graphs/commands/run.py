@@ -5,7 +5,6 @@ import json
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated, Any, cast
 
@@ -17,56 +16,61 @@ from rich.console import Console
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelError
-from selfcritic.agent.schemas import Budget, Usage
+from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.checkpoints import open_checkpointer
+from selfcritic.graphs.commands.options import (
+    ApiBase,
+    AsJson,
+    Critic,
+    Critiques,
+    Drafts,
+    Kind,
+    KindChoice,
+    MaxCalls,
+    MaxCost,
+    MaxSeconds,
+    MaxTokens,
+    ModelOption,
+    Quiet,
+    Rounds,
+    Search,
+    SearchChoice,
+    Seed,
+    budget_of,
+)
 from selfcritic.graphs.commands.terminal import BAD_USAGE, FAILED, fail, give_notices, model_named
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.graphs.trace import Trace
 from selfcritic.prompts import PromptError
 
 
-class SearchChoice(StrEnum):
-    """How critiques are drawn."""
-
-    best_of_n = "best-of-n"
-    fsbs = "fsbs"
-
-
-class KindChoice(StrEnum):
-    """What is answered."""
-
-    question = "question"
-    summary = "summary"
-    code = "code"
-
-
 def run(
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     context: Annotated[Path | None, typer.Option(help="File with material that the answer must rest on.")] = None,
-    kind: Annotated[KindChoice, typer.Option(help="What is answered.")] = KindChoice.question,
-    model: Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")] = "simulated",
-    critic: Annotated[str | None, typer.Option(help="Another model for the critiques.")] = None,
-    api_base: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    kind: Kind = KindChoice.question,
+    model: ModelOption = "simulated",
+    critic: Critic = None,
+    api_base: ApiBase = None,
     prompts: Annotated[str, typer.Option(help="Prompt set: default, or plain for small models.")] = "default",
     prompt_folder: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
-    drafts: Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")] = 1,
-    critiques: Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")] = 8,
-    search: Annotated[SearchChoice, typer.Option(help="How critiques are drawn.")] = SearchChoice.best_of_n,
-    rounds: Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")] = 3,
+    drafts: Drafts = 1,
+    critiques: Critiques = 8,
+    search: Search = SearchChoice.best_of_n,
+    rounds: Rounds = 3,
     direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
     accept_below: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
     helpful_above: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
-    max_calls: Annotated[int | None, typer.Option(min=1, help="Requests at most.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens at most, input and output.")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars at most; prices must be known.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Seconds at most.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")] = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = None,
     trace: Annotated[Path | None, typer.Option(help="File to write the run's events to, a JSON object a line.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="SQLite file or postgresql:// address to save to.")] = None,
     thread: Annotated[str | None, typer.Option(help="Name of the run there; the same command continues it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No trace on standard error.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Answer a question: draft, find flaws, mend."""
     with ExitStack() as files:
@@ -84,7 +88,7 @@ def run(
                 refinement="direct" if direct else "conditional",
                 accept_below=accept_below,
                 helpful_above=helpful_above,
-                budget=Budget(calls=max_calls, tokens=max_tokens, cost_usd=max_cost, seconds=max_seconds),
+                budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
                 seed=seed,
             )
             asked: Input = {

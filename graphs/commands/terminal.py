@@ -26,16 +26,26 @@ def model_named(spec: str, api_base: str | None) -> BaseChatModel:
 
 def give_notices(options: Context, console: Console) -> None:
     """Say once what a person should know of the models: that one is simulated, that one grades itself."""
-    if any(isinstance(options.spec_of(part), SimulatedModel) for part in get_args(Part)):
-        console.print(Text(NOTICE, style="dim italic"), soft_wrap=True)
+    notice_simulated(options, console)
     if options.is_self_graded:
         text = "self-graded: the critic is the model that drafts; name another with --critic"
         console.print(Text(text, style="dim italic"), soft_wrap=True)
 
 
-def fail(error: Exception | str, code: int) -> NoReturn:
-    """Tell the error in one line and leave with the code."""
+def notice_simulated(options: Context, console: Console) -> None:
+    """Say once that a model is simulated."""
+    if any(isinstance(options.spec_of(part), SimulatedModel) for part in get_args(Part)):
+        console.print(Text(NOTICE, style="dim italic"), soft_wrap=True)
+
+
+def tell_error(error: Exception | str) -> None:
+    """Tell an error in one line."""
     if isinstance(error, ValidationError):
         error = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
     Console(stderr=True, highlight=False).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+
+
+def fail(error: Exception | str, code: int) -> NoReturn:
+    """Tell the error and leave with the code."""
+    tell_error(error)
     raise typer.Exit(code)
