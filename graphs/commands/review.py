@@ -24,7 +24,6 @@ from selfcritic.graphs.commands.options import (
     MaxCost,
     MaxSeconds,
     MaxTokens,
-    ModelOption,
     Quiet,
     Search,
     SearchChoice,
@@ -34,7 +33,15 @@ from selfcritic.graphs.commands.options import (
 from selfcritic.graphs.commands.remarks import Review, SeverityChoice, as_json
 from selfcritic.graphs.commands.reviewer import NO_MODEL, Reviewer
 from selfcritic.graphs.commands.sarif import as_sarif
-from selfcritic.graphs.commands.terminal import BAD_USAGE, FAILED, fail, model_named, notice_simulated, tell_error
+from selfcritic.graphs.commands.terminal import (
+    BAD_USAGE,
+    FAILED,
+    fail,
+    model_named,
+    notice,
+    notice_simulated,
+    tell_error,
+)
 
 
 def review(
@@ -42,7 +49,9 @@ def review(
         list[str], typer.Argument(metavar="FILE…", help="Files, or diffs of files; - reads standard input.")
     ],
     question: Annotated[str | None, typer.Option(help="What the files are to do or to answer.")] = None,
-    model: ModelOption = "simulated",
+    model: Annotated[
+        str | None, typer.Option(envvar="SELFCRITIC_MODEL", help="As `selfcritic models` says; none by default.")
+    ] = None,
     api_base: ApiBase = None,
     search: Search = SearchChoice.best_of_n,
     critiques: Critiques = 8,
@@ -64,7 +73,7 @@ def review(
     sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0, for code hosts and editors.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Review files or a diff: comments below the lines that they quote. --model none asks the checkers alone."""
+    """Review files or a diff: comments below the lines they quote. Without --model the checkers alone are asked."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may not know every character of a file
@@ -72,7 +81,7 @@ def review(
         if as_object and sarif:
             raise InputError("--json and --sarif are two forms of the output; choose one.")
         options = Context(
-            model=NO_MODEL if model == NO_MODEL else model_named(model, api_base),
+            model=NO_MODEL if model is None or model == NO_MODEL else model_named(model, api_base),
             search=search.value,
             critiques=critiques,
             length_modifier=length_modifier,
@@ -86,6 +95,8 @@ def review(
     except (SelfcriticError, ValidationError, OSError, UnicodeDecodeError) as error:
         fail(error, BAD_USAGE)
     notice_simulated(options, console)
+    if model is None:
+        notice("no model is named: this is what the checkers know; name one with --model", console)
     printer = None if as_object or sarif else Printer(Console(highlight=False), min_severity, around)
     reviews: list[Review] = []
 

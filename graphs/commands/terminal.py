@@ -28,14 +28,18 @@ def give_notices(options: Context, console: Console) -> None:
     """Say once what a person should know of the models: that one is simulated, that one grades itself."""
     notice_simulated(options, console)
     if options.is_self_graded:
-        text = "self-graded: the critic is the model that drafts; name another with --critic"
-        console.print(Text(text, style="dim italic"), soft_wrap=True)
+        notice("self-graded: the critic is the model that drafts; name another with --critic", console)
 
 
 def notice_simulated(options: Context, console: Console) -> None:
     """Say once that a model is simulated."""
     if any(isinstance(options.spec_of(part), SimulatedModel) for part in get_args(Part)):
-        console.print(Text(NOTICE, style="dim italic"), soft_wrap=True)
+        notice(NOTICE, console)
+
+
+def notice(text: str, console: Console) -> None:
+    """Say something that a person should know, beside the result."""
+    console.print(Text(text, style="dim italic"), soft_wrap=True)
 
 
 def tell_error(error: Exception | str) -> None:

@@ -179,6 +179,13 @@ def test_a_model_that_fails_is_told_and_what_is_known_is_shown():
     assert "error: bad.py: The simulated model knows only" in done.stderr
 
 
+def test_without_a_model_the_checkers_alone_are_asked():
+    Path("bad.py").write_text("import os\n")
+    done = review("bad.py")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "bad.py  1 comment: 1 low")
+    assert "no model is named" in done.stderr
+
+
 def test_standard_input_goes_by_a_name():
     done = review("-", "--model", "none", "--stdin-filename", "x.py", input="def f(:\n    pass\n")
     assert done.stdout.startswith("x.py  2 comments: 2 high\n  1  ┃ »def f(:«\n")
