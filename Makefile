@@ -2,7 +2,7 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test check format clean
+.PHONY: help demo studio test docs check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -11,6 +11,7 @@ export LANGGRAPH_STRICT_MSGPACK := true
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 export LANGGRAPH_NO_VERSION_CHECK := true
 export LITELLM_LOCAL_MODEL_COST_MAP := True
+export NO_MKDOCS_2_WARNING := 1
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,7 +25,10 @@ studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT
 test: .venv/ready  ## Run the tests, but for the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
 
-check: .venv/ready  ## Lint, type check and test, as CI does
+docs: .venv/ready  ## Build the documentation into site/
+	.venv/bin/mkdocs build --quiet
+
+check: .venv/ready docs  ## Lint, type check, build the documentation and test, as CI does
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
@@ -36,7 +40,7 @@ format: .venv/ready  ## Format the code
 	.venv/bin/ruff check --fix .
 
 clean:  ## Remove what the targets made
-	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
+	rm -rf .venv .tools build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --quiet
