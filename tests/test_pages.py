@@ -15,10 +15,15 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import click
 import pytest
+import typer
 from fake_provider import FakeProvider
 from provider_loop import says
+
+from selfcritic.graphs.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -59,6 +64,18 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("page", pages_with("bash"))
+def test_shell_blocks_name_what_there_is(page: Path):
+    for line in "\n".join(block.code for block in blocks(page, "bash")).splitlines():
+        words = shlex.split(line.rpartition("|")[2], comments=True)
+        if words[:1] == ["selfcritic"]:
+            commands = cast(click.Group, typer.main.get_command(app)).commands
+            commands[words[1]].make_context(words[1], words[2:])
+        else:
+            is_only_named(line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages_with("bash"))
 def test_shell_blocks_run(page: Path, tmp_path: Path):
     with FakeProvider(says) as provider:
         environment = {
@@ -72,7 +89,7 @@ def test_shell_blocks_run(page: Path, tmp_path: Path):
             lines = [line for line in block.code.splitlines() if not is_only_named(line)]
             script = "\n".join(["set -euo pipefail", *lines]).replace(ADDRESS, provider.url)
             done = subprocess.run(
-                ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+                ["/bin/bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
             assert block.printed is None or done.stdout == block.printed
