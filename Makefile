@@ -2,7 +2,7 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test docs check format clean
+.PHONY: help demo studio test docs benchmarks check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -24,6 +24,9 @@ studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT
 
 test: .venv/ready  ## Run the tests, but for the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
+
+benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
+	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
 
 docs: .venv/ready  ## Build the documentation into site/
 	.venv/bin/mkdocs build --quiet
