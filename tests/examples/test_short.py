@@ -46,6 +46,20 @@ def test_hello_shows_drafts_critiques_and_the_ending(run):
     assert re.fullmatch(r"\w+ after \d+ calls", lines[-1])
 
 
+def test_models_per_role_names_who_spent_what(run):
+    first, *roles = run("models_per_role.py")
+    assert first.endswith("graded by itself: False")
+    assert {line.split()[0] for line in roles} >= {"generator", "judge", "critic"}
+
+
+def test_a_budget_is_never_exceeded(run):
+    lines = run("budget.py")
+    told = [re.findall(r"\d+", line)[:2] for line in lines]
+    assert [int(most) for most, _ in told] == [2, 10, 40]
+    assert all(int(sent) <= int(most) for most, sent in told)
+    assert lines[0].endswith("(budget)")
+
+
 def test_a_batch_pays_once(run, tmp_path: Path):
     lines = run("batch.py", str(tmp_path / "ledger.sqlite"))
     first, second = (re.findall(r"\d+", line) for line in lines if " done before; " in line)
