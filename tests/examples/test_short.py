@@ -66,3 +66,14 @@ def test_a_batch_pays_once(run, tmp_path: Path):
     assert (first[:2], second[:2]) == (["3", "0"], ["0", "3"])
     assert first[2] == second[2]
     assert sum(line.startswith("empty: set aside.") for line in lines) == 2
+
+
+def test_a_file_is_reviewed_line_by_line(run, tmp_path: Path):
+    assert any(line.startswith("line 5: 'return out + 3'") for line in run("review_file.py"))
+    path = tmp_path / "f.py"
+    path.write_text("def f(xs):\n    out = 0\n    return out\n")
+    lines = run("review_file.py", str(path), "Write a Python function f(xs). Return the sum plus 2.")
+    found = [int(match[1]) for line in lines if (match := re.match(r"line (\d+): ", line))]
+    assert found
+    assert max(found) <= 3
+    assert lines[-1].startswith("reviewed, ")
