@@ -70,14 +70,18 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 os.execve(sys.argv[2], sys.argv[2:], {})
 """
 
+# The shell's $0 is a folder below /tmp to be kept in sight, or no path at all.
 # The shell stays, as the first process of the pid namespace: all others die with it, and none of them can stop it.
 _CLOSE_UP = r"""
 set -e
+mount -t tmpfs none /sys
+case "$0" in /*) mkdir /sys/kept; mount --bind "$0" /sys/kept ;; esac
 mount -t tmpfs -o size=16m none /tmp
-mount -t tmpfs -o ro none /sys
+case "$0" in /*) mkdir -p "$0"; mount --bind /sys/kept "$0"; umount /sys/kept ;; esac
+mount -o remount,ro /sys
 done=" "
 while read -r _ place _ options _; do
-    case "$place" in /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /tmp | /tmp/*) continue ;; esac
+    case "$place" in "$0") ;; /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /tmp | /tmp/*) continue ;; esac
     case "$done,$options," in *" $place "* | *,ro,*) continue ;; esac
     done="$done$place "
     case "$place" in *\\*) place=$(printf %b "$place") ;; esac
@@ -86,7 +90,7 @@ done < /proc/self/mounts
 cd /tmp
 "$@" || exit $?
 """
-_UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _CLOSE_UP, "sh")
+_UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _CLOSE_UP)
 _POWERLESS = ("setpriv", "--no-new-privs")
 _NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
 _BUBBLEWRAP = "--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys"
@@ -225,11 +229,15 @@ def _starts(prefix: tuple[str, ...]) -> bool:
 
 
 def _ways() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
+    # A virtual environment below /tmp, where packages are that a program may be told of, stays in sight.
+    kept = sys.prefix if Path(sys.prefix).is_relative_to("/tmp") else ""  # noqa: S108 - not ours
+    unshare = (*_UNSHARE, kept or "sh", *_POWERLESS)
     if os.geteuid() == 0:
         # As nobody, since root may fork without limit; with the right to read all where the interpreter is root's own.
         for rights in ("-all", "-all,+dac_read_search"):
             caps = (f"--{kind}={rights}" for kind in ("bounding-set", "inh-caps", "ambient-caps"))
-            yield "unshare", ("unshare", *_UNSHARE, *_POWERLESS, *_NOBODY, *caps)
-    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), "--tmpfs", "/tmp", "--chdir", "/tmp")  # noqa: S108 - its own
+            yield "unshare", ("unshare", *unshare, *_NOBODY, *caps)
+    visible = ("--ro-bind", kept, kept) if kept else ()
+    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), "--tmpfs", "/tmp", *visible, "--chdir", "/tmp")  # noqa: S108
     own = ("--user", "--map-root-user")
-    yield "unshare", ("unshare", *own, *_UNSHARE, *_POWERLESS, "--bounding-set=-all", "--inh-caps=-all")
+    yield "unshare", ("unshare", *own, *unshare, "--bounding-set=-all", "--inh-caps=-all")

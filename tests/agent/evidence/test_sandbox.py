@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.evidence import sandbox
 from selfcritic.agent.evidence.sandbox import OUTPUT_BYTES, SandboxResult, run_python
 
 ISOLATED = run_python("").isolation != "none"
@@ -157,6 +158,22 @@ def test_nothing_outside_can_be_written(tmp_path: Path):
     result = run_python(program)
     assert not any(place.exists() for place in places)
     assert result.stdout.count("no") >= 3  # bubblewrap has a /dev/shm of its own
+
+
+@needs_isolation
+def test_a_virtual_environment_below_tmp_can_be_read_only(monkeypatch: pytest.MonkeyPatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "package.py").write_text("here")
+        monkeypatch.setattr(sys, "prefix", folder)
+        sandbox._strongest.cache_clear()
+        try:
+            result = run_python(f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')")
+        finally:
+            sandbox._strongest.cache_clear()
+        assert result.isolation != "none"
+        assert result.stdout == "here\n"
+        assert "Read-only file system" in result.stderr
 
 
 @needs_isolation
