@@ -48,6 +48,7 @@ class Trace:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status = console.status("drafting …")
+        self._error: str | None = None
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -61,6 +62,7 @@ class Trace:
     def show(self, node: str, update: State) -> None:
         """Print what a node did."""
         rounds = update.get("rounds", [])
+        self._error = update.get("error") or self._error
         if node == "generate":
             self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
             self._indented(Text(rounds[-1].answer))
@@ -74,10 +76,12 @@ class Trace:
         self._status.update(_WORKING[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
-        """Print why the run stopped, which draft comes back, and what was spent."""
+        """Print why the run stopped, the failure's own words, which draft comes back, and what was spent."""
         self._status.stop()
         why = _ENDINGS.get(stop_reason, stop_reason) if stop_reason else "unfinished"
         self._heading("Stopped", f"{why}; the answer is draft {best}")
+        if self._error is not None:
+            self._indented(Text(self._error, style="red"))
         tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
         self._indented(Text(f"{usage.calls} calls, {tokens}", style="dim"))
 
@@ -90,7 +94,9 @@ class Trace:
         for finding in draft.findings:
             self._indented(Text.assemble((f"{finding.source} ", "bold"), " ".join(finding.text.split())))
         also = "" if best == len(rounds) - 1 else f" (draft {best} is still the best)"
-        self._line(f"P(critiqueable) {_number(draft.p_critiqueable)}, by {draft.judged_by or 'nothing'}{also}")
+        judged = "not judged" if draft.p_critiqueable is None else f"P(critiqueable) {_number(draft.p_critiqueable)}"
+        by = f", by {draft.judged_by}" if draft.judged_by else ""
+        self._line(f"{judged}{by}{also}")
 
     def _critiques(self, draft: Draft) -> None:
         self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")

@@ -78,3 +78,13 @@ def test_a_search_is_shown_as_any_critiques_are():
     assert shown("fsbs", rounds=[Draft(answer="a", critiques=[one])]) == shown(
         "select", rounds=[Draft(answer="a", critiques=[one])]
     )
+
+
+def test_a_run_that_a_failure_ended_says_which():
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    with Trace(console) as trace:
+        trace.show("classify", {"rounds": [Draft(answer="a")], "best": 0, "error": "The key is wrong. Set a key."})
+        trace.end("model_error", 0, Usage())
+    text = console.file.getvalue()
+    assert "  not judged\n" in text
+    assert "a model failed; the answer is draft 0\n  The key is wrong. Set a key.\n" in text
