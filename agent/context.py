@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, InstanceOf, WithJsonSchema
 
 from selfcritic.agent.evidence.named import CHECKERS, CheckerFunction, known_checker
 from selfcritic.agent.models import shared
@@ -64,7 +64,7 @@ class Context(BaseModel):
     fallbacks: dict[Part, list[ModelSpec]] = Field(
         default_factory=dict, description="By part, the models tried in order where its own is down."
     )
-    temperatures: dict[Part, float] = Field(
+    temperatures: dict[Part, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict, description="By part, the temperature asked for; the model's own where there is none."
     )
 
@@ -104,7 +104,7 @@ class Context(BaseModel):
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
         json_schema_extra=_for("force", "keep"),
     )
-    scorer: ScorerSpec | dict[NamedScorer, float] = Field(
+    scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
         default="helpfulness",
         description=f"What a critique's reward is: {', '.join(SCORERS)}, a function, or several names and weights.",
         json_schema_extra=_for("select", "score"),

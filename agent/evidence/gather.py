@@ -4,20 +4,21 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.evidence.checker import Checker
+from selfcritic.agent.evidence.named import CheckerFunction
+from selfcritic.agent.own_function import result_of
 from selfcritic.agent.parsing import locate
 from selfcritic.agent.schemas import Comment
 
 
-async def findings_of(checkers: Mapping[str, Checker], question: str, answer: str) -> list[Comment]:
+async def findings_of(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
     """The findings, in the order of the checkers; raises EvidenceError where one of them fails."""
     found = await asyncio.gather(*(_findings(name, check, question, answer) for name, check in checkers.items()))
     return [finding for findings in found for finding in findings]
 
 
-async def _findings(name: str, check: Checker, question: str, answer: str) -> list[Comment]:
+async def _findings(name: str, check: CheckerFunction, question: str, answer: str) -> list[Comment]:
     try:
-        findings = await check(question, answer)
+        findings = await result_of(check, question, answer)
         return [_located(Comment.model_validate(finding), answer, name) for finding in findings]
     except Exception as error:  # a checker may be anybody's function; no draft may be lost for it
         raise EvidenceError(

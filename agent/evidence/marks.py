@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 
 from rapidfuzz import fuzz
 
-from selfcritic.agent.evidence.checker import Checker
+from selfcritic.agent.evidence.named import CheckerFunction
+from selfcritic.agent.own_function import result_of
 from selfcritic.agent.schemas import Comment, Critique
 
 _ALIKE = 80.0
@@ -41,7 +42,7 @@ _LONGEST = 100_000  # characters of code that are parsed here
 
 
 async def marked(
-    critique: Critique, answer: str, findings: Sequence[Comment], checkers: Mapping[str, Checker]
+    critique: Critique, answer: str, findings: Sequence[Comment], checkers: Mapping[str, CheckerFunction]
 ) -> Critique:
     """The critique with its comments marked; one that is confirmed is not looked at further."""
     comments = [await _marked(comment, answer, findings, checkers) for comment in critique.comments]
@@ -49,7 +50,7 @@ async def marked(
 
 
 async def _marked(
-    comment: Comment, answer: str, findings: Sequence[Comment], checkers: Mapping[str, Checker]
+    comment: Comment, answer: str, findings: Sequence[Comment], checkers: Mapping[str, CheckerFunction]
 ) -> Comment:
     if any(overlap(comment, finding) and _agree(comment, finding) for finding in findings):
         return comment.model_copy(update={"evidence": "confirmed"})
@@ -100,16 +101,16 @@ def _parses(code: str) -> bool:
     return len(code) <= _LONGEST
 
 
-async def _sum_refuted(comment: Comment, answer: str, arithmetic: Checker) -> bool:
+async def _sum_refuted(comment: Comment, answer: str, arithmetic: CheckerFunction) -> bool:
     stated = _SAYS_EQUAL.sub(" = ", comment.text)
-    if any(false.quote not in answer for false in await arithmetic("", stated)):
+    if any(false.quote not in answer for false in await result_of(arithmetic, "", stated)):
         return True
     return _FALSE_SUM.search(comment.text) is not None and await _is_true(comment.quote, arithmetic)
 
 
-async def _is_true(equation: str, arithmetic: Checker) -> bool:
+async def _is_true(equation: str, arithmetic: CheckerFunction) -> bool:
     """Whether the checker reads an equation and finds it right: it objects as soon as the last digit is another."""
     altered = _LAST_DIGIT.sub(lambda digit: str((int(digit[0]) + 5) % 10), equation)
     if altered == equation or equation.count("=") != 1:
         return False
-    return bool(await arithmetic("", altered)) and not await arithmetic("", equation)
+    return bool(await result_of(arithmetic, "", altered)) and not await result_of(arithmetic, "", equation)

@@ -8,8 +8,8 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.evidence.checker import Checker
 from selfcritic.agent.schemas import Comment
 
-CheckerFunction = Callable[[str, str], Awaitable[list[Comment]]]
-"""`Checker` as pydantic can hold it."""
+CheckerFunction = Callable[[str, str], Awaitable[list[Comment]] | list[Comment]]
+"""`Checker` as pydantic can hold it, or the plain function of a user: that one runs in a thread."""
 
 CHECKERS: Mapping[str, str] = {
     "syntax": "selfcritic.agent.evidence.python:syntax",
@@ -29,12 +29,12 @@ def known_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
     return spec
 
 
-def checkers_named(specs: Sequence[str | CheckerFunction]) -> dict[str, Checker]:
+def checkers_named(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
     """The checkers by name, a function by its own; raises InputError where there is no such name."""
     return dict(map(_named, specs))
 
 
-def _named(spec: str | CheckerFunction) -> tuple[str, Checker]:
+def _named(spec: str | CheckerFunction) -> tuple[str, CheckerFunction]:
     if not isinstance(spec, str):
         return getattr(spec, "__name__", type(spec).__name__), spec
     if spec not in CHECKERS:

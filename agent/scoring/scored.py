@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.own_function import result_of
 from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
@@ -12,10 +13,8 @@ from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import helpfulness
 from selfcritic.agent.scoring.rerank import is_invented
 from selfcritic.agent.scoring.reward_model import reward_model
-from selfcritic.agent.scoring.scorer import Scorer
+from selfcritic.agent.scoring.scorer import ScorerFunction, Scores
 from selfcritic.agent.scoring.served import Served
-
-Scores = Sequence[float | None]
 
 
 async def scored(run: Run, critiques: Sequence[Critique]) -> list[Critique]:
@@ -51,18 +50,18 @@ async def _score(run: Run, critiques: Sequence[Critique]) -> list[Critique]:
     ]
 
 
-def weights_of(run: Run) -> Mapping[str | Scorer, float]:
+def weights_of(run: Run) -> Mapping[str | ScorerFunction, float]:
     """The scorers of a run with their weights; one that stands alone has the weight 1."""
     scorer = run.context.scorer
     return dict(scorer.items()) if isinstance(scorer, dict) else {scorer: 1.0}
 
 
-async def _ask(run: Run, scorer: str | Scorer, critiques: Sequence[Critique]) -> Scores:
+async def _ask(run: Run, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
     if scorer == "helpfulness":
         return await helpfulness(run, critiques)
     name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
     try:
-        scores = await _named(run, scorer)(run.state["question"], run.draft.answer, critiques)
+        scores = await result_of(_named(run, scorer), run.state["question"], run.draft.answer, critiques)
         if len(scores) != len(critiques):
             raise ValueError(f"{len(critiques)} critiques, {len(scores)} scores")
     except SelfcriticError as failure:
@@ -76,7 +75,7 @@ async def _ask(run: Run, scorer: str | Scorer, critiques: Sequence[Critique]) ->
     return scores
 
 
-def _named(run: Run, scorer: str | Scorer) -> Scorer:
+def _named(run: Run, scorer: str | ScorerFunction) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
     kind, _, rest = scorer.partition(":")

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from selfcritic.agent.schemas import Critique
 
-ScorerFunction = Callable[[str, str, Sequence[Critique]], Awaitable[Sequence[float | None]]]
-"""`Scorer` as pydantic can hold it."""
+Scores = Sequence[float | None]
+ScorerFunction = Callable[[str, str, Sequence[Critique]], Awaitable[Scores] | Scores]
+"""`Scorer` as pydantic can hold it, or the plain function of a user: that one runs in a thread."""
 
 SCORERS: Mapping[str, str] = {
     "helpfulness": "P(Yes) to whether it is valid and helpful, by the judge",
@@ -19,9 +20,7 @@ SCORERS: Mapping[str, str] = {
 class Scorer(Protocol):
     """Says what critiques are worth; higher is better, on a scale of its own that is the same for all drafts."""
 
-    def __call__(
-        self, question: str, draft: str, critiques: Sequence[Critique], /
-    ) -> Awaitable[Sequence[float | None]]:
+    def __call__(self, question: str, draft: str, critiques: Sequence[Critique], /) -> Awaitable[Scores]:
         """A score a critique, in their order; None where none can be had. All critiques come in one call."""
         ...
 

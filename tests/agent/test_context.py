@@ -64,3 +64,12 @@ def test_a_search_out_of_bounds_is_refused(options):
 def test_a_budget_out_of_bounds_is_refused(limits):
     with pytest.raises(ValidationError):
         Budget(**limits)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scorer": {}}, {"scorer": {"evidence": float("nan")}}, {"temperatures": {"critic": -1}}],
+)
+def test_weights_and_temperatures_out_of_bounds_are_refused(options):
+    with pytest.raises(ValidationError):
+        Context(**options)

@@ -58,3 +58,10 @@ def test_more_findings_weigh_no_less(some, more):
 
 def test_one_of_high_severity_weighs_more_than_many_of_medium_and_these_more_than_of_low():
     assert gravity([finding("high")]) > gravity([finding()] * 9) > gravity([finding("low")] * 99) > gravity([])
+
+
+def test_a_plain_function_is_a_checker():
+    def plain(_question: str, _draft: str) -> list[Comment]:
+        return [Comment(quote="Lyon", text="so")]
+
+    assert [(one.text, one.start, one.source) for one in gathered(plain)] == [("so", 0, "plain")]

@@ -118,3 +118,12 @@ def test_a_review_is_chosen_by_its_scorer():
     )
     assert output["critique"].text == TEXTS[1]
     assert output["usage"].calls == 1
+
+
+def test_a_plain_function_is_a_scorer():
+    def plain(_question: str, _draft: str, critiques: Sequence[Critique]) -> list[float]:
+        return [float(len(critique.text)) for critique in critiques]
+
+    found, run, _ = score(critiques(), plain)
+    assert [one.reward for one in found] == [float(len(text)) for text in TEXTS]
+    assert run.failure is None
