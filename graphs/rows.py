@@ -36,15 +36,18 @@ def row_of(data: Any, fault: str | None = None) -> Row:
         data = {"messages": data}
     is_object = isinstance(data, Mapping)
     content = {name: data[name] for name in _USED if data.get(name) not in (None, "")} if is_object else data
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-    named = data.get("id") if is_object else None
-    id_ = digest[:16] if named in (None, "") else str(named)
     if fault is None and not is_object:
         fault = "The row is neither an object nor a list of messages."
+    given = None
     try:
-        return Row(id_, digest, None if fault else _input(content), fault)
+        given = None if fault else _input(content)
     except (ValueError, TypeError, KeyError, NotImplementedError) as error:
-        return Row(id_, digest, None, f"The row cannot be used: {error}")
+        fault = f"The row cannot be used: {error}"
+    # Bad rows differ by what is not used, too.
+    told = repr(data) if given is None else json.dumps(content, sort_keys=True, default=str)
+    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    named = data.get("id") if is_object else None
+    return Row(digest[:16] if named in (None, "") else str(named), digest, given, fault)
 
 
 def read_rows(path: Path) -> Iterator[Row]:

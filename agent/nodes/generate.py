@@ -27,6 +27,7 @@ async def opened(state: State, runtime: Runtime[Context], question: str) -> Run:
     fresh = cast(State, {name: state.get(name) for name in ("context", "messages") if name in state})
     fresh["question"] = question
     _check(question, material_of(fresh, context.max_characters - len(question)), context)
+    check_models(context)
     if context.budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, context)  # to look a price up may import litellm
     return Run(fresh, runtime)
@@ -66,6 +67,12 @@ def check_size(options: Context, /, **texts: str) -> None:
             f"{options.max_characters:,} are taken. "
             "Shorten them, or raise max_characters if the model can read that much."
         )
+
+
+def check_models(context: Context, parts: Sequence[Part] = get_args(Part)) -> None:
+    """Raise UnknownModelError or InputError where a part's model cannot be had, before another part's is paid for."""
+    for part in parts:
+        models_of(part, context)
 
 
 def check_prices(context: Context, parts: Sequence[Part] = get_args(Part)) -> None:

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.nodes.generate import check_prices, check_size
+from selfcritic.agent.nodes.generate import check_models, check_prices, check_size
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Draft
 from selfcritic.agent.state import State
@@ -22,6 +22,8 @@ async def receive(state: State, runtime: Runtime[Context]) -> State:
     if not answer.strip():
         raise InputError("There is nothing to review: give the text as `answer`.")
     check_size(context, question=question, context=material, answer=answer)
+    if context.has_critic:
+        check_models(context, _PARTS)
     if context.budget.cost_usd is not None and context.has_critic:
         await asyncio.to_thread(check_prices, context, _PARTS)
     run = Run(cast(State, {"question": question, "context": material}), runtime)

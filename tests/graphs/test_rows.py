@@ -62,6 +62,12 @@ def test_langchains_own_form():
     assert input_of(row)["messages"][0].text == "Why?"
 
 
+def test_bad_rows_without_an_id_can_be_told_apart():
+    bad = [row_of({"question": ""}), row_of({"q": 1}), row_of({"q": 2}), row_of([]), row_of({1: 2, "a": 3})]
+    assert all(row.fault for row in bad)
+    assert len({row.id for row in bad}) == len(bad)
+
+
 def test_content_names_a_row_without_an_id():
     assert row_of({"question": "a"}).id == row_of({"question": "a", "other": 1}).id != row_of({"question": "b"}).id
 
