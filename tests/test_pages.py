@@ -85,7 +85,7 @@ def test_shell_blocks_run(page: Path, tmp_path: Path):
             "OPENAI_API_KEY": "none",
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         }
-        subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # some pages show a `git diff`
+        subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - some pages show a `git diff`
         for block in blocks(page, "bash"):
             lines = [line for line in block.code.splitlines() if not is_only_named(line)]
             script = "\n".join(["set -euo pipefail", *lines]).replace(ADDRESS, provider.url)
