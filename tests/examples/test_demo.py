@@ -19,6 +19,7 @@ def cells(text: str, bar: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip(bar).split(bar)] for line in text.splitlines() if line.startswith(bar)]
 
 
+@pytest.mark.slow
 def test_the_readme_quotes_what_the_demo_prints():
     quoted = re.search(r"<!-- demo -->\n(.*?)<!-- /demo -->", (ROOT / "README.md").read_text(), re.DOTALL)
     assert quoted is not None

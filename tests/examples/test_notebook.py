@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
@@ -14,6 +15,7 @@ def kinds(notebook: nbformat.NotebookNode) -> list[list[str]]:
     return [[output.get("name") or "|".join(sorted(output.data)) for output in cell.outputs] for cell in cells]
 
 
+@pytest.mark.slow
 def test_it_runs_and_shows_what_was_committed_with_it():
     committed = nbformat.read(NOTEBOOK, as_version=4)
     executed = NotebookClient(nbformat.read(NOTEBOOK, as_version=4), timeout=None).execute()

@@ -113,6 +113,7 @@ def test_without_its_own_variables_langsmith_is_silent():
     assert python("-c", WATCHED) == "7352\n[]\n"
 
 
+@pytest.mark.slow
 def test_with_its_own_variables_langsmith_gets_the_run_and_no_key():
     with Collector() as collector, FakeProvider(says) as provider:
         printed = python(
