@@ -2,13 +2,16 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo studio test docs benchmarks check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 export LANGSMITH_TRACING := false
 export LANGGRAPH_STRICT_MSGPACK := true
+export LANGGRAPH_CLI_NO_ANALYTICS := 1
+export LANGGRAPH_NO_VERSION_CHECK := true
 export LITELLM_LOCAL_MODEL_COST_MAP := True
+export NO_MKDOCS_2_WARNING := 1
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,10 +19,19 @@ help:  ## List the targets
 demo: .venv/ready  ## Run tasks of every family through the loop (COUNT=200 SEED=… TASK="…")
 	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
 
+studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024)
+	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))
+
 test: .venv/ready  ## Run the tests, but for the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
 
-check: .venv/ready  ## Lint, type check and test, as CI does
+benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
+	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
+
+docs: .venv/ready  ## Build the documentation into site/
+	.venv/bin/mkdocs build --quiet
+
+check: .venv/ready docs  ## Lint, type check, build the documentation and test, as CI does
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
@@ -31,7 +43,7 @@ format: .venv/ready  ## Format the code
 	.venv/bin/ruff check --fix .
 
 clean:  ## Remove what the targets made
-	rm -rf .venv .tools build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --quiet

@@ -3,11 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, InstanceOf, WithJsonSchema
 
+from selfcritic.agent.evidence.named import CHECKERS, CheckerFunction, known_checker
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.handed import without_own_retries
-from selfcritic.agent.schemas import Budget, Probability, Retries
+from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
+from selfcritic.agent.scoring.scorer import SCORERS, ScorerFunction, known_scorer
 from selfcritic.prompts import Kind
 
 Part = Literal["generator", "critic", "judge", "refiner"]
@@ -16,6 +18,13 @@ Part = Literal["generator", "critic", "judge", "refiner"]
 Handed = Annotated[InstanceOf[BaseChatModel], AfterValidator(without_own_retries)]
 ModelSpec = Annotated[str | Handed, WithJsonSchema({"type": "string"})]
 OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
+CheckerSpec = Annotated[
+    str | CheckerFunction,
+    AfterValidator(known_checker),
+    WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
+]
+NamedScorer = Annotated[str, AfterValidator(known_scorer)]
+ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
 def _for(*nodes: str) -> dict[str, Any]:
@@ -36,86 +45,125 @@ class Context(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: ModelSpec = Field("simulated", description="Model of every part that has none of its own.")
-    generator: OptionalModelSpec = Field(None, description="Model that drafts.", json_schema_extra=_for("generate"))
-    critic: OptionalModelSpec = Field(None, description="Model that criticises.", json_schema_extra=_for("critique"))
-    judge: OptionalModelSpec = Field(
-        None, description="Model that judges drafts and critiques.", json_schema_extra=_for("classify", "select")
+    model: ModelSpec = Field(default="simulated", description="Model of every part that has none of its own.")
+    generator: OptionalModelSpec = Field(
+        default=None, description="Model that drafts.", json_schema_extra=_for("generate")
     )
-    refiner: OptionalModelSpec = Field(None, description="Model that mends.", json_schema_extra=_for("refine"))
+    critic: OptionalModelSpec = Field(
+        default=None,
+        description='Model that criticises; "none" leaves a review to the checkers.',
+        json_schema_extra=_for("critique", "force"),
+    )
+    judge: OptionalModelSpec = Field(
+        default=None,
+        description="Model that judges drafts and critiques.",
+        json_schema_extra=_for("classify", "select"),
+    )
+    refiner: OptionalModelSpec = Field(default=None, description="Model that mends.", json_schema_extra=_for("refine"))
 
     fallbacks: dict[Part, list[ModelSpec]] = Field(
         default_factory=dict, description="By part, the models tried in order where its own is down."
     )
-    temperatures: dict[Part, float] = Field(
+    temperatures: dict[Part, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict, description="By part, the temperature asked for; the model's own where there is none."
     )
 
-    kind: Kind = Field("question", description="What is answered: a question, a summary of the context, or code.")
-    prompts: str = Field("default", description="Prompt set: default for chat models, plain for small ones.")
-    prompt_folder: str | None = Field(None, description="Folder whose files take the place of the set's own.")
+    kind: Kind = Field(
+        default="question", description="What is answered: a question, a summary of the context, or code."
+    )
+    prompts: str = Field(default="default", description="Prompt set: default for chat models, plain for small ones.")
+    prompt_folder: str | None = Field(default=None, description="Folder whose files take the place of the set's own.")
 
     drafts: int = Field(
-        1,
+        default=1,
         ge=1,
         le=256,
         description="Drafts drawn at first; the least critiqueable is kept.",
         json_schema_extra=_for("generate"),
     )
     critiques: int = Field(
-        8,
+        default=8,
         ge=1,
         le=256,
         description="Critiques drawn of a draft; the most helpful is kept.",
         json_schema_extra=_for("critique"),
     )
+    checkers: list[CheckerSpec] = Field(
+        default_factory=list,
+        description="Tools whose findings go before opinions: names, or functions of your own.",
+        json_schema_extra=_for("classify", "examine"),
+    )
+    search: Literal["best-of-n", "fsbs"] = Field(
+        default="best-of-n",
+        description="How critiques are drawn: independently, or by Force Sampling Beam Search (CriticGPT).",
+        json_schema_extra=_for("classify", "critique", "force"),
+    )
+    fsbs: Beam = Field(
+        default=Beam(),
+        title="FSBS",
+        description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
+        json_schema_extra=_for("force", "keep"),
+    )
+    scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
+        default="helpfulness",
+        description=f"What a critique's reward is: {', '.join(SCORERS)}, a function, or several names and weights.",
+        json_schema_extra=_for("select", "score"),
+    )
+    length_modifier: float = Field(
+        default=0.0,
+        allow_inf_nan=False,
+        description="Worth of one more quoted passage, in units of the score: more is thorough, less is precise.",
+        json_schema_extra=_for("select", "choose"),
+    )
     max_rounds: int = Field(
-        3,
+        default=3,
         ge=0,
         le=100,
         description="Refinements at most; the first draft is round 0.",
         json_schema_extra=_for("classify"),
     )
     refinement: Literal["conditional", "direct"] = Field(
-        "conditional",
+        default="conditional",
         description="conditional: by the selected critique; direct: without any critique.",
         json_schema_extra=_for("refine"),
     )
     speculate: bool = Field(
-        False,
+        default=False,
         description="Draw critiques while the draft is being judged: faster, for calls that may be wasted.",
         json_schema_extra=_for("classify"),
     )
     accept_below: Probability = Field(
-        0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
+        default=0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
     )
     helpful_above: Probability = Field(
-        0.5, description="A critique must have a higher P(helpful) to be used.", json_schema_extra=_for("select")
+        default=0.5,
+        description="A critique must have a higher P(helpful) to be used.",
+        json_schema_extra=_for("select", "choose"),
     )
     votes: int = Field(
-        5,
+        default=5,
         ge=1,
         le=256,
         description="Votes taken for a probability where there are no log-probs.",
         json_schema_extra=_for("classify", "select"),
     )
     patience: int = Field(
-        2,
+        default=2,
         ge=1,
         description="Refinements in a row that may bring no gain before a plateau is called.",
         json_schema_extra=_for("classify"),
     )
     min_gain: Probability = Field(
-        0.01,
+        default=0.01,
         description="Fall of the lowest P(critiqueable) that counts as a gain.",
         json_schema_extra=_for("classify"),
     )
 
-    budget: Budget = Field(Budget(), description="What the whole run may spend.")
-    retries: Retries = Field(Retries(), description="How a request that failed is tried again.")
-    seed: int | None = Field(None, description="Handed to the models that take one: same seed, same run.")
+    budget: Budget = Field(default=Budget(), description="What the whole run may spend.")
+    retries: Retries = Field(default=Retries(), description="How a request that failed is tried again.")
+    seed: int | None = Field(default=None, description="Handed to the models that take one: same seed, same run.")
     max_characters: int = Field(
-        400_000,
+        default=400_000,
         ge=1,
         description="Question and context longer than this together are refused.",
         json_schema_extra=_for("generate"),
@@ -125,6 +173,11 @@ class Context(BaseModel):
         """The model that speaks a part."""
         own: str | BaseChatModel | None = getattr(self, part)
         return self.model if own is None else own
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether a model criticises; "none" leaves a review to the checkers."""
+        return self.spec_of("critic") != "none"
 
     @property
     def is_self_graded(self) -> bool:

@@ -26,6 +26,10 @@ class ModelError(SelfcriticError):
         """Whether the provider would not take the request as it was, so that another form of it may do."""
 
 
+class EvidenceError(SelfcriticError):
+    """A checker, or the tool that it uses, cannot be run as it is installed or given."""
+
+
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
     """The next request would exceed the run's budget; it was not sent."""
 

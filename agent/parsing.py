@@ -81,6 +81,21 @@ def parse(text: str) -> Parsed:
     return Parsed(comments, "\n\n".join(part.strip() for part in unparsed if part.strip()))
 
 
+def without_closing(text: str) -> str:
+    """A critique to be continued: without a last paragraph that holds no quote, nor a quote with no comment below.
+
+    Paper 2, 7.1. The first paragraph below a quote is its comment, not a closing one; blank ends are cut off.
+    """
+    fences = list(_FENCE.finditer(text))
+    if not fences:
+        return ""
+    below = text[fences[-1].end() :]
+    if not below.strip():
+        return text[: fences[-1].start()].rstrip()
+    paragraphs = list(_BLANK_LINE.finditer(below.rstrip(), len(below) - len(below.lstrip())))
+    return text[: fences[-1].end() + (paragraphs[-1].start() if paragraphs else len(below))].rstrip()
+
+
 def _comment(fence: re.Match[str], below: str, *, last: bool) -> tuple[Comment | None, str]:
     """The comment of one fence and what is left over: without a comment, the fence and all below it."""
     quote = _quote(fence)

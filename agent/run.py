@@ -1,8 +1,10 @@
 """One step of a run as a node sees it: the options, the prompts, and one meter over all parts."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -12,10 +14,14 @@ from langgraph.runtime import Runtime
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
-from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
+from selfcritic.agent.conversation import material_of
+from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
+from selfcritic.agent.evidence.gather import gravity
+from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.models import shared
-from selfcritic.agent.models.meter import Meter
+from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
+from selfcritic.agent.parsing import render
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
 
@@ -23,7 +29,7 @@ is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""
 
 
-Event = Literal["draft", "judged", "critique", "scored", "selected", "stopped"]
+Event = Literal["draft", "found", "judged", "critique", "scored", "selected", "stopped"]
 
 
 class Run:
@@ -35,7 +41,7 @@ class Run:
         self._write = runtime.stream_writer
         self.failure: SelfcriticError | None = None
         """The last failure of this step that was passed over because others brought what it did not."""
-        self._meter = Meter(context.budget, state.get("usage"))
+        self._meter = Meter(context.budget, state.get("usage"), parent=above.get())
         self._methods = {part: method.model_copy(deep=True) for part, method in state.get("methods", {}).items()}
         self._prompts = prompts.load(context.prompts, context.prompt_folder)
 
@@ -48,6 +54,10 @@ class Run:
     def draft(self) -> Draft:
         """The draft being worked on."""
         return self.rounds[-1]
+
+    def reserve(self, part: str) -> None:
+        """Count a request that is none of a chat model's; raises BudgetExhausted where it must not be sent."""
+        self._meter.reserve(part, [])
 
     def tell(self, event: Event, round_: int, **what: Any) -> None:
         """Stream what has just happened in a round, to those who listen to LangGraph's custom stream."""
@@ -74,10 +84,23 @@ class Run:
                 method.refused += [name for name in found.refused if name not in method.refused]
         return method
 
+    def ask_for_critiques(self, draft: Draft, critique: str = "") -> list[BaseMessage]:
+        """The messages that ask for critiques of a draft, or for one to be continued; they tell what tools found."""
+        told = {"answer": draft.answer, "findings": render(draft.findings)}
+        return self.ask("continue", critique=critique, **told) if critique else self.ask("critique", **told)
+
     def ask(self, role: prompts.Role, **data: str) -> list[BaseMessage]:
         """The messages that ask for a role's part in this run's question."""
-        question, context = self.state["question"], self.state.get("context", "")
-        return self._prompts.render(role, self.context.kind, question=question, context=context, **data)
+        question = self.state["question"]
+        material = material_of(self.state, self.context.max_characters - len(question))
+        return self._prompts.render(role, self.context.kind, question=question, context=material, **data)
+
+    def cut_short(self) -> dict[str, Any]:
+        """The part of an update that tells of the step's failure where a search goes on with what it has."""
+        if self.failure is None:
+            return {}
+        is_spent = isinstance(self.failure, BudgetExhausted)
+        return {"cut_short": reason_of(self.failure), "error": None if is_spent else str(self.failure)}
 
     def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
         """A node's update: its changes, what has been spent, and the ending where the run stops here."""
@@ -97,7 +120,34 @@ class Run:
 
 def models_of(part: Part, context: Context) -> list[BaseChatModel]:
     """The model that speaks a part, and behind it those that stand in for it."""
-    return [shared(spec) for spec in (context.spec_of(part), *context.fallbacks.get(part, []))]
+    return [shared(spec) for spec in _specs_of(part, context)]
+
+
+def _specs_of(part: Part, context: Context) -> list[str | BaseChatModel]:
+    return [context.spec_of(part), *context.fallbacks.get(part, [])]
+
+
+async def prepare(context: Context) -> None:
+    """Read prompts, make models and import checkers, in a thread: it takes files, and a node may not block."""
+    named = (model for part in get_args(Part) for model in _specs_of(part, context) if isinstance(model, str))
+    checkers = (checker for checker in context.checkers if isinstance(checker, str))
+    wanted = (context.prompts, context.prompt_folder, frozenset(named), frozenset(checkers))
+    if wanted not in _prepared:
+        await asyncio.to_thread(_prepare, context)
+        _prepared.add(wanted)
+
+
+_prepared: set[tuple[str, str | None, frozenset[str], frozenset[str]]] = set()
+"""What is in the caches; to ask a thread every time would cost more than most nodes do."""
+
+
+def _prepare(context: Context) -> None:
+    prompts.load(context.prompts, context.prompt_folder)
+    prompts.load("plain")  # of which reward models read
+    checkers_named(context.checkers)
+    for part in get_args(Part):
+        with suppress(SelfcriticError):  # told by the node that asks the model: there may be a draft to come back with
+            models_of(part, context)
 
 
 def _is_checkpointed() -> bool:
@@ -113,10 +163,20 @@ async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict
 def reason_of(stop: StopReason | SelfcriticError) -> StopReason:
     """The stop reason that a failure amounts to once there is a draft."""
     if isinstance(stop, SelfcriticError):
+        if isinstance(stop, EvidenceError):
+            return "checker_error"
         return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
     return stop
 
 
 def best_of(rounds: Sequence[Draft]) -> int:
-    """The round of the best draft: the least critiqueable, the earliest of equals; an unjudged one only if all are."""
-    return min(range(len(rounds)), key=lambda i: p if (p := rounds[i].p_critiqueable) is not None else 2.0)
+    """The round of the best draft, the earliest of equals; an unjudged one only if all are.
+
+    Evidence goes before opinion: the fewest and least severe findings of the checkers, then the lowest P(critiqueable).
+    """
+    return min(range(len(rounds)), key=lambda index: _measure(rounds[index]))
+
+
+def _measure(draft: Draft) -> tuple[bool, tuple[int, int, int], float]:
+    """What a draft is ranked by; the smaller, the better."""
+    return draft.p_critiqueable is None, gravity(draft.findings), draft.p_critiqueable or 0.0

@@ -14,8 +14,11 @@ StopReason = Literal[
     "repeated_answer",
     "budget",
     "model_error",
+    "checker_error",
     "rejected",
+    "stop_when",
     "interrupted",
+    "reviewed",
 ]
 
 
@@ -55,7 +58,24 @@ class Critique(Record):
     helpfulness: Probability | None = None
     """P(Yes) to "is this critique valid and helpful"; None when it was not scored."""
     reward: float | None = None
+    """What the run's scorer makes of it: of the critiques of a draft, the choice is made by this."""
+    iteration: int | None = None
+    """Of Force Sampling Beam Search, the iteration that it was drawn in, the first being 0; None of other critiques."""
     selected: bool = False
+
+
+class Label(Record):
+    """One comment of a review and what a person made of it: labelled data, as the paper's pre-filled reviews."""
+
+    id: int
+    """The number by which the person names it."""
+    action: Literal["kept", "removed", "edited", "added"]
+    before: Comment | None = None
+    """As the critic or a checker had it; None where the person added it."""
+    after: Comment | None = None
+    """As the person left it; None where they removed it."""
+    explicit: bool = False
+    """Whether the person said so; a comment that they let stand is kept, too."""
 
 
 class Candidate(Record):
@@ -105,8 +125,18 @@ class Method(Record):
     n: Literal["native", "concurrent"] | None = None
     """Several replies in one request, or one request a reply."""
     probability: Literal["logprobs", "votes"] | None = None
+    prefix: Literal["native", "asked"] | None = None
+    """A reply begun by us was continued by the model, or asked for in words."""
     refused: list[str] = []
     """Parameters that the provider does not take; they are not sent again in this run."""
+
+
+class Beam(Record):
+    """The sizes of Force Sampling Beam Search: n (k (d - 1) + 1) critiques are ranked, 28 by default (paper 2, 7.1)."""
+
+    n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Sampled of each critique kept.")
+    k: int = Field(default=2, ge=1, le=64, title="Kept", description="Critiques continued in each iteration.")
+    d: int = Field(default=4, ge=1, le=16, title="Iterations", description="1 is best of n.")
 
 
 class Budget(Record):
@@ -117,18 +147,19 @@ class Budget(Record):
     can carry a run past them. `seconds` breaks off even a request that hangs.
     """
 
-    calls: int | None = Field(default=None, ge=1)
-    tokens: int | None = Field(default=None, ge=1)
-    cost_usd: float | None = Field(default=None, gt=0)
-    seconds: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, ge=1, description="Requests at most, failed ones included.")
+    tokens: int | None = Field(default=None, ge=1, description="Tokens at most, in and out together.")
+    cost_usd: float | None = Field(default=None, gt=0, description="US dollars at most.")
+    seconds: float | None = Field(default=None, gt=0, description="Seconds at most in the nodes of the loop.")
 
 
 class Retries(Record):
     """How a request that failed is tried again where that can help; the waits are in seconds."""
 
-    tries: int = Field(default=4, ge=1)
-    """Attempts at most, the first one included."""
-    first_wait: float = Field(default=0.5, ge=0)
-    """It doubles with each attempt, and a random part is added."""
-    max_wait: float = Field(default=30.0, ge=0)
-    """The longest, even where the provider asks for more."""
+    tries: int = Field(default=4, ge=1, description="Attempts at most, the first one included.")
+    first_wait: float = Field(
+        default=0.5, ge=0, description="Seconds; it doubles with each attempt, and a random part is added."
+    )
+    max_wait: float = Field(
+        default=30.0, ge=0, description="The longest, in seconds, even where the provider asks for more."
+    )

@@ -1,12 +1,12 @@
 """What flows through a graph: JSON- and msgpack-clean, every key typed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
-from selfcritic.agent.schemas import Draft, Method, StopReason, Usage
+from selfcritic.agent.schemas import Critique, Draft, Label, Method, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
@@ -35,9 +35,55 @@ class Output(TypedDict, total=False):
     self_graded: bool
     """Whether one model both drafted and criticised."""
     error: str | None
-    """The failure that ended the run, where the stop reason is `model_error`."""
+    """The failure that ended the run: of a model (`model_error`) or of a stop rule of one's own (`stop_when`)."""
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-class State(Input, Output, total=False):
+class ReviewInput(TypedDict, total=False):
+    """What a review is given: an answer, and what it answers."""
+
+    question: str
+    answer: str
+    context: str
+    """Material that the answer must rest on."""
+
+
+class ReviewOutput(TypedDict, total=False):
+    """What a review comes to."""
+
+    critique: Critique | None
+    """The one chosen; None where there is none to choose."""
+    rounds: list[Draft]
+    """One, with the answer, what tools found in it, and all critiques that were drawn."""
+    invented_share: float | None
+    """Of the quotes in all critiques, the share that does not stand in the answer; None where nothing is quoted."""
+    stop_reason: StopReason
+    """`reviewed` where a critique was chosen and nothing cut the search short."""
+    usage: Usage
+    methods: dict[str, Method]
+    error: str | None
+
+
+class HumanReviewOutput(ReviewInput, ReviewOutput, total=False):
+    """What a review by a person beside the critic comes to. `answer` is the mended one, where it was to be mended.
+
+    The `critique` is as the person left it, None where they left no comment; what was reviewed is `rounds[0].answer`.
+    """
+
+    labels: list[Label]
+    """What the person did, comment by comment."""
+    decision: Literal["ask", "search_again", "accept", "refine"] | None
+    """Their last one; a review that is finished ends with accept or refine."""
+
+
+class State(Input, Output, HumanReviewOutput, total=False):
     """All that the nodes share. `rounds[-1]` is the draft being worked on."""
+
+    beams: list[str]
+    """Of Force Sampling Beam Search, the beginnings of critiques that its next iteration continues."""
+    cut_short: StopReason | None
+    """What ended a search for critiques before its time; what it had found until then is chosen from."""
+    length_modifier: float | None
+    """That a person asked for in place of the run's own."""
+    problem: str | None
+    """What a person must know before they decide again."""

@@ -1,6 +1,20 @@
 """The state machines, and the ways to run them."""
 
+from selfcritic.agent.scoring.rerank import calibrate, rerank
+from selfcritic.graphs.batch import run_batch
 from selfcritic.graphs.best_of_n import create_best_of_n
+from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.human_review import create_human_review
+from selfcritic.graphs.review import create_review
 from selfcritic.graphs.self_critique import create_self_critique
 
-__all__ = ["create_best_of_n", "create_self_critique"]
+__all__ = [
+    "calibrate",
+    "create_best_of_n",
+    "create_fsbs",
+    "create_human_review",
+    "create_review",
+    "create_self_critique",
+    "rerank",
+    "run_batch",
+]

@@ -1,5 +1,6 @@
 """Best of n: several drafts, of which the least critiqueable comes back. The paper's baseline without refinement."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -8,18 +9,20 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
 from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import both_ways
+from selfcritic.graphs.both_ways import Node, add_nodes
 
 
-def create_best_of_n(**options: Any) -> StateGraph[State, Context, Input, Output]:
+def create_best_of_n(
+    *, nodes: Mapping[str, Node] | None = None, **options: Any
+) -> StateGraph[State, Context, Input, Output]:
     """The graph, to be compiled by the caller; keywords are the fields of `Context`, with eight `drafts` by default.
 
-    It stops for `accepted`, or for `max_rounds` where even the best draft is still critiqueable.
+    `nodes` are functions that take the place of its own, by name. It stops for `accepted`, or for `max_rounds` where
+    even the best draft is still critiqueable.
     """
     defaults = Context(**{"drafts": 8, **options, "max_rounds": 0})
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    for node in (generate, classify):
-        builder.add_node(node.__name__, both_ways(node, defaults))
+    add_nodes(builder, defaults, nodes, generate=generate, classify=classify)
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
     builder.add_edge("classify", END)

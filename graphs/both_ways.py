@@ -1,4 +1,4 @@
-"""Make a plain async node serve `invoke` as well as `ainvoke`, with the graph's options beneath the run's own.
+"""Make a node serve `invoke` as well as `ainvoke`, with the graph's options beneath the run's own.
 
 LangGraph refuses to run an async node from `invoke`. The synchronous side hands the coroutine to one lasting event
 loop in a thread of its own: lasting, because HTTP clients are bound to the loop that made them; a thread, so that it
@@ -8,28 +8,62 @@ works inside a running loop such as Jupyter's.
 import asyncio
 import atexit
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock, Thread
+from typing import Any
 
 from langchain_core.runnables import RunnableLambda
+from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.run import is_synchronous
+from selfcritic.agent.edits import with_records
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.own_function import result_of
+from selfcritic.agent.run import is_synchronous, prepare
 from selfcritic.agent.state import State
 
-Node = Callable[[State, Runtime[Context]], Awaitable[State]]
+Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
+"""A step of a loop, async or plain: from the state and the options (`runtime.context`) to the keys that it changes.
+
+`Run(state, runtime)` has the prompts, and the models on the run's meter; an update made by its `update` counts what was
+spent, and `update(stop=…)` ends the run with the best draft. What a node raises, the graph raises.
+"""
 
 
-def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
+def add_nodes(
+    builder: StateGraph[State, Context, Any, Any],
+    defaults: Context,
+    own: Mapping[str, Node] | None = None,
+    **nodes: Node,
+) -> None:
+    """Add the nodes under their names, each replaced by the user's own of that name where there is one."""
+    own = own or {}
+    if unknown := [name for name in own if name not in nodes]:
+        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(nodes)}.")
+    for name, node in {**nodes, **own}.items():
+        builder.add_node(name, both_ways(node, defaults))
+
+
+def options_of_the_run(defaults: Context) -> Context:
+    """The graph's options with the run's own in their place; a context of another kind is a surrounding graph's."""
+    given: object = get_runtime(Context).context
+    return defaults.overridden_by(given if isinstance(given, Context) else None)
+
+
+class BothWays(RunnableLambda[State, State]):
+    """A node that also tells the options its graph was made with."""
+
+    defaults: Context
+
+
+def both_ways(node: Node, defaults: Context) -> BothWays:
     """The node as a runnable that works synchronously and asynchronously."""
 
-    def runtime() -> Runtime[Context]:
-        given = get_runtime(Context)
-        return given.override(context=defaults.overridden_by(given.context))
-
     async def asynchronous(state: State) -> State:
-        return await node(state, runtime())
+        with_options = get_runtime(Context).override(context=options_of_the_run(defaults))
+        await prepare(with_options.context)
+        return await result_of(node, with_records(state), with_options)
 
     def synchronous(state: State) -> State:
         token = is_synchronous.set(True)  # the loop's thread works in a copy of this context
@@ -40,7 +74,18 @@ def both_ways(node: Node, defaults: Context) -> RunnableLambda[State, State]:
             future.cancel()  # where the caller was interrupted
             is_synchronous.reset(token)
 
-    return RunnableLambda(synchronous, asynchronous, name=getattr(node, "__name__", None))
+    made = BothWays(synchronous, asynchronous, name=getattr(node, "__name__", None))
+    made.defaults = defaults
+    return made
+
+
+def on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
+    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
+
+    async def chosen(state: State) -> str:
+        return choose(state)
+
+    return RunnableLambda(choose, chosen)
 
 
 _starting = Lock()  # threads that come first at the same time must not start a loop each

@@ -23,7 +23,15 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from selfcritic.agent import schemas
 from selfcritic.agent.errors import InputError
 
-RECORDS = (schemas.Draft, schemas.Candidate, schemas.Critique, schemas.Comment, schemas.Usage, schemas.RoleUsage)
+RECORDS = (
+    schemas.Draft,
+    schemas.Candidate,
+    schemas.Critique,
+    schemas.Comment,
+    schemas.Label,
+    schemas.Usage,
+    schemas.RoleUsage,
+)
 
 
 def serializer() -> JsonPlusSerializer:

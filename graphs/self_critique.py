@@ -2,16 +2,15 @@
 
 A draft is judged; if it can be criticised, critiques are sampled, the most helpful one is selected, the draft is mended
 by it, and the loop judges the result (Saunders et al. 2022). What comes back is the best draft by the loop's own
-measure, with the reason why it stopped. With `refinement="direct"` drafts are mended without a critique, the paper's
-baseline.
+measure, with the reason why it stopped. With `search="fsbs"` the critique is searched for as CriticGPT does (fsbs.py).
+With `refinement="direct"` drafts are mended without a critique, the paper's baseline.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import get_runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
@@ -20,29 +19,44 @@ from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import both_ways
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
+from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.stop_rule import StopRule, stopping_when
 
 
-def create_self_critique(**options: Any) -> StateGraph[State, Context, Input, Output]:
+def create_self_critique(
+    *, nodes: Mapping[str, Node] | None = None, stop_when: StopRule | None = None, **options: Any
+) -> StateGraph[State, Context, Input, Output]:
     """The loop's graph, to be compiled by the caller with a checkpointer or without.
 
-    Keywords are the fields of `Context`, as its defaults; a run's own `context` goes before them.
+    Keywords are the fields of `Context`, as its defaults; a run's own `context` goes before them. `nodes` are functions
+    that take the place of the loop's own, by name; `stop_when` is a stop rule beside the loop's own. Raises InputError
+    where there is no node of a name, and pydantic's ValidationError where an option is not as it should be.
     """
     defaults = Context(**options)
+    own = dict(nodes or {})
+    if stop_when is not None:
+        own["classify"] = stopping_when(stop_when, own.get("classify", classify))
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    for node in (generate, classify, critique, select, refine):
-        builder.add_node(node.__name__, both_ways(node, defaults))
+    add_nodes(
+        builder, defaults, own,
+        generate=generate, classify=classify, critique=critique, select=select, refine=refine,
+    )  # fmt: skip
+    builder.add_node("fsbs", create_fsbs(**{"helpful_above": defaults.helpful_above, **options}).compile())
 
     def after_classify(state: State) -> str:
-        if state["stop_reason"] is not None:
+        if state.get("stop_reason") is not None:
             return END
-        direct = defaults.overridden_by(get_runtime(Context).context).refinement == "direct"
-        return "refine" if direct else "critique"
+        context = options_of_the_run(defaults)
+        if context.refinement == "direct":
+            return "refine"
+        return "fsbs" if context.search == "fsbs" else "critique"
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
-    builder.add_conditional_edges("classify", _on_the_spot(after_classify), ["critique", "refine", END])
+    builder.add_conditional_edges("classify", on_the_spot(after_classify), ["critique", "fsbs", "refine", END])
     builder.add_conditional_edges("critique", _unless_ended("select"), ["select", END])
+    builder.add_conditional_edges("fsbs", _unless_ended("refine"), ["refine", END])
     builder.add_conditional_edges("select", _unless_ended("refine"), ["refine", END])
     builder.add_conditional_edges("refine", _unless_ended("classify"), ["classify", END])
     return builder
@@ -50,18 +64,9 @@ def create_self_critique(**options: Any) -> StateGraph[State, Context, Input, Ou
 
 def _unless_ended(following: str) -> RunnableLambda[State, str]:
     def unless_ended(state: State) -> str:
-        return following if state["stop_reason"] is None else END
+        return following if state.get("stop_reason") is None else END
 
-    return _on_the_spot(unless_ended)
-
-
-def _on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
-    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
-
-    async def chosen(state: State) -> str:
-        return choose(state)
-
-    return RunnableLambda(choose, chosen)
+    return on_the_spot(unless_ended)
 
 
 graph = create_self_critique().compile(name="self_critique")

@@ -21,6 +21,7 @@ _WORKING = {
     "generate": "judging the draft …",
     "classify": "looking for flaws …",
     "critique": "choosing a critique …",
+    "fsbs": "mending …",
     "select": "mending …",
     "refine": "judging the draft …",
 }
@@ -34,6 +35,9 @@ _ENDINGS: dict[StopReason, str] = {
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
+    "stop_when": "the stop rule given says so",
+    "checker_error": "a checker failed",
+    "reviewed": "reviewed",
     "interrupted": "interrupted",
 }
 
@@ -44,6 +48,7 @@ class Trace:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status = console.status("drafting …")
+        self._error: str | None = None
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -57,12 +62,13 @@ class Trace:
     def show(self, node: str, update: State) -> None:
         """Print what a node did."""
         rounds = update.get("rounds", [])
+        self._error = update.get("error") or self._error
         if node == "generate":
             self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
             self._indented(Text(rounds[-1].answer))
         elif node == "classify":
             self._judgement(rounds, update["best"])
-        elif node == "select":
+        elif node in ("select", "fsbs"):
             self._critiques(rounds[-1])
         elif node == "refine" and rounds:
             self._heading(f"Draft {len(rounds) - 1}")
@@ -70,10 +76,12 @@ class Trace:
         self._status.update(_WORKING[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
-        """Print why the run stopped, which draft comes back, and what was spent."""
+        """Print why the run stopped, the failure's own words, which draft comes back, and what was spent."""
         self._status.stop()
         why = _ENDINGS.get(stop_reason, stop_reason) if stop_reason else "unfinished"
         self._heading("Stopped", f"{why}; the answer is draft {best}")
+        if self._error is not None:
+            self._indented(Text(self._error, style="red"))
         tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
         self._indented(Text(f"{usage.calls} calls, {tokens}", style="dim"))
 
@@ -83,8 +91,12 @@ class Trace:
             shares = ", ".join(_number(candidate.p_critiqueable) for candidate in draft.candidates)
             self._line(f"the least critiqueable of {shares}:")
             self._indented(Text(draft.answer))
+        for finding in draft.findings:
+            self._indented(Text.assemble((f"{finding.source} ", "bold"), " ".join(finding.text.split())))
         also = "" if best == len(rounds) - 1 else f" (draft {best} is still the best)"
-        self._line(f"P(critiqueable) {_number(draft.p_critiqueable)}, by {draft.judged_by or 'nothing'}{also}")
+        judged = "not judged" if draft.p_critiqueable is None else f"P(critiqueable) {_number(draft.p_critiqueable)}"
+        by = f", by {draft.judged_by}" if draft.judged_by else ""
+        self._line(f"{judged}{by}{also}")
 
     def _critiques(self, draft: Draft) -> None:
         self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")

@@ -12,30 +12,35 @@ instruction, so that the calls of one round share their prefix and a provider's 
 import functools
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-Role = Literal["generate", "classify", "critique", "helpfulness", "refine", "refine_directly"]
+Role = Literal["generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"]
 Kind = Literal["question", "summary", "code"]
 
 VARIABLES: Mapping[Role, tuple[str, ...]] = {
     "generate": ("context", "question"),
     "classify": ("context", "question", "answer"),
-    "critique": ("context", "question", "answer"),
+    "critique": ("context", "question", "answer", "findings"),
+    "continue": ("context", "question", "answer", "findings", "critique"),
     "helpfulness": ("context", "question", "answer", "critique"),
     "refine": ("context", "question", "answer", "critique"),
     "refine_directly": ("context", "question", "answer"),
 }
-"""What each role's prompt is given; a file declares and uses exactly these. `context` may be empty."""
+"""What each role's prompt is given; a file declares and uses exactly these."""
+
+OPTIONAL = ("context", "findings")
+"""Variables that may be empty; a paragraph that names an empty one is left out."""
 
 CUES: Mapping[Role, str] = {
     "generate": "Answer:",
     "classify": "Critiqueable:",
     "critique": "Critique:",
+    "continue": "Critique, continued:",
     "helpfulness": "Helpful:",
     "refine": "Refinement:",
     "refine_directly": "Direct refinement:",
@@ -58,11 +63,12 @@ class PromptSet:
     systems: Mapping[Kind, str]
 
     def render(self, role: Role, kind: Kind = "question", **data: str) -> list[BaseMessage]:
-        """The chat messages that ask for a role's part; `data` is exactly the role's variables."""
-        if set(data) != set(VARIABLES[role]):
+        """The chat messages that ask for a role's part; of the role's variables, `data` may leave out optional ones."""
+        if not set(VARIABLES[role]) - set(OPTIONAL) <= set(data) <= set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
         blocks = {name: _section(name, text) for name, text in data.items()}
-        body = re.sub(r"^\n+", "", self.roles[role].substitute(blocks)).rstrip("\n")
+        absent = [name for name in OPTIONAL if not data.get(name)]  # with their paragraphs they are left out
+        body = _without(absent, self.roles[role]).substitute(blocks).strip("\n")
         system = self.systems.get(kind)
         return [*([SystemMessage(system)] if system else []), HumanMessage(body)]
 
@@ -72,10 +78,17 @@ def fence_for(text: str) -> str:
     return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
 
 
+def _without(absent: Sequence[str], template: string.Template) -> string.Template:
+    """The template without the paragraphs that name an absent variable."""
+    paragraphs = template.template.split("\n\n")
+    named = [set(string.Template(paragraph).get_identifiers()) for paragraph in paragraphs]
+    return string.Template("\n\n".join(p for p, names in zip(paragraphs, named, strict=True) if not names & {*absent}))
+
+
 def _section(name: str, text: str) -> str:
-    """A labelled fence; nothing at all for an empty context. Each is as long as its own text needs, and no other's."""
+    """A labelled fence; each is as long as its own text needs, and no other's."""
     fence = fence_for(text)
-    return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}" if text or name != "context" else ""
+    return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Lock
@@ -56,14 +56,14 @@ class LoggedModel(OfflineModel):
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
         asked = {name: options[name] for name in ("n", "logprobs") if options.get(name)}
         key = key_of(messages, seed=options.get("seed"), **asked)
-        self._write("ask", key)
+        self.note("ask", key)
         time.sleep(self.seconds * (1 + int(key[-2:], 16) / 255))
         if self.replies == "plainly":
             options |= {"n": 1, "logprobs": False}
         result = super()._generate(messages, stop, run_manager, **options)
         for generation in result.generations:
             generation.message.additional_kwargs["key"] = key
-        self._write("reply", key)
+        self.note("reply", key)
         return result
 
     def draw(self, messages: list[Any], n: int, seed: int | None) -> list[Reply]:
@@ -83,7 +83,8 @@ class LoggedModel(OfflineModel):
             return _verdict(0.3 + 0.7 * number)
         return Reply(f"round {int(answer.split()[1][0]) + 1}, mended {number:.3f}")
 
-    def _write(self, what: str, key: str) -> None:
+    def note(self, what: str, key: str) -> None:
+        """Add a line to the log."""
         with self._lock, self.log.open("a") as file:
             file.write(f"{os.getpid()} {what} {key}\n")
             file.flush()
@@ -151,7 +152,7 @@ def _types(path: str, value: Any) -> Iterator[str]:
             yield from _types(f"{path}[]", one)
 
 
-def run(job: dict[str, Any]) -> str:
+def run(job: dict[str, Any], work: Callable[[dict[str, Any]], None] = work) -> str:
     """Fork the job's process, and kill it at the job's moment."""
     log = Path(job["log"])
     before = len(log.read_bytes().splitlines()) if log.exists() else 0

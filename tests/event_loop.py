@@ -5,6 +5,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from selfcritic.graphs import both_ways
+
 T = TypeVar("T")
 
 
@@ -18,6 +20,11 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
             await close_clients()
 
     return asyncio.run(run_and_close())
+
+
+def close_clients_of_synchronous_runs() -> None:
+    """Close what synchronous runs opened, on the loop that keeps it."""
+    asyncio.run_coroutine_threadsafe(close_clients(), both_ways._lasting_loop()).result()
 
 
 async def close_clients() -> None:

@@ -49,7 +49,7 @@ def test_the_records_know_nobody():
     [
         ("models", {"nodes", "scoring", "run", "state"}),
         ("data", {"models", "nodes", "scoring", "run", "state", "context"}),
-        ("evidence", {"models", "nodes", "scoring", "run", "state", "context", "data"}),
+        ("evidence", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("scoring", {"nodes"}),
     ],
 )
@@ -57,6 +57,12 @@ def test_arrows_within_agent(folder: str, forbidden: set[str]):
     for path in (ROOT / "agent" / folder).rglob("*.py"):
         used = {name.split(".")[2] for name in imports_of(path) if name.startswith("selfcritic.agent.")}
         assert not used & forbidden, path
+
+
+def test_the_families_and_the_checkers_that_know_them_run_in_no_circle():
+    for path in (ROOT / "agent" / "evidence").glob("*.py"):
+        users = {name for name in imports_of(path) if name.startswith("selfcritic.agent.data")}
+        assert not users or path.name == "tests.py", path
 
 
 def test_the_packages_listed_are_the_folders_on_disk():
@@ -70,7 +76,9 @@ def test_the_type_checkers_links_point_at_the_rooms():
         assert (ROOT / "typings" / "selfcritic" / room).resolve() == ROOT / room
 
 
-@pytest.mark.parametrize("package", ["selfcritic.agent", "selfcritic.graphs", "selfcritic.agent.data.families"])
+@pytest.mark.parametrize(
+    "package", ["selfcritic.agent", "selfcritic.graphs", "selfcritic.agent.data.families", "selfcritic.agent.evidence"]
+)
 def test_public_names_equal_all(package: str):
     module = importlib.import_module(package)
     names = {

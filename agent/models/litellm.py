@@ -35,6 +35,7 @@ from selfcritic.agent.models.failures import (
     status_of,
     words,
 )
+from selfcritic.agent.models.rate import limits_of
 from selfcritic.agent.models.replies import Streamed, fault_of, logprobs_of, usage_of
 
 
@@ -54,6 +55,8 @@ class LiteLLMModel(BaseChatModel):
     input_cost_per_token: float | None = Field(default=None, ge=0)
     """In US dollars, as the next; for a model whose price litellm does not know."""
     output_cost_per_token: float | None = Field(default=None, ge=0)
+    prefill: bool | None = None
+    """Whether a reply that was begun for it is continued; None leaves it to what litellm knows of the model."""
     disable_streaming: bool | Literal["tool_calling"] = "tool_calling"
 
     @model_validator(mode="after")
@@ -66,6 +69,11 @@ class LiteLLMModel(BaseChatModel):
     def is_priced(self) -> bool:
         """Whether what a reply costs is known."""
         return self.input_cost_per_token is not None or is_priced(self.model)
+
+    @property
+    def takes_prefix(self) -> bool:
+        """Whether a reply that was begun for it is continued; may import litellm."""
+        return self.prefill if self.prefill is not None else continues(self.model)
 
     @property
     def _llm_type(self) -> str:
@@ -143,8 +151,16 @@ class LiteLLMModel(BaseChatModel):
         given = {name: value for name, value in {**fields, **options}.items() if value is not None}
         if not given.get("stream"):
             given.pop("stream", None)
-        fixed = {"model": self.model, "messages": convert_to_openai_messages(messages)}
+        fixed: dict[str, Any] = {"model": self.model, "messages": convert_to_openai_messages(messages)}
+        if messages and isinstance(messages[-1], AIMessage):
+            fixed |= self._begun(fixed["messages"])
         return {**given, **fixed, "max_retries": 0, "drop_params": False}
+
+    def _begun(self, messages: Any) -> dict[str, Any]:
+        """What tells the provider to continue the last message: litellm's mark, or vLLM's options of OpenAI's API."""
+        if self.model.partition("/")[0] in _LIKE_OPENAI:
+            return {"extra_body": {"continue_final_message": True, "add_generation_prompt": False}}
+        return {"messages": [*messages[:-1], {**messages[-1], "prefix": True}]}
 
     @contextmanager
     def _told_apart(self) -> Iterator[None]:
@@ -177,6 +193,9 @@ class LiteLLMModel(BaseChatModel):
         first = cast(AIMessage, generations[0].message)
         first.usage_metadata = usage_of(usage)
         first.response_metadata["cost_usd"] = self._cost(usage)
+        hidden = getattr(response, "_hidden_params", None) or {}
+        if limits := limits_of(hidden.get("additional_headers") or {}):
+            first.response_metadata["headers"] = limits
         return ChatResult(generations=generations)
 
     def _generation(self, choice: Any, model: str) -> ChatGeneration:
@@ -239,6 +258,15 @@ def is_priced(model: str) -> bool:
     return True
 
 
+@functools.cache
+def continues(model: str) -> bool:
+    """Whether litellm knows that a model continues a reply that was begun for it."""
+    known = _litellm().model_cost
+    entry = known.get(model) or known.get(model.partition("/")[2], {})
+    return bool(entry.get("supports_assistant_prefill"))
+
+
+_LIKE_OPENAI = ("openai", "hosted_vllm", "custom_openai")
 _STREAM = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
 """What makes a request a stream, which carries a single reply."""
 _COMPLAINTS: dict[ReplyFault, str] = {

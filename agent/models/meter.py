@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.utils import count_tokens_approximately
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.rate import RateLimit
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 
 
@@ -17,8 +19,11 @@ class Meter:
     """What one step of a run spends, on top of what the steps before it have spent."""
 
     def __init__(self, budget: Budget, usage: Usage | None = None, parent: "Meter | None" = None) -> None:
+        self.rate: RateLimit | None = None
+        """What all requests on this meter, and on those beneath it, wait for."""
         self.budget = budget
         self._parent = parent
+        self._refused = False
         self._usage = usage.model_copy(deep=True) if usage else Usage()
         self._before = self._usage.seconds
         self._started = time.monotonic()
@@ -28,6 +33,11 @@ class Meter:
         """What has been spent up to now."""
         self._usage.seconds = self._before + time.monotonic() - self._started
         return self._usage
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether this meter's own budget, not one of its parents', has refused a request."""
+        return self._refused
 
     def child(self) -> "Meter":
         """A meter that also counts for this one, and so obeys its budget."""
@@ -43,9 +53,21 @@ class Meter:
                 usage.cached_tokens += theirs.cached_tokens
                 usage.cost_usd = _sum(usage.cost_usd, theirs.cost_usd)
 
+    async def turn(self, messages: Sequence[BaseMessage]) -> None:
+        """Wait until the rate limits let a request go."""
+        for rate in self._rates():
+            await rate.turn(count_tokens_approximately(messages))
+
+    def heed(self, headers: Mapping[str, str], wait: float | None = None) -> None:
+        """Let the rate limits know what a provider says of its own."""
+        for rate in self._rates():
+            rate.heed(headers)
+            rate.pause(wait)
+
     def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
         """Count a request that is about to be sent; raises BudgetExhausted instead where it must not be."""
         if limit := self._limit_reached(messages):
+            self._refused = True
             raise BudgetExhausted(f"The budget ({limit}) does not cover the next request.")
         if self._parent:
             self._parent.reserve(part, messages)
@@ -54,6 +76,8 @@ class Meter:
 
     def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Add what a reply says it took. One whose price is not known makes the whole cost unknown."""
+        if self.rate and tokens is not None:
+            self.rate.took(tokens["output_tokens"])
         if self._parent:
             self._parent.charge(part, tokens, cost_usd)
         for usage in self._accounts(part):
@@ -68,12 +92,22 @@ class Meter:
         """Break off what is inside when the run's seconds are over; raises BudgetExhausted then."""
         left = None if self.budget.seconds is None else self.budget.seconds - self.usage.seconds
         try:
-            async with asyncio.timeout(left) as clock:
+            async with AsyncExitStack() as stack:
+                if self._parent:
+                    await stack.enter_async_context(self._parent.in_time())
+                clock = await stack.enter_async_context(asyncio.timeout(left))
                 yield
         except TimeoutError:
             if clock.expired():
+                self._refused = True
                 raise BudgetExhausted(f"The budget ({self.budget.seconds} seconds) is spent.") from None
             raise
+
+    def _rates(self) -> Iterator[RateLimit]:
+        if self.rate:
+            yield self.rate
+        if self._parent:
+            yield from self._parent._rates()
 
     def _limit_reached(self, messages: Sequence[BaseMessage]) -> str | None:
         budget, usage = self.budget, self.usage
@@ -90,6 +124,10 @@ class Meter:
 
     def _accounts(self, part: str) -> tuple[RoleUsage, RoleUsage]:
         return self._usage, self._usage.by_role.setdefault(part, RoleUsage())
+
+
+above: ContextVar[Meter | None] = ContextVar("above", default=None)
+"""The meter of a batch, that every run within it counts for, too."""
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -32,6 +32,9 @@ class OfflineModel(BaseChatModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    takes_prefix: bool = True
+    """Whether a reply that was begun for it is continued; without, it is asked in words, as other models are."""
+
     @property
     def is_priced(self) -> bool:
         """Whether what a reply costs is known: nothing."""

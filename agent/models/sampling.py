@@ -5,7 +5,8 @@ Each has its natural way and an honest fallback, and `Method` says which was use
 - `sample` draws n replies in one request where the model honours `n`, else one request a reply, at once;
 - `probability` reads P(Yes) over {Yes, No} off the first token's log-probs (paper 1: a binary token classifier), else
   takes the share of Yes among votes;
-- `continue_from` hands the model the beginning of its own reply, which it continues.
+- `continue_from` hands the model the beginning of its own reply, which it continues where it is known to do so (the
+  offline models, providers that litellm knows for it, a model with `takes_prefix`), else asks in words.
 
 Every attempt at a request is counted before it is sent. A parameter that the provider rejects is not sent again.
 """
@@ -28,15 +29,17 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
-from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, kind_of, scrub
+from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, headers_of, kind_of, scrub
 from selfcritic.agent.models.meter import Meter
-from selfcritic.agent.models.retry import attempts
+from selfcritic.agent.models.rate import limits_of
+from selfcritic.agent.models.retry import attempts, retry_after
 from selfcritic.agent.schemas import Method, Retries, Usage
 
 Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
 """Runs a request under a name that tells it from all others, or finds its result where it was run and saved before."""
 
 _TOP_LOGPROBS = 20
+_PREFIX_REFUSED = re.compile(r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE)
 _OPTIONAL = ("logprobs", "n", "seed", "temperature")
 """Parameters that a provider may reject and the verbs can do without."""
 
@@ -89,9 +92,38 @@ class Sampler:
         said = [vote for text in texts if (vote := _yes_or_no(text)) is not None]
         return Verdict(sum(said) / len(said) if said else 0.5, "votes")
 
-    async def continue_from(self, messages: list[BaseMessage], prefix: str, n: int = 1) -> list[str]:
-        """Draw n replies that begin with the prefix; each comes back whole, prefix included."""
-        return [prefix + reply for reply in await self.sample([*messages, AIMessage(prefix)], n)]
+    async def continue_from(
+        self,
+        messages: list[BaseMessage],
+        prefix: str,
+        n: int = 1,
+        *,
+        forced: str = "",
+        elsewhere: list[BaseMessage] | None = None,
+    ) -> list[str]:
+        """Draw n replies that begin with the prefix and then with what is forced; each comes back whole.
+
+        A model that does not continue a reply begun for it is asked `elsewhere` (by default the same messages), and its
+        reply, from where it first says what is forced, is put behind the prefix.
+        """
+        begun = prefix + forced
+        if "prefix" not in self.method.refused and await self._takes_prefix():
+            try:
+                replies = await self.sample([*messages, AIMessage(begun)], n)
+            except ModelError as error:
+                if not error.is_rejection:
+                    raise
+                self._refused(["prefix"])
+            else:
+                self.method.prefix = "native"
+                return [_begun_with(prefix, forced, reply) for reply in replies]
+        self.method.prefix = "asked"
+        return [prefix + reply[max(reply.find(forced), 0) :] for reply in await self.sample(elsewhere or messages, n)]
+
+    async def _takes_prefix(self) -> bool:
+        """Whether every model that may answer is known, or declared, to continue a reply begun for it."""
+        # A model may have to import its library to know, which must not hold up the loop.
+        return all([await asyncio.to_thread(getattr, model, "takes_prefix", False) for model in self.models])
 
     async def _votes(self, messages: list[BaseMessage], n: int, is_more: bool) -> list[str]:
         try:
@@ -133,7 +165,8 @@ class Sampler:
                 async with self.meter.in_time():
                     return await self._once(messages, options)
             except ModelError as error:
-                if not (error.is_rejection and options):
+                is_for_prefix = isinstance(messages[-1], AIMessage) and _PREFIX_REFUSED.search(str(error))
+                if not (error.is_rejection and options) or is_for_prefix:
                     raise
                 self._refused(_blamed(str(error), list(options)))
 
@@ -187,6 +220,7 @@ class Sampler:
     async def _attempt(
         self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
     ) -> list[AIMessage]:
+        await self.meter.turn(messages)
         self.meter.reserve(self.part, messages)
         if "logprobs" in options:
             options = {**options, "top_logprobs": _TOP_LOGPROBS}
@@ -205,10 +239,22 @@ class Sampler:
         except ModelReplyError as error:
             self.meter.charge(self.part, error.usage, error.cost_usd)
             raise
+        except Exception as error:
+            self.meter.heed(limits_of(headers_of(error)), retry_after(error))
+            raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
         cost_usd = replies[0].response_metadata.get("cost_usd") if replies else None
         self.meter.charge(self.part, _usage(replies, result), cost_usd)
+        self.meter.heed(limits_of(replies[0].response_metadata.get("headers") or {}) if replies else {})
         return replies if isinstance(messages[-1], AIMessage) else _usable(replies)  # a prefix may be all there is
+
+
+def _begun_with(prefix: str, forced: str, reply: str) -> str:
+    """The whole reply; some providers send the prefix back, and some models begin anew with what is forced."""
+    said = reply.lstrip()
+    if said.startswith(prefix + forced):
+        return said if prefix or forced else reply
+    return prefix + said if forced and said.startswith(forced) else prefix + forced + reply
 
 
 def probability_of_yes(reply: AIMessage) -> float | None:

@@ -12,9 +12,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Self
+from typing import Any, Self
 
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
 from selfcritic.agent.errors import InputError, ScriptExhausted
@@ -55,6 +57,17 @@ class ScriptedModel(OfflineModel):
             if isinstance(entry, BaseException):
                 raise entry
         return [_reply(entry) for entry in entries if not isinstance(entry, BaseException)]
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> ChatResult:
+        if callable(self.script):  # which may take its time
+            return await super()._agenerate(messages, stop, run_manager, **options)
+        return self._generate(messages, stop, **options)  # not in threads: entries are told in the order asked
 
     def _next(self, messages: list[BaseMessage]) -> Entry:
         if callable(self.script):

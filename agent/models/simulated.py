@@ -84,7 +84,7 @@ class _Solver:
             return self._verdict(1 - self.rates.miss if flawed else self.rates.invent, rng)
         if self.role == "helpfulness":
             return self._verdict(1 - self.rates.misjudge if self._is_helpful() else self.rates.misjudge, rng)
-        if self.role == "critique":
+        if self.role in ("critique", "continue"):
             return Reply(self._criticise(rng))
         text = self._draft(rng) if self.role == "generate" else self._refine(rng)
         return Reply(text.removeprefix(self.prefix))
@@ -110,7 +110,7 @@ class _Solver:
 
     def _criticise(self, rng: random.Random) -> str:
         """A forced critique; behind a prefix, what it has not said yet."""
-        said = {(comment.quote, comment.text) for comment in parse(self.prefix).comments}
+        said = {(comment.quote, comment.text) for comment in parse(self.prefix or self.critique).comments}
         found = [comment for comment in self._find(rng) if (comment.quote, comment.text) not in said]
         text = render(found or [self.task.invent(self.answer, rng)])
         return text.removeprefix("```") if self.prefix.endswith("```") else "\n\n" + text if self.prefix else text

@@ -7,10 +7,12 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models.sampling import Verdict
 from selfcritic.agent.nodes.critique import draw_critiques
+from selfcritic.agent.nodes.examine import found_in
 from selfcritic.agent.run import Run, best_of
-from selfcritic.agent.schemas import Candidate, Critique, Draft, StopReason
+from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, StopReason
 from selfcritic.agent.state import State
 
 
@@ -18,18 +20,23 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     """Read P(critiqueable) of the round's drafts, keep the lowest, and compare with the rounds before."""
     run = Run(state, runtime)
     candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
+    answers = [candidate.answer for candidate in candidates]
+    findings = await asyncio.gather(*(found_in(run, answer) for answer in answers))
+    unchecked = run.failure
     verdicts, speculated = await asyncio.gather(
-        asyncio.gather(*(_judge(run, candidate.answer) for candidate in candidates)), _speculate(run)
+        asyncio.gather(*(_judge(run, answer) for answer in answers)), _speculate(run, findings[0])
     )
-    judged = _least_critiqueable(run.draft, candidates, verdicts)
+    judged = _best_candidate(run.draft, answers, findings, verdicts)
     rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
     best, reason = best_of(rounds), ending(rounds, runtime.context)
     return run.update(
-        stop=reason if reason == "accepted" else run.failure or reason,
+        stop=unchecked or (reason if reason == "accepted" else run.failure or reason),
         rounds=rounds,
         best=best,
         answer=rounds[best].answer,
         p_critiqueable=rounds[best].p_critiqueable,
+        cut_short=None,
+        error=None,
     )
 
 
@@ -44,39 +51,45 @@ async def _judge(run: Run, answer: str) -> Verdict | None:
     return verdict
 
 
-async def _speculate(run: Run) -> list[Critique]:
+async def _speculate(run: Run, findings: list[Comment]) -> list[Critique]:
     """Critiques of a draft that is still being judged; none where they could not be used, or failed to come."""
     context = run.context
     is_last = len(run.rounds) > context.max_rounds
-    if not context.speculate or context.refinement == "direct" or run.draft.candidates or is_last:
+    is_wanted = context.speculate and context.refinement == "conditional" and context.search == "best-of-n"
+    if not is_wanted or run.draft.candidates or is_last:
         return []
     try:
-        return await draw_critiques(run)
+        return await draw_critiques(run, run.draft.model_copy(update={"findings": findings}))
     except SelfcriticError:
         return []  # if the run goes on, the next node asks again
 
 
-def _least_critiqueable(draft: Draft, candidates: list[Candidate], verdicts: Sequence[Verdict | None]) -> Draft:
+def _best_candidate(
+    draft: Draft, answers: Sequence[str], findings: Sequence[list[Comment]], verdicts: Sequence[Verdict | None]
+) -> Draft:
     judged = [
         Draft(
-            answer=candidate.answer,
+            answer=answer,
             p_critiqueable=verdict.probability if verdict else None,
             judged_by=verdict.judged_by if verdict else None,
+            findings=found,
         )
-        for candidate, verdict in zip(candidates, verdicts, strict=True)
+        for answer, found, verdict in zip(answers, findings, verdicts, strict=True)
     ]
     all_of_them = [Candidate(answer=one.answer, p_critiqueable=one.p_critiqueable) for one in judged]
     return judged[best_of(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
 
 
 def ending(rounds: Sequence[Draft], context: Context) -> StopReason | None:
-    """Why the run stops at its latest draft; None where it goes on."""
+    """Why the run stops at its latest draft; None where it goes on. What checkers object to is not accepted."""
     measures = [draft.p_critiqueable if draft.p_critiqueable is not None else 1.0 for draft in rounds]
-    if measures[-1] < context.accept_below:
+    found = [gravity(draft.findings) for draft in rounds]
+    if measures[-1] < context.accept_below and found[-1][:2] == (0, 0):  # of low severity they do not count
         return "accepted"
     if len(rounds) > context.max_rounds:
         return "max_rounds"
-    before, since = measures[: -context.patience], measures[-context.patience :]
-    if before and min(since) > min(before) - context.min_gain:
-        return "plateau"
-    return None
+    before = len(rounds) - context.patience
+    if before <= 0:
+        return None
+    is_gain = min(measures[before:]) <= min(measures[:before]) - context.min_gain
+    return None if is_gain or min(found[before:]) < min(found[:before]) else "plateau"

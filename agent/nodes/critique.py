@@ -1,12 +1,16 @@
 """Draw forced critiques of the draft: never whether it has a flaw, only which."""
 
+from collections.abc import Sequence
+
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.evidence.marks import marked
+from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.parsing import ground
 from selfcritic.agent.run import Run
-from selfcritic.agent.schemas import Critique
+from selfcritic.agent.schemas import Critique, Draft
 from selfcritic.agent.state import State
 
 
@@ -16,17 +20,22 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
     if run.draft.critiques:
         return run.update()
     try:
-        critiques = await draw_critiques(run)
+        critiques = await draw_critiques(run, run.draft)
     except SelfcriticError as failure:
         return run.update(stop=failure)
     return run.update(rounds=run.with_draft(run.draft.model_copy(update={"critiques": critiques})))
 
 
-async def draw_critiques(run: Run) -> list[Critique]:
+async def draw_critiques(run: Run, draft: Draft) -> list[Critique]:
     """Sample critiques and hold every quote against the draft."""
-    answer = run.draft.answer
-    texts = await run.sampler("critic").sample(run.ask("critique", answer=answer), run.context.critiques)
-    critiques = [ground(text, answer) for text in texts]
+    texts = await run.sampler("critic").sample(run.ask_for_critiques(draft), run.context.critiques)
+    critiques = await grounded(run, texts, draft)
     for index, one in enumerate(critiques):
         run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
     return critiques
+
+
+async def grounded(run: Run, texts: Sequence[str], draft: Draft) -> list[Critique]:
+    """The critiques that the texts are: every quote located in the draft, and marked with what the checkers know."""
+    checkers = checkers_named(run.context.checkers)
+    return [await marked(ground(text, draft.answer), draft.answer, draft.findings, checkers) for text in texts]

@@ -23,7 +23,7 @@ async def refine(state: State, runtime: Runtime[Context]) -> State:
     earlier = next((draft for draft in run.rounds if _same(draft.answer, answer)), None)
     if earlier is None:
         return run.update(rounds=[*run.rounds, Draft(answer=answer)])
-    again = Draft(answer=answer, p_critiqueable=earlier.p_critiqueable, judged_by=earlier.judged_by)
+    again = earlier.model_copy(update={"answer": answer, "candidates": [], "critiques": []})
     return run.update(stop="repeated_answer", rounds=[*run.rounds, again])
 
 

@@ -1,31 +1,31 @@
-"""Keep the most helpful critique: rejection sampling over critiques (paper 1)."""
+"""Keep the best critique: rejection sampling over critiques (paper 1), or a search's final choice (paper 2)."""
 
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.helpfulness import helpfulness
+from selfcritic.agent.scoring.rerank import rerank
+from selfcritic.agent.scoring.scored import scored
 from selfcritic.agent.state import State
 
 
 async def select(state: State, runtime: Runtime[Context]) -> State:
-    """Score the critiques and mark the best; the run ends where none is helpful enough."""
+    """Score what is not scored yet and mark the best; the run ends where it is not helpful enough."""
     run = Run(state, runtime)
-    scores = await helpfulness(run, run.draft.critiques)
-    best = _most_helpful(scores, runtime.context.helpful_above)
-    critiques: list[Critique] = [
-        critique.model_copy(update={"helpfulness": score, "selected": index == best})
-        for index, (critique, score) in enumerate(zip(run.draft.critiques, scores, strict=True))
-    ]
+    critiques = await scored(run, run.draft.critiques)
+    best = rerank(critiques, runtime.context.length_modifier)
+    if best is not None and not _is_helpful(critiques[best], runtime.context.helpful_above):
+        best = None
+    marked = [one.model_copy(update={"selected": index == best}) for index, one in enumerate(critiques)]
     run.tell("selected", len(run.rounds) - 1, index=best)
     return run.update(
-        stop=None if best is not None else run.failure or "no_helpful_critique",
-        rounds=run.with_draft(run.draft.model_copy(update={"critiques": critiques})),
+        stop=None if best is not None else run.failure or state.get("cut_short") or "no_helpful_critique",
+        rounds=run.with_draft(run.draft.model_copy(update={"critiques": marked})),
+        **run.cut_short(),
     )
 
 
-def _most_helpful(scores: list[float | None], helpful_above: float) -> int | None:
-    """The first of the highest scores over the threshold."""
-    known = [(score, -index) for index, score in enumerate(scores) if score is not None and score > helpful_above]
-    return -max(known)[1] if known else None
+def _is_helpful(critique: Critique, helpful_above: float) -> bool:
+    """Whether a critique is over the threshold, which is one of P(helpful) and of no other score."""
+    return critique.helpfulness is None or critique.helpfulness > helpful_above

@@ -67,8 +67,9 @@ def _row(way: Way, latency: float, rounds: int, repeats: int, server: str | None
 
 
 async def _walls(url: str, way: Way, rounds: int, repeats: int) -> list[float]:
-    options = {"critiques": CRITIQUES, "max_rounds": rounds, "patience": rounds + 1, "speculate": way.speculate}
-    graph = create_self_critique(model=model_at(url), **options).compile()
+    graph = create_self_critique(
+        model=model_at(url), critiques=CRITIQUES, max_rounds=rounds, patience=rounds + 1, speculate=way.speculate
+    ).compile()
     walls = []
     for _ in range(1 + repeats):
         started = time.perf_counter()

@@ -41,7 +41,35 @@ def test_the_schema_shows_bounds_descriptions_and_nodes():
     assert properties["model"]["type"] == "string"
 
 
+def test_the_schema_shows_the_search_and_its_sizes():
+    schema = Context.model_json_schema()
+    beam = schema["$defs"]["Beam"]["properties"]
+    assert {name: (field["default"], field["minimum"]) for name, field in beam.items()} == {
+        "n": (4, 1),
+        "k": (2, 1),
+        "d": (4, 1),
+    }
+    assert all(field["title"] and field["description"] for field in beam.values())
+    assert schema["properties"]["search"]["enum"] == ["best-of-n", "fsbs"]
+    assert schema["properties"]["length_modifier"]["default"] == 0.0
+
+
+@pytest.mark.parametrize("options", [{"fsbs": {"n": 0}}, {"fsbs": {"m": 1}}, {"length_modifier": float("inf")}])
+def test_a_search_out_of_bounds_is_refused(options):
+    with pytest.raises(ValidationError):
+        Context(**options)
+
+
 @pytest.mark.parametrize("limits", [{"calls": 0}, {"tokens": -1}, {"dollars": 1}])
 def test_a_budget_out_of_bounds_is_refused(limits):
     with pytest.raises(ValidationError):
         Budget(**limits)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scorer": {}}, {"scorer": {"evidence": float("nan")}}, {"temperatures": {"critic": -1}}],
+)
+def test_weights_and_temperatures_out_of_bounds_are_refused(options):
+    with pytest.raises(ValidationError):
+        Context(**options)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from selfcritic.agent.parsing import Parsed, Span, ground, locate, parse, render
+from selfcritic.agent.parsing import Parsed, Span, ground, locate, parse, render, without_closing
 from selfcritic.agent.schemas import Comment
 
 ANSWER = """\
@@ -419,3 +419,32 @@ def test_each_objection_is_kept_once(pairs: list[tuple[str, str]]) -> None:
     texts = {"A": "is not what was asked for", "B": "contradicts the line above", "C": "misses the empty list"}
     critique = ground(render([comment(quote, texts[key]) for quote, key in pairs]), ANSWER)
     assert [(c.quote, c.text) for c in critique.comments] == list(dict.fromkeys((q, texts[k]) for q, k in pairs))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("```\na\n```\nWrong.", "```\na\n```\nWrong."),
+        ("```\na\n```\nWrong.\n\nMend it.", "```\na\n```\nWrong."),
+        ("```\na\n```\nWrong.\n \t\nMend it.\n\n", "```\na\n```\nWrong."),
+        ("```\na\n```\n\nWrong.", "```\na\n```\n\nWrong."),  # the comment, not a closing paragraph
+        ("```\na\n```\n\nWrong.\n\nMend it.", "```\na\n```\n\nWrong."),
+        ("```\na\n```\nOne.\n\nTwo.\n\nMend it.", "```\na\n```\nOne.\n\nTwo."),
+        ("```\na\n```\nWrong.\n\n```\nb\n```\nToo.\n\nMend.", "```\na\n```\nWrong.\n\n```\nb\n```\nToo."),
+        ("```\na\n```\nWrong.\n\n```\nbroke o", "```\na\n```\nWrong."),
+        ("```\na\n\nb\n```\nWrong.", "```\na\n\nb\n```\nWrong."),
+        ("```\nbroke o", ""),
+        ("Nothing is quoted.", ""),
+        ("", ""),
+    ],
+)
+def test_a_critique_to_be_continued_ends_with_its_last_comment(text: str, kept: str):
+    assert without_closing(text) == kept
+
+
+@reproducible
+@given(ANYTHING)
+def test_what_is_kept_of_a_critique_is_its_beginning_with_all_its_quotes(text: str):
+    kept = without_closing(text)
+    assert text.startswith(kept)
+    assert [one.quote for one in parse(kept).comments] == [one.quote for one in parse(text).comments]

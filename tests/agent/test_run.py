@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.runtime import Runtime
 
-from selfcritic.agent import Context, Draft, Usage
+from selfcritic.agent import Comment, Context, Draft, Usage
+from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.run import Run, best_of
 from selfcritic.agent.schemas import RoleUsage
@@ -23,6 +24,21 @@ def test_the_earliest_of_equals_is_the_best(values):
     rounds = [Draft(answer=str(index), p_critiqueable=value) for index, value in enumerate(values)]
     best = best_of(rounds)
     assert values[best] not in values[:best]
+
+
+severities = st.lists(st.sampled_from([None, "low", "medium", "high"]), max_size=3)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), severities), min_size=1))
+def test_evidence_goes_before_opinion(judged):
+    rounds = [
+        Draft(answer="", p_critiqueable=p, findings=[Comment(quote="", text="", severity=one) for one in found])
+        for p, found in judged
+    ]
+    best = rounds[best_of(rounds)]
+    assert gravity(best.findings) == min(gravity(draft.findings) for draft in rounds)
+    rivals = [draft.p_critiqueable for draft in rounds if gravity(draft.findings) == gravity(best.findings)]
+    assert best.p_critiqueable == min(p for p in rivals if p is not None)
 
 
 def test_an_update_carries_what_was_spent_before():

@@ -1,10 +1,10 @@
 """One budget over all parts, held against a server that counts."""
 
-import asyncio
 import time
 from contextlib import nullcontext
 from typing import Any
 
+import event_loop
 import pytest
 from fake_provider import PASSING, Body, FakeProvider, Fault, Received
 from langgraph.checkpoint.memory import InMemorySaver
@@ -90,22 +90,23 @@ def test_replies_of_no_use_are_paid_for(kind: Any):
 def test_seconds_hold_while_a_request_hangs(requests_before: int, on_a_thread: bool):
     faults = [*[None] * requests_before, *[Fault("hang")] * 9]
     with FakeProvider(says, faults=faults) as provider:
-        options = {**models(provider), "budget": Budget(seconds=0.7), "critiques": 2}
+        options = {**models(provider), "budget": Budget(seconds=1.5), "critiques": 2}
         graph = create_self_critique(**options).compile(checkpointer=InMemorySaver() if on_a_thread else None)
         config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
         started = time.monotonic()
-        with pytest.raises(BudgetExhausted, match=r"0\.7 seconds") if requests_before == 0 else nullcontext():
-            output = asyncio.run(graph.ainvoke({"question": "Which city?"}, config))
+        with pytest.raises(BudgetExhausted, match=r"1\.5 seconds") if requests_before == 0 else nullcontext():
+            output = event_loop.run(graph.ainvoke({"question": "Which city?"}, config))
             assert (output["stop_reason"], output["answer"][:4]) == ("budget", "Lyon")
-        assert 0.7 <= time.monotonic() - started <= 0.77
+        assert 1.5 <= time.monotonic() - started <= 1.65
 
 
 def test_seconds_hold_in_a_synchronous_run():
     with FakeProvider(says, faults=[None, Fault("hang")]) as provider:
-        graph = create_self_critique(**models(provider), budget=Budget(seconds=0.7)).compile()
+        graph = create_self_critique(**models(provider), budget=Budget(seconds=1.5)).compile()
         started = time.monotonic()
         output = graph.invoke({"question": "Which city?"})
-        assert time.monotonic() - started <= 0.77
+        assert time.monotonic() - started <= 1.65
+        event_loop.close_clients_of_synchronous_runs()
         assert (output["stop_reason"], output["answer"][:4]) == ("budget", "Lyon")
 
 

@@ -71,6 +71,16 @@ def test_json_is_the_output_state(script: str):
     assert output["usage"]["calls"] == 6
 
 
+def test_a_search_is_named(tmp_path: Path):
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(SCRIPT | {"critique": ["\nLyon\n```\nIt is Paris."] * 28}))
+    done = run("The capital?", "--model", f"scripted:{path}", "--search", "fsbs", "--json")
+    output = json.loads(done.stdout)
+    assert (output["answer"], len(output["rounds"][0]["critiques"])) == ("Paris", 28)
+    assert output["methods"]["critic"]["prefix"] == "native"
+    assert "● 28 critiques" in done.stderr
+
+
 def test_the_environment_names_the_default_model(script: str):
     assert run("The capital?", "--quiet", SELFCRITIC_MODEL=script).stdout == "Paris\n"
 
@@ -126,17 +136,19 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
     """A program around the command line whose model never replies to one of the roles."""
     program = tmp_path / "hangs.py"
     program.write_text(
-        "import sys, time\n"
+        "import asyncio, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background lets it be ignored\n"
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
         "from selfcritic.graphs.cli import main\n"
         "from selfcritic.prompts import read\n"
-        "def script(messages):\n"
-        f"    if read(messages).role == {hanging!r}:\n"
-        f"        open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
-        "        time.sleep(2)\n"
-        "    return 'Lyon'\n"
-        "models.KNOWN['hanging'] = models.Kind('hanging', 'hangs', lambda: ScriptedModel(script=script))\n"
+        "class Hanging(ScriptedModel):\n"
+        "    async def _agenerate(self, messages, *args, **options):\n"
+        f"        if read(messages).role == {hanging!r}:\n"
+        f"            open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
+        "            await asyncio.sleep(60)\n"
+        "        return await super()._agenerate(messages, *args, **options)\n"
+        "models.KNOWN['hanging'] = models.Kind('hanging', 'hangs', lambda: Hanging(script=lambda messages: 'Lyon'))\n"
         "main()\n"
     )
     command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--json" if answer == "{" else "--quiet"]

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context
-from selfcritic.agent.errors import BudgetExhausted, InputError
+from selfcritic.agent.errors import BudgetExhausted, InputError, UnknownModelError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 
@@ -312,3 +312,12 @@ def test_once_there_is_a_draft_no_failure_raises(role: str):
     assert (output["answer"], output["stop_reason"]) == ("Lyon", "model_error")
     assert "the line is cut" in output["error"]
     assert output["messages"][-1].text == "Lyon"
+
+
+@pytest.mark.parametrize("part", ["judge", "critic", "refiner"])
+def test_a_model_that_is_not_there_is_told_before_another_is_paid(part: str):
+    model = ScriptedModel(script=lambda messages: "Lyon")
+    graph = create_self_critique(model=model, **{part: "misspelt"}).compile()
+    with pytest.raises(UnknownModelError, match="There is no model 'misspelt'"):
+        graph.invoke({"question": "Which city?"})
+    assert model.requests == []

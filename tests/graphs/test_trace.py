@@ -65,3 +65,26 @@ def test_the_end_says_why_and_what_was_spent():
     Trace(console).end("budget", 1, Usage(calls=7, input_tokens=1200, output_tokens=30))
     assert "the budget is spent; the answer is draft 1" in console.file.getvalue()
     assert "7 calls, 1,200 tokens in, 30 out" in console.file.getvalue()
+
+
+def test_what_checkers_found_is_shown_before_any_opinion():
+    finding = Comment(quote="a", text="Not\nso.", source="atlas")
+    text = shown("classify", rounds=[Draft(answer="a", p_critiqueable=0.2, findings=[finding])], best=0)
+    assert text.index("atlas Not so.") < text.index("P(critiqueable) 0.20")
+
+
+def test_a_search_is_shown_as_any_critiques_are():
+    one = Critique(text="", comments=[comment(0, 1)], helpfulness=0.7, selected=True)
+    assert shown("fsbs", rounds=[Draft(answer="a", critiques=[one])]) == shown(
+        "select", rounds=[Draft(answer="a", critiques=[one])]
+    )
+
+
+def test_a_run_that_a_failure_ended_says_which():
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    with Trace(console) as trace:
+        trace.show("classify", {"rounds": [Draft(answer="a")], "best": 0, "error": "The key is wrong. Set a key."})
+        trace.end("model_error", 0, Usage())
+    text = console.file.getvalue()
+    assert "  not judged\n" in text
+    assert "a model failed; the answer is draft 0\n  The key is wrong. Set a key.\n" in text

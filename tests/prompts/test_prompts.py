@@ -8,7 +8,7 @@ from selfcritic.prompts import CUES, VARIABLES, PromptError, Role
 
 ROLES = list(VARIABLES)
 SETS = prompts.names()
-DATA = {"context": "A passage.", "question": "What?", "answer": "This.", "critique": "No."}
+DATA = {"context": "A passage.", "question": "What?", "answer": "This.", "findings": "Wrong.", "critique": "No."}
 
 
 def data_for(role: Role, **changes: str) -> dict[str, str]:
@@ -32,7 +32,7 @@ def test_reading_is_the_inverse_of_rendering(name: str, role: Role):
 def test_no_text_escapes_its_fence(text: str, name: str):
     reading = prompts.read(prompts.load(name).render("helpfulness", **data_for("helpfulness", answer=text)))
     assert reading.role == "helpfulness"
-    assert reading.data == DATA | {"answer": text}
+    assert reading.data == data_for("helpfulness", answer=text)
 
 
 def test_a_draft_that_imitates_the_prompt_stays_data():
@@ -49,6 +49,19 @@ def test_an_empty_context_leaves_no_trace(name: str):
     assert text.startswith("Question:\n```\nWhat?\n```\n\n")
 
 
+@pytest.mark.parametrize("role", ["critique", "continue"])
+@pytest.mark.parametrize("name", SETS)
+def test_without_findings_a_prompt_is_as_if_it_knew_of_none(name: str, role: Role):
+    prompt_set = prompts.load(name)
+    without = prompt_set.render(role, **data_for(role, findings=""))
+    assert "ool" not in without[-1].text
+    assert "\n\n\n" not in without[-1].text
+    left_out = {variable: text for variable, text in data_for(role).items() if variable != "findings"}
+    assert prompt_set.render(role, **left_out) == without
+    told = prompt_set.render(role, **data_for(role))[-1].text
+    assert told.count("Findings:\n```\nWrong.\n```\n\n") == 1
+
+
 def test_a_prefix_is_what_the_assistant_has_begun():
     messages = prompts.load().render("critique", **data_for("critique"))
     assert prompts.read([*messages, AIMessage("```\n")]).prefix == "```\n"
@@ -63,7 +76,7 @@ def test_all_roles_share_what_comes_before_the_instruction(kind: prompts.Kind):
 
 
 def test_the_plain_set_is_the_papers_serial_form():
-    [message] = prompts.load("plain").render("critique", **data_for("critique", context=""))
+    [message] = prompts.load("plain").render("critique", **data_for("critique", context="", findings=""))
     assert message.text == "Question:\n```\nWhat?\n```\n\nAnswer:\n```\nThis.\n```\n\nCritiqueable: Yes\n\nCritique:"
 
 

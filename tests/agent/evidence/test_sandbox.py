@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.evidence import sandbox
 from selfcritic.agent.evidence.sandbox import OUTPUT_BYTES, SandboxResult, run_python
 
 ISOLATED = run_python("").isolation != "none"
@@ -98,6 +99,21 @@ def test_memory_is_limited(isolate: bool):
     assert run_python("x = bytearray(100 * 2**20)", memory_mb=50, isolate=isolate).returncode == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="told by Linux's /proc")
+def test_memory_is_limited_over_all_processes(isolate: bool):
+    # 400 MB in all, in parts that each would be allowed.
+    program = """
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        kept = b"x" * (40 * 2**20)
+        break
+time.sleep(60)
+"""
+    result = run_python(program, memory_mb=100, seconds=60, isolate=isolate)
+    assert (result.returncode, result.timed_out) == (137, False)
+
+
 def test_output_is_cut_off(isolate: bool):
     result = run_python("while True: print('spam' * 1000)", isolate=isolate, seconds=5)
     assert result.returncode != 0
@@ -145,6 +161,22 @@ def test_nothing_outside_can_be_written(tmp_path: Path):
 
 
 @needs_isolation
+def test_a_virtual_environment_below_tmp_can_be_read_only(monkeypatch: pytest.MonkeyPatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "package.py").write_text("here")
+        monkeypatch.setattr(sys, "prefix", folder)
+        sandbox._strongest.cache_clear()
+        try:
+            result = run_python(f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')")
+        finally:
+            sandbox._strongest.cache_clear()
+        assert result.isolation != "none"
+        assert result.stdout == "here\n"
+        assert "Read-only file system" in result.stderr
+
+
+@needs_isolation
 def test_the_mounts_cannot_be_undone():
     remount = "import ctypes; print(ctypes.CDLL(None).mount(b'none', b'/', None, 32 | 4096, None))"
     assert run_python(remount).stdout == "-1\n"
@@ -152,6 +184,8 @@ def test_the_mounts_cannot_be_undone():
 
 @needs_isolation
 def test_a_fork_bomb_is_bounded():
+    if run_python("").isolation == "bubblewrap" and os.geteuid() == 0:
+        pytest.skip("root's bubblewrap does not bound the number of processes")
     # Bounded by itself as well, in case the limit should fail.
     program = """
 import os, time

@@ -324,3 +324,21 @@ def test_litellm_is_imported_at_the_first_call_only():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("declared", "known"), [(True, True), (False, False), (None, False)])
+def test_whether_a_prefix_is_taken_is_declared_or_known(declared: bool | None, known: bool):
+    assert LiteLLMModel(model="openai/toy", prefill=declared).takes_prefix is known
+    assert LiteLLMModel(model="anthropic/claude-sonnet-4-5").takes_prefix
+
+
+def test_a_reply_begun_is_marked_as_the_provider_wants_it():
+    begun = [HumanMessage("Criticise."), AIMessage("```")]
+    with FakeProvider("words") as provider:
+        run(model(provider, prefill=True).ainvoke(begun))
+        run(model(provider, "deepseek/deepseek-chat").ainvoke(begun))
+    openai, deepseek = (received.body for received in provider.received)
+    assert (openai["continue_final_message"], openai["add_generation_prompt"]) == (True, False)
+    assert openai["messages"][-1] == {"role": "assistant", "content": "```"}
+    assert deepseek["messages"][-1] == {"role": "assistant", "content": "```", "prefix": True}
+    assert "continue_final_message" not in deepseek

@@ -1,5 +1,6 @@
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic.agent import Budget
 from selfcritic.agent.errors import BudgetExhausted, ModelError
+from selfcritic.agent.models.failures import ModelCallError
 from selfcritic.agent.models.meter import Meter
 from selfcritic.agent.models.sampling import Sampler, Verdict, probability_of_yes
 from selfcritic.agent.models.scripted import ScriptedModel
@@ -106,6 +108,46 @@ def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
     model = ScriptedModel(script=["quote\n```", "other\n```"])
     assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == ["```\nquote\n```", "```\nother\n```"]
     assert model.requests[0][-1] == AIMessage("```\n")
+
+
+def test_a_reply_that_brings_the_prefix_or_what_is_forced_again_is_not_doubled():
+    model = ScriptedModel(script=["said\n\n```\nq\n```\nc", "```\nq\n```\nc", "\nq\n```\nc"])
+    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, forced="```"))
+    assert texts == ["said\n\n```\nq\n```\nc"] * 3
+
+
+def test_a_model_that_continues_nothing_is_asked_elsewhere():
+    model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], takes_prefix=False)
+    one = sampler(model)
+    elsewhere = [HumanMessage("go on")]
+    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, forced="```", elsewhere=elsewhere))
+    assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
+    assert model.requests[0] == elsewhere
+    assert one.method.prefix == "asked"
+
+
+class RefusesPrefix(ScriptedModel):
+    def draw(self, messages, n, seed):
+        if isinstance(messages[-1], AIMessage):
+            self._requests.append(messages)
+            raise ModelCallError("This model does not support assistant message prefill.", "rejected")
+        return super().draw(messages, n, seed)
+
+
+def test_a_provider_that_rejects_a_prefix_is_asked_in_words_from_then_on():
+    model = RefusesPrefix(script=["```\nq"] * 4)
+    one = replace(sampler(model), seed=1)
+    for _ in range(2):
+        assert asyncio.run(one.continue_from(ASKED, "", 2, forced="```")) == ["```\nq"] * 2
+    assert len(model.requests) == 3
+    assert (one.method.prefix, one.method.refused) == ("asked", ["prefix"])
+
+
+def test_a_failure_of_another_kind_is_no_refusal_of_the_prefix():
+    one = sampler(ScriptedModel(script=[ModelCallError("the key is wrong", "bad_key")]))
+    with pytest.raises(ModelError, match="key is wrong"):
+        asyncio.run(one.continue_from(ASKED, "", 1, forced="```"))
+    assert one.method.refused == []
 
 
 def first_token(*options: tuple[str, float]) -> AIMessage:

@@ -2,7 +2,7 @@ import asyncio
 import json
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic import prompts
 from selfcritic.agent import load
@@ -80,3 +80,12 @@ def test_a_faulty_script_file_is_an_error(tmp_path, text: str):
 
 def test_a_stop_sequence_ends_the_reply():
     assert ScriptedModel(script=["one. two; three"]).invoke("x", stop=[";", "."]).text == "one"
+
+
+def test_entries_are_told_in_the_order_asked_however_many_ask_at_once():
+    model = ScriptedModel(script=[str(index) for index in range(200)])
+
+    async def ask_all() -> list[AIMessage]:
+        return await asyncio.gather(*(model.ainvoke("x") for _ in range(200)))
+
+    assert [reply.content for reply in asyncio.run(ask_all())] == [str(index) for index in range(200)]

@@ -1,0 +1,178 @@
+"""What a person decides on the comments of a review, and what becomes of the comments by it.
+
+Comments are named by the `id` of their label. Actions are carried out in order, all of them or, where one cannot be,
+none. Each `quote` is located in the answer as a critic's is; `start`, the offset of its first character, picks one of
+several occurrences.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.parsing import locate, render
+from selfcritic.agent.schemas import Comment, Critique, Label, Record, Severity
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Keep(Record):
+    """The comment as the critic wrote it; takes back what was done to it before."""
+
+    do: Literal["keep"]
+    id: int
+
+
+class Remove(Record):
+    """No longer part of the review."""
+
+    do: Literal["remove"]
+    id: int
+
+
+class Edit(Record):
+    """Change what is given and leave the rest; a removed comment comes back so."""
+
+    do: Literal["edit"]
+    id: int
+    quote: str | None = None
+    start: int | None = Field(default=None, ge=0)
+    text: Words | None = None
+    severity: Severity | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set & {"quote", "text", "severity"}:
+            raise ValueError("give the quote, the text or the severity that it is to have")
+        if self.start is not None and self.quote is None:
+            raise ValueError("start goes with a quote")
+        return self
+
+
+class Add(Record):
+    """A comment of the person's own."""
+
+    do: Literal["add"]
+    quote: str
+    start: int | None = Field(default=None, ge=0)
+    text: Words
+    severity: Severity | None = None
+
+
+Action = Annotated[Keep | Remove | Edit | Add, Field(discriminator="do")]
+
+
+class Decision(Record):
+    """A person's reply to a review: what is to be done to its comments, and what is to come then."""
+
+    actions: list[Action] = Field(default_factory=list)
+    then: Literal["ask", "search_again", "accept", "refine"] = "ask"
+    """ask: show the review again; search_again: with another length modifier; refine: mend the answer by the review."""
+    length_modifier: float | None = Field(default=None, allow_inf_nan=False)
+    """For search_again: worth of one more quoted passage, in units of the score; more is thorough, less precise."""
+
+    @model_validator(mode="after")
+    def _has_its_modifier(self) -> Self:
+        if (self.length_modifier is not None) != (self.then == "search_again"):
+            raise ValueError("length_modifier goes with then: search_again, and that with it")
+        return self
+
+
+def read_decision(reply: Any) -> Decision:
+    """A decision as JSON text or as what that stands for; raises pydantic's ValidationError."""
+    return Decision.model_validate_json(reply) if isinstance(reply, str) else Decision.model_validate(reply)
+
+
+def labels_for(comments: Sequence[Comment], labels: Sequence[Label]) -> list[Label]:
+    """The comments of a search, put before a person who had these labels.
+
+    What they have said something of stays, whatever the search found; the rest is replaced.
+    """
+    said = [label for label in labels if label.explicit]
+    shown = {_key(label.before): label for label in labels if label.before and not label.explicit}
+    known = {_key(comment) for label in said for comment in (label.before, label.after) if comment}
+    last = max((label.id for label in labels), default=0)
+    for comment in comments:
+        if _key(comment) not in known:
+            known.add(_key(comment))
+            last += _key(comment) not in shown
+            said.append(shown.get(_key(comment)) or Label(id=last, action="kept", before=comment, after=comment))
+    return sorted(said, key=lambda label: label.id)
+
+
+def _key(comment: Comment) -> tuple[object, ...]:
+    return comment.start, comment.end, comment.quote, comment.text
+
+
+def carry_out(actions: Sequence[Action], labels: Sequence[Label], answer: str) -> list[Label]:
+    """The labels after the actions; raises InputError, which names the action, where one cannot be carried out."""
+    for number, action in enumerate(actions):
+        try:
+            labels = _carry_out(action, labels, answer)
+        except InputError as error:
+            raise InputError(f"actions[{number}] ({action.do}): {error}") from None
+    return list(labels)
+
+
+def _carry_out(action: Action, labels: Sequence[Label], answer: str) -> list[Label]:
+    if isinstance(action, Add):
+        comment = Comment(text=action.text, severity=action.severity, **_place(action.quote, action.start, answer))
+        last = max((label.id for label in labels), default=0)
+        return [*labels, Label(id=last + 1, action="added", after=comment, explicit=True)]
+    label = next((label for label in labels if label.id == action.id), None)
+    if label is None:
+        raise InputError(f"there is no comment {action.id}; there are {[label.id for label in labels]}.")
+    changed = _changed(action, label, answer)
+    return [one for label in labels if (one := changed if label.id == action.id else label)]
+
+
+def _changed(action: Keep | Remove | Edit, label: Label, answer: str) -> Label | None:
+    """The label after an action; None where the person takes back what they had added."""
+    before = label.before
+    if isinstance(action, Edit):
+        after: Comment | None = _edited(label.after or before or Comment(quote="", text=""), action, answer)
+    else:
+        after = None if isinstance(action, Remove) else before or label.after
+    if before is None:
+        return label.model_copy(update={"after": after}) if after else None
+    return Label(id=label.id, action=_name(before, after), before=before, after=after, explicit=True)
+
+
+def _name(before: Comment, after: Comment | None) -> Literal["kept", "removed", "edited"]:
+    if after is None:
+        return "removed"
+    return "kept" if after == before else "edited"
+
+
+def _edited(comment: Comment, edit: Edit, answer: str) -> Comment:
+    changes: dict[str, Any] = {} if edit.quote is None else _place(edit.quote, edit.start, answer)
+    changes |= {} if edit.text is None else {"text": edit.text}
+    changes |= {"severity": edit.severity} if "severity" in edit.model_fields_set else {}
+    edited = comment.model_copy(update=changes)
+    # What a checker knew was of other words.
+    unknown = {} if _key(edited) == _key(comment) else {"source": None, "evidence": None}
+    return edited.model_copy(update=unknown)
+
+
+def _place(quote: str, start: int | None, answer: str) -> dict[str, Any]:
+    """Where a quote stands, with the answer's own words for it."""
+    if start is not None:
+        if not quote.strip() or not answer.startswith(quote, start):
+            raise InputError(f"the quote {_short(quote)} does not stand at offset {start} of the answer.")
+        return {"quote": quote, "start": start, "end": start + len(quote)}
+    if (span := locate(quote, answer)) is None:
+        raise InputError(f"the quote {_short(quote)} does not stand in the answer; quote words that do.")
+    return {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def critique_of(labels: Sequence[Label], chosen: Critique | None) -> Critique | None:
+    """The review as the person left it: the chosen critique itself where that is just what they kept."""
+    comments = [label.after for label in labels if label.after]
+    if chosen is not None and comments == chosen.comments:
+        return chosen
+    return Critique(text=render(comments), comments=comments, selected=True) if comments else None

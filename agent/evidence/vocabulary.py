@@ -1,0 +1,83 @@
+"""The words that change what an equation says, or whether it says anything at all."""
+# ruff: noqa: SIM905 - lists of words are read as words
+
+import re
+
+COUNTING = frozenset(
+    """
+    half halves third thirds fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth
+    tenths quarter quarters twice double triple dozen dozens hundred hundreds pair pairs score squared cubed plus minus
+    times divided multiplied over less remainder left-over square cube root power product sum difference quotient
+    factorial average mean median ratio negative not am pm o'clock ones tens thousands tenths hundredths thousandths
+    one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety
+    """.split()
+)
+"""They say something about the number beside them: "half of 20 + 4" is not 24."""
+
+VERBS = frozenset(
+    """
+    is are was were be becomes has have had having get gets got getting make makes making equal equals cost costs give
+    gives giving total totals so then thus therefore spends earns needs receives leaves leaving
+    """.split()
+)
+"""A number in front of one of them has been told; what follows is another."""
+
+JOINS = frozenset("and or but so while then where".split())
+"""They stand between two equations of one sentence."""
+
+SMALL_MONEY = frozenset("cent penny pennie nickel dime quarter".split())
+
+MEASURES = frozenset(
+    """
+    second minute hour day week month year decade cent penny pennie nickel dime dollar inch inche foot feet yard mile mm
+    cm km meter metre centimeter centimetre millimeter millimetre kilometer kilometre gram kilogram kg mg lb pound ounce
+    oz ton tonne cup pint quart gallon liter litre milliliter millilitre ml teaspoon tablespoon hr min ft degree radian
+    """.split()
+)
+"""Units that are changed into one another; in the singular, as a final s is dropped."""
+
+MEASURED = re.compile(rf"¢|\b(?:{'|'.join(sorted(MEASURES))})s?\b", re.IGNORECASE)
+
+TWO_LETTERS = frozenset(
+    "is so of he to we in at on by or be it if as us my no do up an cm mm km kg mg ml ft lb oz hr pm am".split()
+)
+"""The words of two letters; two others side by side are variables."""
+
+FUNCTIONS = frozenset(
+    """
+    sin cos tan cot sec csc arcsin arccos arctan log ln exp min max gcd lcm mod modulo det dim deg lim sum floor ceil
+    round abs pow pi
+    """.split()
+)
+
+OTHER_NUMBERS = re.compile(
+    r"""\b(?:mod(?:ulo|ular|ulus)?|in\ base|binary|hexadecimal|octal|boolean|xor|bitwise|o['’]clock)\b
+      | \\[pb]?mod\b | ≡ | \\equiv\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A text in which numbers may be others than the usual ones."""
+
+UNTRUE = re.compile(
+    r"""\b(?:false|untrue|incorrect\w*|wrong\w*|contradict\w*|impossible|mistak\w+|errors?|instead\ of|claim\w*
+        |supposed\w*|no\ solutions?)\b
+      | (?:\bnot|\bcannot|n['’]t)\s+(?:be\s+)?(?:true|equal|possible|hold|correct|valid|right|the\ case|satisf|work)
+      | ≠ | \\neq?\b | ✗ | ❌""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""An equation with one of these near it may be quoted as a false one."""
+
+SUPPOSED = re.compile(
+    r"""(?:\b(?:not|never|if|whether|suppose|assum\w+|when|than|without|says?|said|wrote|writes|instead)|n['’]t)
+        \W*(?:\w+\W+)?\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What stands right before an equation that nobody stands by."""
+
+ROUNDING = re.compile(
+    r"\b(?:round\w*|approx\w*|nearest|about|roughly|estimat\w+|almost|nearly)\b|≈|\\approx\b", re.IGNORECASE
+)
+WHOLE = re.compile(
+    r"\b(?:whole|integer|full|complete\w*|remainder|left ?over|at least|at most|floor|ceil\w*)\b|\\[lr](?:ceil|floor)",
+    re.IGNORECASE,
+)
+"""It is about whole things, so that a division may have been rounded to one."""

@@ -1,0 +1,75 @@
+"""Wait for a person's decision on a review. What is shown and what is taken is told in graphs/human_review.py."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+from pydantic import ValidationError
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.decision import Decision, carry_out, critique_of, read_decision
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.nodes.prefill import chosen_of
+from selfcritic.agent.run import Run
+from selfcritic.agent.schemas import Critique, Draft
+from selfcritic.agent.state import State
+
+_SCHEMA = Decision.model_json_schema()
+
+
+async def decide(state: State, runtime: Runtime[Context]) -> State:
+    """Carry a decision out; one that cannot be used changes nothing and is asked for again.
+
+    LangGraph runs this node once to ask and once more with the reply, so nothing here is paid for.
+    """
+    run = Run(state, runtime)
+    reply = interrupt(_shown(run), response_schema=_SCHEMA)
+    try:
+        decision = read_decision(reply)
+        labels = carry_out(decision.actions, state["labels"], run.draft.answer)
+        critique = critique_of(labels, chosen_of(state))
+        if decision.then == "refine" and critique is None:
+            raise InputError("There is no comment left to mend the answer by: add one, or accept.")
+        if decision.then == "search_again" and not run.context.has_critic:
+            raise InputError('There is no critic to search with: the run was given critic="none".')
+    except ValidationError as error:
+        return run.update(decision="ask", problem=_explain(error))
+    except InputError as error:
+        return run.update(decision="ask", problem=f"Nothing was changed: {error}")
+    then = decision.then
+    changes: dict[str, Any] = {"labels": labels, "decision": then, "problem": None}
+    if then == "search_again":
+        changes |= {"length_modifier": decision.length_modifier, "rounds": [reviewed(run.draft, None)]}
+    if then in ("accept", "refine"):
+        changes["critique"] = critique
+    if then == "accept":
+        changes["rounds"] = [reviewed(run.draft, critique)]
+    return run.update(stop="reviewed" if then == "accept" else None, **changes)
+
+
+def reviewed(draft: Draft, critique: Critique | None) -> Draft:
+    """The draft with the person's critique as the selected one, behind those that it was made of; None selects none."""
+    pool = [one.model_copy(update={"selected": one == critique}) for one in draft.critiques]
+    own = [critique] if critique is not None and critique not in draft.critiques else []
+    return draft.model_copy(update={"critiques": pool + own})
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    state, chosen, asked = run.state, chosen_of(run.state), run.state["length_modifier"]
+    return {
+        "question": state["question"],
+        "context": state.get("context", ""),
+        "answer": run.draft.answer,
+        "comments": [label.model_dump(mode="json") for label in state["labels"]],
+        "critique": chosen.model_dump(mode="json", include={"helpfulness", "reward", "unparsed"}) if chosen else None,
+        "length_modifier": run.context.length_modifier if asked is None else asked,
+        "critiques_drawn": len(run.draft.critiques),
+        "invented_share": state["invented_share"],
+        "error": state["problem"],
+    }
+
+
+def _explain(error: ValidationError) -> str:
+    """Where the reply is wrong and how, without what it held."""
+    faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
+    return f"Nothing was changed, for the reply is no decision: {'; '.join(faults[:5])}."

@@ -1,0 +1,52 @@
+"""Force critiques to go on: each one kept is made to quote once more (highlight force sampling, paper 2, 7.1)."""
+
+import asyncio
+from dataclasses import replace
+
+from langgraph.runtime import Runtime
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.nodes.critique import grounded
+from selfcritic.agent.run import Run
+from selfcritic.agent.schemas import Critique
+from selfcritic.agent.state import State
+
+_FENCE = "```"
+
+
+async def force(state: State, runtime: Runtime[Context]) -> State:
+    """Sample n continuations of each beam, all at once; at first the one beam is the empty critique."""
+    run = Run(state, runtime)
+    iteration = iterations(run.draft.critiques)
+    beams = state["beams"] if iteration else [""]
+    sampled = await asyncio.gather(*(_continue(run, beam, index) for index, beam in enumerate(beams)))
+    pool = run.draft.critiques
+    drawn = await grounded(run, [text for texts in sampled for text in texts], run.draft)
+    forced = [critique.model_copy(update={"iteration": iteration}) for critique in drawn]
+    for index, one in enumerate(forced, len(pool)):
+        run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
+    return run.update(
+        rounds=run.with_draft(run.draft.model_copy(update={"critiques": [*pool, *forced]})),
+        **{"cut_short": None} | run.cut_short(),
+    )
+
+
+def iterations(pool: list[Critique]) -> int:
+    """How many iterations of the search a pool holds."""
+    return 1 + max((critique.iteration for critique in pool if critique.iteration is not None), default=-1)
+
+
+async def _continue(run: Run, beam: str, index: int) -> list[str]:
+    """The beam's continuations, whole; none where they cannot be had: the search ends with what it has."""
+    n = run.context.fsbs.n
+    critic = run.sampler("critic")
+    if critic.seed is not None:
+        critic = replace(critic, seed=critic.seed + index * n)  # two equal beams are not to go on alike
+    begun = f"{beam}\n\n" if beam else ""
+    messages, elsewhere = run.ask_for_critiques(run.draft), run.ask_for_critiques(run.draft, beam)
+    try:
+        return await critic.continue_from(messages, begun, n, forced=_FENCE, elsewhere=elsewhere)
+    except SelfcriticError as failure:
+        run.failure = failure
+        return []

@@ -1,0 +1,19 @@
+"""What a reward model reads: a question, an answer and a critique of it, as text."""
+
+from selfcritic import prompts
+from selfcritic.agent.parsing import body
+from selfcritic.agent.schemas import Critique
+
+_ROLE: prompts.Role = "helpfulness"
+
+
+def answer_text(question: str, draft: str) -> str:
+    """The question and the answer, each in a labelled fence: the plain prompt set's serial form (paper 1)."""
+    text = prompts.load("plain").render(_ROLE, context="", question=question, answer=draft, critique="")[-1].text
+    return text[: text.rindex("\n\nCritique:")]
+
+
+def critique_text(critique: Critique) -> str:
+    """The critique, labelled and fenced in the same way."""
+    text = prompts.load("plain").render(_ROLE, context="", question="", answer="", critique=body(critique))[-1].text
+    return text[text.index("\n\nCritique:") :].strip().removesuffix(prompts.CUES[_ROLE]).rstrip()

@@ -1,0 +1,37 @@
+"""A run on a web page as it happens: every event of the loop goes out as a server-sent event.
+
+uvicorn examples.streaming_web:app, then open http://127.0.0.1:8000
+"""
+
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from fastapi.sse import EventSourceResponse
+
+from selfcritic.agent.errors import SelfcriticError
+from selfcritic.graphs import create_self_critique
+
+app, graph = FastAPI(), create_self_critique(model="simulated").compile()
+PAGE = """<!doctype html><title>selfcritic</title><ol id="events"></ol>
+<script>
+  const source = new EventSource("/run" + (location.search || "?question=What is 128 %2B 256?"))
+  source.onmessage = ({data}) => events.appendChild(document.createElement("li")).textContent = data
+  source.onerror = () => source.close()  // the run is over: a browser would ask for another
+</script>"""
+
+
+@app.get("/", response_class=HTMLResponse)
+def page() -> str:
+    """The page; its own query is the question's."""
+    return PAGE
+
+
+@app.get("/run", response_class=EventSourceResponse)
+async def run(question: str) -> AsyncIterator[dict[str, object]]:
+    """Drafts, verdicts, critiques and the choice among them, each when it comes."""
+    try:
+        async for event in graph.astream({"question": question}, stream_mode="custom"):
+            yield event
+    except SelfcriticError as error:
+        yield {"event": "failed", "reason": str(error)}

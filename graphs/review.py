@@ -1,0 +1,65 @@
+"""The critic alone on an answer that is given, as CriticGPT works (McAleese et al. 2024).
+
+    receive → examine → critique → select → report          search="best-of-n"
+    receive → examine → fsbs → report                       search="fsbs"
+    receive → examine → report                              critic="none": what the checkers know, and nothing else
+
+What comes back is the critique chosen, and in `rounds[0]` all that were drawn, so that `rerank` can choose again for
+nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.nodes.critique import critique
+from selfcritic.agent.nodes.examine import examine
+from selfcritic.agent.nodes.receive import receive
+from selfcritic.agent.nodes.report import report
+from selfcritic.agent.nodes.select import select
+from selfcritic.agent.state import ReviewInput, ReviewOutput, State
+from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
+from selfcritic.graphs.fsbs import create_fsbs
+
+
+def create_review(
+    *, nodes: Mapping[str, Node] | None = None, **options: Any
+) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
+    """The graph, to be compiled by the caller; keywords are the fields of `Context`.
+
+    `nodes` are functions that take the place of its own, by name.
+
+    A review always chooses the best critique there is, as CriticGPT does; `helpful_above` (0 here by default) makes it
+    come back with none rather than with one whose P(helpful) is lower.
+    """
+    options = {"helpful_above": 0.0, **options}
+    defaults = Context(**options)
+    builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput)
+    add_nodes(
+        builder, defaults, nodes,
+        receive=receive, examine=examine, critique=critique, select=select, report=report,
+    )  # fmt: skip
+    builder.add_node("fsbs", create_fsbs(**options).compile())
+
+    def after_examine(state: State) -> str:
+        context = options_of_the_run(defaults)
+        if state["stop_reason"] is not None or not context.has_critic:
+            return "report"
+        return "fsbs" if context.search == "fsbs" else "critique"
+
+    def after_critique(state: State) -> str:
+        return "select" if state["stop_reason"] is None else "report"
+
+    builder.add_edge(START, "receive")
+    builder.add_edge("receive", "examine")
+    builder.add_conditional_edges("examine", on_the_spot(after_examine), ["critique", "fsbs", "report"])
+    builder.add_conditional_edges("critique", on_the_spot(after_critique), ["select", "report"])
+    builder.add_edge("select", "report")
+    builder.add_edge("fsbs", "report")
+    builder.add_edge("report", END)
+    return builder
+
+
+graph = create_review().compile(name="review")

@@ -1,0 +1,97 @@
+"""No node blocks the event loop, by the measure of LangGraph's dev server and beyond it: files may not be read either.
+
+What is asked is new each time (a prompt folder, a script), so that nothing is found read already.
+"""
+
+import asyncio
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+
+from selfcritic.agent.context import Context
+from selfcritic.agent.evidence.named import CHECKERS
+from selfcritic.agent.schemas import Budget
+from selfcritic.agent.state import Input, Output, State
+from selfcritic.graphs.both_ways import both_ways
+
+GRAPHS = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
+QUESTION = {"question": "What is 128 + 256?"}
+CRITIQUE = "```\n374\n```\nThe tens digit should be 8."
+SCRIPT = {
+    "generate": ["374"],
+    "classify": [0.9, 0.1],
+    "critique": [CRITIQUE],
+    "helpfulness": [0.9],
+    "refine": ["384"],
+}
+
+
+@pytest.fixture(autouse=True)
+def complaints() -> Iterator[BlockBuster]:
+    with blockbuster_ctx(["selfcritic.agent", "selfcritic.graphs", "selfcritic.prompts"]) as guard:
+        yield guard
+
+
+def run(
+    name: str, tmp_path: Path, question: str = QUESTION["question"], answer: str = "374", **options: Any
+) -> dict[str, Any]:
+    """Run a graph of langgraph.json, on a thread as Studio does."""
+    (tmp_path / "prompts").mkdir()
+    module, _, attribute = GRAPHS[name].partition(":")
+    graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
+    context = Context(prompt_folder=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
+    thread = {"configurable": {"thread_id": "1"}}
+    asyncio.run(graph.ainvoke({"question": question, "answer": answer}, thread, context=context))
+    return dict(graph.get_state(thread).values)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_run_never_blocks(name: str, tmp_path: Path):
+    out = run(name, tmp_path, model="simulated?slip=1&miss=0&seed=5")
+    assert out["stop_reason"] != "model_error"
+    assert out["usage"].calls
+
+
+@pytest.mark.parametrize("search", ["best-of-n", "fsbs"])
+def test_checkers_and_scorers_never_block(search: str, tmp_path: Path):
+    (tmp_path / "reward").mkdir()
+    scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
+    scorer |= {"served:http://127.0.0.1:9/score": 1.0}  # where nothing listens
+    options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
+    out = run("review", tmp_path, model="simulated?slip=1&miss=0&seed=5", **options)
+    assert out["stop_reason"] == "model_error"
+    assert "no reward model" in out["error"] or "The scorer at" in out["error"]
+
+
+def test_a_script_is_read_without_blocking(tmp_path: Path):
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", critiques=1)
+    assert [draft.answer for draft in out["rounds"]] == ["374", "384"]
+
+
+def test_a_node_that_blocks_is_found(tmp_path: Path):
+    async def blocks(state: State, runtime) -> State:
+        (tmp_path / "draft.txt").write_text("384")
+        return {"answer": (tmp_path / "draft.txt").read_text()}
+
+    builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
+    builder.add_node("blocks", both_ways(blocks, Context()))
+    builder.add_edge(START, "blocks")
+    with pytest.raises(BlockingError):
+        asyncio.run(builder.compile().ainvoke(QUESTION))
+
+
+def test_checkers_work_without_blocking(tmp_path: Path):
+    code = {
+        "question": "Write a Python function f(xs). Return the sum plus 2.",
+        "answer": "def f(xs):\n    return sum(ys",
+    }
+    out = run("review", tmp_path, model="simulated?seed=5", kind="code", checkers=list(CHECKERS), **code)
+    assert "syntax" in {finding.source for finding in out["rounds"][0].findings}

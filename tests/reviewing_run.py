@@ -1,0 +1,55 @@
+"""Human reviews that are killed: as crashing_run.py, with a person who replies by what they are shown."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import crashing_run
+from crashing_run import LoggedModel
+from langgraph.types import Command
+from pydantic import TypeAdapter
+
+from selfcritic.agent.state import HumanReviewOutput
+from selfcritic.graphs import create_human_review
+from selfcritic.graphs.checkpoints import open_checkpointer
+
+GIVEN: Any = {"question": "How far is the moon?", "answer": "round 0, handed in"}
+
+
+def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
+    """First another search, then a comment and a mistake, then a mend: told from what is shown alone."""
+    if shown["length_modifier"] == 0.0:
+        return {"actions": [{"do": "edit", "id": 1, "text": "Not so."}], "then": "search_again", "length_modifier": 1.0}
+    added = [label for label in shown["comments"] if label["action"] == "added"]
+    if not added:
+        return {"actions": [{"do": "add", "quote": "handed", "text": "By whom?"}]}
+    return {"then": "refine"} if shown["error"] else {"actions": [{"do": "remove", "id": 99}], "then": "refine"}
+
+
+def work(job: dict[str, Any]) -> None:
+    """Review to the end, or on to it, and write the result down."""
+    output = asyncio.run(_review(job, LoggedModel(log=Path(job["log"]), replies=job["replies"])))
+    Path(job["out"]).write_text(json.dumps(TypeAdapter(HumanReviewOutput).dump_python(output, mode="json")))
+
+
+async def _review(job: dict[str, Any], model: LoggedModel) -> Any:
+    async with open_checkpointer(job["where"]) as saver:
+        graph = create_human_review(model=model, critiques=8, seed=7).compile(checkpointer=saver)
+        thread: Any = {"configurable": {"thread_id": job["thread"]}}
+        while True:
+            state = await graph.aget_state(thread)
+            given: Any = None if state.values else GIVEN
+            if state.interrupts:
+                model.note("decide", "reply")
+                given = Command(resume=reply_to(state.interrupts[0].value))
+            elif state.values.get("stop_reason"):
+                return {name: state.values[name] for name in HumanReviewOutput.__annotations__ if name in state.values}
+            await graph.ainvoke(given, thread, durability="sync")
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        sys.stdout.write(crashing_run.run(json.loads(line), work) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,57 @@
+"""The hooks that are offered to pre-commit: their form, and that what they run takes the files they are given."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from selfcritic.graphs.cli import app
+
+LISTED = yaml.safe_load((Path(__file__).parents[1] / ".pre-commit-hooks.yaml").read_text())
+HOOKS = {hook["id"]: hook for hook in LISTED}
+CLEAN = "def double(x):\n    return 2 * x\n"
+
+
+def run(hook: str, *files: str, **environment: str):
+    program, *arguments = shlex.split(HOOKS[hook]["entry"])
+    assert program == "selfcritic"
+    return CliRunner().invoke(app, [*arguments, *files], env=environment)
+
+
+def test_every_hook_says_what_pre_commit_needs():
+    assert set(HOOKS) == {"selfcritic", "selfcritic-critic"}
+    for hook in HOOKS.values():
+        assert set(hook) == {"id", "name", "description", "entry", "language", "types_or", "require_serial"}
+        assert (hook["language"], hook["require_serial"]) == ("python", True)
+        assert set(hook["types_or"]) <= {"python", "markdown"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("good.py", CLEAN, 0),
+        ("__init__.py", "", 0),
+        ("bad.py", "def double(x):\n    return 2 * y\n", 1),
+        ("worse.py", "def double(x:\n", 1),
+        ("good.md", "So 2 + 2 = 4.\n", 0),
+        ("bad.md", "So 12 × 12 = 145, as is known.\n", 1),
+    ],
+)
+def test_the_hook_fails_for_what_checkers_know(tmp_path: Path, name: str, text: str, code: int):
+    (tmp_path / "other.py").write_text(CLEAN)
+    (tmp_path / name).write_text(text)
+    done = run("selfcritic", str(tmp_path / "other.py"), str(tmp_path / name))
+    assert done.exit_code == code, done.output
+
+
+def test_the_critics_hook_asks_the_model_that_the_environment_names(tmp_path: Path):
+    script = tmp_path / "script.json"
+    critique = "```\n2 * x\n```\n[high] Overflows."
+    script.write_text(json.dumps({"critique": [critique] * 8, "helpfulness": [0.9]}))
+    (tmp_path / "good.py").write_text(CLEAN)
+    done = run("selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}")
+    assert done.exit_code == 1
+    assert "╰ high critic: Overflows." in done.stdout
