@@ -6,6 +6,7 @@ from selfcritic.graphs.commands.batch import batch
 from selfcritic.graphs.commands.models import models
 from selfcritic.graphs.commands.review import review
 from selfcritic.graphs.commands.run import run
+from selfcritic.graphs.commands.train import train
 
 app = typer.Typer(
     help="Language models that find the flaws in their own answers and mend them.",
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 for command in (run, review, batch, models):
     app.command()(command)
+app.add_typer(train, name="train")
 
 
 def main() -> None:

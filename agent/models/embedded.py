@@ -49,7 +49,7 @@ class EmbeddedModel(OfflineModel):
                 "For any other question name another model: --model on the command line, model= in Python."
             )
         told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}
-        return load("plain").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
+        return load("embedded").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
 
     @property
     def _llm_type(self) -> str:

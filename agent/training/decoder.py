@@ -30,7 +30,7 @@ class Shape:
         return cls(-(-vocabulary // 8) * 8, width, layers, heads, inner)
 
 
-SHAPES = {"test": (16, 2, 2, 32), "small": (64, 2, 2, 192), "medium": (128, 4, 4, 352), "large": (256, 6, 8, 704)}
+SHAPES = {"test": (16, 2, 2, 32), "small": (64, 2, 2, 192), "medium": (128, 5, 4, 352), "large": (256, 6, 8, 704)}
 """Width, layers, heads and inner width by name."""
 
 
@@ -47,15 +47,15 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(shape.width, 2 * shape.inner, bias=False)
         self.down = nn.Linear(shape.inner, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], sees: Tensor | None) -> Tensor:
         """Hidden states (batch, length, width) one layer on."""
         batch, length, width = x.shape
         parts = self.query_key_value(self.before_attention(x)).view(batch, length, 3, self.heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        turned = functional.scaled_dot_product_attention(
-            _rotate(query, cosine, sine), _rotate(key, cosine, sine), value, is_causal=True
+        found = functional.scaled_dot_product_attention(
+            _rotate(query, *turn), _rotate(key, *turn), value, attn_mask=sees, is_causal=sees is None
         )
-        x = x + self.attended(turned.transpose(1, 2).reshape(batch, length, width))
+        x = x + self.attended(found.transpose(1, 2).reshape(batch, length, width))
         gate, up = self.gate_up(self.before_feeding(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * up)
 
@@ -74,19 +74,24 @@ class Decoder(nn.Module):
                 deep = name.endswith(("attended.weight", "down.weight"))
                 nn.init.normal_(parameter, std=0.02 / ((2 * shape.layers) ** 0.5 if deep else 1))
 
-    def forward(self, ids: Tensor, wanted: Tensor | None = None) -> Tensor:
-        """Logits of the next token, (batch, length, vocabulary); of the wanted places only, (places, vocabulary)."""
+    def forward(self, ids: Tensor, depths: Tensor | None = None, sees: Tensor | None = None) -> Tensor:
+        """Hidden states (batch, length, width) of ids, by place in a text (depths) and by what each token may see."""
         x = self.embedding(ids)
-        cosine, sine = _angles(ids.shape[1], self.shape.width // self.shape.heads)
+        depths = torch.arange(ids.shape[1])[None] if depths is None else depths
+        turn = _angles(depths, self.shape.width // self.shape.heads)
         for block in self.blocks:
-            x = block(x, cosine, sine)
-        hidden = self.norm(x if wanted is None else x[wanted])
+            x = block(x, turn, sees)
+        hidden: Tensor = self.norm(x)
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """What comes next, (…, vocabulary), after hidden states (…, width)."""
         return functional.linear(hidden, self.embedding.weight)
 
 
-def _angles(length: int, size: int) -> tuple[Tensor, Tensor]:
+def _angles(depths: Tensor, size: int) -> tuple[Tensor, Tensor]:
     rates = 1.0 / 10000 ** (torch.arange(0, size, 2, dtype=torch.float32) / size)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), rates).repeat(1, 2)
+    angles = (depths[..., None] * rates).repeat(1, 1, 2)[:, None]
     return angles.cos(), angles.sin()
 
 

@@ -18,11 +18,13 @@ TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphab
 """The families that can be trained, by name: those where checking is easier than making."""
 
 SIZES: Mapping[str, Sequence[int]] = {
-    "alphabetize": range(4, 21),
+    "alphabetize": range(3, 15),
     "addition": range(2, 8),
     "three_sat": range(3, 7),
 }
 """The sizes of task that are trained on; the report asks for the same ones."""
+
+_CRITIQUES = 4  # of a draft, at most, one for each of its flaws
 
 _PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
 _SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or")
@@ -58,7 +60,7 @@ def words_of(family: str) -> tuple[str, ...]:
 
 def ask(role: Role, question: str, **data: str) -> str:
     """A role's prompt in plain words, as one text."""
-    return load("plain").render(role, "question", context="", question=question, **data)[-1].text
+    return load("embedded").render(role, "question", context="", question=question, **data)[-1].text
 
 
 def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Task:
@@ -70,7 +72,7 @@ def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Ta
 def slipped(task: Task, rng: random.Random) -> Judged:
     """The solution with none to three slips in it."""
     answer = task.solution()
-    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
         answer = task.slip(answer, rng).answer if task.is_right(answer) else _once_more(task, answer, rng)
     return Judged.of(task, answer)
 
@@ -85,20 +87,20 @@ def draft_document(task: Task) -> Document:
     return Document(ask("generate", task.question), task.solution())
 
 
-def documents_about(draft: Judged, rng: random.Random) -> Iterator[Document]:
-    """What can be learnt of a draft: the verdict on it and, where it has flaws, a critique and what it leads to."""
-    question, answer = draft.task.question, draft.answer
+def documents_about(draft: Judged, critiques: Sequence[str], rng: random.Random) -> Iterator[Document]:
+    """What can be learnt of a draft: the verdict on it, on critiques of it, what to say of its flaws and what follows."""
+    question, answer, task = draft.task.question, draft.answer, draft.task
     yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
+    told = rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))
+    said = [render([flaw]) for flaw in told]
+    yield from (Document(ask("critique", question, answer=answer), one.rstrip("\n")) for one in said)
+    untrue = [render([task.invent(answer, rng)]) for _ in range(1 if critiques else 2)]
+    yield from verdicts(draft, [*said[:2], *untrue, *critiques])
     if not draft.flaws:
         return
-    flaw = rng.choice(draft.flaws)
-    said = render([flaw])
-    yield Document(ask("critique", question, answer=answer), said.rstrip("\n"))
-    yield from verdicts(draft, [said, render([draft.task.invent(answer, rng)])])
-    mended = draft.task.mend(answer, flaw)
-    if mended.strip():
-        yield Document(ask("refine", question, answer=answer, critique=said), mended)
-    yield Document(ask("refine_directly", question, answer=answer), draft.task.solution())
+    yield Document(ask("refine_directly", question, answer=answer), task.solution())
+    if (mended := task.mend(answer, told[0])).strip():
+        yield Document(ask("refine", question, answer=answer, critique=said[0]), mended)
 
 
 def verdicts(draft: Judged, critiques: Sequence[str]) -> Iterator[Document]:
@@ -116,17 +118,26 @@ def is_helpful(draft: Judged, text: str) -> bool:
     return bool(valid) and all(valid) and not critique.invented
 
 
-def copying(family: str, rng: random.Random) -> Document:
+def copying(family: str, rng: random.Random) -> list[Document]:
     """The warm-up: a list, to be said again from a word on that is named; quoting is learnt by it."""
-    items = rng.sample(words_of(family) or tuple("0123456789"), rng.randint(3, 9))
-    at = rng.randrange(len(items))
-    joint = ", " if words_of(family) else ""
-    return Document(f"{joint.join(items)}\n{items[at]}\n", joint.join(items[at:]))
+    known = words_of(family) or tuple("0123456789")
+    items = [rng.choice(known) for _ in range(rng.randint(3, 12))] if len(known) < 12 else rng.sample(known, rng.randint(3, 12))
+    between, joint = rng.choice((", ", " ", "\n")), ", " if words_of(family) else ""
+    starts = rng.sample(range(len(items)), 3)
+    return [Document(f"{between.join(items)}\n{items[at]}\n", joint.join(items[at:])) for at in starts]
 
 
-def slip_documents(family: str, rng: random.Random, largest: int | None = None) -> Iterator[Document]:
-    """Without end, the documents of fresh tasks with slips."""
-    while True:
-        task = draw_task(family, rng, largest)
-        yield draft_document(task)
-        yield from documents_about(slipped(task, rng), rng)
+def mending(task: Task, rng: random.Random) -> list[Document]:
+    """The second warm-up: comments, true or not, that are followed in a list of no order at all."""
+    jumbled = task.shuffled(rng)
+    comments = [task.invent(jumbled, rng) for _ in range(3)] + [flaw.comment for flaw in task.flaws(jumbled)[:3]]
+    said = {render([comment]): task.mend(jumbled, comment) for comment in comments}
+    return [Document(ask("refine", task.question, answer=jumbled, critique=text), mended) for text, mended in said.items() if mended.strip()]
+
+
+def slip_documents(task: Task, rng: random.Random) -> list[Document]:
+    """The documents of a task: its solution, a draft with slips, and the solution as a draft half as often."""
+    drafts = [slipped(task, rng)]
+    if rng.random() < 0.5:
+        drafts.append(Judged.of(task, task.solution()))
+    return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, [], rng))]

@@ -18,15 +18,13 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.engine import Engine
 from selfcritic.agent.models.tokens import END, PAD, REPLY, Tokens
 from selfcritic.agent.training.decoder import Decoder, Shape, export
-from selfcritic.agent.training.documents import SIZES, Document, copying, slip_documents, words_of
+from selfcritic.agent.training.documents import SIZES, Document, copying, draw_task, mending, slip_documents, words_of
 from selfcritic.agent.training.own import own_documents
+from selfcritic.agent.training.trees import Batch, Tree, batches
 
-_LONGEST = 480  # tokens of a document
-_COPYING, _GROWING, _SLIPS = 0.03, 0.25, 0.5
+_LONGEST = 800  # tokens of a tree
+_COPYING, _MENDING, _GROWING, _SLIPS = 0.08, 0.2, 0.7, 0.8
 """Shares of the budget at which copying ends, tasks have grown to their full size, and own drafts come in."""
-
-Example = tuple[list[int], int]
-"""Ids, and where the reply begins in them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Plan:
     tokens: int = 40_000_000
     seed: int = 0
     rate: float = 2e-3
-    batch: int = 4096
+    batch: int = 1024
     """Tokens a step, padding included."""
     own_tasks: int = 200
     """Fresh tasks that the model drafts for one round."""
@@ -53,7 +51,7 @@ def train(plan: Plan, folder: Path, minutes: float | None = None, tell: Callable
     seen_at_start, losses = run.seen, []
     while run.seen < plan.tokens and (minutes is None or time.monotonic() - start < 60 * minutes):
         losses.append(run.step())
-        if time.monotonic() - saved > 60:
+        if time.monotonic() - saved > 30:
             saved = time.monotonic()
             run.save()
             rate = (run.seen - seen_at_start) / (saved - start)
@@ -72,25 +70,28 @@ class Run:
         torch.manual_seed(plan.seed)
         self.tokens = _vocabulary(plan.family)
         self.decoder = Decoder(Shape.named(plan.size, len(self.tokens.names)))
-        self.optimiser = torch.optim.AdamW(self.decoder.parameters(), plan.rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.optimisers = _optimisers(self.decoder, plan.rate)
         self.batches = self._batches()
 
     @property
     def stage(self) -> str:
         """What is learnt from now."""
         share = self.seen / self.plan.tokens
-        return "copying" if share < _COPYING else "slips" if share < _SLIPS else "own drafts"
+        return "copying" if share < _COPYING else "mending" if share < _MENDING else "slips" if share < _SLIPS else "own drafts"
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss of a reply's token."""
-        ids, wanted, targets = next(self.batches)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
-        loss = functional.cross_entropy(self.decoder(ids, wanted), targets)
-        self.optimiser.zero_grad()
+        batch = next(self.batches)
+        hidden = self.decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
+        losses = functional.cross_entropy(self.decoder.logits(hidden), batch.targets, reduction="none")
+        loss = (losses * batch.weights).sum() / batch.weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self._rate()
+            optimiser.step()
+            optimiser.zero_grad()
         self.steps += 1
         return float(loss.detach())
 
@@ -101,7 +102,7 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        state = {"decoder": self.decoder.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"decoder": self.decoder.state_dict(), "optimisers": [one.state_dict() for one in self.optimisers]}
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.save({**state, "seen": self.seen, "steps": self.steps}, self.folder / "checkpoint.new")
         (self.folder / "plan.json").write_text(json.dumps(asdict(self.plan)), "utf-8")
@@ -115,7 +116,8 @@ class Run:
             raise InputError(f"'{self.folder}' holds the training of another plan ({told}): name another folder.")
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
         self.decoder.load_state_dict(state["decoder"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, told in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(told)
         self.seen, self.steps = state["seen"], state["steps"]
 
     def export(self, quantization: str | None = None) -> Path:
@@ -124,60 +126,51 @@ class Run:
         export(self.decoder, self.tokens, [self.plan.family], target, quantization)
         return target
 
-    def _documents(self) -> Iterator[Document]:
-        """The documents of the stage; a seed of its own for each start, so that a resumed run sees fresh ones."""
+    def _groups(self) -> Iterator[list[Document]]:
+        """The documents of one task after another; a seed of its own for each start, so that a resumed run sees fresh ones."""
         rng = random.Random(f"training {self.plan.seed} {self.seen}")
         sizes = SIZES[self.plan.family]
         while self.stage == "copying":
             yield copying(self.plan.family, rng)
+        while self.stage == "mending":
+            yield mending(draw_task(self.plan.family, rng, 9), rng)
         while True:
-            grown = min(self.seen / self.plan.tokens / _GROWING, 1.0)
-            largest = round(sizes[0] + grown * (sizes[-1] - sizes[0]))
-            yield from itertools.islice(slip_documents(self.plan.family, rng, largest), 1000)
+            grown = min((self.seen / self.plan.tokens - _MENDING) / (_GROWING - _MENDING), 1.0)
+            largest = round(sizes[0] + 2 + grown * (sizes[-1] - sizes[0] - 2))
             if self.stage == "own drafts":
                 yield from own_documents(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
+            else:
+                yield slip_documents(draw_task(self.plan.family, rng, largest), rng)
 
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Batches of documents of like length: (batch, length) ids, a mask of wanted places, and what follows them."""
-        documents = None
+    def _batches(self) -> Iterator[Batch]:
+        groups = self._groups()
         while True:
-            documents = documents or self._documents()
-            found = [self._example(document) for document in itertools.islice(documents, 1000)]
-            kept = sorted((one for one in found if len(one[0]) <= _LONGEST), key=lambda one: len(one[0]))
-            batches = list(_cut(kept, self.plan.batch))
-            random.Random(self.seen).shuffle(batches)
-            for batch in batches:
-                self.seen += sum(len(ids) for ids, _ in batch)
-                yield _tensors(batch, self.tokens.ids[PAD])
+            trees = [Tree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
+            found = list(batches((tree for tree in trees if len(tree.ids) <= _LONGEST), self.plan.batch, self.tokens.ids[PAD]))
+            random.Random(self.seen).shuffle(found)
+            for batch in found:
+                self.seen += batch.ids.numel()
+                yield batch
 
-    def _example(self, document: Document) -> Example:
+    def _example(self, document: Document) -> tuple[list[int], int]:
         prompt = self.tokens.encode(document.prompt)
         said = [*prompt, REPLY, *self.tokens.encode(document.reply), END]
         return [self.tokens.ids[token] for token in said], len(prompt) + 1
 
 
-def _cut(examples: list[Example], most: int) -> Iterator[list[Example]]:
-    batch: list[Example] = []
-    for example in examples:
-        if batch and (len(batch) + 1) * len(example[0]) > most:
-            yield batch
-            batch = []
-        batch.append(example)
-    if batch:
-        yield batch
-
-
-def _tensors(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    longest = max(len(ids) for ids, _ in batch)
-    ids = torch.tensor([[*ids, *[pad] * (longest - len(ids))] for ids, _ in batch])
-    places = torch.arange(longest - 1)
-    starts, ends = (torch.tensor(found)[:, None] for found in ([at for _, at in batch], [len(i) for i, _ in batch]))
-    wanted = (places >= starts - 1) & (places < ends - 1)
-    return ids[:, :-1], wanted, ids[:, 1:][wanted]
+def _optimisers(decoder: Decoder, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
+    inner = {name: one for name, one in decoder.blocks.named_parameters() if one.dim() == 2}
+    rest = [one for name, one in decoder.named_parameters() if name.removeprefix("blocks.") not in inner]
+    return [
+        torch.optim.Muon(inner.values(), rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
 def _vocabulary(family: str) -> Tokens:
-    """The family's words, and the phrases that stand in 1% of 3000 documents at least; the same on every run."""
-    documents = itertools.islice(slip_documents(family, random.Random("vocabulary")), 3000)
+    """The family's words, and the phrases that stand in 30 documents of 400 tasks at least; the same on every run."""
+    rng = random.Random("vocabulary")
+    documents = [document for _ in range(400) for document in slip_documents(draw_task(family, rng), rng)]
     texts = (text for document in documents for text in (document.prompt, document.reply))
     return Tokens.learn(texts, (*words_of(family), "Yes", "No"), at_least=30)

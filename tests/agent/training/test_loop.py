@@ -35,7 +35,8 @@ def test_ctranslate2_computes_what_torch_computes(folder: Path):
     assert run.seen >= PLAN.tokens
     engine = Engine(folder / "float32")
     tokens = [*engine.tokens.encode(ASKED), REPLY]
-    ours = run.decoder(torch.tensor([[engine.tokens.ids[token] for token in tokens]])).detach().numpy()
+    hidden = run.decoder(torch.tensor([[engine.tokens.ids[token] for token in tokens]]))
+    ours = run.decoder.logits(hidden).detach().numpy()
     theirs = numpy.array(engine._generator(0).forward_batch([tokens]))
     assert numpy.allclose(ours, theirs, atol=1e-3)
 

@@ -1,0 +1,248 @@
+"""Whether an embedded model really criticises itself: its bar, on held-out tasks and its own drafts.
+
+    python -m examples.benchmarks.embedded FOLDER... [--count 500] [--seed "held-out 1"]     (make embedded-report)
+
+A folder is one exported model, as `selfcritic train embedded` makes them. Everything is sampled at temperature 1. A
+call is one reply of the model: a draft, a critique or a verdict. The arms that end in an answer, up to four rounds:
+
+- loop: 8 critiques a draft, refined by the most helpful one, accepted once the model itself finds no flaw;
+- direct: the same without critiques (direct refinement);
+- resampled: the same with a new draft in the place of a refinement;
+- best of n: as many drafts, each with a verdict, as the loop took calls on that task; the least critiqueable one.
+
+On flawed first drafts alone: what a refinement comes to by the model's own best critique, by an untrue one and by the
+oracle's, with direct refinement and a new draft beside. Figures on inserted flaws stand apart: they flatter.
+Shares have Wilson's interval; means, areas and differences task by task a bootstrap's over tasks; all of 95%.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy import stats  # type: ignore[import-untyped]
+
+from examples.benchmarks.critics import mean, share
+from selfcritic.agent.data.families import Task
+from selfcritic.agent.models.embedded import EmbeddedModel
+from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.parsing import body, ground, render
+from selfcritic.agent.schemas import Draft
+from selfcritic.agent.training.documents import SIZES, TRAINED, Judged, ask, is_helpful, slipped
+from selfcritic.graphs import create_self_critique
+
+CRITIQUES, ROUNDS, DRAFTS = 8, 4, 48
+"""Critiques of a draft, refinements at most, and drafts drawn of a task for the arms that only draw."""
+
+
+def main(
+    folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
+    count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
+    seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 1",
+) -> None:
+    """Print the tables of each model."""
+    console = Console(highlight=False, width=120)
+    for folder in folders:
+        engine = Engine(folder)
+        for family in engine.families:
+            trial = Trial(engine, family, count, f"{seed} {family}")
+            for table in (trial.judging(), trial.critiques(), trial.arms(), trial.refinements(), trial.by_size()):
+                table.title = f"{folder.parent.name}, {family}: {table.title}"
+                table.title_justify = "left"
+                console.print(table)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an arm ended on one task."""
+
+    right: bool
+    calls: int
+
+
+class Trial:
+    """One model on one family: what it drew, and the tables of it."""
+
+    def __init__(self, engine: Engine, family: str, count: int, seed: str) -> None:
+        self.engine, self.rng = engine, random.Random(seed)
+        self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
+        self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
+        self.slips = [slipped(task, self.rng) for task in self.tasks]
+        looped, direct = (asyncio.run(self._looped(refinement)) for refinement in ("conditional", "direct"))
+        self.first = [Judged.of(task, rounds[0].answer) for task, (rounds, _) in zip(self.tasks, looped, strict=True)]
+        self.doubts = [rounds[0].p_critiqueable or 0.0 for rounds, _ in looped]
+        self.flawed = [draft for draft in self.first if draft.flaws]
+        self.ended = {"first draft": [Ended(not draft.flaws, 1) for draft in self.first]}
+        self.ended |= {"loop": self._ended(looped), "direct": self._ended(direct)}
+        self._draw()
+
+    async def _looped(self, refinement: str) -> list[tuple[list[Draft], str]]:
+        """The rounds and the answer on each task; the same seed draws the same first draft in both."""
+        found = []
+        for seed, task in enumerate(track(self.tasks, description=refinement, transient=True)):
+            graph = create_self_critique(
+                model=EmbeddedModel(folder=self.engine.folder),
+                critiques=CRITIQUES,
+                max_rounds=ROUNDS,
+                patience=ROUNDS,
+                helpful_above=0.0,
+                refinement=refinement,
+                seed=seed,
+            ).compile()
+            told = await graph.ainvoke({"question": task.question})
+            found.append((told["rounds"], told["answer"]))
+        return found
+
+    def _ended(self, ran: Sequence[tuple[list[Draft], str]]) -> list[Ended]:
+        spent = [sum(2 + len(one.critiques) + _distinct(one) for one in rounds) for rounds, _ in ran]
+        return [
+            Ended(task.is_right(answer), calls)
+            for task, (_, answer), calls in zip(self.tasks, ran, spent, strict=True)
+        ]
+
+    def _draw(self) -> None:
+        """The arms that only draw drafts, from one pool a task."""
+        prompts = [ask("generate", task.question) for task in self.tasks]
+        resampled, best = [], []
+        for task, pool, looped in zip(
+            self.tasks, self.engine.complete(prompts, DRAFTS, 1), self.ended["loop"], strict=True
+        ):
+            texts = [reply.text for reply in pool]
+            doubts = self._doubts([(task, text) for text in texts])
+            accepted = [at for at in range(ROUNDS + 1) if doubts[at] < 0.5][:1]
+            drawn = accepted[0] + 1 if accepted else ROUNDS + 1
+            resampled.append(Ended(task.is_right(texts[_least(doubts[:drawn])]), 2 * drawn))
+            n = min(max(looped.calls // 2, 1), DRAFTS)
+            best.append(Ended(task.is_right(texts[_least(doubts[:n])]), 2 * n))
+        self.ended |= {"resampled": resampled, "best of n": best}
+
+    def _doubts(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:
+        """P(critiqueable) of answers."""
+        prompts = [ask("classify", task.question, answer=answer) for task, answer in drafts]
+        return [reply.p_yes for [reply] in self.engine.complete(prompts, seed=2)]
+
+    def judging(self) -> Table:
+        """Critiqueability, on own drafts and, apart, on inserted flaws."""
+        table = Table("drafts", "flawed", "right", "AUC", "accuracy at 0.5", title="critiqueability")
+        flaws = [bool(draft.flaws) for draft in self.first]
+        table.add_row("own", *_judged(self.doubts, flaws))
+        drafts = [*((one.task, one.answer) for one in self.slips), *((task, task.solution()) for task in self.tasks)]
+        table.add_row("inserted", *_judged(self._doubts(drafts), [True] * len(self.slips) + [False] * len(self.tasks)))
+        return table
+
+    def critiques(self) -> Table:
+        """Forced critiques of flawed own drafts, one sample and the best of 8."""
+        table = Table("flawed drafts", "one is valid", "best of 8", "gain", "one of 8 at least", title="critiques")
+        pools = self._pools()
+        valid = [[is_helpful(draft, text) for text, _ in pool] for draft, pool in zip(self.flawed, pools, strict=True)]
+        ones = [sum(hits) / len(hits) for hits in valid]
+        best = [float(hits[_best(pool)]) for hits, pool in zip(valid, pools, strict=True)]
+        gains = [high - low for high, low in zip(best, ones, strict=True)]
+        table.add_row(
+            str(len(valid)), mean(ones, "{:.1%}"), share([hit > 0 for hit in best]), mean(gains, "{:+.1%}"),
+            share([any(hits) for hits in valid]),
+        )  # fmt: skip
+        return table
+
+    def _pools(self) -> list[list[tuple[str, float]]]:
+        """Eight critiques of each flawed draft, with P(helpful)."""
+        prompts = [ask("critique", draft.task.question, answer=draft.answer) for draft in self.flawed]
+        pools = []
+        for draft, replies in zip(self.flawed, self.engine.complete(prompts, CRITIQUES, 3), strict=True):
+            texts = [reply.text for reply in replies]
+            asked = [self._about(draft, "helpfulness", text) for text in texts]
+            found = [reply.p_yes for [reply] in self.engine.complete(asked, seed=4)]
+            pools.append(list(zip(texts, found, strict=True)))
+        return pools
+
+    def _about(self, draft: Judged, role: str, critique: str) -> str:
+        said = body(ground(critique, draft.answer))
+        return ask(role, draft.task.question, answer=draft.answer, critique=said)
+
+    def arms(self) -> Table:
+        """How often each arm is right, and by how much the loop is ahead."""
+        table = Table("", "right", "calls a task", "loop is ahead by", title="the loop and its rivals")
+        loop = [float(one.right) for one in self.ended["loop"]]
+        for name, ended in self.ended.items():
+            ahead = [own - one.right for own, one in zip(loop, ended, strict=True)]
+            calls = f"{np.mean([one.calls for one in ended]):.1f}"
+            table.add_row(name, share([one.right for one in ended]), calls, "" if name == "loop" else mean(ahead, "{:+.1%}"))
+        return table
+
+    def refinements(self) -> Table:
+        """What becomes of a flawed own draft."""
+        table = Table("refined by", "right", "fewer flaws", title="flawed first drafts, refined once")
+        pools = self._pools()
+        own = [pool[_best(pool)][0] for pool in pools]
+        untrue = [render([draft.task.invent(draft.answer, self.rng)]) for draft in self.flawed]
+        oracle = [render([self.rng.choice(draft.flaws)]) for draft in self.flawed]
+        for name, texts in (("its own best critique", own), ("an untrue critique", untrue), ("the oracle's", oracle)):
+            prompts = [self._about(draft, "refine", text) for draft, text in zip(self.flawed, texts, strict=True)]
+            table.add_row(name, *self._refined(prompts))
+        questions = [draft.task.question for draft in self.flawed]
+        prompts = [ask("refine_directly", q, answer=draft.answer) for q, draft in zip(questions, self.flawed, strict=True)]
+        table.add_row("nothing (direct)", *self._refined(prompts))
+        table.add_row("nothing (a new draft)", *self._refined([ask("generate", question) for question in questions]))
+        return table
+
+    def _refined(self, prompts: Sequence[str]) -> list[str]:
+        after = [
+            Judged.of(draft.task, reply.text)
+            for draft, [reply] in zip(self.flawed, self.engine.complete(prompts, seed=5), strict=True)
+        ]
+        fewer = [len(now.flaws) < len(was.flaws) for was, now in zip(self.flawed, after, strict=True)]
+        return [share([not one.flaws for one in after]), share(fewer)]
+
+    def by_size(self) -> Table:
+        """The arms' right answers by size of task."""
+        table = Table("size", "tasks", *self.ended, title="right answers by size")
+        for size in sorted(set(self.sizes)):
+            places = [at for at, other in enumerate(self.sizes) if other == size]
+            shares = [f"{np.mean([ended[at].right for at in places]):.0%}" for ended in self.ended.values()]
+            table.add_row(str(size), str(len(places)), *shares)
+        return table
+
+
+def _distinct(draft: Draft) -> int:
+    """Critiques that were scored: equal ones once."""
+    return len({critique.text for critique in draft.critiques})
+
+
+def _least(values: Sequence[float]) -> int:
+    return min(range(len(values)), key=values.__getitem__)
+
+
+def _best(pool: Sequence[tuple[str, float]]) -> int:
+    return max(range(len(pool)), key=lambda at: pool[at][1])
+
+
+def _judged(doubts: Sequence[float], flaws: Sequence[bool]) -> list[str]:
+    hits = [(doubt >= 0.5) == flaw for doubt, flaw in zip(doubts, flaws, strict=True)]
+    return [str(sum(flaws)), str(len(flaws) - sum(flaws)), _area(doubts, flaws), share(hits)]
+
+
+def _area(doubts: Sequence[float], flaws: Sequence[bool]) -> str:
+    """The area under the curve: how often a flawed draft is doubted more than a right one."""
+    values, truth = np.array(doubts), np.array(flaws)
+
+    def area(values: np.ndarray, truth: np.ndarray) -> float:
+        ranks = stats.rankdata(values)
+        flawed = truth.sum()
+        return float((ranks[truth].sum() - flawed * (flawed + 1) / 2) / (flawed * (len(truth) - flawed)))
+
+    if truth.all() or not truth.any():
+        return "—"
+    found = stats.bootstrap((values, truth), area, paired=True, vectorized=False, n_resamples=2000, rng=1, method="percentile")
+    low, high = found.confidence_interval
+    return f"{area(values, truth):.3f} ({low:.3f}–{high:.3f})"
+
+
+if __name__ == "__main__":
+    typer.run(main)
