@@ -4,10 +4,14 @@ It reads the role and the data of any prompt set, and says them to the decoder i
 was trained. Weights come from a folder that `agent.training` made; none ship with the package yet.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.data.families import recognise
 from selfcritic.agent.errors import UnknownTaskError
@@ -36,6 +40,25 @@ class EmbeddedModel(OfflineModel):
         prompt, prefix, is_verdict = self._prompt(messages)
         [replies] = self.engine.complete([prompt], n, self.seed if seed is None else seed, self.temperature, prefix)
         return [_reply(one, is_verdict) for one in replies]
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        seed: int | None = None,
+        logprobs: bool = False,
+        **ignored: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        prompt, prefix, is_verdict = self._prompt(messages)
+        if is_verdict or stop:  # a verdict's log-probs, and where a stop sequence begins, are known at the end only
+            yield from super()._stream(messages, stop, run_manager, seed, logprobs)
+            return
+        said = ""
+        for piece in self.engine.stream(prompt, self.seed if seed is None else seed, self.temperature, prefix):
+            said += piece
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        yield self._last_chunk(messages, Reply(said), logprobs)
 
     def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
         """The prompt in plain words, what the reply begins with, and whether it is a verdict."""

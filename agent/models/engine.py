@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,8 @@ class Engine:
         seed: int | None = None,
         temperature: float = 1.0,
         prefix: str = "",
-        on_text: Callable[[str], None] | None = None,
     ) -> list[list[Completion]]:
-        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token.
-
-        `on_text` is handed each piece of the text as it is drawn; it takes a single prompt and a single reply.
-        """
+        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token."""
         asked = [[*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)] for prompt in prompts]
         results = self._generator(seed).generate_batch(
             asked,
@@ -58,7 +54,7 @@ class Engine:
             sampling_temperature=temperature or 1.0,
             return_logits_vocab=True,
             end_token=END,
-            callback=self._teller(asked[0][-1], on_text) if on_text else None,
+            return_end_token=True,
         )
         replies = [self._completions(result, tokens[-1]) for result, tokens in zip(results, asked, strict=True)]
         return replies if temperature else [reply * n for reply in replies]
@@ -75,28 +71,32 @@ class Engine:
         yes, no = (self.tokens.ids[word] for word in ("Yes", "No"))
         completions = []
         for sequence, logits in zip(result.sequences, result.logits, strict=True):
-            first = self._numbers(logits[0]) if len(logits) else None
+            # Beside a shorter prompt, the logits begin with those of the prompt's own last tokens.
+            first = self._numbers(logits[-len(sequence)]) if sequence else None
             odds = 0.0 if first is None else float(first[yes] - first[no])
             completions.append(Completion(self.tokens.decode(sequence, before), len(sequence), _logistic(odds)))
         return completions
+
+    def stream(self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = "") -> Iterator[str]:
+        """Draw one reply as `complete` does, and hand out its pieces as they are drawn."""
+        asked = [*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)]
+        before = asked[-1]
+        for step in self._generator(seed).generate_tokens(
+            asked,
+            max_length=_LONGEST,
+            sampling_topk=0 if temperature else 1,
+            sampling_temperature=temperature or 1.0,
+            end_token=END,
+        ):
+            if piece := self.tokens.decode([step.token], before):
+                yield piece
+            before = step.token
 
     @staticmethod
     def _numbers(view: Any) -> Any:
         import numpy
 
         return numpy.array(view)
-
-    def _teller(self, before: str, on_text: Callable[[str], None]) -> Callable[[Any], bool]:
-        last = before
-
-        def tell(step: Any) -> bool:
-            nonlocal last
-            if piece := self.tokens.decode([step.token], last):
-                on_text(piece)
-            last = step.token
-            return False
-
-        return tell
 
 
 def _logistic(odds: float) -> float:

@@ -85,7 +85,11 @@ class OfflineModel(BaseChatModel):
         reply = _until(stop, self.draw(messages, 1, seed)[0])
         for piece in re.findall(r"\s*\S+|\s+", reply.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield ChatGenerationChunk(
+        yield self._last_chunk(messages, reply, logprobs)
+
+    def _last_chunk(self, messages: list[BaseMessage], reply: Reply, logprobs: bool) -> ChatGenerationChunk:
+        """What ends a stream: usage, log-probs and the cost."""
+        return ChatGenerationChunk(
             message=AIMessageChunk(content="", usage_metadata=_usage(messages, [reply]), chunk_position="last"),
             generation_info={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs), "cost_usd": 0.0},
         )

@@ -119,20 +119,32 @@ def is_helpful(draft: Judged, text: str) -> bool:
 
 
 def copying(family: str, rng: random.Random) -> list[Document]:
-    """The warm-up: a list, to be said again from a word on that is named; quoting is learnt by it."""
+    """The first warm-up: a list, to be said again from a word on that is named; quoting is learnt by it."""
     known = words_of(family) or tuple("0123456789")
-    items = [rng.choice(known) for _ in range(rng.randint(3, 12))] if len(known) < 12 else rng.sample(known, rng.randint(3, 12))
+    items = rng.sample(known, min(rng.randint(3, 12), len(known)))
     between, joint = rng.choice((", ", " ", "\n")), ", " if words_of(family) else ""
     starts = rng.sample(range(len(items)), 3)
     return [Document(f"{between.join(items)}\n{items[at]}\n", joint.join(items[at:])) for at in starts]
 
 
 def mending(task: Task, rng: random.Random) -> list[Document]:
-    """The second warm-up: comments, true or not, that are followed in a list of no order at all."""
-    jumbled = task.shuffled(rng)
+    """The second warm-up: comments, true or not, that are followed in an answer of the right form and no more."""
+    jumbled = _jumbled(task.solution(), rng)
     comments = [task.invent(jumbled, rng) for _ in range(3)] + [flaw.comment for flaw in task.flaws(jumbled)[:3]]
-    said = {render([comment]): task.mend(jumbled, comment) for comment in comments}
-    return [Document(ask("refine", task.question, answer=jumbled, critique=text), mended) for text, mended in said.items() if mended.strip()]
+    mended = {render([comment]): task.mend(jumbled, comment) for comment in comments}
+    question = task.question
+    return [
+        Document(ask("refine", question, answer=jumbled, critique=said), answer)
+        for said, answer in mended.items()
+        if answer.strip()
+    ]
+
+
+def _jumbled(answer: str, rng: random.Random) -> str:
+    """The lines, words or digits of an answer in any order."""
+    joint = next((joint for joint in ("\n", ", ") if joint in answer), "")
+    items = answer.split(joint) if joint else list(answer)
+    return joint.join(rng.sample(items, len(items)))
 
 
 def slip_documents(task: Task, rng: random.Random) -> list[Document]:

@@ -77,7 +77,15 @@ class Run:
     def stage(self) -> str:
         """What is learnt from now."""
         share = self.seen / self.plan.tokens
-        return "copying" if share < _COPYING else "mending" if share < _MENDING else "slips" if share < _SLIPS else "own drafts"
+        return (
+            "copying"
+            if share < _COPYING
+            else "mending"
+            if share < _MENDING
+            else "slips"
+            if share < _SLIPS
+            else "own drafts"
+        )
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss of a reply's token."""
@@ -127,7 +135,7 @@ class Run:
         return target
 
     def _groups(self) -> Iterator[list[Document]]:
-        """The documents of one task after another; a seed of its own for each start, so that a resumed run sees fresh ones."""
+        """The documents of one task after another, by a seed of each start's own: a resumed run sees fresh ones."""
         rng = random.Random(f"training {self.plan.seed} {self.seen}")
         sizes = SIZES[self.plan.family]
         while self.stage == "copying":
@@ -146,7 +154,8 @@ class Run:
         groups = self._groups()
         while True:
             trees = [Tree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
-            found = list(batches((tree for tree in trees if len(tree.ids) <= _LONGEST), self.plan.batch, self.tokens.ids[PAD]))
+            kept = [tree for tree in trees if len(tree.ids) <= _LONGEST]
+            found = list(batches(kept, self.plan.batch, self.tokens.ids[PAD]))
             random.Random(self.seen).shuffle(found)
             for batch in found:
                 self.seen += batch.ids.numel()

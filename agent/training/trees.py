@@ -42,8 +42,8 @@ class Tree:
 
     def _shared(self, path: Sequence[int], ids: Sequence[int]) -> int:
         """How many tokens of the last sequence these ids begin with; the last id is only ever a target."""
-        pairs = zip(path, ids[:-1], strict=False)
-        return next((at for at, (place, token) in enumerate(pairs) if self.ids[place] != token), min(len(path), len(ids) - 1))
+        length = min(len(path), len(ids) - 1)
+        return next((at for at in range(length) if self.ids[path[at]] != ids[at]), length)
 
     def _close(self, places: Iterable[int]) -> None:
         for place in places:
@@ -74,7 +74,7 @@ class Batch:
         ends = padded([tree.ends for tree in trees], 0)
         below = (order[:, None] >= order[None, :]) & (order[:, None] < ends[:, None, :])
         sees = (below | torch.eye(length, dtype=torch.bool))[:, None]
-        told = [(row * length + at, token, weight) for row, tree in enumerate(trees) for at, token, weight in tree.targets]
+        told = [(row * length + at, *what) for row, tree in enumerate(trees) for at, *what in tree.targets]
         places, targets, weights = (torch.tensor(column) for column in zip(*told, strict=True))
         ids, depths = padded([tree.ids for tree in trees], pad), padded([tree.depths for tree in trees], 0)
         return cls(ids, depths, sees, places, targets, weights)

@@ -37,6 +37,7 @@ from selfcritic.agent.parsing import body, ground, render
 from selfcritic.agent.schemas import Draft
 from selfcritic.agent.training.documents import SIZES, TRAINED, Judged, ask, is_helpful, slipped
 from selfcritic.graphs import create_self_critique
+from selfcritic.prompts import Role
 
 CRITIQUES, ROUNDS, DRAFTS = 8, 4, 48
 """Critiques of a draft, refinements at most, and drafts drawn of a task for the arms that only draw."""
@@ -103,8 +104,7 @@ class Trial:
     def _ended(self, ran: Sequence[tuple[list[Draft], str]]) -> list[Ended]:
         spent = [sum(2 + len(one.critiques) + _distinct(one) for one in rounds) for rounds, _ in ran]
         return [
-            Ended(task.is_right(answer), calls)
-            for task, (_, answer), calls in zip(self.tasks, ran, spent, strict=True)
+            Ended(task.is_right(answer), calls) for task, (_, answer), calls in zip(self.tasks, ran, spent, strict=True)
         ]
 
     def _draw(self) -> None:
@@ -162,7 +162,7 @@ class Trial:
             pools.append(list(zip(texts, found, strict=True)))
         return pools
 
-    def _about(self, draft: Judged, role: str, critique: str) -> str:
+    def _about(self, draft: Judged, role: Role, critique: str) -> str:
         said = body(ground(critique, draft.answer))
         return ask(role, draft.task.question, answer=draft.answer, critique=said)
 
@@ -173,7 +173,8 @@ class Trial:
         for name, ended in self.ended.items():
             ahead = [own - one.right for own, one in zip(loop, ended, strict=True)]
             calls = f"{np.mean([one.calls for one in ended]):.1f}"
-            table.add_row(name, share([one.right for one in ended]), calls, "" if name == "loop" else mean(ahead, "{:+.1%}"))
+            row = share([one.right for one in ended]), calls, mean(ahead, "{:+.1%}") if name != "loop" else ""
+            table.add_row(name, *row)
         return table
 
     def refinements(self) -> Table:
@@ -186,10 +187,10 @@ class Trial:
         for name, texts in (("its own best critique", own), ("an untrue critique", untrue), ("the oracle's", oracle)):
             prompts = [self._about(draft, "refine", text) for draft, text in zip(self.flawed, texts, strict=True)]
             table.add_row(name, *self._refined(prompts))
-        questions = [draft.task.question for draft in self.flawed]
-        prompts = [ask("refine_directly", q, answer=draft.answer) for q, draft in zip(questions, self.flawed, strict=True)]
-        table.add_row("nothing (direct)", *self._refined(prompts))
-        table.add_row("nothing (a new draft)", *self._refined([ask("generate", question) for question in questions]))
+        asked = [ask("refine_directly", draft.task.question, answer=draft.answer) for draft in self.flawed]
+        table.add_row("nothing (direct)", *self._refined(asked))
+        asked = [ask("generate", draft.task.question) for draft in self.flawed]
+        table.add_row("nothing (a new draft)", *self._refined(asked))
         return table
 
     def _refined(self, prompts: Sequence[str]) -> list[str]:
@@ -230,16 +231,18 @@ def _judged(doubts: Sequence[float], flaws: Sequence[bool]) -> list[str]:
 
 def _area(doubts: Sequence[float], flaws: Sequence[bool]) -> str:
     """The area under the curve: how often a flawed draft is doubted more than a right one."""
-    values, truth = np.array(doubts), np.array(flaws)
+    values, truth = np.array(doubts), np.array(flaws, float)
 
     def area(values: np.ndarray, truth: np.ndarray) -> float:
-        ranks = stats.rankdata(values)
         flawed = truth.sum()
-        return float((ranks[truth].sum() - flawed * (flawed + 1) / 2) / (flawed * (len(truth) - flawed)))
+        above = (stats.rankdata(values) * truth).sum() - flawed * (flawed + 1) / 2
+        return float(above / (flawed * (len(truth) - flawed)))
 
     if truth.all() or not truth.any():
         return "—"
-    found = stats.bootstrap((values, truth), area, paired=True, vectorized=False, n_resamples=2000, rng=1, method="percentile")
+    found = stats.bootstrap(
+        (values, truth), area, paired=True, vectorized=False, n_resamples=2000, rng=1, method="percentile"
+    )
     low, high = found.confidence_interval
     return f"{area(values, truth):.3f} ({low:.3f}–{high:.3f})"
 

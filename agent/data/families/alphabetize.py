@@ -194,10 +194,6 @@ class Alphabetize(Task):
             if words and words != listing.words and not self.is_right(wrong := listing.rewrite(words)):
                 return Slip(wrong, how)
 
-    def shuffled(self, rng: random.Random) -> str:
-        """The words in any order."""
-        return ", ".join(rng.sample(self.words, len(self.words)))
-
     def mend(self, answer: str, comment: Comment) -> str:
         """Take the word out or put it where the comment says; without a list, the list it names is the answer."""
         listing = self._read(answer)

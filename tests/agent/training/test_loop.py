@@ -59,6 +59,20 @@ def test_a_verdict_has_logprobs_and_a_prefix_is_not_said_again(folder: Path):
     assert len(model.draw([HumanMessage(ASKED), AIMessage("apple, ")], 2, 1)) == 2
 
 
+def test_a_verdict_is_the_same_beside_prompts_of_other_lengths(folder: Path):
+    engine = Engine(folder / "float32")
+    prompts = ["pear, apple", "pear, apple, plum, kiwi, lemon", "fig"]
+    apart = [engine.complete([prompt], seed=1)[0][0].p_yes for prompt in prompts]
+    assert [one.p_yes for [one] in engine.complete(prompts, seed=1)] == pytest.approx(apart, abs=1e-4)
+
+
+def test_a_stream_says_token_by_token_what_is_said_at_once(folder: Path):
+    model = EmbeddedModel(folder=folder / "float32", seed=3)
+    pieces = [chunk.text for chunk in model.stream(ASKED)]
+    assert "".join(pieces) == model.invoke(ASKED).text
+    assert len(pieces) > 2
+
+
 def test_another_question_is_refused(folder: Path):
     with pytest.raises(UnknownTaskError, match="alphabetize"):
         EmbeddedModel(folder=folder / "float32").draw([HumanMessage("Who are you?")], 1, 1)
