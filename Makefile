@@ -2,7 +2,7 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test docs benchmarks check format clean
+.PHONY: help demo studio test docs benchmarks embedded-report check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -27,6 +27,9 @@ test: .venv/ready  ## Run the tests, but for the slow ones
 
 benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
 	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
+
+embedded-report: .venv/ready  ## Put the trained models in MODELS="FOLDER…" to the test, for some minutes each
+	.venv/bin/python -m examples.benchmarks.embedded $(MODELS)
 
 docs: .venv/ready  ## Build the documentation into site/
 	.venv/bin/mkdocs build --quiet

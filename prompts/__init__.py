@@ -1,7 +1,7 @@
 """What is said to a model: a folder a prompt set, a file a role.
 
-A file begins with a line `variables: name, name`; the rest is a `string.Template` that names each of them once with a
-dollar sign. Every variable is data (a question, a draft, a critique): it is put in as a labelled Markdown fence that
+A file begins with a line `variables: name, name`; the rest is a `string.Template` that names each of them with a dollar
+sign. Every variable is data (a question, a draft, a critique): it is put in as a labelled Markdown fence that
 is longer than any run of backticks within, so that no text can close it. The last line is the role's cue, the paper's
 words ("Critiqueable:"), which a small model continues and by which the simulated model knows what it is asked.
 

@@ -47,7 +47,8 @@ def test_the_records_know_nobody():
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("models", {"nodes", "scoring", "run", "state"}),
+        ("models", {"nodes", "scoring", "run", "state", "training"}),
+        ("training", {"nodes", "scoring", "run", "state", "context"}),
         ("data", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("evidence", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("scoring", {"nodes"}),

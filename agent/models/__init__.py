@@ -54,7 +54,7 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
     "embedded": Kind(
-        "embedded:FOLDER", "a small decoder that agent.training trained on the task families; offline", _embedded
+        "embedded:FOLDER", "a small language model that `selfcritic train embedded` made; offline", _embedded
     ),
     "litellm": Kind(
         "PROVIDER/MODEL",

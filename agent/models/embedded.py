@@ -1,7 +1,7 @@
 """The embedded model: a small decoder trained by this repository, in this process, behind the chat model interface.
 
-It reads the role and the data of any prompt set, and says them to the decoder in the plain set's words, by which it
-was trained. Weights come from a folder that `agent.training` made; none ship with the package yet.
+It reads the role and the data of any prompt set, and says them to the decoder in the words of the set `embedded`, by
+which it was trained. Weights come from a folder that `selfcritic train embedded` made; none ship with the package.
 """
 
 from collections.abc import Iterator

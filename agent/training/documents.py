@@ -18,13 +18,14 @@ TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphab
 """The families that can be trained, by name: those where checking is easier than making."""
 
 SIZES: Mapping[str, Sequence[int]] = {
-    "alphabetize": range(3, 15),
-    "addition": range(2, 8),
+    "alphabetize": range(4, 25),
+    "addition": range(2, 11),
     "three_sat": range(3, 7),
 }
 """The sizes of task that are trained on; the report asks for the same ones."""
 
-_CRITIQUES = 4  # of a draft, at most, one for each of its flaws
+_SLIPPED, _CRITIQUES = 2, 4
+"""Drafts with slips of a task, and critiques of a draft, at most: each is of another flaw."""
 
 _PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
 _SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or")
@@ -87,15 +88,20 @@ def draft_document(task: Task) -> Document:
     return Document(ask("generate", task.question), task.solution())
 
 
-def documents_about(draft: Judged, critiques: Sequence[str], rng: random.Random) -> Iterator[Document]:
-    """What can be learnt of a draft: the verdict on it, on critiques of it, what to say of its flaws and what follows."""
+def documents_about(
+    draft: Judged, critiques: Sequence[str], rng: random.Random, judged: bool = True
+) -> Iterator[Document]:
+    """What can be learnt of a draft: verdicts on it and on critiques of it, what to say of it, and what follows.
+
+    Slips are not judged once own drafts are: how often a draft is flawed is learnt of own drafts alone.
+    """
     question, answer, task = draft.task.question, draft.answer, draft.task
-    yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
+    if judged:
+        yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
     told = rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))
     said = [render([flaw]) for flaw in told]
     yield from (Document(ask("critique", question, answer=answer), one.rstrip("\n")) for one in said)
-    untrue = [render([task.invent(answer, rng)]) for _ in range(1 if critiques else 2)]
-    yield from verdicts(draft, [*said[:2], *untrue, *critiques])
+    yield from verdicts(draft, [*said[:1], render([task.invent(answer, rng)]), *critiques])
     if not draft.flaws:
         return
     yield Document(ask("refine_directly", question, answer=answer), task.solution())
@@ -147,9 +153,10 @@ def _jumbled(answer: str, rng: random.Random) -> str:
     return joint.join(rng.sample(items, len(items)))
 
 
-def slip_documents(task: Task, rng: random.Random) -> list[Document]:
-    """The documents of a task: its solution, a draft with slips, and the solution as a draft half as often."""
-    drafts = [slipped(task, rng)]
-    if rng.random() < 0.5:
-        drafts.append(Judged.of(task, task.solution()))
+def slip_documents(task: Task, rng: random.Random, judged: bool = True) -> list[Document]:
+    """The documents of a task: its solution, drafts with slips and, if they are judged, the solution as a draft."""
+    drafts = [slipped(task, rng) for _ in range(_SLIPPED)]
+    if not judged:
+        return [document for draft in drafts for document in documents_about(draft, [], rng, judged=False)]
+    drafts.append(Judged.of(task, task.solution()))
     return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, [], rng))]

@@ -23,8 +23,10 @@ from selfcritic.agent.training.own import own_documents
 from selfcritic.agent.training.trees import Batch, Tree, batches
 
 _LONGEST = 800  # tokens of a tree
-_COPYING, _MENDING, _GROWING, _SLIPS = 0.08, 0.2, 0.7, 0.8
-"""Shares of the budget at which copying ends, tasks have grown to their full size, and own drafts come in."""
+_COPYING, _MENDING = (0.1, 800_000), (0.25, 3_000_000)
+"""Where the two warm-ups end: a share of the budget, or so many tokens where that is less."""
+_GROWN, _SLIPS = 0.6, 0.65
+"""Shares of the budget at which tasks have grown to their full size, and own drafts come in."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Plan:
 
     family: str
     size: str = "medium"
-    tokens: int = 40_000_000
+    tokens: int = 27_000_000
     seed: int = 0
     rate: float = 2e-3
     batch: int = 1024
@@ -58,6 +60,7 @@ def train(plan: Plan, folder: Path, minutes: float | None = None, tell: Callable
             tell(f"{run.seen} tokens, stage {run.stage}, loss {sum(losses) / len(losses):.3f}, {rate:.0f} tokens/s")
             losses = []
     run.save()
+    run.export("int8")
     return run.export()
 
 
@@ -76,16 +79,11 @@ class Run:
     @property
     def stage(self) -> str:
         """What is learnt from now."""
-        share = self.seen / self.plan.tokens
-        return (
-            "copying"
-            if share < _COPYING
-            else "mending"
-            if share < _MENDING
-            else "slips"
-            if share < _SLIPS
-            else "own drafts"
-        )
+        ends = {"copying": self._end(*_COPYING), "mending": self._end(*_MENDING), "slips": _SLIPS * self.plan.tokens}
+        return next((stage for stage, end in ends.items() if self.seen < end), "own drafts")
+
+    def _end(self, share: float, tokens: int) -> float:
+        return min(share * self.plan.tokens, tokens)
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss of a reply's token."""
@@ -104,9 +102,9 @@ class Run:
         return float(loss.detach())
 
     def _rate(self) -> float:
-        """Up over 200 steps, level, and down to a twentieth over the last 30% of the tokens."""
+        """Up over 200 steps, and down to a fiftieth over all tokens: batches are small, so it is the end that tells."""
         left = 1 - self.seen / self.plan.tokens
-        return self.plan.rate * min((self.steps + 1) / 200, 1.0) * max(min(left / 0.3, 1.0), 0.05)
+        return self.plan.rate * min((self.steps + 1) / 200, 1.0) * max(left, 0.02)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -137,18 +135,22 @@ class Run:
     def _groups(self) -> Iterator[list[Document]]:
         """The documents of one task after another, by a seed of each start's own: a resumed run sees fresh ones."""
         rng = random.Random(f"training {self.plan.seed} {self.seen}")
-        sizes = SIZES[self.plan.family]
         while self.stage == "copying":
             yield copying(self.plan.family, rng)
         while self.stage == "mending":
             yield mending(draw_task(self.plan.family, rng, 9), rng)
+        while self.stage == "slips":
+            yield slip_documents(draw_task(self.plan.family, rng, self._largest()), rng)
         while True:
-            grown = min((self.seen / self.plan.tokens - _MENDING) / (_GROWING - _MENDING), 1.0)
-            largest = round(sizes[0] + 2 + grown * (sizes[-1] - sizes[0] - 2))
-            if self.stage == "own drafts":
-                yield from own_documents(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
-            else:
-                yield slip_documents(draw_task(self.plan.family, rng, largest), rng)
+            yield from own_documents(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
+            for _ in range(self.plan.own_tasks):
+                yield slip_documents(draw_task(self.plan.family, rng), rng, judged=False)
+
+    def _largest(self) -> int:
+        """The largest size of task by now."""
+        sizes, start = SIZES[self.plan.family], self._end(*_MENDING)
+        grown: float = min((self.seen - start) / (_GROWN * self.plan.tokens - start), 1.0)
+        return round(sizes[0] + 2 + grown * (sizes[-1] - sizes[0] - 2))
 
     def _batches(self) -> Iterator[Batch]:
         groups = self._groups()

@@ -16,7 +16,7 @@ def data_for(role: Role, **changes: str) -> dict[str, str]:
 
 
 def test_the_sets_that_ship():
-    assert SETS == ["default", "plain"]
+    assert SETS == ["default", "embedded", "plain"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -80,6 +80,13 @@ def test_the_plain_set_is_the_papers_serial_form():
     assert message.text == "Question:\n```\nWhat?\n```\n\nAnswer:\n```\nThis.\n```\n\nCritiqueable: Yes\n\nCritique:"
 
 
+@pytest.mark.parametrize("role", sorted(set(prompts.VARIABLES) - {"generate"}))
+def test_the_embedded_set_says_the_question_before_and_after_the_draft(role: prompts.Role):
+    [message] = prompts.load("embedded").render(role, **data_for(role, context=""))
+    asked = "Question:\n```\nWhat?\n```\n\n"
+    assert message.text.startswith(asked + "Answer:\n```\nThis.\n```\n\n" + asked)
+
+
 @pytest.mark.parametrize("change", [{"critique": "too much"}, {"answer": None}])
 def test_missing_and_extra_data_is_an_error(change):
     data = {name: text for name, text in (data_for("classify") | change).items() if text is not None}
@@ -122,7 +129,7 @@ def test_a_file_of_no_role_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "../default", ""])
 def test_an_unknown_set_is_an_error(name: str):
-    with pytest.raises(PromptError, match="default, plain"):
+    with pytest.raises(PromptError, match="default, embedded, plain"):
         prompts.load(name)
 
 

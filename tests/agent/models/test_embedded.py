@@ -1,0 +1,102 @@
+"""The embedded model's inference, on a decoder far too small to be right: 18,000 parameters, trained for half a minute.
+
+`selfcritic train embedded alphabetize FOLDER --size test --tokens 400000` made FOLDER/float32, which is data/tiny here.
+"""
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+
+from selfcritic.agent import load
+from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskError
+from selfcritic.agent.models.embedded import EmbeddedModel
+from selfcritic.agent.models.engine import Engine
+from selfcritic.prompts import load as load_prompts
+
+TINY = Path(__file__).parent / "data" / "tiny"
+ASKED = "Sort these words alphabetically: pear, apple, plum"
+JUDGED = load_prompts().render("classify", context="", question=ASKED, answer="apple, pear, plum")
+
+
+def model(**options: object) -> EmbeddedModel:
+    made = load(f"embedded:{TINY}", **options)
+    assert isinstance(made, EmbeddedModel)
+    return made
+
+
+def test_a_seed_repeats_and_another_differs():
+    first, again, other = ([r.text for r in model().draw([HumanMessage(ASKED)], 4, seed)] for seed in (1, 1, 2))
+    assert first == again != other
+    assert len(set(first)) > 1
+
+
+def test_temperature_0_takes_the_likeliest():
+    cold = model(temperature=0.0)
+    assert len({cold.draw([HumanMessage(ASKED)], 1, seed)[0].text for seed in range(5)}) == 1
+
+
+def test_a_verdict_has_logprobs_that_agree_with_what_is_said():
+    judge = model()
+    said = [reply for seed in range(4) for reply in judge.draw(JUDGED, 100, seed)]
+    [p_yes] = {reply.p_yes for reply in said}
+    words = [reply.text for reply in said if reply.text in ("Yes", "No")]
+    assert p_yes is not None
+    assert len(words) > 20
+    assert words.count("Yes") / len(words) == pytest.approx(p_yes, abs=4 * math.sqrt(p_yes * (1 - p_yes) / len(words)))
+    told = judge.invoke(JUDGED, logprobs=True).response_metadata["logprobs"]["content"][0]["top_logprobs"]
+    assert {one["token"]: math.exp(one["logprob"]) for one in told} == pytest.approx({"Yes": p_yes, "No": 1 - p_yes})
+
+
+def test_a_verdict_is_the_same_beside_prompts_of_other_lengths():
+    engine = Engine(TINY)
+    prompts = ["pear, apple", "pear, apple, plum, kiwi, lemon", "fig"]
+    apart = [engine.complete([prompt], seed=1)[0][0].p_yes for prompt in prompts]
+    assert [one.p_yes for [one] in engine.complete(prompts, seed=1)] == pytest.approx(apart, abs=1e-4)
+
+
+def test_a_reply_that_was_begun_is_continued_and_its_beginning_is_not_said_again():
+    said = model().draw([HumanMessage(ASKED), AIMessage("apple, apple, apple, apple, ")], 8, 1)
+    assert len(said) == 8
+    assert not any(reply.text.startswith("apple, apple, apple, apple, ") for reply in said)
+
+
+def test_a_stream_says_token_by_token_what_is_said_at_once():
+    async def streamed() -> list[AIMessageChunk]:
+        return [chunk async for chunk in model(seed=2).astream(ASKED)]
+
+    for chunks in (list(model(seed=2).stream(ASKED)), asyncio.run(streamed())):
+        assert "".join(chunk.text for chunk in chunks) == model(seed=2).invoke(ASKED).text
+        assert len(chunks) > 3
+    verdict = list(model(seed=2).stream(JUDGED, logprobs=True))
+    assert verdict[-1].response_metadata["logprobs"]
+
+
+def test_the_loop_runs_on_it_and_comes_back_with_the_best_draft():
+    from selfcritic.graphs import create_self_critique
+
+    graph = create_self_critique(model=model(), critiques=3, max_rounds=2, seed=2, helpful_above=0.0).compile()
+    first, again = (graph.invoke({"question": ASKED}) for _ in range(2))
+    assert (first["answer"], first["rounds"]) == (again["answer"], again["rounds"])
+    assert first["usage"].calls == again["usage"].calls > 1
+    assert first["methods"]["generator"].probability is None
+    assert first["methods"]["judge"].probability == "logprobs"
+
+
+def test_another_question_is_refused_with_what_to_do():
+    with pytest.raises(UnknownTaskError, match=r"alphabetize.*--model"):
+        model().draw([HumanMessage("Who are you?")], 1, 1)
+
+
+def test_a_folder_without_a_model_is_refused_with_what_to_do(tmp_path: Path):
+    with pytest.raises(UnknownModelError, match="selfcritic train embedded"):
+        load(f"embedded:{tmp_path}").invoke(ASKED)
+
+
+def test_a_vocabulary_that_is_none_is_an_error(tmp_path: Path):
+    for file in TINY.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes() if file.name != "tokens.json" else b"{")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(f"embedded:{tmp_path}").invoke(ASKED)
