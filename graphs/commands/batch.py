@@ -34,7 +34,7 @@ from selfcritic.graphs.commands.options import (
     Seed,
     budget_of,
 )
-from selfcritic.graphs.commands.terminal import BAD_USAGE, fail, give_notices, model_named
+from selfcritic.graphs.commands.terminal import BAD_USAGE, check_api_base, fail, give_notices, model_named
 from selfcritic.graphs.rows import count_rows, read_rows
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -67,6 +67,7 @@ def batch(
     """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
     try:
+        check_api_base(api_base, model, critic)
         options = Context(
             model=_named(model, api_base, dask),
             critic=_named(critic, api_base, dask) if critic else None,

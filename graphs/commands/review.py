@@ -36,6 +36,7 @@ from selfcritic.graphs.commands.sarif import as_sarif
 from selfcritic.graphs.commands.terminal import (
     BAD_USAGE,
     FAILED,
+    check_api_base,
     fail,
     model_named,
     notice,
@@ -80,6 +81,7 @@ def review(
     try:
         if as_object and sarif:
             raise InputError("--json and --sarif are two forms of the output; choose one.")
+        check_api_base(api_base, model)
         options = Context(
             model=NO_MODEL if model is None or model == NO_MODEL else model_named(model, api_base),
             search=search.value,

@@ -19,6 +19,7 @@ from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelErr
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.checkpoints import open_checkpointer
+from selfcritic.graphs.commands.documents import document, read
 from selfcritic.graphs.commands.options import (
     ApiBase,
     AsJson,
@@ -39,7 +40,7 @@ from selfcritic.graphs.commands.options import (
     Seed,
     budget_of,
 )
-from selfcritic.graphs.commands.terminal import BAD_USAGE, FAILED, fail, give_notices, model_named
+from selfcritic.graphs.commands.terminal import BAD_USAGE, FAILED, check_api_base, fail, give_notices, model_named
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.graphs.trace import Trace
 from selfcritic.prompts import PromptError
@@ -75,6 +76,7 @@ def run(
     """Answer a question: draft, find flaws, mend."""
     with ExitStack() as files:
         try:
+            check_api_base(api_base, model, critic)
             options = Context(
                 model=model_named(model, api_base),
                 critic=model_named(critic, api_base) if critic else None,
@@ -93,12 +95,12 @@ def run(
             )
             asked: Input = {
                 "question": sys.stdin.read() if question == "-" else question,
-                "context": context.read_text("utf-8") if context else "",
+                "context": _material(str(context)) if context else "",
             }
             events = files.enter_context(trace.open("w", encoding="utf-8")) if trace else None
             if (checkpoint is None) != (thread is None):
                 raise InputError("--checkpoint and --thread go together: where to save, and under which name.")
-        except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
+        except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
         console = Console(stderr=True, quiet=quiet, highlight=False)
         give_notices(options, console)
@@ -107,6 +109,11 @@ def run(
         sys.stdout.write(json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(output["answer"] + "\n")
+
+
+def _material(name: str) -> str:
+    """The text of the --context file."""
+    return document(name, read(name), name).text
 
 
 @dataclass(frozen=True)

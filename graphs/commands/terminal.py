@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.context import Context, Part
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import load, shared
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 
@@ -22,6 +23,13 @@ FAILED = 1
 def model_named(spec: str, api_base: str | None) -> BaseChatModel:
     """The model that --model or its like names, behind --api-base where one is given."""
     return shared(spec) if api_base is None or "/" not in spec else load(spec, api_base=api_base)
+
+
+def check_api_base(api_base: str | None, *specs: str | None) -> None:
+    """Raise InputError where an address is given and no model that is named would be asked there."""
+    if api_base is not None and not any("/" in spec for spec in specs if spec):
+        named = " and ".join(f"'{spec}'" for spec in specs if spec) or "none"
+        raise InputError(f"--api-base goes with a provider's model, such as --model openai/NAME, not with {named}.")
 
 
 def give_notices(options: Context, console: Console) -> None:

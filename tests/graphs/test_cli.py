@@ -113,12 +113,20 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
         (["q", "--prompt-folder", "/no/such/folder"], 2, "is no folder"),
         (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
+        (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
+        (["q", "--context", "LATIN1"], 2, "LATIN1 is not UTF-8: byte 0xe9 in line 1"),
+        (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base goes with a provider's model"),
         (["q", "--kind", "summary"], 2, "needs the passage"),
         (["Why is the sky blue?"], 1, "name a real model: --model"),
         (["q", "--rounds"], 2, "--rounds"),
     ],
 )
-def test_bad_usage_is_a_clear_error_and_an_exit_code(arguments: list[str], code: int, complaint: str):
+def test_bad_usage_is_a_clear_error_and_an_exit_code(
+    arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("BINARY").write_bytes(b"a\0b")
+    Path("LATIN1").write_bytes("café".encode("latin-1"))
     result = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
     assert (result.exit_code, result.stdout) == (code, "")
     assert complaint in result.stderr
