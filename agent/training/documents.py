@@ -27,6 +27,9 @@ SIZES: Mapping[str, Sequence[int]] = {
 _SLIPPED, _CRITIQUES = 2, 4
 """Drafts with slips of a task, and critiques of a draft, at most: each is of another flaw."""
 
+_OF_A_CRITIQUE = 4.0
+"""Weight of a critique: where it quotes is the one word of it that is hard to learn, and it comes last of all."""
+
 _PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
 _SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or")
 _WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_SERVED)}
@@ -38,6 +41,7 @@ class Document:
 
     prompt: str
     reply: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def documents_about(
         yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
     told = rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))
     said = [render([flaw]) for flaw in told]
-    yield from (Document(ask("critique", question, answer=answer), one.rstrip("\n")) for one in said)
+    prompt = ask("critique", question, answer=answer)
+    yield from (Document(prompt, one.rstrip("\n"), _OF_A_CRITIQUE) for one in said)
     yield from verdicts(draft, [*said[:1], render([task.invent(answer, rng)]), *critiques])
     if not draft.flaws:
         return

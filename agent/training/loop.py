@@ -163,10 +163,10 @@ class Run:
                 self.seen += batch.ids.numel()
                 yield batch
 
-    def _example(self, document: Document) -> tuple[list[int], int]:
+    def _example(self, document: Document) -> tuple[list[int], int, float]:
         prompt = self.tokens.encode(document.prompt)
         said = [*prompt, REPLY, *self.tokens.encode(document.reply), END]
-        return [self.tokens.ids[token] for token in said], len(prompt) + 1
+        return [self.tokens.ids[token] for token in said], len(prompt) + 1, document.weight
 
 
 def _optimisers(decoder: Decoder, rate: float) -> list[torch.optim.Optimizer]:

@@ -21,12 +21,15 @@ class Tree:
     targets: list[tuple[int, int, float]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, examples: Iterable[tuple[Sequence[int], int]]) -> "Tree":
-        """Merge sequences of ids, each with the place where its reply begins; a reply weighs the root of its length."""
+    def of(cls, examples: Iterable[tuple[Sequence[int], int, float]]) -> "Tree":
+        """Merge sequences of ids, each with the place where its reply begins and a weight.
+
+        The weight is that of a reply of one token; a longer one weighs the root of its length as much.
+        """
         tree = cls()
-        ordered = sorted((list(ids), start) for ids, start in examples)
+        ordered = sorted((list(ids), start, weight) for ids, start, weight in examples)
         path: list[int] = []
-        for ids, start in ordered:
+        for ids, start, weight in ordered:
             shared = tree._shared(path, ids)
             tree._close(path[shared:])
             path = path[:shared]
@@ -35,8 +38,8 @@ class Tree:
                 tree.ids.append(token)
                 tree.depths.append(len(path) - 1)
                 tree.ends.append(0)
-            weight = (len(ids) - start) ** -0.5
-            tree.targets += [(path[at - 1], ids[at], weight) for at in range(start, len(ids))]
+            share = weight * (len(ids) - start) ** -0.5
+            tree.targets += [(path[at - 1], ids[at], share) for at in range(start, len(ids))]
         tree._close(path)
         return tree
 

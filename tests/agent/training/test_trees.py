@@ -14,7 +14,7 @@ from selfcritic.agent.training.trees import Batch, Tree, batches
 
 SEQUENCES = st.lists(
     st.lists(st.integers(1, 3), min_size=2, max_size=7).flatmap(
-        lambda ids: st.tuples(st.just(ids), st.integers(1, len(ids) - 1))
+        lambda ids: st.tuples(st.just(ids), st.integers(1, len(ids) - 1), st.just(1.0))
     ),
     min_size=1,
     max_size=6,
@@ -27,25 +27,25 @@ def seen_from(tree: Tree, place: int) -> list[int]:
 
 
 @given(SEQUENCES)
-def test_every_target_follows_its_own_prefix(sequences: list[tuple[list[int], int]]):
+def test_every_target_follows_its_own_prefix(sequences: list[tuple[list[int], int, float]]):
     tree = Tree.of(sequences)
     merged = sorted((tuple(seen_from(tree, place)), token) for place, token, _ in tree.targets)
-    assert merged == sorted((tuple(ids[:at]), ids[at]) for ids, start in sequences for at in range(start, len(ids)))
+    assert merged == sorted((tuple(ids[:at]), ids[at]) for ids, start, _ in sequences for at in range(start, len(ids)))
     assert all(tree.depths[at] == len(seen_from(tree, at)) - 1 for at in range(len(tree.ids)))
 
 
 @given(SEQUENCES)
-def test_no_prefix_is_laid_out_twice(sequences: list[tuple[list[int], int]]):
+def test_no_prefix_is_laid_out_twice(sequences: list[tuple[list[int], int, float]]):
     tree = Tree.of(sequences)
     prefixes = [tuple(seen_from(tree, at)) for at in range(len(tree.ids))]
     assert len(set(prefixes)) == len(prefixes)
-    assert set(prefixes) == {tuple(ids[:at]) for ids, _ in sequences for at in range(1, len(ids))}
+    assert set(prefixes) == {tuple(ids[:at]) for ids, _, _ in sequences for at in range(1, len(ids))}
 
 
 def test_a_tree_loses_what_its_sequences_lose_apart():
     torch.manual_seed(0)
     decoder = Decoder(Shape.named("test", 16))
-    sequences = [([1, 2, 3, 4, 5], 2), ([1, 2, 3, 6], 3), ([1, 2, 7, 8], 2), ([9, 3], 1)]
+    sequences = [([1, 2, 3, 4, 5], 2, 1.0), ([1, 2, 3, 6], 3, 2.0), ([1, 2, 7, 8], 2, 1.0), ([9, 3], 1, 0.5)]
     batch = Batch.of([Tree.of(sequences[:3]), Tree.of(sequences[3:])], pad=0)
     hidden = decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
     together = (functional.cross_entropy(decoder.logits(hidden), batch.targets, reduction="none") * batch.weights).sum()
@@ -56,15 +56,15 @@ def test_a_tree_loses_what_its_sequences_lose_apart():
                 torch.tensor(ids[start:]),
                 reduction="sum",
             )
-            * (len(ids) - start) ** -0.5
-            for ids, start in sequences
+            * (weight * (len(ids) - start) ** -0.5)
+            for ids, start, weight in sequences
         ]
     ).sum()
     assert float(together.detach()) == pytest.approx(float(apart.detach()), rel=1e-5)
 
 
 def test_batches_hold_every_tree_and_no_more_tokens_than_asked():
-    trees = [Tree.of([(list(range(1, length)), 1)]) for length in (9, 3, 5, 3, 12)]
+    trees = [Tree.of([(list(range(1, length)), 1, 1.0)]) for length in (9, 3, 5, 3, 12)]
     cut = list(batches(trees, tokens=12, pad=0))
     assert sum(len(batch.ids) for batch in cut) == len(trees)
     assert all(batch.ids.numel() <= 12 for batch in cut)
