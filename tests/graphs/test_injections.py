@@ -82,7 +82,7 @@ def instructions(messages, data: dict[str, str]) -> list[str]:
     texts = [message.text for message in messages]
     for said in sorted(data.values(), key=len, reverse=True):
         fence = prompts.fence_for(said)
-        texts = [text.replace(f"\n{fence}\n{said}\n{fence}", "\n", 1) for text in texts]
+        texts = [text.replace(f"\n{fence}\n{said}\n{fence}", "\n") for text in texts]
     return texts
 
 

@@ -48,8 +48,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            end(process)
     assert "Blocking call" not in (folder / "log").read_text()
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the server; its reloader has been seen to sleep for good once the server below it had ended."""
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @pytest.fixture(scope="module")
