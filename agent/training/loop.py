@@ -23,7 +23,7 @@ from selfcritic.agent.training.documents import SIZES, Document, copying, draw_t
 from selfcritic.agent.training.own import own_documents
 from selfcritic.agent.training.trees import Batch, Tree, batches
 
-_LONGEST = 800  # tokens of a tree
+_LONGEST = 1200  # tokens of a tree
 _COPYING, _MENDING = (0.1, 800_000), (0.25, 3_000_000)
 """Where the two warm-ups end: a share of the budget, or so many tokens where that is less."""
 _GROWN, _SLIPS = 0.6, 0.65
