@@ -4,6 +4,7 @@ It reads the role and the data of any prompt set, and says them to the decoder i
 which it was trained. Weights come from a folder that `selfcritic train embedded` made; none ship with the package.
 """
 
+import random
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +39,7 @@ class EmbeddedModel(OfflineModel):
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
         """Draw n replies; a last assistant message is the beginning of each and is not said again."""
         prompt, prefix, is_verdict = self._prompt(messages)
-        [replies] = self.engine.complete([prompt], n, self.seed if seed is None else seed, self.temperature, prefix)
+        [replies] = self.engine.complete([prompt], n, self._seed_of(seed, prompt), self.temperature, prefix)
         return [_reply(one, is_verdict) for one in replies]
 
     def _stream(
@@ -55,10 +56,15 @@ class EmbeddedModel(OfflineModel):
             yield from super()._stream(messages, stop, run_manager, seed, logprobs)
             return
         said = ""
-        for piece in self.engine.stream(prompt, self.seed if seed is None else seed, self.temperature, prefix):
+        for piece in self.engine.stream(prompt, self._seed_of(seed, prompt), self.temperature, prefix):
             said += piece
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(messages, Reply(said), logprobs)
+
+    def _seed_of(self, seed: int | None, prompt: str) -> int | None:
+        """A seed of each prompt's own: drawn by the same numbers, a refinement would slip where its draft did."""
+        seed = self.seed if seed is None else seed
+        return None if seed is None else random.Random(f"{seed} {prompt}").randrange(2**31)
 
     def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
         """The prompt in plain words, what the reply begins with, and whether it is a verdict."""

@@ -2,8 +2,10 @@
 
 import math
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from selfcritic.agent.models.tokens import END, REPLY, Tokens
 
 _LONGEST = 400
 """Tokens of a reply, at most."""
+
+
+_SEEDING = threading.Lock()
+"""The seed is the whole process's, and a generator takes it when it first draws: none may come between."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,19 @@ class Engine:
     ) -> list[list[Completion]]:
         """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token."""
         asked = [[*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)] for prompt in prompts]
-        results = self._generator(seed).generate_batch(
-            asked,
-            max_batch_size=32,
-            max_length=_LONGEST,
-            include_prompt_in_result=False,
-            num_hypotheses=n if temperature else 1,
-            sampling_topk=0 if temperature else 1,
-            sampling_temperature=temperature or 1.0,
-            return_logits_vocab=True,
-            end_token=END,
-            return_end_token=True,
-        )
+        with _SEEDING:
+            results = self._generator(seed).generate_batch(
+                asked,
+                max_batch_size=32,
+                max_length=_LONGEST,
+                include_prompt_in_result=False,
+                num_hypotheses=n if temperature else 1,
+                sampling_topk=0 if temperature else 1,
+                sampling_temperature=temperature or 1.0,
+                return_logits_vocab=True,
+                end_token=END,
+                return_end_token=True,
+            )
         replies = [self._completions(result, tokens[-1]) for result, tokens in zip(results, asked, strict=True)]
         return replies if temperature else [reply * n for reply in replies]
 
@@ -81,13 +88,16 @@ class Engine:
         """Draw one reply as `complete` does, and hand out its pieces as they are drawn."""
         asked = [*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)]
         before = asked[-1]
-        for step in self._generator(seed).generate_tokens(
-            asked,
-            max_length=_LONGEST,
-            sampling_topk=0 if temperature else 1,
-            sampling_temperature=temperature or 1.0,
-            end_token=END,
-        ):
+        with _SEEDING:
+            steps = self._generator(seed).generate_tokens(
+                asked,
+                max_length=_LONGEST,
+                sampling_topk=0 if temperature else 1,
+                sampling_temperature=temperature or 1.0,
+                end_token=END,
+            )
+            begun = list(islice(steps, 1))
+        for step in chain(begun, steps):
             if piece := self.tokens.decode([step.token], before):
                 yield piece
             before = step.token

@@ -5,6 +5,7 @@
 
 import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,21 @@ def test_a_seed_repeats_and_another_differs():
     first, again, other = ([r.text for r in model().draw([HumanMessage(ASKED)], 4, seed)] for seed in (1, 1, 2))
     assert first == again != other
     assert len(set(first)) > 1
+
+
+def test_a_seed_repeats_however_many_ask_at_once():
+    prompts = [HumanMessage(f"Sort these words alphabetically: {words}") for words in ("pear, fig", "fig, pear, kiwi")]
+    asked = [([prompt], 2, seed) for prompt in prompts for seed in range(10)]
+    judge = model()
+    alone = [judge.draw(*one) for one in asked]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda one: judge.draw(*one), asked)) == alone
+
+
+def test_a_seed_draws_other_numbers_for_another_prompt():
+    """Else a refinement would slip where its draft did."""
+    seeds = {model(seed=7)._seed_of(None, prompt) for prompt in ("a", "b", "a")}
+    assert len(seeds) == 2
 
 
 def test_temperature_0_takes_the_likeliest():
