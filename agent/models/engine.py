@@ -22,10 +22,9 @@ _SEEDING = threading.Lock()
 
 @dataclass(frozen=True)
 class Completion:
-    """One sampled reply: its text, its length in tokens, and the first token's P(Yes) over Yes and No."""
+    """One sampled reply: its text, and the first token's P(Yes) over Yes and No."""
 
     text: str
-    tokens: int
     p_yes: float
 
 
@@ -66,10 +65,6 @@ class Engine:
         replies = [self._completions(result, tokens[-1]) for result, tokens in zip(results, asked, strict=True)]
         return replies if temperature else [reply * n for reply in replies]
 
-    def count(self, text: str) -> int:
-        """How many tokens a text is."""
-        return len(self.tokens.encode(text))
-
     def _generator(self, seed: int | None) -> Any:
         self._ctranslate2.set_random_seed((secrets.randbits(31) if seed is None else seed) % 2**31)
         return self._ctranslate2.Generator(str(self.folder), device="cpu", inter_threads=1, intra_threads=1)
@@ -81,7 +76,7 @@ class Engine:
             # Beside a shorter prompt, the logits begin with those of the prompt's own last tokens.
             first = self._numbers(logits[-len(sequence)]) if sequence else None
             odds = 0.0 if first is None else float(first[yes] - first[no])
-            completions.append(Completion(self.tokens.decode(sequence, before), len(sequence), _logistic(odds)))
+            completions.append(Completion(self.tokens.decode(sequence, before), _logistic(odds)))
         return completions
 
     def stream(self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = "") -> Iterator[str]:

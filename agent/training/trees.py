@@ -1,7 +1,7 @@
 """Documents of one task as one tree of tokens: what they share is computed once, and they do not see each other.
 
 A question has many replies, and so has a draft: verdicts, critiques, refinements. Laid out one after another, each with
-a mask that lets a token see its ancestors only, they cost a third of what they cost apart, for the same gradients.
+a mask that lets a token see its ancestors only, they are 3.5 to 6 times fewer tokens, for the same gradients.
 """
 
 from collections.abc import Iterable, Sequence

@@ -20,7 +20,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -30,6 +30,7 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from examples.benchmarks.critics import mean, share
+from selfcritic.agent.context import Context
 from selfcritic.agent.data.families import Task
 from selfcritic.agent.models.embedded import EmbeddedModel
 from selfcritic.agent.models.engine import Engine
@@ -76,28 +77,29 @@ class Trial:
         self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
         self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
         self.slips = [slipped(task, self.rng) for task in self.tasks]
-        looped, direct = (asyncio.run(self._looped(refinement)) for refinement in ("conditional", "direct"))
+        looped, direct = asyncio.run(self._looped("conditional")), asyncio.run(self._looped("direct"))
         self.first = [Judged.of(task, rounds[0].answer) for task, (rounds, _) in zip(self.tasks, looped, strict=True)]
         self.doubts = [rounds[0].p_critiqueable or 0.0 for rounds, _ in looped]
         self.flawed = [draft for draft in self.first if draft.flaws]
         self.ended = {"first draft": [Ended(not draft.flaws, 1) for draft in self.first]}
         self.ended |= {"loop": self._ended(looped), "direct": self._ended(direct)}
         self._draw()
+        self.pools = self._pools()
 
-    async def _looped(self, refinement: str) -> list[tuple[list[Draft], str]]:
+    async def _looped(self, refinement: Literal["conditional", "direct"]) -> list[tuple[list[Draft], str]]:
         """The rounds and the answer on each task; the same seed draws the same first draft in both."""
         found = []
+        options = Context(
+            model=EmbeddedModel(folder=self.engine.folder),
+            critiques=CRITIQUES,
+            max_rounds=ROUNDS,
+            patience=ROUNDS,
+            helpful_above=0.0,
+            refinement=refinement,
+        )
+        graph = create_self_critique().compile()
         for seed, task in enumerate(track(self.tasks, description=refinement, transient=True)):
-            graph = create_self_critique(
-                model=EmbeddedModel(folder=self.engine.folder),
-                critiques=CRITIQUES,
-                max_rounds=ROUNDS,
-                patience=ROUNDS,
-                helpful_above=0.0,
-                refinement=refinement,
-                seed=seed,
-            ).compile()
-            told = await graph.ainvoke({"question": task.question})
+            told = await graph.ainvoke({"question": task.question}, context=options.model_copy(update={"seed": seed}))
             found.append((told["rounds"], told["answer"]))
         return found
 
@@ -140,10 +142,10 @@ class Trial:
     def critiques(self) -> Table:
         """Forced critiques of flawed own drafts, one sample and the best of 8."""
         table = Table("flawed drafts", "one is valid", "best of 8", "gain", "one of 8 at least", title="critiques")
-        pools = self._pools()
-        valid = [[is_helpful(draft, text) for text, _ in pool] for draft, pool in zip(self.flawed, pools, strict=True)]
+        pools = list(zip(self.flawed, self.pools, strict=True))
+        valid = [[is_helpful(draft, text) for text, _ in pool] for draft, pool in pools]
         ones = [sum(hits) / len(hits) for hits in valid]
-        best = [float(hits[_best(pool)]) for hits, pool in zip(valid, pools, strict=True)]
+        best = [float(hits[_best(pool)]) for hits, pool in zip(valid, self.pools, strict=True)]
         gains = [high - low for high, low in zip(best, ones, strict=True)]
         table.add_row(
             str(len(valid)), mean(ones, "{:.1%}"), share([hit > 0 for hit in best]), mean(gains, "{:+.1%}"),
@@ -180,8 +182,7 @@ class Trial:
     def refinements(self) -> Table:
         """What becomes of a flawed own draft."""
         table = Table("refined by", "right", "fewer flaws", title="flawed first drafts, refined once")
-        pools = self._pools()
-        own = [pool[_best(pool)][0] for pool in pools]
+        own = [pool[_best(pool)][0] for pool in self.pools]
         untrue = [render([draft.task.invent(draft.answer, self.rng)]) for draft in self.flawed]
         oracle = [render([self.rng.choice(draft.flaws)]) for draft in self.flawed]
         for name, texts in (("its own best critique", own), ("an untrue critique", untrue), ("the oracle's", oracle)):
@@ -231,20 +232,18 @@ def _judged(doubts: Sequence[float], flaws: Sequence[bool]) -> list[str]:
 
 def _area(doubts: Sequence[float], flaws: Sequence[bool]) -> str:
     """The area under the curve: how often a flawed draft is doubted more than a right one."""
-    values, truth = np.array(doubts), np.array(flaws, float)
-
-    def area(values: np.ndarray, truth: np.ndarray) -> float:
-        flawed = truth.sum()
-        above = (stats.rankdata(values) * truth).sum() - flawed * (flawed + 1) / 2
-        return float(above / (flawed * (len(truth) - flawed)))
-
-    if truth.all() or not truth.any():
-        return "—"
-    found = stats.bootstrap(
-        (values, truth), area, paired=True, vectorized=False, n_resamples=2000, rng=1, method="percentile"
+    flawed, right = (
+        [doubt for doubt, flaw in zip(doubts, flaws, strict=True) if flaw is kind] for kind in (True, False)
     )
+    if min(len(flawed), len(right)) < 2:
+        return "—"
+
+    def area(flawed: Sequence[float], right: Sequence[float]) -> float:
+        return float(stats.mannwhitneyu(flawed, right).statistic / (len(flawed) * len(right)))
+
+    found = stats.bootstrap((flawed, right), area, vectorized=False, n_resamples=2000, rng=1, method="percentile")
     low, high = found.confidence_interval
-    return f"{area(values, truth):.3f} ({low:.3f}–{high:.3f})"
+    return f"{area(flawed, right):.3f} ({low:.3f}–{high:.3f})"
 
 
 if __name__ == "__main__":

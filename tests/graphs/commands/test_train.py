@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from selfcritic.agent.training.documents import TRAINED
 from selfcritic.graphs.cli import app
+from selfcritic.graphs.commands.train import FamilyChoice
+
+
+def test_every_family_that_can_be_trained_can_be_named():
+    assert {choice.value for choice in FamilyChoice} == set(TRAINED)
 
 
 def test_without_torch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
