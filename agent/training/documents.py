@@ -18,7 +18,7 @@ TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphab
 """The families that can be trained, by name: those where checking is easier than making."""
 
 SIZES: Mapping[str, Sequence[int]] = {
-    "alphabetize": range(4, 41),
+    "alphabetize": range(4, 31),
     "addition": range(2, 11),
     "three_sat": range(3, 7),
 }
@@ -97,7 +97,7 @@ def documents_about(
 ) -> Iterator[Document]:
     """What can be learnt of a draft: verdicts on it and on critiques of it, what to say of it, and what follows.
 
-    Slips are not judged once own drafts are: how often a draft is flawed is learnt of own drafts alone.
+    Slips are not judged once own drafts are: how often a draft is flawed is learnt of own first drafts alone.
     """
     question, answer, task = draft.task.question, draft.answer, draft.task
     if judged:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 
+from selfcritic.agent.data.families import Task
 from selfcritic.agent.models.engine import Engine
 from selfcritic.agent.training.documents import (
     Document,
@@ -14,14 +15,31 @@ from selfcritic.agent.training.documents import (
     is_helpful,
 )
 
+_DRAFTS, _OTHERS = 4, 2
+"""Drafts of a task, and how many flawed ones are learnt from beside the first, the only one that is judged."""
+
 
 def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Document]]:
-    """What is learnt of so many fresh tasks; right and flawed drafts stand as often as the model makes them."""
+    """What is learnt of so many fresh tasks; right and flawed drafts are judged as often as the model makes them."""
     drawn = [draw_task(family, rng) for _ in range(tasks)]
-    replies = engine.complete([ask("generate", task.question) for task in drawn], seed=rng.randrange(2**31))
-    drafts = [Judged.of(task, reply[0].text) for task, reply in zip(drawn, replies, strict=True) if reply[0].text]
-    for draft, critiques in zip(drafts, _own_critiques(engine, drafts, rng), strict=True):
-        yield [draft_document(draft.task), *documents_about(draft, critiques, rng)]
+    prompts = [ask("generate", task.question) for task in drawn]
+    first, others = [], []
+    for task, replies in zip(drawn, engine.complete(prompts, n=_DRAFTS, seed=rng.randrange(2**31)), strict=True):
+        drafts = [Judged.of(task, reply.text) for reply in replies if _ended(task, reply.text)]
+        first += drafts[:1]
+        found = {draft.answer: draft for draft in drafts[1:] if draft.flaws and draft != drafts[0]}
+        others += list(found.values())[:_OTHERS]
+    critiques = _own_critiques(engine, [*first, *others], rng)
+    for at, (draft, told) in enumerate(zip([*first, *others], critiques, strict=True)):
+        if at < len(first):
+            yield [draft_document(draft.task), *documents_about(draft, told, rng)]
+        else:
+            yield list(documents_about(draft, told, rng, judged=False))
+
+
+def _ended(task: Task, answer: str) -> bool:
+    """Whether an answer is one at all: an empty one teaches nothing, and one that never ends takes the time of ten."""
+    return 0 < len(answer) <= 2 * len(task.solution()) + 20
 
 
 def _own_critiques(engine: Engine, drafts: list[Judged], rng: random.Random) -> list[list[str]]:
