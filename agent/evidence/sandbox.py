@@ -6,7 +6,8 @@ its process group is killed. On Linux that happens, too, once its processes toge
 have. `SandboxResult.isolation` says what came on top:
 
 - "bubblewrap", "unshare": no network; no other processes in sight, and none of its own outlives it; all file systems
-  read-only but for a /tmp of its own, where it works; no capabilities. Where root runs it, the program is nobody.
+  read-only but for a /tmp of its own, in a folder of which it works; no capabilities. Where root runs it, the
+  program is nobody.
   Not prevented: reading what the user may read, or, where root runs it and nobody cannot reach the interpreter, any
   file. Root's bubblewrap does not bound the number of processes, only their memory and their time.
 - "none": nothing came on top. The program can write wherever the user can, open sockets, read the environment of this
@@ -87,13 +88,15 @@ while read -r _ place _ options _; do
     case "$place" in *\\*) place=$(printf %b "$place") ;; esac
     mount -o "remount,bind,$options,ro" "$place"
 done < /proc/self/mounts
-cd /tmp
+mkdir -m 777 /tmp/selfcritic-draft
+cd /tmp/selfcritic-draft
 "$@" || exit $?
 """
 _UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _CLOSE_UP)
 _POWERLESS = ("setpriv", "--no-new-privs")
 _NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
-_BUBBLEWRAP = "--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys"
+_BUBBLEWRAP = """--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys
+    --tmpfs /tmp --dir /tmp/selfcritic-draft --chdir /tmp/selfcritic-draft"""
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,6 @@ def _ways() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
             caps = (f"--{kind}={rights}" for kind in ("bounding-set", "inh-caps", "ambient-caps"))
             yield "unshare", ("unshare", *unshare, *_NOBODY, *caps)
     visible = ("--ro-bind", kept, kept) if kept else ()
-    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), "--tmpfs", "/tmp", *visible, "--chdir", "/tmp")  # noqa: S108
+    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), *visible)
     own = ("--user", "--map-root-user")
     yield "unshare", ("unshare", *own, *unshare, "--bounding-set=-all", "--inh-caps=-all")
