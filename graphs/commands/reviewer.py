@@ -12,6 +12,7 @@ from rich.text import Text
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.evidence.checker import Checker
+from selfcritic.agent.evidence.code import python_in
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.schemas import Budget, Draft
 from selfcritic.agent.state import ReviewInput, ReviewOutput
@@ -24,6 +25,7 @@ NO_MODEL = "none"
 
 _AT_ONCE = 4
 _PLAIN = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
+_PYTHON = ("syntax", "lint", "types")
 _CHECKERS = {"Python": ["syntax", "lint"]} | {language: ["arithmetic"] for language in _PLAIN}
 """By kind of file, the checkers that look at it where none are named."""
 
@@ -64,6 +66,8 @@ class Reviewer:
         for one in documents:
             if not self._is_looked_at(one):
                 self.tell(f"{one.name}: no checker looks at such a file; name one with --checker, or a model.")
+            elif self._is_passed_over(one):
+                self.tell(f"{one.name}: its few lines could be of many languages, so Python's checkers pass it over.")
         return list(filter(self._is_looked_at, documents))
 
     def review(self, documents: Sequence[Document], show: Callable[[Review], None]) -> None:
@@ -93,6 +97,13 @@ class Reviewer:
 
     def _is_looked_at(self, document: Document) -> bool:
         return self._options.has_critic or bool(self._checkers_of(document))
+
+    def _is_passed_over(self, document: Document) -> bool:
+        """Whether Python's checkers are asked of a Python file that has code, none of it plainly Python's."""
+        lines = (line.strip() for line in document.text.splitlines())
+        has_code = any(line and not line.startswith("#") for line in lines)
+        is_asked = any(name in _PYTHON for name in self._checkers_of(document))
+        return _language(document.name) == "Python" and is_asked and has_code and python_in(document.text) is None
 
     def _checkers_of(self, document: Document) -> list[str | Checker]:
         named = checkers_for(document) if self._checkers is None else self._checkers

@@ -276,6 +276,15 @@ def test_a_file_that_no_checker_looks_at_is_told():
     assert "x.rs: no checker looks at such a file" in done.stderr
 
 
+def test_a_python_file_that_its_checkers_pass_over_is_told():
+    Path("x.py").write_text("x = 1\ny = x +\n")
+    Path("y.py").write_text("# to come\n")
+    done = review("x.py", "y.py", "mean.py", "--model", "none")
+    assert done.exit_code == 0
+    told = [line for line in done.stderr.splitlines() if "pass it over" in line]
+    assert [line.partition(":")[0] for line in told] == ["x.py"]
+
+
 @pytest.mark.parametrize(
     ("name", "language", "code", "checkers"),
     [
