@@ -21,6 +21,7 @@ of 95%.
 import asyncio
 import math
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +58,20 @@ def main(
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
     bars: list[tuple[str, list[Aim]]] = []
+    speeds = Table("model", "MB", f"tokens/s, {DRAFTS} drafts of a task at once", title="size and speed")
     for folder in folders:
         engine = Engine(folder)
         for family in engine.families:
             trial = Trial(engine, family, count, f"{seed} {family}")
             bars.append((_name(folder), trial.bar()))
+            speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")
             tables = (trial.judging(), trial.critiques(), trial.arms(), trial.refinements(), trial.by_size())
             for table in (_bar(bars[-1][1]), *tables):
                 table.title = f"{_name(folder)}, {family}, {count} tasks: {table.title}"
                 table.title_justify = "left"
                 console.print(table)
     console.print(_side_by_side(bars))
+    console.print(speeds)
 
 
 @dataclass(frozen=True)
@@ -148,14 +152,16 @@ class Trial:
         prompts = [ask("generate", task.question) for task in self.tasks]
         resampled, best, even = [], [], []
         m = max(round(float(np.mean([one.calls for one in self.ended["loop"]])) / 2), 1)
-        for task, pool, looped in zip(
-            self.tasks, self.engine.complete(prompts, DRAFTS, 1), self.ended["loop"], strict=True
-        ):
+        start = time.perf_counter()
+        pools = self.engine.complete(prompts, DRAFTS, 1)
+        drawn = sum(len(self.engine.tokens.encode(reply.text)) for pool in pools for reply in pool)
+        self.rate = drawn / (time.perf_counter() - start)
+        for task, pool, looped in zip(self.tasks, pools, self.ended["loop"], strict=True):
             texts = [reply.text for reply in pool]
             doubts = self._doubts([(task, text) for text in texts])
             accepted = [at for at in range(ROUNDS + 1) if doubts[at] < 0.5][:1]
-            drawn = accepted[0] + 1 if accepted else ROUNDS + 1
-            resampled.append(Ended(task.is_right(texts[_least(doubts[:drawn])]), 2 * drawn))
+            taken = accepted[0] + 1 if accepted else ROUNDS + 1
+            resampled.append(Ended(task.is_right(texts[_least(doubts[:taken])]), 2 * taken))
             n = min(max(looped.calls // 2, 1), DRAFTS)
             best.append(Ended(task.is_right(texts[_least(doubts[:n])]), 2 * n))
             even.append(Ended(task.is_right(texts[_least(doubts[:m])]), 2 * m))
@@ -275,6 +281,10 @@ def _name(folder: Path) -> str:
     """What a model is called: its folder, and the one around it where it is one of a training's two exports."""
     exported = folder.name in ("float32", "int8")
     return f"{folder.parent.name} {folder.name}" if exported else folder.name
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _bar(aims: Sequence[Aim]) -> Table:
