@@ -3,7 +3,8 @@
     python -m examples.benchmarks.embedded FOLDER... [--count 500] [--seed "held-out 1"]     (make embedded-report)
 
 A folder is one exported model, as `selfcritic train embedded` makes them. Everything is sampled at temperature 1. A
-call is one reply of the model: a draft, a critique or a verdict. The arms that end in an answer, up to four rounds:
+call is one reply of the model: a draft, a critique or a verdict. A draft is accepted below a P(critiqueable) that was
+chosen on other tasks. The arms that end in an answer, up to four rounds:
 
 - loop: 8 critiques a draft, refined by the most helpful one, accepted once the model itself finds no flaw;
 - direct: the same without critiques (direct refinement);
@@ -54,15 +55,18 @@ def main(
     folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
     count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
     seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 1",
+    accept_below: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
 ) -> None:
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
     bars: list[tuple[str, list[Aim]]] = []
-    speeds = Table("model", "MB", f"tokens/s, {DRAFTS} drafts of a task at once", title="size and speed")
+    speeds = Table(
+        "model", "MB", "tokens/s", title=f"size, and speed at {DRAFTS} drafts of a task", title_justify="left"
+    )
     for folder in folders:
         engine = Engine(folder)
         for family in engine.families:
-            trial = Trial(engine, family, count, f"{seed} {family}")
+            trial = Trial(engine, family, count, f"{seed} {family}", accept_below)
             bars.append((_name(folder), trial.bar()))
             speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")
             tables = (trial.judging(), trial.critiques(), trial.arms(), trial.refinements(), trial.by_size())
@@ -105,8 +109,9 @@ class Ended:
 class Trial:
     """One model on one family: what it drew, and the tables of it."""
 
-    def __init__(self, engine: Engine, family: str, count: int, seed: str) -> None:
+    def __init__(self, engine: Engine, family: str, count: int, seed: str, accept_below: float) -> None:
         self.engine, self.family, self.rng = engine, family, random.Random(seed)
+        self.accept_below = accept_below
         self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
         self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
         self.slips = [slipped(task, self.rng) for task in self.tasks]
@@ -127,6 +132,7 @@ class Trial:
             critiques=CRITIQUES,
             max_rounds=ROUNDS,
             patience=ROUNDS,
+            accept_below=self.accept_below,
             helpful_above=0.0,
             refinement=refinement,
         )
@@ -159,7 +165,7 @@ class Trial:
         for task, pool, looped in zip(self.tasks, pools, self.ended["loop"], strict=True):
             texts = [reply.text for reply in pool]
             doubts = self._doubts([(task, text) for text in texts])
-            accepted = [at for at in range(ROUNDS + 1) if doubts[at] < 0.5][:1]
+            accepted = [at for at in range(ROUNDS + 1) if doubts[at] < self.accept_below][:1]
             taken = accepted[0] + 1 if accepted else ROUNDS + 1
             resampled.append(Ended(task.is_right(texts[_least(doubts[:taken])]), 2 * taken))
             n = min(max(looped.calls // 2, 1), DRAFTS)
