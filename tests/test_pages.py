@@ -100,7 +100,7 @@ def is_only_named(line: str) -> bool:
     """Whether a line is a command that would build or install; what it names must be there."""
     words = shlex.split(line, comments=True)
     if words[:1] == ["make"]:
-        assert words[1] in re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+        assert words[1] in re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE), line
         return True
     if words[:2] == ["pip", "install"]:
         extras = re.findall(r"selfcritic\[(.*?)\]", line)

@@ -34,10 +34,10 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
     return ScriptedModel.from_file(path, **options)
 
 
-def _embedded(folder: str, **options: Any) -> BaseChatModel:
+def _embedded(folder: str | None = None, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.embedded import EmbeddedModel
 
-    return EmbeddedModel(folder=folder, **options)
+    return EmbeddedModel(**options) if folder is None else EmbeddedModel(folder=folder, **options)
 
 
 def _litellm(model: str, **options: Any) -> BaseChatModel:
@@ -54,7 +54,9 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
     "embedded": Kind(
-        "embedded:FOLDER", "a small language model that `selfcritic train embedded` made; offline", _embedded
+        "embedded[:FOLDER]",
+        "a language model of 1 MB that sorts words, or one that `selfcritic train embedded` made; offline",
+        _embedded,
     ),
     "litellm": Kind(
         "PROVIDER/MODEL",

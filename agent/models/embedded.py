@@ -1,7 +1,8 @@
 """The embedded model: a small decoder trained by this repository, in this process, behind the chat model interface.
 
 It reads the role and the data of any prompt set, and says them to the decoder in the words of the set `embedded`, by
-which it was trained. Weights come from a folder that `selfcritic train embedded` made; none ship with the package.
+which it was trained. The weights that ship lie in `weights/alphabetize`, beside their card; `selfcritic train embedded`
+makes others.
 """
 
 import random
@@ -20,13 +21,16 @@ from selfcritic.agent.models.engine import Completion, Engine
 from selfcritic.agent.models.offline import OfflineModel, Reply
 from selfcritic.prompts import VARIABLES, load, read
 
+SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
+"""The weights that come with the package."""
+
 _VERDICTS = ("classify", "helpfulness")
 
 
 class EmbeddedModel(OfflineModel):
     """A language model of a few MB. `seed` makes its replies repeat; None draws fresh ones."""
 
-    folder: Path
+    folder: Path = SHIPPED
     """Where the exported model lies."""
     temperature: float = 1.0
     seed: int | None = None

@@ -14,9 +14,8 @@ chosen on other tasks. The arms that end in an answer, up to four rounds:
 
 On flawed first drafts alone: what a refinement comes to by the model's own best critique, by an untrue one and by the
 oracle's, with direct refinement and a new draft beside. Figures on inserted flaws stand apart: they flatter.
-The first table is the bar of the embedded model's issue; the last one sets the models side by side. Shares have
-Wilson's interval; means, areas and differences task by task a bootstrap's over tasks; all
-of 95%.
+The first table is what was asked of a model that is to be the default; the last but one sets the models side by side.
+Shares have Wilson's interval; means, areas and differences task by task a bootstrap's over tasks; all of 95%.
 """
 
 import asyncio

@@ -5,6 +5,8 @@
 
 import asyncio
 import math
+import random
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,11 +14,15 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from selfcritic.agent import load
+from selfcritic.agent.data.families import Alphabetize
 from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskError
-from selfcritic.agent.models.embedded import EmbeddedModel
+from selfcritic.agent.models.embedded import SHIPPED, EmbeddedModel
 from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.training.documents import Judged, is_helpful
 from selfcritic.prompts import load as load_prompts
 
+_ROOT = Path(__file__).parents[3]
+_RECORD = _ROOT / "docs" / "embedded_report.txt"
 TINY = Path(__file__).parent / "data" / "tiny"
 ASKED = "Sort these words alphabetically: pear, apple, plum"
 JUDGED = load_prompts().render("classify", context="", question=ASKED, answer="apple, pear, plum")
@@ -116,3 +122,41 @@ def test_a_vocabulary_that_is_none_is_an_error(tmp_path: Path):
         (tmp_path / file.name).write_bytes(file.read_bytes() if file.name != "tokens.json" else b"{")
     with pytest.raises(InputError, match="cannot be read"):
         load(f"embedded:{tmp_path}").invoke(ASKED)
+
+
+def test_the_model_that_ships_sorts_and_criticises_what_is_wrong():
+    shipped = load("embedded", seed=1)
+    assert isinstance(shipped, EmbeddedModel)
+    rng = random.Random("shipped")
+    tasks = [Alphabetize.generate(rng, 8) for _ in range(20)]
+    right = [task.is_right(shipped.draw([HumanMessage(task.question)], 1, None)[0].text) for task in tasks]
+    assert sum(right) >= 12
+    slips = [Judged.of(task, task.slip(task.solution(), rng).answer) for task in tasks]
+    doubts = [
+        shipped.draw(
+            load_prompts().render("classify", context="", question=one.task.question, answer=one.answer), 1, None
+        )[0].p_yes
+        for one in [*slips, *(Judged.of(task, task.solution()) for task in tasks)]
+    ]
+    assert sum(doubt > 0.5 for doubt in doubts[:20] if doubt is not None) >= 16
+    assert sum(doubt < 0.5 for doubt in doubts[20:] if doubt is not None) >= 16
+    prompts = [load_prompts().render("critique", context="", question=o.task.question, answer=o.answer) for o in slips]
+    valid = [any(is_helpful(o, r.text) for r in shipped.draw(p, 8, None)) for o, p in zip(slips, prompts, strict=True)]
+    assert sum(valid) >= 12
+
+
+def test_all_that_ships_is_small_and_its_card_says_what_was_measured():
+    assert sum(file.stat().st_size for file in SHIPPED.parent.rglob("*")) < 10_000_000
+    cells = (line.strip("|│ ").replace("│", "|").split("|") for line in _RECORD.read_text("utf-8").splitlines())
+    recorded = [tuple(cell.strip() for cell in row) for row in cells if len(row) == 4]
+    card = (SHIPPED / "model_card.md").read_text("utf-8")
+    rows = [tuple(cell.strip() for cell in line.strip("| ").split("|")) for line in card.splitlines() if "|" in line]
+    assert len(rows[2:]) == 9
+    assert rows[2:] == recorded[: len(rows[2:])]
+
+
+def test_the_readme_quotes_what_was_recorded():
+    [told] = re.findall(r"^`embedded` is a language model.*", (_ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    quoted = re.findall(r"[0-9.]+%", told)
+    assert quoted
+    assert all(figure in _RECORD.read_text("utf-8") for figure in quoted)

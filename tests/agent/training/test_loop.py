@@ -39,12 +39,12 @@ def test_ctranslate2_computes_what_torch_computes(folder: Path):
 
 @pytest.mark.parametrize("family", ["addition", "alphabetize", "three_sat"])
 def test_every_stage_is_gone_through_and_teaches(family: str, tmp_path: Path):
-    run = Run(Plan(family, size="test", tokens=60_000, own_tasks=4), tmp_path)
+    run = Run(Plan(family, size="test", tokens=60_000, rate=2e-2, own_tasks=4), tmp_path)
     losses: dict[str, list[float]] = {}
     while run.seen < run.plan.tokens:
         losses.setdefault(run.stage, []).append(run.step())
     assert list(losses) == ["copying", "mending", "slips", "own drafts"]
-    assert losses["own drafts"][-1] < losses["copying"][0]
+    assert numpy.mean(losses["own drafts"][-10:]) < numpy.mean(losses["copying"]) - 0.1
 
 
 def test_a_run_that_was_broken_off_goes_on_where_it_was_saved(tmp_path: Path):
