@@ -77,7 +77,7 @@ class Decoder(nn.Module):
     def forward(self, ids: Tensor, depths: Tensor | None = None, sees: Tensor | None = None) -> Tensor:
         """Hidden states (batch, length, width) of ids, by place in a text (depths) and by what each token may see."""
         x = self.embedding(ids)
-        depths = torch.arange(ids.shape[1])[None] if depths is None else depths
+        depths = torch.arange(ids.shape[1], device=ids.device)[None] if depths is None else depths
         turn = _angles(depths, self.shape.width // self.shape.heads)
         for block in self.blocks:
             x = block(x, turn, sees)
@@ -90,7 +90,7 @@ class Decoder(nn.Module):
 
 
 def _angles(depths: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    rates = 1.0 / 10000 ** (torch.arange(0, size, 2, dtype=torch.float32) / size)
+    rates = 1.0 / 10000 ** (torch.arange(0, size, 2, dtype=torch.float32, device=depths.device) / size)
     angles = (depths[..., None] * rates).repeat(1, 1, 2)[:, None]
     return angles.cos(), angles.sin()
 
@@ -133,7 +133,7 @@ def export(decoder: Decoder, tokens: Tokens, families: list[str], folder: Path, 
 
 def _fill(spec: Any, decoder: Decoder) -> None:
     def numbers(parameter: Tensor) -> Any:
-        return parameter.detach().float().numpy().copy()
+        return parameter.detach().float().cpu().numpy().copy()
 
     spec.scale_embeddings = False
     spec.embeddings.weight = numbers(decoder.embedding.weight)

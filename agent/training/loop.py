@@ -1,5 +1,7 @@
 """The training loop: stages by share of the token budget, a checkpoint every half minute, resumed where it stands.
 
+It runs on a GPU where torch has one, else on one core. Drafts are drawn by ctranslate2 on the core in either case.
+
 Copying comes first, as a sharp transition after some 500,000 tokens, then comments followed in answers of no sense,
 then every part on slips in tasks that grow, and at last the model's own drafts and critiques, with slips between them.
 """
@@ -73,7 +75,8 @@ class Run:
         self.seen = self.steps = 0
         torch.manual_seed(plan.seed)
         self.tokens = _vocabulary(plan.family)
-        self.decoder = Decoder(Shape.named(plan.size, len(self.tokens.names)))
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.decoder = Decoder(Shape.named(plan.size, len(self.tokens.names))).to(self.device)
         self.optimisers = _optimisers(self.decoder, plan.rate)
         self.batches = self._batches()
 
@@ -88,7 +91,7 @@ class Run:
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss of a reply's token."""
-        batch = next(self.batches)
+        batch = next(self.batches).to(self.device)
         hidden = self.decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
         losses = functional.cross_entropy(self.decoder.logits(hidden), batch.targets, reduction="none")
         loss = (losses * batch.weights).sum() / batch.weights.sum()
@@ -121,7 +124,7 @@ class Run:
             return
         if (told := json.loads((self.folder / "plan.json").read_text("utf-8"))) != asdict(self.plan):
             raise InputError(f"'{self.folder}' holds the training of another plan ({told}): name another folder.")
-        state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
         self.decoder.load_state_dict(state["decoder"])
         for optimiser, told in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(told)

@@ -65,6 +65,10 @@ class Batch:
     targets: Tensor
     weights: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
     @classmethod
     def of(cls, trees: Sequence[Tree], pad: int) -> "Batch":
         """Pad trees to one length; padding sees itself only."""

@@ -44,7 +44,7 @@ def embedded(
     seed: Annotated[int, typer.Option(help="Same seed, same run, unless it was broken off.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,
 ) -> None:
-    """Train the embedded model on one core; the same command goes on where it stopped. Prints the model's folder."""
+    """Train the embedded model; the same command goes on where it stopped. Prints the model's folder."""
     console = Console(stderr=True, highlight=False)
     try:
         from selfcritic.agent.training.loop import Plan

@@ -64,3 +64,11 @@ def test_a_run_that_was_broken_off_goes_on_where_it_was_saved(tmp_path: Path):
 def test_another_plan_does_not_go_on_in_the_same_folder(folder: Path):
     with pytest.raises(InputError, match="another plan"):
         Run(Plan("alphabetize", size="test", tokens=70_000), folder).resume()
+
+
+def test_the_batch_and_all_that_is_computed_of_it_go_where_the_decoder_is(tmp_path: Path):
+    run, elsewhere = Run(PLAN, tmp_path), torch.device("meta")  # as a GPU, it takes no tensor of the processor's
+    batch = next(run.batches).to(elsewhere)
+    hidden = run.decoder.to(elsewhere)(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
+    assert torch.nn.functional.cross_entropy(run.decoder.logits(hidden), batch.targets).device == elsewhere
+    assert run.decoder(batch.ids).device == elsewhere
