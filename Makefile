@@ -28,8 +28,8 @@ test: .venv/ready  ## Run the tests, but for the slow ones
 benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
 	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
 
-MODELS ?= agent/models/weights/alphabetize $(wildcard examples/benchmarks/models/*)
-embedded-report: .venv/ready  ## Put trained models to the test, for some minutes each (MODELS="FOLDER…")
+MODELS ?= agent/models/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
+embedded-report: .venv/ready  ## Put trained models to the test, some minutes each (MODELS="FOLDER…")
 	.venv/bin/python -m examples.benchmarks.embedded $(MODELS)
 
 docs: .venv/ready  ## Build the documentation into site/

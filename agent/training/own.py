@@ -20,7 +20,10 @@ _DRAFTS, _OTHERS = 4, 2
 
 
 def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Document]]:
-    """What is learnt of so many fresh tasks; right and flawed drafts are judged as often as the model makes them."""
+    """What is learnt of so many fresh tasks; right and flawed drafts are judged as often as the model makes them.
+
+    Drafts without a word or without an end are left out, and the next one of the task takes their place.
+    """
     drawn = [draw_task(family, rng) for _ in range(tasks)]
     prompts = [ask("generate", task.question) for task in drawn]
     first, others = [], []
@@ -31,10 +34,9 @@ def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -
         others += list(found.values())[:_OTHERS]
     critiques = _own_critiques(engine, [*first, *others], rng)
     for at, (draft, told) in enumerate(zip([*first, *others], critiques, strict=True)):
-        if at < len(first):
-            yield [draft_document(draft.task), *documents_about(draft, told, rng)]
-        else:
-            yield list(documents_about(draft, told, rng, judged=False))
+        is_first = at < len(first)
+        solution = [draft_document(draft.task)] if is_first else []
+        yield [*solution, *documents_about(draft, told, rng, judged=is_first)]
 
 
 def _ended(task: Task, answer: str) -> bool:
