@@ -140,6 +140,13 @@ class Context(BaseModel):
         description="A critique must have a higher P(helpful) to be used.",
         json_schema_extra=_for("select", "choose"),
     )
+    follow: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Critiques that one refinement follows at most: the best, and the next best about other passages.",
+        json_schema_extra=_for("select", "choose"),
+    )
     votes: int = Field(
         default=5,
         ge=1,

@@ -15,6 +15,7 @@ from rich.status import Status
 from rich.text import Text
 
 from selfcritic.agent.schemas import Comment, Critique, Draft, StopReason, Usage
+from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 _WORKING = {
@@ -102,11 +103,11 @@ class Trace:
         self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")
         for text, count in Counter(map(_summary, sorted(draft.critiques, key=_rank))).items():
             self._indented(Text(text + (f"  (×{count})" if count > 1 else "")))
-        chosen = next((critique for critique in draft.critiques if critique.selected), None)
-        if chosen is not None:
+        followed = chosen(draft.critiques)
+        if followed is not None:
             self._heading("Chosen")
-            self._indented(marked(draft.answer, chosen.comments, plain=not self._console.is_terminal))
-            for comment in chosen.comments:
+            self._indented(marked(draft.answer, followed.comments, plain=not self._console.is_terminal))
+            for comment in followed.comments:
                 self._indented(Text.assemble("→ ", comment.text))
 
     def _heading(self, title: str, rest: str = "") -> None:

@@ -7,6 +7,7 @@ from selfcritic.agent.decision import labels_for
 from selfcritic.agent.nodes.report import invented_share
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique, StopReason
+from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 _PROBLEMS: dict[StopReason, str] = {
@@ -20,7 +21,8 @@ async def prefill(state: State, runtime: Runtime[Context]) -> State:
     """Set the labels; a search that failed is told as the problem and ends nothing."""
     run = Run(state, runtime)
     pool = run.draft.critiques
-    comments = [*run.draft.findings, *(chosen.comments if (chosen := chosen_of(state)) else [])]
+    critique = chosen_of(state)
+    comments = [*run.draft.findings, *(critique.comments if critique else [])]
     stop = state.get("stop_reason") or state.get("cut_short")
     return run.update(
         labels=labels_for(comments, state["labels"]),
@@ -33,5 +35,5 @@ async def prefill(state: State, runtime: Runtime[Context]) -> State:
 
 
 def chosen_of(state: State) -> Critique | None:
-    """The selected critique of the draft under review."""
-    return next((critique for critique in state["rounds"][0].critiques if critique.selected), None)
+    """What was selected for the draft under review."""
+    return chosen(state["rounds"][0].critiques)

@@ -1,4 +1,4 @@
-"""Mend the draft: by the selected critique, or directly without one."""
+"""Mend the draft: by what was selected, or directly without any critique."""
 
 from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
@@ -8,6 +8,7 @@ from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Draft
+from selfcritic.agent.scoring.chosen import together
 from selfcritic.agent.state import State
 
 
@@ -30,8 +31,8 @@ async def refine(state: State, runtime: Runtime[Context]) -> State:
 def _messages(run: Run) -> list[BaseMessage]:
     if run.context.refinement == "direct":
         return run.ask("refine_directly", answer=run.draft.answer)
-    chosen = next(critique for critique in run.draft.critiques if critique.selected)
-    return run.ask("refine", answer=run.draft.answer, critique=body(chosen))
+    critique = together([critique for critique in run.draft.critiques if critique.selected])
+    return run.ask("refine", answer=run.draft.answer, critique=body(critique))
 
 
 def _same(one: str, other: str) -> bool:

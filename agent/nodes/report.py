@@ -8,6 +8,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.parsing import render
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Comment, Critique
+from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 
@@ -20,7 +21,7 @@ async def report(state: State, runtime: Runtime[Context]) -> State:
         run.tell("stopped", 0, reason=reason)
     return run.update(
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": pool})),
-        critique=next((critique for critique in pool if critique.selected), None),
+        critique=chosen(pool),
         invented_share=invented_share(pool),
         stop_reason=reason,
     )

@@ -20,8 +20,13 @@ def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
     A critique that has no reward, or of whose quotes none stands in the draft, is never chosen. A greater modifier
     never chooses fewer highlights.
     """
+    return next(iter(ranked(pool, length_modifier)), None)
+
+
+def ranked(pool: Sequence[Critique], length_modifier: float) -> list[int]:
+    """The indices of the critiques that a modifier can choose, in the order in which it would."""
     eligible = [index for index, critique in enumerate(pool) if can_win(critique)]
-    return max(eligible, key=lambda index: _worth(pool[index], length_modifier), default=None)
+    return sorted(eligible, key=lambda index: -_worth(pool[index], length_modifier))
 
 
 def can_win(critique: Critique) -> bool:

@@ -1,9 +1,10 @@
 """What the embedded model learns from: prompts of the plain set, each with the reply that the family's oracle gives.
 
 One model plays every part, jointly (Saunders et al. 2022, section 3.1). A critique names one flaw; a refinement does
-what the critique says, and direct refinement aims at the solution.
+what one or several critiques say, and direct refinement aims at the solution.
 """
 
+import functools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ SIZES: Mapping[str, Sequence[int]] = {
 }
 """The sizes of task that are trained on; the report asks for the same ones."""
 
-_SLIPPED, _CRITIQUES = 2, 4
-"""Drafts with slips of a task, and critiques of a draft, at most: each is of another flaw."""
+_SLIPPED, _CRITIQUES, _FOLLOWED = 2, 4, 6
+"""At most: drafts with slips of a task, critiques of a draft, each of another flaw, and comments followed at once."""
 
 _OF_A_CRITIQUE = 4.0
 """Weight of a critique: where it quotes is the one word of it that is hard to learn, and it comes last of all."""
@@ -93,25 +94,36 @@ def draft_document(task: Task) -> Document:
 
 
 def documents_about(
-    draft: Judged, critiques: Sequence[str], rng: random.Random, judged: bool = True
+    draft: Judged, rng: random.Random, helpful: Sequence[str] = (), idle: Sequence[str] = (), judged: bool = True
 ) -> Iterator[Document]:
     """What can be learnt of a draft: verdicts on it and on critiques of it, what to say of it, and what follows.
 
-    Slips are not judged once own drafts are: how often a draft is flawed is learnt of own first drafts alone.
+    The model's own helpful critiques are learnt again, in the place of all of the oracle's but one: of many flaws it is
+    to name one that it finds. Slips are not judged once own drafts are: how often a draft is flawed is learnt of own
+    first drafts alone.
     """
     question, answer, task = draft.task.question, draft.answer, draft.task
     if judged:
         yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
-    told = rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))
-    said = [render([flaw]) for flaw in told]
+    told = [render([flaw]) for flaw in rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))]
     prompt = ask("critique", question, answer=answer)
-    yield from (Document(prompt, one.rstrip("\n"), _OF_A_CRITIQUE) for one in said)
-    yield from verdicts(draft, [*said[:1], render([task.invent(answer, rng)]), *critiques])
-    if not draft.flaws:
-        return
-    yield Document(ask("refine_directly", question, answer=answer), task.solution())
-    if (mended := task.mend(answer, told[0])).strip():
-        yield Document(ask("refine", question, answer=answer, critique=said[0]), mended)
+    for said in [*helpful, *told[: max(_CRITIQUES - len(helpful), 1)]]:
+        yield Document(prompt, said.rstrip("\n"), _OF_A_CRITIQUE)
+    own = [rng.choice(texts) for texts in (helpful, idle) if texts]
+    yield from verdicts(draft, [*told[:1], render([task.invent(answer, rng)]), *own])
+    if draft.flaws:
+        yield Document(ask("refine_directly", question, answer=answer), task.solution())
+        yield from refined(task, answer, draft.flaws, rng)
+
+
+def refined(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Document]:
+    """A draft with some of its comments, in the order of their quotes, and what it is once all of them are followed."""
+    among = rng.sample(range(len(comments)), rng.randint(1, min(len(comments), _FOLLOWED)))
+    followed = [comments[at] for at in sorted(among)]
+    mended = functools.reduce(task.mend, followed, answer)
+    if mended.strip():
+        said = render(sorted(followed, key=lambda comment: comment.start or 0))
+        yield Document(ask("refine", task.question, answer=answer, critique=said), mended)
 
 
 def verdicts(draft: Judged, critiques: Sequence[str]) -> Iterator[Document]:
@@ -141,14 +153,10 @@ def copying(family: str, rng: random.Random) -> list[Document]:
 def mending(task: Task, rng: random.Random) -> list[Document]:
     """The second warm-up: comments, true or not, that are followed in an answer of the right form and no more."""
     jumbled = _jumbled(task.solution(), rng)
-    comments = [task.invent(jumbled, rng) for _ in range(3)] + [flaw.comment for flaw in task.flaws(jumbled)[:3]]
-    mended = {render([comment]): task.mend(jumbled, comment) for comment in comments}
-    question = task.question
-    return [
-        Document(ask("refine", question, answer=jumbled, critique=said), answer)
-        for said, answer in mended.items()
-        if answer.strip()
-    ]
+    untrue = [task.invent(jumbled, rng) for _ in range(3)]
+    flaws = [flaw.comment for flaw in task.flaws(jumbled)]
+    chosen = [[comment] for comment in untrue] + [flaws] * 3 * bool(flaws)
+    return [document for comments in chosen for document in refined(task, jumbled, comments, rng)]
 
 
 def _jumbled(answer: str, rng: random.Random) -> str:
@@ -162,6 +170,6 @@ def slip_documents(task: Task, rng: random.Random, judged: bool = True) -> list[
     """The documents of a task: its solution, drafts with slips and, if they are judged, the solution as a draft."""
     drafts = [slipped(task, rng) for _ in range(_SLIPPED)]
     if not judged:
-        return [document for draft in drafts for document in documents_about(draft, [], rng, judged=False)]
+        return [document for draft in drafts for document in documents_about(draft, rng, judged=False)]
     drafts.append(Judged.of(task, task.solution()))
-    return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, [], rng))]
+    return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, rng))]

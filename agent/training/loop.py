@@ -2,14 +2,16 @@
 
 It runs on a GPU where torch has one, else on one core. Drafts are drawn by ctranslate2 on the core in either case.
 
-Copying comes first, as a sharp transition after some 500,000 tokens, then comments followed in answers of no sense,
-then every part on slips in tasks that grow, and at last the model's own drafts and critiques, with slips between them.
+Copying comes first, as a sharp transition whose time differs from seed to seed, then comments followed in answers of no
+sense: each goes on until it is learnt. Then every part on slips in tasks that grow, and at last the model's own drafts
+and critiques, with slips between them.
 """
 
 import itertools
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +28,9 @@ from selfcritic.agent.training.own import own_documents
 from selfcritic.agent.training.trees import Batch, Tree, batches
 
 _LONGEST = 1200  # tokens of a tree
-_COPYING, _MENDING = (0.1, 800_000), (0.25, 3_000_000)
-"""Where the two warm-ups end: a share of the budget, or so many tokens where that is less."""
+_WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.15, 0.4)}
+"""The warm-ups: each ends below a mean loss, or at a share of the budget where it is not learnt by then."""
+_RECENT = 100  # steps whose mean loss tells whether a warm-up is learnt
 _GROWN, _SLIPS = 0.6, 0.65
 """Shares of the budget at which tasks have grown to their full size, and own drafts come in."""
 
@@ -73,6 +76,9 @@ class Run:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, folder
         self.seen = self.steps = 0
+        self.learnt: dict[str, int] = {}
+        """Tokens seen at the end of each warm-up so far."""
+        self.recent: deque[float] = deque(maxlen=_RECENT)
         torch.manual_seed(plan.seed)
         self.tokens = _vocabulary(plan.family)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -83,11 +89,21 @@ class Run:
     @property
     def stage(self) -> str:
         """What is learnt from now."""
-        ends = {"copying": self._end(*_COPYING), "mending": self._end(*_MENDING), "slips": _SLIPS * self.plan.tokens}
-        return next((stage for stage, end in ends.items() if self.seen < end), "own drafts")
+        still = [warm_up for warm_up in _WARM_UPS if warm_up not in self.learnt]
+        if still:
+            return still[0]
+        return "slips" if self.seen < _SLIPS * self.plan.tokens else "own drafts"
 
-    def _end(self, share: float, tokens: int) -> float:
-        return min(share * self.plan.tokens, tokens)
+    def _end_warm_up(self) -> None:
+        """Go on to the next stage once this one is learnt, or has had its share."""
+        stage = self.stage
+        if stage not in _WARM_UPS:
+            return
+        below, share = _WARM_UPS[stage]
+        is_learnt = len(self.recent) == _RECENT and sum(self.recent) / _RECENT < below
+        if is_learnt or self.seen > share * self.plan.tokens:
+            self.learnt[stage] = self.seen
+            self.recent.clear()
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss of a reply's token."""
@@ -103,7 +119,10 @@ class Run:
             optimiser.step()
             optimiser.zero_grad()
         self.steps += 1
-        return float(loss.detach())
+        found = float(loss.detach())
+        self.recent.append(found)
+        self._end_warm_up()
+        return found
 
     def _rate(self) -> float:
         """Up over 200 steps, and down to a fiftieth over all tokens: batches are small, so it is the end that tells."""
@@ -114,7 +133,8 @@ class Run:
         """Write the checkpoint, whole or not at all."""
         state = {"decoder": self.decoder.state_dict(), "optimisers": [one.state_dict() for one in self.optimisers]}
         self.folder.mkdir(parents=True, exist_ok=True)
-        torch.save({**state, "seen": self.seen, "steps": self.steps}, self.folder / "checkpoint.new")
+        counts = {"seen": self.seen, "steps": self.steps, "learnt": self.learnt}
+        torch.save({**state, **counts}, self.folder / "checkpoint.new")
         (self.folder / "plan.json").write_text(json.dumps(asdict(self.plan)), "utf-8")
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
 
@@ -128,7 +148,7 @@ class Run:
         self.decoder.load_state_dict(state["decoder"])
         for optimiser, told in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(told)
-        self.seen, self.steps = state["seen"], state["steps"]
+        self.seen, self.steps, self.learnt = state["seen"], state["steps"], state["learnt"]
 
     def export(self, quantization: str | None = None) -> Path:
         """Write the model that `embedded` loads."""
@@ -152,7 +172,7 @@ class Run:
 
     def _largest(self) -> int:
         """The largest size of task by now."""
-        sizes, start = SIZES[self.plan.family], self._end(*_MENDING)
+        sizes, start = SIZES[self.plan.family], self.learnt["mending"]
         grown: float = min((self.seen - start) / (_GROWN * self.plan.tokens - start), 1.0)
         return round(sizes[0] + 2 + grown * (sizes[-1] - sizes[0] - 2))
 

@@ -15,8 +15,8 @@ from selfcritic.agent.training.documents import (
     is_helpful,
 )
 
-_DRAFTS, _OTHERS = 4, 2
-"""Drafts of a task, and how many flawed ones are learnt from beside the first, the only one that is judged."""
+_DRAFTS, _OTHERS, _CRITIQUES = 4, 2, 4
+"""Drafts of a task, how many flawed ones are learnt from beside the first, the only one judged; critiques of each."""
 
 
 def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Document]]:
@@ -32,25 +32,18 @@ def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -
         first += drafts[:1]
         found = {draft.answer: draft for draft in drafts[1:] if draft.flaws and draft != drafts[0]}
         others += list(found.values())[:_OTHERS]
-    critiques = _own_critiques(engine, [*first, *others], rng)
-    for at, (draft, told) in enumerate(zip([*first, *others], critiques, strict=True)):
+    drafts = [*first, *others]
+    asked = [ask("critique", draft.task.question, answer=draft.answer) for draft in drafts]
+    critiques = engine.complete(asked, n=_CRITIQUES, seed=rng.randrange(2**31))
+    for at, (draft, drawn_of_it) in enumerate(zip(drafts, critiques, strict=True)):
+        told = [reply.text for reply in drawn_of_it if reply.text]
         is_first = at < len(first)
         solution = [draft_document(draft.task)] if is_first else []
-        yield [*solution, *documents_about(draft, told, rng, judged=is_first)]
+        helpful = [text for text in told if is_helpful(draft, text)]
+        idle = [text for text in told if text not in helpful]
+        yield [*solution, *documents_about(draft, rng, helpful, idle, judged=is_first)]
 
 
 def _ended(task: Task, answer: str) -> bool:
     """Whether an answer is one at all: an empty one teaches nothing, and one that never ends takes the time of ten."""
     return 0 < len(answer) <= 2 * len(task.solution()) + 20
-
-
-def _own_critiques(engine: Engine, drafts: list[Judged], rng: random.Random) -> list[list[str]]:
-    """Of four critiques of each draft, a helpful and an unhelpful one where both were drawn: length tells nothing."""
-    prompts = [ask("critique", draft.task.question, answer=draft.answer) for draft in drafts]
-    kept = []
-    for draft, replies in zip(drafts, engine.complete(prompts, n=4, seed=rng.randrange(2**31)), strict=True):
-        told = {reply.text for reply in replies if reply.text}
-        helpful = sorted(text for text in told if is_helpful(draft, text))
-        idle = sorted(told.difference(helpful))
-        kept.append([rng.choice(texts) for texts in (helpful, idle) if texts])
-    return kept

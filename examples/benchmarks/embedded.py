@@ -6,7 +6,9 @@ A folder is one exported model, as `selfcritic train embedded` makes them. Every
 call is one reply of the model: a draft, a critique or a verdict. A draft is accepted below a P(critiqueable) that was
 chosen on other tasks. The arms that end in an answer, up to four rounds:
 
-- loop: 8 critiques a draft, refined by the most helpful one, accepted once the model itself finds no flaw;
+- loop: 8 critiques a draft, refined by the helpful ones about different words, accepted once the model itself finds no
+  flaw;
+- by one critique: the same, refined by the most helpful one alone;
 - direct: the same without critiques (direct refinement);
 - resampled: the same with a new draft in the place of a refinement;
 - best of n: as many drafts, each with a verdict, as the loop took calls on that task; the least critiqueable one;
@@ -25,7 +27,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -42,12 +44,13 @@ from selfcritic.agent.models.embedded import EmbeddedModel
 from selfcritic.agent.models.engine import Engine
 from selfcritic.agent.parsing import body, ground, render
 from selfcritic.agent.schemas import Draft
+from selfcritic.agent.scoring.chosen import choose, together
 from selfcritic.agent.training.documents import SIZES, TRAINED, Judged, ask, is_helpful, slipped
 from selfcritic.graphs import create_self_critique
 from selfcritic.prompts import Role
 
-CRITIQUES, ROUNDS, DRAFTS = 8, 4, 48
-"""Critiques of a draft, refinements at most, and drafts drawn of a task for the arms that only draw."""
+CRITIQUES, FOLLOWED, ROUNDS, DRAFTS = 8, 6, 4, 48
+"""Critiques of a draft, followed at once and refinements at most, and drafts of a task for the arms that only draw."""
 
 
 def main(
@@ -55,6 +58,7 @@ def main(
     count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
     seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 1",
     accept_below: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
+    helpful_above: Annotated[float, typer.Option(help="P(helpful) of critiques that are followed.")] = 0.5,
 ) -> None:
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
@@ -65,7 +69,7 @@ def main(
     for folder in folders:
         engine = Engine(folder)
         for family in engine.families:
-            trial = Trial(engine, family, count, f"{seed} {family}", accept_below)
+            trial = Trial(engine, family, count, f"{seed} {family}", accept_below, helpful_above)
             bars.append((_name(folder), trial.bar()))
             speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")
             tables = (trial.judging(), trial.critiques(), trial.arms(), trial.refinements(), trial.by_size())
@@ -108,23 +112,31 @@ class Ended:
 class Trial:
     """One model on one family: what it drew, and the tables of it."""
 
-    def __init__(self, engine: Engine, family: str, count: int, seed: str, accept_below: float) -> None:
+    def __init__(
+        self, engine: Engine, family: str, count: int, seed: str, accept_below: float, helpful_above: float
+    ) -> None:
         self.engine, self.family, self.rng = engine, family, random.Random(seed)
-        self.accept_below = accept_below
+        self.accept_below, self.helpful_above = accept_below, helpful_above
         self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
         self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
         self.slips = [slipped(task, self.rng) for task in self.tasks]
-        looped, direct = asyncio.run(self._looped("conditional")), asyncio.run(self._looped("direct"))
+        looped = asyncio.run(self._looped(follow=FOLLOWED, helpful_above=helpful_above))
+        by_one = asyncio.run(self._looped(follow=1, helpful_above=0.0))
+        direct = asyncio.run(self._looped(refinement="direct"))
         self.first = [Judged.of(task, rounds[0].answer) for task, (rounds, _) in zip(self.tasks, looped, strict=True)]
         self.doubts = [rounds[0].p_critiqueable or 0.0 for rounds, _ in looped]
         self.flawed = [draft for draft in self.first if draft.flaws]
         self.ended = {"first draft": [Ended(not draft.flaws, 1) for draft in self.first]}
-        self.ended |= {"loop": self._ended(looped), "direct": self._ended(direct)}
+        self.ended |= {
+            "loop": self._ended(looped),
+            "by one critique": self._ended(by_one),
+            "direct": self._ended(direct),
+        }
         self._draw()
         self.pools = self._pools()
 
-    async def _looped(self, refinement: Literal["conditional", "direct"]) -> list[tuple[list[Draft], str]]:
-        """The rounds and the answer on each task; the same seed draws the same first draft in both."""
+    async def _looped(self, **differs: Any) -> list[tuple[list[Draft], str]]:
+        """The rounds and the answer on each task; the same seed draws the same first draft in all arms."""
         found = []
         options = Context(
             model=EmbeddedModel(folder=self.engine.folder),
@@ -132,11 +144,10 @@ class Trial:
             max_rounds=ROUNDS,
             patience=ROUNDS,
             accept_below=self.accept_below,
-            helpful_above=0.0,
-            refinement=refinement,
+            **differs,
         )
         graph = create_self_critique().compile()
-        for seed, task in enumerate(track(self.tasks, description=refinement, transient=True)):
+        for seed, task in enumerate(track(self.tasks, description=str(differs), transient=True)):
             own = options.model_copy(update={"seed": seed})
             try:
                 told = await graph.ainvoke({"question": task.question}, context=own)
@@ -184,7 +195,7 @@ class Trial:
         ahead = [
             Aim(f"right answers: loop − {name}", right["loop"] - share, 0.15)
             for name, share in right.items()
-            if name != "loop"
+            if name not in ("loop", "by one critique")
         ]
         return [
             Aim("first drafts right", right["first draft"], 0.3, 0.85),
@@ -252,9 +263,18 @@ class Trial:
         """What becomes of a flawed own draft."""
         table = Table("refined by", "right", "fewer flaws", title="flawed first drafts, refined once")
         own = [pool[_best(pool)][0] for pool in self.pools]
+        several = [self._followed(draft, pool) for draft, pool in zip(self.flawed, self.pools, strict=True)]
         untrue = [render([draft.task.invent(draft.answer, self.rng)]) for draft in self.flawed]
         oracle = [render([self.rng.choice(draft.flaws)]) for draft in self.flawed]
-        for name, texts in (("its own best critique", own), ("an untrue critique", untrue), ("the oracle's", oracle)):
+        all_told = [render(draft.flaws) for draft in self.flawed]
+        critiques = {
+            "its own best critique": own,
+            "its own helpful ones": several,
+            "an untrue critique": untrue,
+            "the oracle's, of one flaw": oracle,
+            "the oracle's, of all": all_told,
+        }
+        for name, texts in critiques.items():
             prompts = [self._about(draft, "refine", text) for draft, text in zip(self.flawed, texts, strict=True)]
             table.add_row(name, *self._refined(prompts))
         asked = [ask("refine_directly", draft.task.question, answer=draft.answer) for draft in self.flawed]
@@ -262,6 +282,12 @@ class Trial:
         asked = [ask("generate", draft.task.question) for draft in self.flawed]
         table.add_row("nothing (a new draft)", *self._refined(asked))
         return table
+
+    def _followed(self, draft: Judged, pool: list[tuple[str, float]]) -> str:
+        """What the loop follows of a pool, and the best of it where none is helpful enough."""
+        critiques = [ground(text, draft.answer).model_copy(update={"reward": helpful}) for text, helpful in pool]
+        taken = choose(critiques, 0.0, FOLLOWED, lambda one: (one.reward or 0.0) > self.helpful_above)
+        return together([critiques[at] for at in taken or [_best(pool)]]).text
 
     def _refined(self, prompts: Sequence[str]) -> list[str]:
         after = [

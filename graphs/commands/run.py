@@ -62,6 +62,7 @@ def run(
     direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
     accept_below: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
     helpful_above: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
+    follow: Annotated[int, typer.Option(min=1, max=64, help="Critiques that one refinement follows.")] = 1,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_cost: MaxCost = None,
@@ -90,6 +91,7 @@ def run(
                 refinement="direct" if direct else "conditional",
                 accept_below=accept_below,
                 helpful_above=helpful_above,
+                follow=follow,
                 budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
                 seed=seed,
             )

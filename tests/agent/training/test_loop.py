@@ -13,6 +13,7 @@ import torch
 
 from selfcritic.agent.models.engine import Engine
 from selfcritic.agent.models.tokens import REPLY
+from selfcritic.agent.training import loop
 from selfcritic.agent.training.loop import Plan, Run, train
 
 PLAN = Plan("alphabetize", size="test", tokens=60_000, own_tasks=4)
@@ -39,7 +40,7 @@ def test_ctranslate2_computes_what_torch_computes(folder: Path):
 
 @pytest.mark.parametrize("family", ["addition", "alphabetize", "three_sat"])
 def test_every_stage_is_gone_through_and_teaches(family: str, tmp_path: Path):
-    run = Run(Plan(family, size="test", tokens=60_000, rate=2e-2, own_tasks=4), tmp_path)
+    run = Run(Plan(family, size="test", tokens=100_000, rate=2e-2, own_tasks=4), tmp_path)
     losses: dict[str, list[float]] = {}
     while run.seen < run.plan.tokens:
         losses.setdefault(run.stage, []).append(run.step())
@@ -59,6 +60,21 @@ def test_a_run_that_was_broken_off_goes_on_where_it_was_saved(tmp_path: Path):
     assert all(torch.equal(one, other) for one, other in pairs)
     again.step()
     assert again.steps == run.steps + 1
+
+
+def test_a_warm_up_ends_once_it_is_learnt_and_a_resumed_run_knows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "_RECENT", 3)
+    monkeypatch.setattr(loop, "_WARM_UPS", {"copying": (99.0, 0.9), "mending": (0.0, 0.2)})
+    run = Run(PLAN, tmp_path)
+    stages = [run.stage for _ in range(4) if run.step()]
+    assert stages == ["copying", "copying", "mending", "mending"]
+    run.save()
+    again = Run(PLAN, tmp_path)
+    again.resume()
+    assert (again.stage, again.learnt) == ("mending", run.learnt)
+    while again.stage == "mending":
+        again.step()
+    assert 0.2 * PLAN.tokens < again.learnt["mending"] < 0.3 * PLAN.tokens
 
 
 def test_another_plan_does_not_go_on_in_the_same_folder(folder: Path):
