@@ -266,13 +266,14 @@ class Trial:
         several = [self._followed(draft, pool) for draft, pool in zip(self.flawed, self.pools, strict=True)]
         untrue = [render([draft.task.invent(draft.answer, self.rng)]) for draft in self.flawed]
         oracle = [render([self.rng.choice(draft.flaws)]) for draft in self.flawed]
-        all_told = [render(draft.flaws) for draft in self.flawed]
+        many = [self.rng.sample(draft.flaws, min(len(draft.flaws), FOLLOWED)) for draft in self.flawed]
+        all_told = [render(sorted(told, key=lambda comment: comment.start or 0)) for told in many]
         critiques = {
             "its own best critique": own,
             "its own helpful ones": several,
             "an untrue critique": untrue,
             "the oracle's, of one flaw": oracle,
-            "the oracle's, of all": all_told,
+            "the oracle's, of six at most": all_told,
         }
         for name, texts in critiques.items():
             prompts = [self._about(draft, "refine", text) for draft, text in zip(self.flawed, texts, strict=True)]
