@@ -12,7 +12,7 @@ from typing import Any
 from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.models.tokens import END, REPLY, Tokens
 
-_LONGEST = 400
+_LONGEST = 200
 """Tokens of a reply, at most."""
 
 
@@ -47,27 +47,44 @@ class Engine:
         temperature: float = 1.0,
         prefix: str = "",
     ) -> list[list[Completion]]:
-        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token."""
+        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token.
+
+        A reply has no word that does not stand in its prompt.
+        """
         asked = [[*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)] for prompt in prompts]
+        together: dict[frozenset[str], list[int]] = {}
+        for at, tokens in enumerate(asked):
+            together.setdefault(self.tokens.words_in(tokens), []).append(at)
+        replies: dict[int, list[Completion]] = {}
         with _SEEDING:
-            results = self._generator(seed).generate_batch(
-                asked,
-                max_batch_size=32,
-                max_length=_LONGEST,
-                include_prompt_in_result=False,
-                num_hypotheses=n if temperature else 1,
-                sampling_topk=0 if temperature else 1,
-                sampling_temperature=temperature or 1.0,
-                return_logits_vocab=True,
-                end_token=END,
-                return_end_token=True,
-            )
-        replies = [self._completions(result, tokens[-1]) for result, tokens in zip(results, asked, strict=True)]
-        return replies if temperature else [reply * n for reply in replies]
+            generator = self._generator(seed)
+            for words, places in together.items():
+                results = generator.generate_batch(
+                    [asked[at] for at in places],
+                    max_batch_size=32,
+                    include_prompt_in_result=False,
+                    num_hypotheses=n if temperature else 1,
+                    return_logits_vocab=True,
+                    return_end_token=True,
+                    **self._sampling(words, temperature),
+                )
+                for at, result in zip(places, results, strict=True):
+                    replies[at] = self._completions(result, asked[at][-1]) * (1 if temperature else n)
+        return [replies[at] for at in range(len(asked))]
 
     def _generator(self, seed: int | None) -> Any:
         self._ctranslate2.set_random_seed((secrets.randbits(31) if seed is None else seed) % 2**31)
         return self._ctranslate2.Generator(str(self.folder), device="cpu", inter_threads=1, intra_threads=1)
+
+    def _sampling(self, words: frozenset[str], temperature: float) -> dict[str, Any]:
+        """How a reply to a prompt with these words is drawn."""
+        return {
+            "max_length": _LONGEST,
+            "sampling_topk": 0 if temperature else 1,
+            "sampling_temperature": temperature or 1.0,
+            "suppress_sequences": self.tokens.unsaid(words),
+            "end_token": END,
+        }
 
     def _completions(self, result: Any, before: str) -> list[Completion]:
         yes, no = (self.tokens.ids[word] for word in ("Yes", "No"))
@@ -86,10 +103,7 @@ class Engine:
         with _SEEDING:
             steps = self._generator(seed).generate_tokens(
                 asked,
-                max_length=_LONGEST,
-                sampling_topk=0 if temperature else 1,
-                sampling_temperature=temperature or 1.0,
-                end_token=END,
+                **self._sampling(self.tokens.words_in(asked), temperature),
             )
             begun = list(islice(steps, 1))
         for step in chain(begun, steps):

@@ -20,6 +20,9 @@ PAD, REPLY, END, UNKNOWN = "<pad>", "<reply>", "<end>", "<unknown>"
 SPECIAL = (PAD, REPLY, END, UNKNOWN)
 """Padding; where the prompt ends and the reply begins; where the reply ends; what is in no vocabulary."""
 
+ANSWERS = ("Yes", "No")
+"""What a verdict says, whatever stands in the prompt."""
+
 _CHARACTERS = ("\n", *map(chr, range(32, 127)))
 _LETTERS = re.compile(r"[A-Za-z]+|[0-9]")
 _SAID_WITHOUT = ", "
@@ -65,6 +68,14 @@ class Tokens:
     @cached_property
     def _words(self) -> frozenset[str]:
         return frozenset(self.words)
+
+    def words_in(self, tokens: Iterable[str]) -> frozenset[str]:
+        """The words among tokens."""
+        return self._words.intersection(tokens)
+
+    def unsaid(self, words: frozenset[str]) -> list[list[str]]:
+        """The words that a reply to a prompt with these words does not have, each as a sequence of tokens."""
+        return [[word] for word in self.words if word not in words and word not in ANSWERS]
 
     def encode(self, text: str) -> list[str]:
         """The tokens of a text; a character outside the vocabulary is UNKNOWN."""

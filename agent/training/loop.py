@@ -9,6 +9,7 @@ and critiques, with slips between them.
 
 import itertools
 import json
+import math
 import random
 import time
 from collections import deque
@@ -21,14 +22,14 @@ from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.engine import Engine
-from selfcritic.agent.models.tokens import END, PAD, REPLY, Tokens
+from selfcritic.agent.models.tokens import ANSWERS, END, PAD, REPLY, Tokens
 from selfcritic.agent.training.decoder import Decoder, Shape, export
 from selfcritic.agent.training.documents import SIZES, Document, copying, draw_task, mending, slip_documents, words_of
 from selfcritic.agent.training.own import own_documents
 from selfcritic.agent.training.trees import Batch, Tree, batches
 
 _LONGEST = 1200  # tokens of a tree
-_WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.15, 0.4)}
+_WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.3, 0.4)}
 """The warm-ups: each ends below a mean loss, or at a share of the budget where it is not learnt by then."""
 _RECENT = 100  # steps whose mean loss tells whether a warm-up is learnt
 _GROWN, _SLIPS = 0.6, 0.65
@@ -41,7 +42,7 @@ class Plan:
 
     family: str
     size: str = "medium"
-    tokens: int = 18_000_000
+    tokens: int = 10_000_000
     seed: int = 0
     rate: float = 2e-3
     batch: int = 1024
@@ -83,6 +84,8 @@ class Run:
         self.tokens = _vocabulary(plan.family)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.decoder = Decoder(Shape.named(plan.size, len(self.tokens.names))).to(self.device)
+        self.is_word = torch.zeros(self.decoder.shape.vocabulary, dtype=torch.bool)
+        self.is_word[[self.tokens.ids[word] for [word] in self.tokens.unsaid(frozenset())]] = True
         self.optimisers = _optimisers(self.decoder, plan.rate)
         self.batches = self._batches()
 
@@ -109,7 +112,8 @@ class Run:
         """One step of the optimiser; the mean loss of a reply's token."""
         batch = next(self.batches).to(self.device)
         hidden = self.decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
-        losses = functional.cross_entropy(self.decoder.logits(hidden), batch.targets, reduction="none")
+        logits = self.decoder.logits(hidden).masked_fill(batch.unsaid, -math.inf)
+        losses = functional.cross_entropy(logits, batch.targets, reduction="none")
         loss = (losses * batch.weights).sum() / batch.weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
@@ -181,7 +185,7 @@ class Run:
         while True:
             trees = [Tree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
             kept = [tree for tree in trees if len(tree.ids) <= _LONGEST]
-            found = list(batches(kept, self.plan.batch, self.tokens.ids[PAD]))
+            found = list(batches(kept, self.plan.batch, self.tokens.ids[PAD], self.is_word))
             random.Random(self.seen).shuffle(found)
             for batch in found:
                 self.seen += batch.ids.numel()
@@ -208,4 +212,4 @@ def _vocabulary(family: str) -> Tokens:
     rng = random.Random("vocabulary")
     documents = [document for _ in range(400) for document in slip_documents(draw_task(family, rng), rng)]
     texts = (text for document in documents for text in (document.prompt, document.reply))
-    return Tokens.learn(texts, (*words_of(family), "Yes", "No"), at_least=30)
+    return Tokens.learn(texts, (*words_of(family), *ANSWERS), at_least=30)

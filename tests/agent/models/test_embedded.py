@@ -55,6 +55,18 @@ def test_a_seed_draws_other_numbers_for_another_prompt():
     assert len(seeds) == 2
 
 
+def test_a_reply_has_no_word_that_does_not_stand_in_its_prompt():
+    engine = Engine(TINY)
+    prompts = [ASKED, "Sort these words alphabetically: garden, fig", ASKED]
+    for prompt, replies in zip(prompts, engine.complete(prompts, n=20, seed=1), strict=True):
+        given = engine.tokens.words_in(engine.tokens.encode(prompt)) | {"Yes", "No"}
+        said = [engine.tokens.words_in(engine.tokens.encode(reply.text)) for reply in replies]
+        assert any(said)
+        assert all(words <= given for words in said)
+    streamed = engine.tokens.encode("".join(engine.stream(ASKED, seed=3)))
+    assert engine.tokens.words_in(streamed) <= {"pear", "apple", "plum", "Yes", "No"}
+
+
 def test_temperature_0_takes_the_likeliest():
     cold = model(temperature=0.0)
     assert len({cold.draw([HumanMessage(ASKED)], 1, seed)[0].text for seed in range(5)}) == 1

@@ -29,8 +29,10 @@ def seen_from(tree: Tree, place: int) -> list[int]:
 @given(SEQUENCES)
 def test_every_target_follows_its_own_prefix(sequences: list[tuple[list[int], int, float]]):
     tree = Tree.of(sequences)
-    merged = sorted((tuple(seen_from(tree, place)), token) for place, token, _ in tree.targets)
+    merged = sorted((tuple(seen_from(tree, place)), token) for place, token, *_ in tree.targets)
     assert merged == sorted((tuple(ids[:at]), ids[at]) for ids, start, _ in sequences for at in range(start, len(ids)))
+    followed = sorted((sorted(tree.prompts[prompt]), token) for _, token, _, prompt in tree.targets)
+    assert followed == sorted((sorted({*ids[:start]}), token) for ids, start, _ in sequences for token in ids[start:])
     assert all(tree.depths[at] == len(seen_from(tree, at)) - 1 for at in range(len(tree.ids)))
 
 
@@ -46,7 +48,7 @@ def test_a_tree_loses_what_its_sequences_lose_apart():
     torch.manual_seed(0)
     decoder = Decoder(Shape.named("test", 16))
     sequences = [([1, 2, 3, 4, 5], 2, 1.0), ([1, 2, 3, 6], 3, 2.0), ([1, 2, 7, 8], 2, 1.0), ([9, 3], 1, 0.5)]
-    batch = Batch.of([Tree.of(sequences[:3]), Tree.of(sequences[3:])], pad=0)
+    batch = Batch.of([Tree.of(sequences[:3]), Tree.of(sequences[3:])], pad=0, is_word=torch.zeros(16, dtype=torch.bool))
     hidden = decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
     together = (functional.cross_entropy(decoder.logits(hidden), batch.targets, reduction="none") * batch.weights).sum()
     apart = torch.stack(
@@ -63,8 +65,16 @@ def test_a_tree_loses_what_its_sequences_lose_apart():
     assert float(together.detach()) == pytest.approx(float(apart.detach()), rel=1e-5)
 
 
+def test_a_word_that_does_not_stand_in_its_own_prompt_may_not_be_said():
+    is_word = torch.tensor([False, False, True, True, True, False])
+    trees = [Tree.of([([1, 2, 2], 2, 1.0), ([1, 3, 5, 3], 2, 1.0)]), Tree.of([([4, 2, 4], 2, 1.0)])]
+    batch = Batch.of(trees, pad=0, is_word=is_word)
+    unsaid = [torch.nonzero(row).flatten().tolist() for row in batch.unsaid]
+    assert list(zip(batch.targets.tolist(), unsaid, strict=True)) == [(2, [3, 4]), (5, [2, 4]), (3, [2, 4]), (4, [3])]
+
+
 def test_batches_hold_every_tree_and_no_more_tokens_than_asked():
     trees = [Tree.of([(list(range(1, length)), 1, 1.0)]) for length in (9, 3, 5, 3, 12)]
-    cut = list(batches(trees, tokens=12, pad=0))
+    cut = list(batches(trees, tokens=12, pad=0, is_word=torch.zeros(16, dtype=torch.bool)))
     assert sum(len(batch.ids) for batch in cut) == len(trees)
     assert all(batch.ids.numel() <= 12 for batch in cut)
