@@ -42,7 +42,7 @@ class Plan:
 
     family: str
     size: str = "medium"
-    tokens: int = 10_000_000
+    tokens: int = 18_000_000
     seed: int = 0
     rate: float = 2e-3
     batch: int = 1024
