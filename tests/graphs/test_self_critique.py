@@ -189,8 +189,9 @@ def test_direct_refinement_asks_for_no_critique():
 def test_several_critiques_about_different_words_are_followed_at_once():
     two = [LYON, "```\nbig\n```\nIt is small."]
     refiner = ScriptedModel(script=["Paris is small"])
-    scripted = model(drafts=["Lyon is big"], verdicts=[0.9, 0.1], critiques=[*two, two[0] + " And old."], mended=[])
-    scripted.script["helpfulness"] = [0.7, 0.9, 0.8]
+    scripted = model(
+        drafts=["Lyon is big"], verdicts=[0.9, 0.1], critiques=[*two, two[0] + " And old."], scores=[0.7, 0.9, 0.8]
+    )
     _, output = follow(scripted, critiques=3, follow=3, refiner=refiner)
     critiques = output["rounds"][0].critiques
     assert sorted((one.helpfulness, one.selected) for one in critiques) == [(0.7, False), (0.8, True), (0.9, True)]
