@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcritic.agent.errors import InputError, UnknownModelError
-from selfcritic.agent.models.tokens import END, REPLY, Tokens
+from selfcritic.agent.models.tokens import ANSWERS, END, REPLY, Tokens
 
 _LONGEST = 200
 """Tokens of a reply, at most."""
@@ -87,7 +87,7 @@ class Engine:
         }
 
     def _completions(self, result: Any, before: str) -> list[Completion]:
-        yes, no = (self.tokens.ids[word] for word in ("Yes", "No"))
+        yes, no = (self.tokens.ids[word] for word in ANSWERS)
         completions = []
         for sequence, logits in zip(result.sequences, result.logits, strict=True):
             # Beside a shorter prompt, the logits begin with those of the prompt's own last tokens.
