@@ -17,7 +17,8 @@ def choose(
 ) -> list[int]:
     """The indices of at most `follow` critiques, the best first; none where the best is not good enough.
 
-    Of a pair whose quotes overlap the better one is taken. One without any located quote is followed alone.
+    Of a pair whose quotes overlap, or that says the same of different words, the better one is taken. One without any
+    located quote is followed alone.
     """
     order = ranked(pool, length_modifier)
     taken = [index for index in order[:1] if is_enough(pool[index])]
@@ -29,7 +30,7 @@ def choose(
 
 def _are_apart(critique: Critique, others: Sequence[Critique]) -> bool:
     known = [comment for other in others for comment in other.comments]
-    clash = any(overlap(one, other) for one in critique.comments for other in known)
+    clash = any(overlap(one, other) or one.text == other.text for one in critique.comments for other in known)
     return bool(critique.comments) and all(other.comments for other in others) and not clash
 
 

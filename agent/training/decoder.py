@@ -30,7 +30,7 @@ class Shape:
         return cls(-(-vocabulary // 8) * 8, width, layers, heads, inner)
 
 
-SHAPES = {"test": (16, 2, 2, 32), "small": (64, 2, 2, 192), "medium": (128, 5, 4, 352), "large": (256, 6, 8, 704)}
+SHAPES = {"test": (16, 2, 2, 32), "small": (48, 3, 3, 128), "medium": (128, 5, 4, 352), "large": (192, 7, 6, 544)}
 """Width, layers, heads and inner width by name."""
 
 

@@ -149,6 +149,8 @@ class Run:
         if (told := json.loads((self.folder / "plan.json").read_text("utf-8"))) != asdict(self.plan):
             raise InputError(f"'{self.folder}' holds the training of another plan ({told}): name another folder.")
         state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
+        if "learnt" not in state:
+            raise InputError(f"'{self.folder}' holds the checkpoint of an earlier version: name another folder.")
         self.decoder.load_state_dict(state["decoder"])
         for optimiser, told in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(told)

@@ -1,6 +1,6 @@
 """Whether an embedded model really criticises itself: its bar, on held-out tasks and its own drafts.
 
-    python -m examples.benchmarks.embedded FOLDER... [--count 500] [--seed "held-out 2"]     (make embedded-report)
+    python -m examples.benchmarks.embedded FOLDER... [--count 500] [--seed "held-out 3"]     (make embedded-report)
 
 A folder is one exported model, as `selfcritic train embedded` makes them. Everything is sampled at temperature 1. A
 call is one reply of the model: a draft, a critique or a verdict. A draft is accepted below a P(critiqueable) that was
@@ -41,7 +41,7 @@ from selfcritic.agent.training.documents import SIZES
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
     count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
-    seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 2",
+    seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 3",
     accept_below: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
     helpful_above: Annotated[float, typer.Option(help="P(helpful) of critiques that are followed.")] = 0.5,
 ) -> None:

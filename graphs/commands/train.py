@@ -39,7 +39,7 @@ def _every_command() -> None:
 def embedded(
     family: Annotated[FamilyChoice, typer.Argument(help="Tasks to learn.")],
     folder: Annotated[Path, typer.Argument(help="For checkpoints and the exported model.")],
-    size: Annotated[SizeChoice, typer.Option(help="0.14, 1.1 or 5 million parameters.")] = SizeChoice.medium,
+    size: Annotated[SizeChoice, typer.Option(help="0.11, 1.1 or 3.3 million parameters.")] = SizeChoice.medium,
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens to train on.")] = 18_000_000,
     seed: Annotated[int, typer.Option(help="Same seed, same run, unless it was broken off.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,

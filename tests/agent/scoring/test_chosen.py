@@ -54,6 +54,13 @@ def test_a_worse_one_about_other_words_is_followed_and_a_better_one_about_the_sa
     assert choose(pool, 0.0, 2, lambda one: True) == [1, 0]
 
 
+def test_of_two_that_say_the_same_of_different_words_the_better_one_is_followed():
+    pool = [about(word, reward=reward) for word, reward in (("one", 0.7), ("three", 0.9), ("two", 0.5))]
+    for critique in pool[:2]:
+        critique.comments[0].text = "five is missing"
+    assert choose(pool, 0.0, 3, lambda one: True) == [1, 2]
+
+
 def test_without_a_quote_a_critique_is_followed_alone():
     words = Critique(text="All of it.", unparsed="All of it.", reward=0.9)
     assert choose([words, about("one")], 0.0, 3, lambda one: True) == [0]

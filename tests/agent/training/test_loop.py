@@ -77,6 +77,16 @@ def test_a_warm_up_ends_once_it_is_learnt_and_a_resumed_run_knows_it(tmp_path: P
     assert 0.2 * PLAN.tokens < again.learnt["mending"] < 0.3 * PLAN.tokens
 
 
+def test_a_checkpoint_that_does_not_know_its_warm_ups_is_told(tmp_path: Path):
+    run = Run(PLAN, tmp_path)
+    run.save()
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["learnt"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match="earlier version"):
+        run.resume()
+
+
 def test_another_plan_does_not_go_on_in_the_same_folder(folder: Path):
     with pytest.raises(InputError, match="another plan"):
         Run(Plan("alphabetize", size="test", tokens=70_000), folder).resume()
