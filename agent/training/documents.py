@@ -20,8 +20,8 @@ TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphab
 
 SIZES: Mapping[str, Sequence[int]] = {
     "alphabetize": range(4, 31),
-    "addition": range(1, 9),
-    "three_sat": range(3, 7),
+    "addition": range(1, 5),
+    "three_sat": range(3, 6),
 }
 """The sizes of task that are trained on; the report asks for the same ones."""
 
@@ -32,7 +32,7 @@ _OF_A_CRITIQUE = 4.0
 """Weight of a critique: where it quotes is the one word of it that is hard to learn, and it comes last of all."""
 
 _PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
-_SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water", "rule", "takes", "or")
+_SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water")
 _WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_SERVED)}
 
 

@@ -28,7 +28,7 @@ from selfcritic.agent.training.documents import SIZES, Document, copying, draw_t
 from selfcritic.agent.training.own import own_documents
 from selfcritic.agent.training.trees import Batch, Tree, batches
 
-_LONGEST = 1200  # tokens of a tree
+_LONGEST = 2000  # tokens of a tree
 _WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.3, 0.4)}
 """The warm-ups: each ends below a mean loss, or at a share of the budget where it is not learnt by then."""
 _RECENT = 100  # steps whose mean loss tells whether a warm-up is learnt
@@ -194,8 +194,10 @@ class Run:
                 yield batch
 
     def _example(self, document: Document) -> tuple[list[int], int, float]:
-        prompt = self.tokens.encode(document.prompt)
-        said = [*prompt, REPLY, *self.tokens.encode(document.reply), END]
+        prompt, reply = self.tokens.encode(document.prompt), self.tokens.encode(document.reply)
+        if strange := self.tokens.words_in(reply) - self.tokens.words_in(prompt) - set(ANSWERS):
+            raise ValueError(f"the reply {document.reply!r} has words that its prompt has not: {sorted(strange)}")
+        said = [*prompt, REPLY, *reply, END]
         return [self.tokens.ids[token] for token in said], len(prompt) + 1, document.weight
 
 

@@ -1,5 +1,6 @@
 """A tiny decoder is trained for a few steps, broken off, resumed, exported, and computes the same in both engines."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import torch
 from selfcritic.agent.models.engine import Engine
 from selfcritic.agent.models.tokens import REPLY
 from selfcritic.agent.training import loop
+from selfcritic.agent.training.documents import Document, draw_task, mending, slip_documents
 from selfcritic.agent.training.loop import Plan, Run, train
+from selfcritic.agent.training.trees import Tree
 
 PLAN = Plan("alphabetize", size="test", tokens=60_000, own_tasks=4)
 
@@ -45,7 +48,22 @@ def test_every_stage_is_gone_through_and_teaches(family: str, tmp_path: Path):
     while run.seen < run.plan.tokens:
         losses.setdefault(run.stage, []).append(run.step())
     assert list(losses) == ["copying", "mending", "slips", "own drafts"]
+    assert all(numpy.isfinite(found).all() for found in losses.values())
     assert numpy.mean(losses["own drafts"][-10:]) < numpy.mean(losses["copying"]) - 0.1
+
+
+@pytest.mark.parametrize("family", ["addition", "alphabetize", "three_sat"])
+def test_what_is_learnt_can_be_said_and_no_task_is_too_long(family: str, tmp_path: Path):
+    run, rng = Run(Plan(family, size="test"), tmp_path), random.Random(3)
+    for _ in range(100):
+        task = draw_task(family, rng)
+        examples = [run._example(document) for document in (*mending(task, rng), *slip_documents(task, rng))]
+        assert len(Tree.of(examples).ids) <= loop._LONGEST
+
+
+def test_a_reply_that_could_not_be_said_is_not_learnt(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"words that its prompt has not: \['plum'\]"):
+        Run(PLAN, tmp_path)._example(Document("Sort: pear, apple", "apple, plum"))
 
 
 def test_a_run_that_was_broken_off_goes_on_where_it_was_saved(tmp_path: Path):
