@@ -195,7 +195,8 @@ class Run:
 
     def _example(self, document: Document) -> tuple[list[int], int, float]:
         prompt, reply = self.tokens.encode(document.prompt), self.tokens.encode(document.reply)
-        if strange := self.tokens.words_in(reply) - self.tokens.words_in(prompt) - set(ANSWERS):
+        unsaid = {word for [word] in self.tokens.unsaid(self.tokens.words_in(prompt))}
+        if strange := unsaid.intersection(reply):
             raise ValueError(f"the reply {document.reply!r} has words that its prompt has not: {sorted(strange)}")
         said = [*prompt, REPLY, *reply, END]
         return [self.tokens.ids[token] for token in said], len(prompt) + 1, document.weight

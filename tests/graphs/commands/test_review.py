@@ -349,6 +349,7 @@ def test_ctrl_c_keeps_the_reviews_that_are_done(tmp_path: Path):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
         stdout, stderr = process.stdout.read(), process.stderr.read()  # `communicate` loses what was read ahead
     assert process.returncode == 1
     assert first == "mean.py  1 comment: 1 high\n"
