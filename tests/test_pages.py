@@ -20,10 +20,10 @@ from typing import cast
 import click
 import pytest
 import typer
-from fake_provider import FakeProvider
-from provider_loop import says
 
 from selfcritic.graphs.cli import app
+from tests.support.fake_provider import FakeProvider
+from tests.support.provider_loop import says
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = ROOT / "tests" / "typed_program.py"
+PROGRAM = ROOT / "tests" / "support" / "typed_program.py"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -59,4 +59,4 @@ def test_the_program_runs(installed: Path, tmp_path: Path):
 @pytest.mark.parametrize("package", ["selfcritic.agent", "selfcritic.graphs"])
 def test_the_program_uses_every_public_name(package: str):
     used = {node.id for node in ast.walk(ast.parse(PROGRAM.read_text("utf-8"))) if isinstance(node, ast.Name)}
-    assert set(importlib.import_module(package).__all__) <= used, "use the new name in tests/typed_program.py"
+    assert set(importlib.import_module(package).__all__) <= used, "use the new name in tests/support/typed_program.py"

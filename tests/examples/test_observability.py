@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from collector import Collector
-from fake_provider import BAD_KEY, FakeProvider
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from provider_loop import KEY, says
+
+from tests.support.fake_provider import BAD_KEY, FakeProvider
+from tests.support.otlp_collector import Collector
+from tests.support.provider_loop import KEY, says
 
 ROOT = Path(__file__).parents[2]
 WATCHED = """

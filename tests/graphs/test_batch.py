@@ -14,9 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import event_loop
 import pytest
-from fake_provider import FakeProvider
 from typer.testing import CliRunner
 
 from selfcritic.agent import load
@@ -27,8 +25,10 @@ from selfcritic.graphs import create_self_critique, run_batch
 from selfcritic.graphs.batch import Report
 from selfcritic.graphs.cli import app
 from selfcritic.graphs.ledger import Ledger
+from tests.support import event_loop
+from tests.support.fake_provider import FakeProvider
 
-PROCESS = Path(__file__).parents[1] / "batch_process.py"
+ROOT = Path(__file__).parents[2]
 
 
 def scripted(messages: list[Any]) -> str | float:
@@ -143,7 +143,10 @@ def test_seconds_run_out_over_all_rows(tmp_path: Path):
 
 
 def start(url: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(PROCESS), url, str(folder / "l"), str(folder / "out"), *more])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.batch_process", url, str(folder / "l"), str(folder / "out"), *more],
+        cwd=ROOT,
+    )
 
 
 @pytest.mark.slow

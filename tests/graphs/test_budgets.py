@@ -4,11 +4,16 @@ import time
 from contextlib import nullcontext
 from typing import Any
 
-import event_loop
 import pytest
-from fake_provider import PASSING, Body, FakeProvider, Fault, Received
 from langgraph.checkpoint.memory import InMemorySaver
-from provider_loop import (
+
+from selfcritic.agent import Budget, load
+from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
+from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.graphs import create_self_critique
+from tests.support import event_loop
+from tests.support.fake_provider import PASSING, Body, FakeProvider, Fault, Received
+from tests.support.provider_loop import (
     ENDLESS,
     KEY,
     PARTS,
@@ -21,11 +26,6 @@ from provider_loop import (
     run_all,
     says,
 )
-
-from selfcritic.agent import Budget, load
-from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
-from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.graphs import create_self_critique
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +134,7 @@ def test_a_cost_limit_stops_a_model_whose_price_is_known():
 @pytest.mark.parametrize("where", [*PARTS, "fallback"])
 def test_a_cost_limit_on_a_model_of_unknown_price_is_refused_before_any_request(where: Any):
     with FakeProvider(says) as provider:
-        options = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
+        options: dict[str, Any] = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
         unpriced = load("openai/unheard-of", api_base=provider.url, api_key=KEY)
         options |= {"fallbacks": {"judge": [unpriced]}} if where == "fallback" else {where: unpriced}
         with pytest.raises(InputError, match=r"openai/unheard-of.*input_cost_per_token.*limit calls or tokens"):

@@ -24,12 +24,12 @@ import psycopg
 import pytest
 from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner
-from write_checkpoint import QUESTION, model
 
 from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, Method, RoleUsage, Usage
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli import app
+from tests.support.write_checkpoint import QUESTION, model
 
 pytestmark = pytest.mark.slow
 
@@ -46,10 +46,11 @@ class Runner:
     def __init__(self, open_: ExitStack, said: Path, processes: int = 2, **environment: str) -> None:
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         self.said = said
-        command = [sys.executable, "-W", "default", str(HERE.parent / "crashing_run.py")]
+        command = [sys.executable, "-W", "default", "-m", "tests.support.crashing_run"]
         for _ in range(processes):
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open_.enter_context(said.open("a")),
+                command, cwd=HERE.parents[1], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=open_.enter_context(said.open("a")),
                 text=True, env=os.environ | environment,
             )  # fmt: skip
             self._idle.put(open_.enter_context(process))
@@ -265,12 +266,12 @@ def test_every_record_of_a_run_is_read_back(caplog: pytest.LogCaptureFixture):
 
 
 def test_what_an_earlier_version_saved_is_read_and_continued(tmp_path: Path):
-    """Written once by `cd tests && python write_checkpoint.py graphs/data/checkpoint-v1.sqlite`.
+    """Written once by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v1.sqlite`.
 
     The file stays as it is; a version that saves otherwise adds a file of its own beside it.
     """
     path = shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path)
-    asked = model()
+    asked: Any = model()
     for role in ("generate", "classify", "classify", "critique", "critique"):
         asked.script[role].pop(0)
 

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from fake_provider import FakeProvider
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
+from tests.support.fake_provider import FakeProvider
 
 
 def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Popen[bytes]:

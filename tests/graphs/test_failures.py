@@ -7,11 +7,11 @@ from itertools import chain, repeat
 from typing import Any
 
 import pytest
-from fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault
-from provider_loop import KEY, QUICK, assert_usage_is_the_servers, models, of, run, says
 
 from selfcritic.agent import load
 from selfcritic.agent.errors import ModelError
+from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault
+from tests.support.provider_loop import KEY, QUICK, assert_usage_is_the_servers, models, of, run, says
 
 BARE_KEY = "this key has no shape to know it by"
 

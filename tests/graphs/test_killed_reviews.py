@@ -19,7 +19,7 @@ from selfcritic.graphs.checkpoints import serializer
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(__file__).parents[1] / "reviewing_run.py"
+ROOT = Path(__file__).parents[2]
 
 
 class Case:
@@ -64,7 +64,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[subprocess.Po
     said = tmp_path_factory.mktemp("said") / "stderr"
     with said.open("w") as errors:
         started = subprocess.Popen(
-            [sys.executable, "-W", "default", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-W", "default", "-m", "tests.support.reviewing_run"], cwd=ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=errors, text=True, env=os.environ | {"LANGGRAPH_STRICT_MSGPACK": "true"},
         )  # fmt: skip
         with started:

@@ -4,9 +4,12 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
-from fake_provider import FakeProvider, Fault, Received, _error
 from langchain_openai import ChatOpenAI
-from provider_loop import (
+
+from selfcritic.agent import Budget, load
+from selfcritic.agent.errors import ModelError
+from tests.support.fake_provider import FakeProvider, Fault, Received, _error
+from tests.support.provider_loop import (
     ENDLESS,
     KEY,
     PARTS,
@@ -20,9 +23,6 @@ from provider_loop import (
     says,
     with_parameter,
 )
-
-from selfcritic.agent import Budget, load
-from selfcritic.agent.errors import ModelError
 
 pytestmark = pytest.mark.slow
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_provider import FakeProvider
 from langgraph_sdk import get_sync_client
-from provider_loop import KEY, says
 
 from selfcritic.agent.context import Context
+from tests.support.fake_provider import FakeProvider
+from tests.support.provider_loop import KEY, says
 
 pytestmark = pytest.mark.slow
 

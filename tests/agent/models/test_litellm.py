@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from event_loop import run
-from fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault, Tokens
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
@@ -19,6 +17,8 @@ from pydantic import SecretStr, ValidationError
 from selfcritic.agent.models.failures import ModelCallError, ModelReplyError, explain, kind_of
 from selfcritic.agent.models.litellm import LiteLLMModel, is_priced
 from selfcritic.agent.models.sampling import probability_of_yes
+from tests.support.event_loop import run
+from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault, Tokens
 
 pytestmark = [  # litellm's own, at the end of a stream
     pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"),

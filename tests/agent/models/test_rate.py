@@ -4,10 +4,7 @@ import asyncio
 import datetime
 from typing import Any
 
-import event_loop
 import pytest
-from fake_provider import FakeProvider, Fault, Received
-from provider_loop import says
 
 from selfcritic.agent.models import rate
 from selfcritic.agent.models.litellm import LiteLLMModel
@@ -15,6 +12,9 @@ from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.rate import RateLimit, _seconds, limits_of
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique
+from tests.support import event_loop
+from tests.support.fake_provider import FakeProvider, Fault, Received
+from tests.support.provider_loop import says
 
 
 class Clock:

@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from event_loop import run
-from fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, PASSING, TOO_LONG, FakeProvider, Fault, Tokens
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
@@ -20,6 +18,17 @@ from selfcritic.agent.models.failures import ModelCallError, ModelReplyError
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.retry import attempts, retry_after
 from selfcritic.agent.schemas import Retries
+from tests.support.event_loop import run
+from tests.support.fake_provider import (
+    BAD_KEY,
+    FORBIDDEN,
+    NO_SUCH_MODEL,
+    PASSING,
+    TOO_LONG,
+    FakeProvider,
+    Fault,
+    Tokens,
+)
 
 AT_ONCE = Retries(first_wait=0, max_wait=0)
 KEY = "planted-0f9e8d7c6b5a"

@@ -4,11 +4,11 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from reviews import comment, reviewed
 from rich.console import Console
 
 from selfcritic.graphs.commands.annotated import Printer
 from selfcritic.graphs.commands.remarks import Review, SeverityChoice
+from tests.support.reviews import comment, reviewed
 
 CODE = (
     '"""Statistics of short lists."""\n\n\ndef mean(xs):\n\treturn sum(xs) / len(xs)  # 😀 a remark that is so long'

@@ -1,9 +1,9 @@
 """Which comments of a review are shown, and which of them fail a build."""
 
 import pytest
-from reviews import comment, reviewed
 
 from selfcritic.graphs.commands.remarks import SeverityChoice, as_json
+from tests.support.reviews import comment, reviewed
 
 TEXT = "one two three\nfour five\nsix\n"
 LOW, MEDIUM, HIGH = SeverityChoice

@@ -1,4 +1,4 @@
-"""A batch in a process of its own, to be killed: python batch_process.py URL LEDGER OUT COUNT [CALLS]."""
+"""A batch in a process of its own, to be killed: python -m tests.support.batch_process URL LEDGER OUT COUNT [CALLS]."""
 
 import asyncio
 import json

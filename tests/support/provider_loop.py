@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, get_args
 
-import event_loop
-from fake_provider import Body, FakeProvider, Received
-
 from selfcritic.agent import load
 from selfcritic.agent.context import Part
 from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
+from tests.support import event_loop
+from tests.support.fake_provider import Body, FakeProvider, Received
 
 PARTS: tuple[Part, ...] = get_args(Part)
 KEY = "sk-very-secret-0123456789"

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import crashing_run
-from crashing_run import LoggedModel
 from langgraph.types import Command
 from pydantic import TypeAdapter
 
 from selfcritic.agent.state import HumanReviewOutput
 from selfcritic.graphs import create_human_review
 from selfcritic.graphs.checkpoints import open_checkpointer
+from tests.support import crashing_run
+from tests.support.crashing_run import LoggedModel
 
 GIVEN: Any = {"question": "How far is the moon?", "answer": "round 0, handed in"}
 
