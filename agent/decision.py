@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from selfcritic.agent.critic.format import render
+from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.parsing import locate, render
 from selfcritic.agent.schemas import Comment, Critique, Label, Record, Severity
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

@@ -15,13 +15,13 @@ from langgraph.runtime import Runtime
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.conversation import material_of
+from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
 from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
-from selfcritic.agent.parsing import render
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
 

@@ -43,6 +43,12 @@ class Comment(Record):
     evidence: Literal["confirmed", "refuted"] | None = None
     """What the checkers know of a critic's comment; None where they know nothing of it."""
 
+    def overlaps(self, other: "Comment") -> bool:
+        """Whether two located comments quote a character in common."""
+        if self.start is None or self.end is None or other.start is None or other.end is None:
+            return False
+        return max(self.start, other.start) < min(self.end, other.end)
+
 
 class Critique(Record):
     """One sampled critique of one draft."""

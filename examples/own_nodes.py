@@ -8,7 +8,7 @@ from itertools import pairwise
 from langgraph.runtime import Runtime
 
 from selfcritic.agent import Context, Run, State, load
-from selfcritic.agent.parsing import ground
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.graphs import create_self_critique
 
 

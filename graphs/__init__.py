@@ -1,6 +1,6 @@
 """The state machines, and the ways to run them."""
 
-from selfcritic.agent.scoring.rerank import calibrate, rerank
+from selfcritic.agent.critic.selection import calibrate, rerank
 from selfcritic.graphs.batch import run_batch
 from selfcritic.graphs.best_of_n import create_best_of_n
 from selfcritic.graphs.fsbs import create_fsbs

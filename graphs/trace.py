@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from selfcritic.agent.critic.selection import chosen
 from selfcritic.agent.schemas import Comment, Critique, Draft, StopReason, Usage
-from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 _WORKING = {

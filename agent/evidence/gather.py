@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import EvidenceError
 from selfcritic.agent.evidence.named import CheckerFunction
 from selfcritic.agent.own_function import result_of
-from selfcritic.agent.parsing import locate
 from selfcritic.agent.schemas import Comment
 
 

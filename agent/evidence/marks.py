@@ -52,20 +52,13 @@ async def marked(
 async def _marked(
     comment: Comment, answer: str, findings: Sequence[Comment], checkers: Mapping[str, CheckerFunction]
 ) -> Comment:
-    if any(overlap(comment, finding) and _agree(comment, finding) for finding in findings):
+    if any(comment.overlaps(finding) and _agree(comment, finding) for finding in findings):
         return comment.model_copy(update={"evidence": "confirmed"})
     if ("syntax" in checkers and await _syntax_refuted(comment, answer, findings)) or (
         "arithmetic" in checkers and await _sum_refuted(comment, answer, checkers["arithmetic"])
     ):
         return comment.model_copy(update={"evidence": "refuted"})
     return comment
-
-
-def overlap(one: Comment, other: Comment) -> bool:
-    """Whether the places of two comments have a character in common."""
-    if one.start is None or one.end is None or other.start is None or other.end is None:
-        return False
-    return max(one.start, other.start) < min(one.end, other.end)
 
 
 def _agree(comment: Comment, finding: Comment) -> bool:

@@ -25,10 +25,11 @@ from statistics import NormalDist
 from langchain_core.messages import BaseMessage
 from pydantic import PrivateAttr
 
+from selfcritic.agent.critic.format import parse, render
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.data.families import FAMILIES, Task, recognise
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.offline import OfflineModel, Reply
-from selfcritic.agent.parsing import ground, parse, render
 from selfcritic.agent.schemas import Comment, Probability
 from selfcritic.prompts import Reading, read
 

@@ -3,10 +3,10 @@
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.format import without_closing
+from selfcritic.agent.critic.selection import can_win
 from selfcritic.agent.nodes.force import iterations
-from selfcritic.agent.parsing import without_closing
 from selfcritic.agent.run import Run
-from selfcritic.agent.scoring.rerank import can_win
 from selfcritic.agent.state import State
 
 

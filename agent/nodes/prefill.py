@@ -3,11 +3,11 @@
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.selection import chosen
 from selfcritic.agent.decision import labels_for
 from selfcritic.agent.nodes.report import invented_share
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique, StopReason
-from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 _PROBLEMS: dict[StopReason, str] = {

@@ -4,11 +4,11 @@ from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.format import body
+from selfcritic.agent.critic.selection import together
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Draft
-from selfcritic.agent.scoring.chosen import together
 from selfcritic.agent.state import State
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.parsing import render
+from selfcritic.agent.critic.format import render
+from selfcritic.agent.critic.selection import chosen
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Comment, Critique
-from selfcritic.agent.scoring.chosen import chosen
 from selfcritic.agent.state import State
 
 

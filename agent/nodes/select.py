@@ -8,9 +8,9 @@ import functools
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.selection import choose
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.chosen import choose
 from selfcritic.agent.scoring.scored import scored
 from selfcritic.agent.state import State
 

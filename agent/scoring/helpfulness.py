@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+from selfcritic.agent.critic.format import body
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.parsing import body
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 

@@ -1,7 +1,7 @@
 """What a reward model reads: a question, an answer and a critique of it, as text."""
 
 from selfcritic import prompts
-from selfcritic.agent.parsing import body
+from selfcritic.agent.critic.format import body
 from selfcritic.agent.schemas import Critique
 
 _ROLE: prompts.Role = "helpfulness"

@@ -9,9 +9,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from selfcritic.agent.critic.format import body, render
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.data.families import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.data.families.words import COMMON
-from selfcritic.agent.parsing import body, ground, render
 from selfcritic.agent.schemas import Comment
 from selfcritic.prompts import Role, load
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.decision import (
     Action,
     Add,
@@ -20,7 +21,6 @@ from selfcritic.agent.decision import (
     read_decision,
 )
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.parsing import locate
 from selfcritic.agent.schemas import Comment, Critique, Label
 
 ANSWER = "one two three,\n  two “four” 😀 five two"

@@ -134,7 +134,7 @@ def test_a_cost_limit_stops_a_model_whose_price_is_known():
 @pytest.mark.parametrize("where", [*PARTS, "fallback"])
 def test_a_cost_limit_on_a_model_of_unknown_price_is_refused_before_any_request(where: Any):
     with FakeProvider(says) as provider:
-        options: dict[str, Any] = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
+        options: dict[Any, Any] = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
         unpriced = load("openai/unheard-of", api_base=provider.url, api_key=KEY)
         options |= {"fallbacks": {"judge": [unpriced]}} if where == "fallback" else {where: unpriced}
         with pytest.raises(InputError, match=r"openai/unheard-of.*input_cost_per_token.*limit calls or tokens"):

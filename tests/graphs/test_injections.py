@@ -3,8 +3,8 @@
 import pytest
 
 from selfcritic import prompts
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.parsing import ground
 from selfcritic.graphs import create_review
 from selfcritic.prompts import read
 

@@ -1,6 +1,6 @@
 """Reviews made by hand, for what shows them."""
 
-from selfcritic.agent.parsing import ground
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import Comment, Draft, Severity
 from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.commands.documents import Document

@@ -4,8 +4,8 @@ import pytest
 from langgraph.runtime import Runtime
 
 from selfcritic.agent import Budget, Context, Draft
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.parsing import ground
 from selfcritic.agent.run import Run, reason_of
 from selfcritic.agent.scoring.helpfulness import helpfulness
 

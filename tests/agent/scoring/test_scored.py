@@ -9,8 +9,8 @@ from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context, Critique, Draft
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.parsing import ground
 from selfcritic.agent.run import Run
 from selfcritic.agent.scoring.scored import scored
 from selfcritic.graphs import create_review

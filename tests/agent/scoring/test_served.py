@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from selfcritic.agent import Budget
+from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.parsing import ground
 from selfcritic.agent.schemas import Retries
 from selfcritic.agent.scoring.served import Served
 from selfcritic.graphs import create_review

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent import Comment, Critique
+from selfcritic.agent.critic.selection import calibrate, rerank
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.scoring.rerank import calibrate, rerank
 
 
 def chosen_length(pool: list[Critique], modifier: float) -> int:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from selfcritic.agent.parsing import Parsed, Span, ground, locate, parse, render, without_closing
+from selfcritic.agent.critic.format import Parsed, parse, render, without_closing
+from selfcritic.agent.critic.grounding import Span, ground, locate
 from selfcritic.agent.schemas import Comment
 
 ANSWER = """\

@@ -2,10 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent import Comment, Critique
-from selfcritic.agent.evidence.marks import overlap
-from selfcritic.agent.parsing import ground
-from selfcritic.agent.scoring.chosen import choose, chosen, together
-from selfcritic.agent.scoring.rerank import rerank
+from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.critic.selection import choose, chosen, rerank, together
 
 ANSWER = "one two three four"
 
@@ -37,7 +35,7 @@ def test_the_best_is_taken_first_and_no_two_speak_of_the_same_words(pool, modifi
     assert len(taken) <= follow
     assert all((pool[at].reward or 0.0) > least for at in taken)
     comments = [(at, comment) for at in taken for comment in pool[at].comments]
-    assert not any(overlap(one, other) for at, one in comments for by, other in comments if at != by)
+    assert not any(one.overlaps(other) for at, one in comments for by, other in comments if at != by)
 
 
 @given(pools, st.integers(1, 9))
@@ -46,7 +44,7 @@ def test_as_many_as_may_be_are_taken(pool, follow):
     if taken and len(taken) < follow and pool[taken[0]].comments:
         known = together([pool[at] for at in taken]).comments
         left = [one for at, one in enumerate(pool) if at not in taken and one.comments and one.reward is not None]
-        assert all(any(overlap(own, other) for own in one.comments for other in known) for one in left)
+        assert all(any(own.overlaps(other) for own in one.comments for other in known) for one in left)
 
 
 def test_a_worse_one_about_other_words_is_followed_and_a_better_one_about_the_same_is_not():

@@ -1,0 +1,1 @@
+"""Critiques: their text format, quote locations and selection."""
