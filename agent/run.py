@@ -13,17 +13,17 @@ from langgraph.func import task
 from langgraph.runtime import Runtime
 
 from selfcritic import prompts
+from selfcritic.agent.checkers.registry import checkers_named
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.conversation import material_of
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
-from selfcritic.agent.evidence.gather import gravity
-from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.models import shared
 from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.models.sampling import Sampler
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
+from selfcritic.agent.stopping import gravity
 
 is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""

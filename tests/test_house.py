@@ -50,7 +50,7 @@ def test_the_records_know_nobody():
         ("models", {"nodes", "scoring", "run", "state", "training"}),
         ("training", {"nodes", "scoring", "run", "state", "context"}),
         ("data", {"models", "nodes", "scoring", "run", "state", "context"}),
-        ("evidence", {"models", "nodes", "scoring", "run", "state", "context"}),
+        ("checkers", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("scoring", {"nodes"}),
     ],
 )
@@ -61,9 +61,9 @@ def test_arrows_within_agent(folder: str, forbidden: set[str]):
 
 
 def test_the_families_and_the_checkers_that_know_them_run_in_no_circle():
-    for path in (ROOT / "agent" / "evidence").glob("*.py"):
+    for path in (ROOT / "agent" / "checkers").glob("*.py"):
         users = {name for name in imports_of(path) if name.startswith("selfcritic.agent.data")}
-        assert not users or path.name == "tests.py", path
+        assert not users or path.name == "unit_tests.py", path
 
 
 def test_the_packages_listed_are_the_folders_on_disk():
@@ -78,7 +78,14 @@ def test_the_type_checkers_links_point_at_the_rooms():
 
 
 @pytest.mark.parametrize(
-    "package", ["selfcritic.agent", "selfcritic.graphs", "selfcritic.agent.data.families", "selfcritic.agent.evidence"]
+    "package",
+    [
+        "selfcritic.agent",
+        "selfcritic.graphs",
+        "selfcritic.agent.data.families",
+        "selfcritic.agent.checkers",
+        "selfcritic.agent.sandbox",
+    ],
 )
 def test_public_names_equal_all(package: str):
     module = importlib.import_module(package)

@@ -7,13 +7,13 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.evidence.gather import gravity
 from selfcritic.agent.models.sampling import Verdict
 from selfcritic.agent.nodes.critique import draw_critiques
 from selfcritic.agent.nodes.examine import found_in
 from selfcritic.agent.run import Run, best_of
 from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, StopReason
 from selfcritic.agent.state import State
+from selfcritic.agent.stopping import gravity
 
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
 
+from selfcritic.agent.checkers.registry import checkers_named
+from selfcritic.agent.checkers.verify import marked
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.evidence.marks import marked
-from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique, Draft
 from selfcritic.agent.state import State

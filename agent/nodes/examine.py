@@ -2,10 +2,9 @@
 
 from langgraph.runtime import Runtime
 
+from selfcritic.agent.checkers.registry import checkers_named, findings_of
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.evidence.gather import findings_of
-from selfcritic.agent.evidence.named import checkers_named
 from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.state import State

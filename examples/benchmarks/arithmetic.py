@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from selfcritic.agent.evidence.arithmetic import arithmetic
+from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 from selfcritic.agent.schemas import Comment
 
 LIMIT = 0.05

@@ -17,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selfcritic.agent.evidence import Checker, lint, syntax, types
-from selfcritic.agent.evidence.code import python_in
+from selfcritic.agent.checkers import Checker, lint, syntax, types
+from selfcritic.agent.checkers.python_source import python_in
 from selfcritic.agent.schemas import Comment
 
 PACKAGES = ["json", "email", "http", "asyncio"]

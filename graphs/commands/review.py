@@ -10,9 +10,9 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from selfcritic.agent.checkers.unit_tests import given_tests
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
-from selfcritic.agent.evidence.tests import given_tests
 from selfcritic.graphs.commands import diffs
 from selfcritic.graphs.commands.annotated import Printer
 from selfcritic.graphs.commands.documents import STDIN, Document, document, read, title

@@ -15,8 +15,8 @@ from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
+from selfcritic.agent.checkers.registry import CHECKERS
 from selfcritic.agent.context import Context
-from selfcritic.agent.evidence.named import CHECKERS
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.both_ways import both_ways

@@ -1,6 +1,6 @@
 """Write docs/code_map.md: every source file with the first line of its docstring.
 
-    python -m tests.support.code_map
+python -m tests.support.code_map
 """
 
 import ast

@@ -27,7 +27,7 @@ from selfcritic.agent.data.families.quotes import remark, remark_opening, stands
 from selfcritic.agent.data.families.specification import HEADER, Specification, draw, read
 from selfcritic.agent.data.families.task import Flaw, Slip, Task
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.evidence.sandbox import run_python
+from selfcritic.agent.sandbox.run import run_python
 from selfcritic.agent.schemas import Comment
 
 _LONGEST = 20_000  # characters of code that are run, and compared line by line

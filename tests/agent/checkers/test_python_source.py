@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.evidence.code import python_in, whole
+from selfcritic.agent.checkers.python_source import python_in, whole
 
 FUNCTION = "def f(x):\n    return x\n"
 

@@ -3,8 +3,8 @@
 import math
 from fractions import Fraction
 
-from selfcritic.agent.evidence.expressions import Expression
-from selfcritic.agent.evidence.vocabulary import MEASURED, MEASURES, SMALL_MONEY
+from selfcritic.agent.checkers.arithmetic.expressions import Expression
+from selfcritic.agent.checkers.arithmetic.vocabulary import MEASURED, MEASURES, SMALL_MONEY
 
 _SLACK = Fraction(1, 100)
 _FACTORS = frozenset(map(Fraction, (7, 12, 16, 24, 60, 100, 1000, 3600)))

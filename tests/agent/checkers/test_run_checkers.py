@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent import Comment
+from selfcritic.agent.checkers.registry import findings_of
 from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.evidence.gather import findings_of, gravity
+from selfcritic.agent.stopping import gravity
 
 severities = st.lists(st.sampled_from([None, "low", "medium", "high"]), max_size=5)
 

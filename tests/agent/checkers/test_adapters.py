@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from langchain_core.tools import StructuredTool, tool
 
+from selfcritic.agent.checkers import Checker, from_evaluator, from_function, from_tool
 from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.evidence import Checker, from_evaluator, from_function, from_tool
 from selfcritic.agent.schemas import Comment
 
 DRAFT = "First, one.\nThen, two.\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfcritic.agent.evidence.arithmetic import arithmetic
+from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 from selfcritic.agent.schemas import Comment
 
 reproducible = settings(derandomize=True, deadline=None)

@@ -1,6 +1,6 @@
 """The protocol of a checker: what a tool knows of an answer, as comments that quote it."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from selfcritic.agent.schemas import Comment
@@ -15,3 +15,7 @@ class Checker(Protocol):
         A checker that cannot look (the draft is none of its kind, its tool is not installed) finds nothing.
         """
         ...
+
+
+CheckerFunction = Callable[[str, str], Awaitable[list[Comment]] | list[Comment]]
+"""`Checker` as pydantic can hold it, or the plain function of a user: that one runs in a thread."""

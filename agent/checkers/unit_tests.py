@@ -18,17 +18,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from selfcritic.agent.checkers.findings import finding
+from selfcritic.agent.checkers.python_source import Code, python_in, whole
 from selfcritic.agent.errors import EvidenceError, InputError
-from selfcritic.agent.evidence.checker import Checker
-from selfcritic.agent.evidence.code import Code, python_in, whole
-from selfcritic.agent.evidence.findings import finding
-from selfcritic.agent.evidence.sandbox import SandboxResult, run_python
+from selfcritic.agent.protocols import Checker
+from selfcritic.agent.sandbox.run import SandboxResult, run_python
 from selfcritic.agent.schemas import Comment, Severity
 
 _MOST = 5  # failures told of one draft
 _TOLD = 400  # characters of a failure
 _PACKAGES = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_RUNNER = (importlib.resources.files("selfcritic.agent.evidence") / "runner.py").read_text("utf-8")
+_RUNNER = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text("utf-8")
 _ASSERT = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
 
 _NO_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")

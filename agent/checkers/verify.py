@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 
 from rapidfuzz import fuzz
 
-from selfcritic.agent.evidence.named import CheckerFunction
 from selfcritic.agent.own_function import result_of
+from selfcritic.agent.protocols import CheckerFunction
 from selfcritic.agent.schemas import Comment, Critique
 
 _ALIKE = 80.0
@@ -80,7 +80,7 @@ def _claims_syntax_error(comment: Comment) -> bool:
 async def _syntax_refuted(comment: Comment, answer: str, findings: Sequence[Comment]) -> bool:
     if not _claims_syntax_error(comment) or any(finding.source == "syntax" for finding in findings):
         return False
-    from selfcritic.agent.evidence.code import python_in
+    from selfcritic.agent.checkers.python_source import python_in
 
     code = python_in(answer)
     return code is not None and comment.quote in code.text and await asyncio.to_thread(_parses, code.text)

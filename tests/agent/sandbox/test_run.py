@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.evidence import sandbox
-from selfcritic.agent.evidence.sandbox import OUTPUT_BYTES, SandboxResult, run_python
+from selfcritic.agent.sandbox import run as sandbox
+from selfcritic.agent.sandbox.run import OUTPUT_BYTES, SandboxResult, run_python
 
 ISOLATED = run_python("").isolation != "none"
 needs_isolation = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works on this machine")

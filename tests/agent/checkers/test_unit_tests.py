@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.checkers import Checker, given_tests, task
 from selfcritic.agent.data.families import Functions
 from selfcritic.agent.errors import EvidenceError, InputError
-from selfcritic.agent.evidence import Checker, given_tests, run_python, task
+from selfcritic.agent.sandbox import run_python
 from selfcritic.agent.schemas import Comment
 
 ISOLATED = run_python("").isolation != "none"

@@ -17,10 +17,10 @@ from typing import Any
 
 import ruff
 
+from selfcritic.agent.checkers.findings import MOST, finding
+from selfcritic.agent.checkers.python_source import Code, python_in
 from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.evidence.code import Code, python_in
-from selfcritic.agent.evidence.findings import MOST, finding
-from selfcritic.agent.evidence.sandbox import run_python, run_tool
+from selfcritic.agent.sandbox.run import run_python, run_tool
 from selfcritic.agent.schemas import Comment, Severity
 
 _SECONDS = 60.0

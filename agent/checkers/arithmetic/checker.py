@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Context
 from fractions import Fraction
 
-from selfcritic.agent.evidence.equations import agree, may_count_different_things
-from selfcritic.agent.evidence.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
-from selfcritic.agent.evidence.notation import Token, tokens, words_of
-from selfcritic.agent.evidence.vocabulary import (
+from selfcritic.agent.checkers.arithmetic.equations import agree, may_count_different_things
+from selfcritic.agent.checkers.arithmetic.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
+from selfcritic.agent.checkers.arithmetic.tokenizer import Token, tokens, words_of
+from selfcritic.agent.checkers.arithmetic.vocabulary import (
     COUNTING,
     JOINS,
     OTHER_NUMBERS,

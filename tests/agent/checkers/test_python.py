@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from selfcritic.agent.evidence import Checker, lint, syntax, types
-from selfcritic.agent.evidence import python as checkers
-from selfcritic.agent.evidence.findings import MOST
+from selfcritic.agent.checkers import Checker, lint, syntax, types
+from selfcritic.agent.checkers import python as checkers
+from selfcritic.agent.checkers.findings import MOST
 from selfcritic.agent.schemas import Comment
 
 needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="basedpyright is not installed")

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from selfcritic.agent.evidence.exact import Refused, binomial, bounded, factorial, power, root
-from selfcritic.agent.evidence.notation import Token, words_of
-from selfcritic.agent.evidence.vocabulary import COUNTING
+from selfcritic.agent.checkers.arithmetic.bounded import Refused, binomial, bounded, factorial, power, root
+from selfcritic.agent.checkers.arithmetic.tokenizer import Token, words_of
+from selfcritic.agent.checkers.arithmetic.vocabulary import COUNTING
 
 MAX_TOKENS = 1_000
 _MAX_DEPTH = 30

@@ -5,11 +5,11 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from selfcritic.agent.checkers.findings import opening
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.evidence.checker import Checker
-from selfcritic.agent.evidence.findings import opening
+from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
 
 if TYPE_CHECKING:  # it is a twentieth of a second to import, and only named here

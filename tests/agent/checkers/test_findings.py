@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.evidence.findings import finding, opening
+from selfcritic.agent.checkers.findings import finding, opening
 
 DRAFT = "one two\n\n  three\r\nfour\nfive\nsix\n"
 

@@ -5,10 +5,9 @@ import asyncio
 import pytest
 
 from selfcritic.agent import Comment
+from selfcritic.agent.checkers.registry import checkers_named, findings_of
+from selfcritic.agent.checkers.verify import marked
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.evidence.gather import findings_of
-from selfcritic.agent.evidence.marks import marked
-from selfcritic.agent.evidence.named import checkers_named
 
 CODE = "def add(a, b):\n    return a + b\n"
 BROKEN = "def add(a, b:\n    return a + b\n"

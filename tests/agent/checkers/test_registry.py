@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent import Context
+from selfcritic.agent.checkers.registry import CHECKERS, checkers_named
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.evidence.named import CHECKERS, checkers_named
 
 
 async def own(_question: str, _draft: str):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfcritic.agent.evidence.vocabulary import COUNTING, FUNCTIONS, TWO_LETTERS
+from selfcritic.agent.checkers.arithmetic.vocabulary import COUNTING, FUNCTIONS, TWO_LETTERS
 
 
 class Token(NamedTuple):

@@ -1,0 +1,18 @@
+"""What tools know of an answer: checkers, and the sandbox that runs text as code."""
+
+from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
+from selfcritic.agent.checkers.python import lint, syntax, types
+from selfcritic.agent.checkers.unit_tests import given_tests, task
+from selfcritic.agent.protocols import Checker
+
+__all__ = [
+    "Checker",
+    "from_evaluator",
+    "from_function",
+    "from_tool",
+    "given_tests",
+    "lint",
+    "syntax",
+    "task",
+    "types",
+]

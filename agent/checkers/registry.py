@@ -1,0 +1,67 @@
+"""The checkers that can be named; each is imported when it is first used."""
+
+import asyncio
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.errors import EvidenceError, InputError
+from selfcritic.agent.own_function import result_of
+from selfcritic.agent.protocols import Checker, CheckerFunction
+from selfcritic.agent.schemas import Comment
+
+CHECKERS: Mapping[str, str] = {
+    "syntax": "selfcritic.agent.checkers.python:syntax",
+    "lint": "selfcritic.agent.checkers.python:lint",
+    "types": "selfcritic.agent.checkers.python:types",
+    "task": "selfcritic.agent.checkers.unit_tests:task",
+    "arithmetic": "selfcritic.agent.checkers.arithmetic.checker:arithmetic",
+}
+"""Where each stands: Python that does not parse, that ruff or a type checker objects to, the tests of the task that the
+question names, equations that are false."""
+
+
+def known_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
+    """The spec itself, where it is a function or a name there is; raises ValueError else, as pydantic wants it."""
+    if isinstance(spec, str) and spec not in CHECKERS:
+        raise ValueError(f"there is no checker '{spec}'; there are {', '.join(CHECKERS)}, and any function of your own")
+    return spec
+
+
+def checkers_named(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
+    """The checkers by name, a function by its own; raises InputError where there is no such name."""
+    return dict(map(_named, specs))
+
+
+def _named(spec: str | CheckerFunction) -> tuple[str, CheckerFunction]:
+    if not isinstance(spec, str):
+        return getattr(spec, "__name__", type(spec).__name__), spec
+    if spec not in CHECKERS:
+        raise InputError(f"There is no checker '{spec}'; there are {', '.join(CHECKERS)}.")
+    module, _, name = CHECKERS[spec].partition(":")
+    return spec, cast(Checker, getattr(importlib.import_module(module), name))
+
+
+async def findings_of(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
+    """The findings, in the order of the checkers; raises EvidenceError where one of them fails."""
+    found = await asyncio.gather(*(_findings(name, check, question, answer) for name, check in checkers.items()))
+    return [finding for findings in found for finding in findings]
+
+
+async def _findings(name: str, check: CheckerFunction, question: str, answer: str) -> list[Comment]:
+    try:
+        findings = await result_of(check, question, answer)
+        return [_located(Comment.model_validate(finding), answer, name) for finding in findings]
+    except Exception as error:  # a checker may be anybody's function; no draft may be lost for it
+        raise EvidenceError(
+            f"The checker '{name}' failed ({type(error).__name__}: {error}). Mend it, or leave it out of `checkers`."
+        ) from error
+
+
+def _located(finding: Comment, answer: str, name: str) -> Comment:
+    """The finding with its place in the answer, which stays None where its quote does not stand there."""
+    update: dict[str, object] = {"source": finding.source or name}
+    if finding.start is None and (span := locate(finding.quote, answer)):
+        update |= {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
+    return finding.model_copy(update=update)
