@@ -20,10 +20,10 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from selfcritic.agent import load
-from selfcritic.agent.data.families import FAMILIES, Task
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.models.simulated import NOTICE
 from selfcritic.agent.state import Output
+from selfcritic.agent.tasks import FAMILIES, Task
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.trace import Trace
 

@@ -49,7 +49,7 @@ def test_the_records_know_nobody():
     [
         ("models", {"nodes", "scoring", "run", "state", "training"}),
         ("training", {"nodes", "scoring", "run", "state", "context"}),
-        ("data", {"models", "nodes", "scoring", "run", "state", "context"}),
+        ("tasks", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("checkers", {"models", "nodes", "scoring", "run", "state", "context"}),
         ("scoring", {"nodes"}),
     ],
@@ -58,12 +58,6 @@ def test_arrows_within_agent(folder: str, forbidden: set[str]):
     for path in (ROOT / "agent" / folder).rglob("*.py"):
         used = {name.split(".")[2] for name in imports_of(path) if name.startswith("selfcritic.agent.")}
         assert not used & forbidden, path
-
-
-def test_the_families_and_the_checkers_that_know_them_run_in_no_circle():
-    for path in (ROOT / "agent" / "checkers").glob("*.py"):
-        users = {name for name in imports_of(path) if name.startswith("selfcritic.agent.data")}
-        assert not users or path.name == "unit_tests.py", path
 
 
 def test_the_packages_listed_are_the_folders_on_disk():
@@ -82,7 +76,7 @@ def test_the_type_checkers_links_point_at_the_rooms():
     [
         "selfcritic.agent",
         "selfcritic.graphs",
-        "selfcritic.agent.data.families",
+        "selfcritic.agent.tasks",
         "selfcritic.agent.checkers",
         "selfcritic.agent.sandbox",
     ],

@@ -2,7 +2,7 @@
 
 from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
 from selfcritic.agent.checkers.python import lint, syntax, types
-from selfcritic.agent.checkers.unit_tests import given_tests, task
+from selfcritic.agent.checkers.unit_tests import given_tests
 from selfcritic.agent.protocols import Checker
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "given_tests",
     "lint",
     "syntax",
-    "task",
     "types",
 ]

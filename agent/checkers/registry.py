@@ -11,15 +11,19 @@ from selfcritic.agent.own_function import result_of
 from selfcritic.agent.protocols import Checker, CheckerFunction
 from selfcritic.agent.schemas import Comment
 
-CHECKERS: Mapping[str, str] = {
+CHECKERS: dict[str, str] = {
     "syntax": "selfcritic.agent.checkers.python:syntax",
     "lint": "selfcritic.agent.checkers.python:lint",
     "types": "selfcritic.agent.checkers.python:types",
-    "task": "selfcritic.agent.checkers.unit_tests:task",
     "arithmetic": "selfcritic.agent.checkers.arithmetic.checker:arithmetic",
 }
 """Where each stands: Python that does not parse, that ruff or a type checker objects to, the tests of the task that the
 question names, equations that are false."""
+
+
+def register_checker(name: str, target: str) -> None:
+    """Add a named checker; `target` is "module:function", imported at first use."""
+    CHECKERS[name] = target
 
 
 def known_checker(spec: str | CheckerFunction) -> str | CheckerFunction:

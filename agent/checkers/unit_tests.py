@@ -35,7 +35,7 @@ _NO_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
 
 
 @dataclass(frozen=True)
-class _Tests:
+class Tests:
     """Tests, and what they may spend."""
 
     source: str = ""
@@ -88,23 +88,12 @@ def given_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) ->
         raise InputError("There are no tests: give assertions, functions test_…, or classes Test….")
     if name := next(filter(None, map(_wants_fixtures, ast.walk(tree))), None):
         raise InputError(f"{name} takes arguments, and there are no fixtures here: let it build what it needs.")
-    tests = _Tests(source, seconds=seconds, memory_mb=memory_mb)
+    tests = Tests(source, seconds=seconds, memory_mb=memory_mb)
 
     async def check(_question: str, draft: str, /) -> list[Comment]:
         return await asyncio.to_thread(tests.check, draft, "tests")
 
     return check
-
-
-async def task(question: str, draft: str, /) -> list[Comment]:
-    """Run the tests that the question itself brings: its source is "task", its findings are high.
-
-    Those are the specification of a task of the family "functions", tried on many inputs, or else the examples (">>>
-    f(2)", with the result below) and the assertions, a line each, that are written in the question. Without any it
-    finds nothing.
-    """
-    tests = _of_family(question) or _of_question(question)
-    return await asyncio.to_thread(tests.check, draft, "task") if tests else []
 
 
 def _is_test(node: ast.AST) -> bool:
@@ -120,26 +109,12 @@ def _wants_fixtures(node: ast.AST) -> str | None:
     return node.name if taken and node.name.startswith("test") else None
 
 
-def _of_family(question: str) -> _Tests | None:
-    # Not above: the families themselves use the sandbox.
-    from selfcritic.agent.data.families import Functions
-
-    try:
-        task = Functions.recognise(question)
-    except InputError:
-        return None
-    if task is None:
-        return None
-    inputs = task.inputs()
-    results = task.specification.run(inputs)
-    return _Tests(examples=tuple((f"f({xs})", repr(y)) for xs, y in zip(inputs, results, strict=True)))
-
-
-def _of_question(question: str) -> _Tests | None:
+def tests_in_question(question: str) -> Tests | None:
+    """Return the assertions and doctest examples of a question, or None."""
     asserts = tuple(text for text in _ASSERT.findall(question) if _is_assertion(text))
     examples = tuple(_examples(question))
     wanted = any(want for _, want in examples)
-    return _Tests(asserts=asserts, examples=examples if wanted else ()) if asserts or wanted else None
+    return Tests(asserts=asserts, examples=examples if wanted else ()) if asserts or wanted else None
 
 
 def _examples(question: str) -> Iterator[tuple[str, str]]:

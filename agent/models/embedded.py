@@ -15,10 +15,10 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from selfcritic.agent.data.families import recognise
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.engine import Completion, Engine
 from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.tasks import recognise
 from selfcritic.prompts import VARIABLES, load, read
 
 SHIPPED = Path(__file__).parent / "weights" / "alphabetize"

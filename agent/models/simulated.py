@@ -27,10 +27,10 @@ from pydantic import PrivateAttr
 
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.data.families import FAMILIES, Task, recognise
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.offline import OfflineModel, Reply
 from selfcritic.agent.schemas import Comment, Probability
+from selfcritic.agent.tasks import FAMILIES, Task, recognise
 from selfcritic.prompts import Reading, read
 
 NOTICE = "simulated model: a noisy solver with known error rates; name a real one with --model"

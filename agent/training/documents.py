@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from selfcritic.agent.critic.format import body, render
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.data.families import Addition, Alphabetize, Task, ThreeSat
-from selfcritic.agent.data.families.words import COMMON
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
+from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.prompts import Role, load
 
 TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphabetize, Addition, ThreeSat)}

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterator
 
-from selfcritic.agent.data.families import Task
 from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.documents import (
     Document,
     Judged,

@@ -27,8 +27,8 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from selfcritic.agent import Critique, load
-from selfcritic.agent.data.families import FAMILIES, Task
 from selfcritic.agent.models.simulated import NOTICE
+from selfcritic.agent.tasks import FAMILIES, Task
 from selfcritic.graphs import calibrate, create_review, rerank
 
 SIZES = {"addition": 6, "alphabetize": 9, "three_sat": 6, "functions": 3}

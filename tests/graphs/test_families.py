@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.data.families import FAMILIES, Task
 from selfcritic.agent.models.simulated import SimulatedModel
+from selfcritic.agent.tasks import FAMILIES, Task
 from selfcritic.graphs import create_self_critique
 
 SIZES = {"addition": 6, "alphabetize": 8, "three_sat": 6, "functions": 3}

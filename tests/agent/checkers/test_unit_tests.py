@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.checkers import Checker, given_tests, task
-from selfcritic.agent.data.families import Functions
+from selfcritic.agent.checkers import Checker, given_tests
 from selfcritic.agent.errors import EvidenceError, InputError
 from selfcritic.agent.sandbox import run_python
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import Functions
+from selfcritic.agent.tasks.checker import task
 
 ISOLATED = run_python("").isolation != "none"
 needs_isolation = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works on this machine")

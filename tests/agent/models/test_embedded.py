@@ -14,10 +14,10 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from selfcritic.agent import load
-from selfcritic.agent.data.families import Alphabetize
 from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskError
 from selfcritic.agent.models.embedded import SHIPPED, EmbeddedModel
 from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.tasks import Alphabetize
 from selfcritic.agent.training.documents import Judged, is_helpful
 from selfcritic.prompts import load as load_prompts
 

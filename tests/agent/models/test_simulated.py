@@ -12,11 +12,11 @@ from selfcritic import prompts
 from selfcritic.agent import load
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.data.families import FAMILIES, Functions, Task
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.sampling import probability_of_yes
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.models.simulated import probability_of_yes as opinion_to_probability
+from selfcritic.agent.tasks import FAMILIES, Functions, Task
 from selfcritic.prompts import Role
 
 SIZES = {"addition": 5, "alphabetize": 7, "three_sat": 5, "functions": 2}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from selfcritic.agent.data.families.quotes import remark, remark_opening, stands, touches
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
 
 
 @pytest.mark.parametrize(

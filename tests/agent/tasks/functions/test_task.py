@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfcritic.agent.data.families.functions import Functions
-from selfcritic.agent.data.families.specification import FORMS, LONGEST
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.functions.specification import FORMS, LONGEST
+from selfcritic.agent.tasks.functions.task import Functions
 
 HEADER = "Write a Python function f(xs). "
 RIGHT = """\

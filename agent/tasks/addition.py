@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from selfcritic.agent.data.families.quotes import remark, remark_opening, stands, touches
-from selfcritic.agent.data.families.request import POLITE
-from selfcritic.agent.data.families.task import Flaw, Slip, Task
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.base import Flaw, Slip, Task
+from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
+from selfcritic.agent.tasks.requests import POLITE
 
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
 _LONGEST = 1000  # characters of an addend; Python itself converts no more than 4300 digits

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from selfcritic.agent.data.families.quotes import touches
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.comments import touches
 
 WORD = r"[^\W\d_](?:(?:[^\W_]|['’-]){0,48}[^\W_])?"
 """A pattern of one word of at most 50 characters: letters, digits, apostrophes and hyphens, a letter first."""

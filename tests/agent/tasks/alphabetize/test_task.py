@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.data.families import Alphabetize
-from selfcritic.agent.data.families.words import COMMON
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import Alphabetize
+from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 
 FRUIT = Alphabetize("", ("pear", "apple", "Kiwi", "fig", "plum"))
 OTHERS = ["ant", "bee", "Cat", "dog", "eel"]

@@ -21,13 +21,13 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
-from selfcritic.agent.data.families.listing import WORD, Listing, Span, find_words, key, longest_run, spoilt
-from selfcritic.agent.data.families.quotes import remark, remark_opening, stands
-from selfcritic.agent.data.families.request import words_to_sort
-from selfcritic.agent.data.families.task import Flaw, Slip, Task
-from selfcritic.agent.data.families.words import COMMON
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
+from selfcritic.agent.tasks.alphabetize.word_list import WORD, Listing, Span, find_words, key, longest_run, spoilt
+from selfcritic.agent.tasks.base import Flaw, Slip, Task
+from selfcritic.agent.tasks.comments import remark, remark_opening, stands
+from selfcritic.agent.tasks.requests import words_to_sort
 
 _TIMES = r"once|twice|[0-9]{1,4} times"
 _QUOTED = rf"[\"'“”‘’`*]{{0,3}}(?P<%s>{WORD})[\"'“”‘’`*]{{0,3}}"

@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfcritic.agent.data.families.quotes import remark, touches
-from selfcritic.agent.data.families.rules import Serving, takes
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.comments import remark, touches
+from selfcritic.agent.tasks.three_sat.clauses import Serving, takes
 
 
 @dataclass(frozen=True)

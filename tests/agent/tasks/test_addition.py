@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.data.families import Addition
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import Addition
 
 PLACES = ["units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions", "10^7", "10^8"]
 numbers = st.integers(0, 10**8)

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from selfcritic.agent.data.families import ThreeSat
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import ThreeSat
 
 TEA = ThreeSat.recognise(ThreeSat.example)
 assert TEA is not None

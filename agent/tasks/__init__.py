@@ -1,10 +1,10 @@
 """The task families: tasks a person can type, with exact truth. One file a family."""
 
-from selfcritic.agent.data.families.addition import Addition
-from selfcritic.agent.data.families.alphabetize import Alphabetize
-from selfcritic.agent.data.families.functions import Functions
-from selfcritic.agent.data.families.task import Flaw, Slip, Task
-from selfcritic.agent.data.families.three_sat import ThreeSat
+from selfcritic.agent.tasks.addition import Addition
+from selfcritic.agent.tasks.alphabetize.task import Alphabetize
+from selfcritic.agent.tasks.base import Flaw, Slip, Task
+from selfcritic.agent.tasks.functions.task import Functions
+from selfcritic.agent.tasks.three_sat.task import ThreeSat
 
 FAMILIES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat, Functions)
 

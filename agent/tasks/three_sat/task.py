@@ -17,13 +17,13 @@ from functools import cached_property
 from math import comb
 from typing import Self
 
-from selfcritic.agent.data.families.choice import Choice
-from selfcritic.agent.data.families.quotes import remark_opening, stands
-from selfcritic.agent.data.families.rules import Rule, Serving, read_rules, takes
-from selfcritic.agent.data.families.search import Masks, nearest
-from selfcritic.agent.data.families.task import Flaw, Slip, Task
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.base import Flaw, Slip, Task
+from selfcritic.agent.tasks.comments import remark_opening, stands
+from selfcritic.agent.tasks.three_sat.assignment import Choice
+from selfcritic.agent.tasks.three_sat.clauses import Rule, Serving, read_rules, takes
+from selfcritic.agent.tasks.three_sat.solver import Masks, nearest
 
 _MOST = 20  # people
 _NAMES = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.data.families import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 
 FAMILIES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions runs code: test_functions.py
 SEEDS = range(120)

@@ -23,12 +23,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
 
-from selfcritic.agent.data.families.quotes import remark, remark_opening, stands, touches
-from selfcritic.agent.data.families.specification import HEADER, Specification, draw, read
-from selfcritic.agent.data.families.task import Flaw, Slip, Task
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.sandbox.run import run_python
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.base import Flaw, Slip, Task
+from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
+from selfcritic.agent.tasks.functions.specification import HEADER, Specification, draw, read
 
 _LONGEST = 20_000  # characters of code that are run, and compared line by line
 _MOST_LINES = 200

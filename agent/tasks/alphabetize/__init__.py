@@ -1,0 +1,5 @@
+"""Sort words alphabetically."""
+
+from selfcritic.agent.tasks.alphabetize.task import Alphabetize
+
+__all__ = ["Alphabetize"]
