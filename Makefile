@@ -28,7 +28,7 @@ test: .venv/ready  ## Run the tests, but for the slow ones
 benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
 	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
 
-MODELS ?= agent/models/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
+MODELS ?= agent/models/tiny/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
 embedded-report: .venv/ready  ## Put trained models to the test, some minutes each (MODELS="FOLDER…")
 	.venv/bin/python -m examples.benchmarks.embedded $(MODELS)
 

@@ -6,8 +6,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, InstanceOf, WithJsonSchema
 
 from selfcritic.agent.checkers.registry import CHECKERS, known_checker, register_checker
-from selfcritic.agent.models import shared
-from selfcritic.agent.models.handed import without_own_retries
+from selfcritic.agent.models import shared, without_own_retries
 from selfcritic.agent.protocols import CheckerFunction
 from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
 from selfcritic.agent.scoring.scorer import SCORERS, ScorerFunction, known_scorer

@@ -19,8 +19,8 @@ from selfcritic.agent.conversation import material_of
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
 from selfcritic.agent.models import shared
-from selfcritic.agent.models.meter import Meter, above
-from selfcritic.agent.models.sampling import Sampler
+from selfcritic.agent.sampling.budget import Meter, above
+from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.stopping import gravity

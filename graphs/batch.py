@@ -22,11 +22,11 @@ from pydantic import TypeAdapter
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import BudgetExhausted, InputError
-from selfcritic.agent.models.failures import scrub
-from selfcritic.agent.models.meter import Meter, above
-from selfcritic.agent.models.rate import RateLimit
+from selfcritic.agent.models.errors import scrub
 from selfcritic.agent.nodes.generate import check_prices
 from selfcritic.agent.run import models_of
+from selfcritic.agent.sampling.budget import Meter, above
+from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.both_ways import BothWays

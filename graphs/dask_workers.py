@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.models.meter import Meter
+from selfcritic.agent.sampling.budget import Meter
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output
 

@@ -35,7 +35,7 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
 
 
 def _embedded(folder: str | None = None, **options: Any) -> BaseChatModel:
-    from selfcritic.agent.models.embedded import EmbeddedModel
+    from selfcritic.agent.models.tiny.model import EmbeddedModel
 
     return EmbeddedModel(**options) if folder is None else EmbeddedModel(folder=folder, **options)
 
@@ -106,3 +106,19 @@ def _loaded(spec: str) -> BaseChatModel:
 def shared(spec: str | BaseChatModel) -> BaseChatModel:
     """As `load`, but one model for all who name the same spec, so that its connections are shared."""
     return _loaded(spec) if isinstance(spec, str) else spec
+
+
+_CLIENTS = {"client", "async_client", "root_client", "root_async_client"}
+"""What OpenAI's and its kin's chat models build for themselves, with the retries in it."""
+
+
+def without_own_retries(model: BaseChatModel) -> BaseChatModel:
+    """The same model, made anew with `max_retries=0`: retries of its own would pass the budget by, uncounted."""
+    fields = type(model).model_fields
+    if "max_retries" not in fields or getattr(model, "max_retries", None) == 0:
+        return model
+    given = {
+        fields[name].alias or name: getattr(model, name)
+        for name in model.model_fields_set & fields.keys() - _CLIENTS - {"max_retries"}
+    }
+    return type(model)(**given, **{fields["max_retries"].alias or "max_retries": 0})

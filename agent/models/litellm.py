@@ -25,18 +25,18 @@ from langchain_core.messages import (
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from selfcritic.agent.models.failures import (
+from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
     ReplyFault,
     headers_of,
     kind_of,
+    limits_of,
     scrub,
     status_of,
     words,
 )
-from selfcritic.agent.models.rate import limits_of
-from selfcritic.agent.models.replies import Streamed, fault_of, logprobs_of, usage_of
+from selfcritic.agent.models.litellm_replies import Streamed, fault_of, logprobs_of, usage_of
 
 
 class LiteLLMModel(BaseChatModel):

@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
 from selfcritic.agent.errors import InputError, ScriptExhausted
-from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.models.base import OfflineModel, Reply
 from selfcritic.prompts import Role, read
 
 Entry = str | float | BaseException

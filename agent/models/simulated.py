@@ -28,7 +28,7 @@ from pydantic import PrivateAttr
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import UnknownTaskError
-from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.models.base import OfflineModel, Reply
 from selfcritic.agent.schemas import Comment, Probability
 from selfcritic.agent.tasks import FAMILIES, Task, recognise
 from selfcritic.prompts import Reading, read

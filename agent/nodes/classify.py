@@ -7,10 +7,10 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.models.sampling import Verdict
 from selfcritic.agent.nodes.critique import draw_critiques
 from selfcritic.agent.nodes.examine import found_in
 from selfcritic.agent.run import Run, best_of
+from selfcritic.agent.sampling.sampler import Verdict
 from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.stopping import gravity

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from selfcritic.agent.errors import InputError, ModelError
-from selfcritic.agent.models.failures import explain, kind_of, scrub
-from selfcritic.agent.models.retry import attempts
+from selfcritic.agent.models.errors import explain, kind_of, scrub
+from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Critique, Retries
 from selfcritic.agent.scoring.reward_text import answer_text, critique_text
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfcritic.agent.models.tokens import END, REPLY, UNKNOWN, Tokens
+from selfcritic.agent.models.tiny.tokenizer import END, REPLY, UNKNOWN, Tokens
 
 _EPSILON = 1e-6
 

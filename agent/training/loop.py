@@ -21,8 +21,8 @@ import torch
 from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.models.engine import Engine
-from selfcritic.agent.models.tokens import ANSWERS, END, PAD, REPLY, Tokens
+from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokens
 from selfcritic.agent.training.decoder import Decoder, Shape, export
 from selfcritic.agent.training.documents import SIZES, Document, copying, draw_task, mending, slip_documents, words_of
 from selfcritic.agent.training.own import own_documents

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.documents import (
     Document,

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from langchain_core.messages import BaseMessage
 
-from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.models.base import OfflineModel, Reply
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique, run_batch
 

@@ -15,8 +15,8 @@ from selfcritic.agent.critic.format import body, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.critic.selection import choose, together
 from selfcritic.agent.errors import ModelError
-from selfcritic.agent.models.embedded import EmbeddedModel
-from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.model import EmbeddedModel
 from selfcritic.agent.schemas import Draft
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.documents import SIZES, TRAINED, Judged, ask, is_helpful, slipped

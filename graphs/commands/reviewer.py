@@ -12,8 +12,8 @@ from rich.text import Text
 from selfcritic.agent.checkers.python_source import python_in
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
-from selfcritic.agent.models.meter import Meter, above
 from selfcritic.agent.protocols import Checker
+from selfcritic.agent.sampling.budget import Meter, above
 from selfcritic.agent.schemas import Budget, Draft
 from selfcritic.agent.state import ReviewInput, ReviewOutput
 from selfcritic.graphs.commands.documents import Document

@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import BaseModel, PrivateAttr, TypeAdapter
 
 from selfcritic.agent import models
-from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.models.base import OfflineModel, Reply
 from selfcritic.agent.state import Output
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer

@@ -1,7 +1,7 @@
 import httpx
 from langchain_openai import ChatOpenAI
 
-from selfcritic.agent.models.handed import without_own_retries
+from selfcritic.agent.models import without_own_retries
 from selfcritic.agent.models.scripted import ScriptedModel
 
 

@@ -14,9 +14,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
 
-from selfcritic.agent.models.failures import ModelCallError, ModelReplyError, explain, kind_of
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, explain, kind_of
 from selfcritic.agent.models.litellm import LiteLLMModel, is_priced
-from selfcritic.agent.models.sampling import probability_of_yes
+from selfcritic.agent.sampling.sampler import probability_of_yes
 from tests.support.event_loop import run
 from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault, Tokens
 

@@ -13,9 +13,9 @@ from selfcritic.agent import load
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import UnknownTaskError
-from selfcritic.agent.models.sampling import probability_of_yes
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.models.simulated import probability_of_yes as opinion_to_probability
+from selfcritic.agent.sampling.sampler import probability_of_yes
 from selfcritic.agent.tasks import FAMILIES, Functions, Task
 from selfcritic.prompts import Role
 

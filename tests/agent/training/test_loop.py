@@ -12,8 +12,8 @@ pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/
 import numpy
 import torch
 
-from selfcritic.agent.models.engine import Engine
-from selfcritic.agent.models.tokens import REPLY
+from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.tokenizer import REPLY
 from selfcritic.agent.training import loop
 from selfcritic.agent.training.documents import Document, draw_task, mending, slip_documents
 from selfcritic.agent.training.loop import Plan, Run, train

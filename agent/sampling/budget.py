@@ -11,7 +11,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.utils import count_tokens_approximately
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.models.rate import RateLimit
+from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.models.tokens import UNKNOWN, Tokens
+from selfcritic.agent.models.tiny.tokenizer import UNKNOWN, Tokens
 
 TOKENS = Tokens.learn(["Sort: pear, apple"] * 3, ["pear", "apple"], at_least=3)
 

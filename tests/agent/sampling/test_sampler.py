@@ -9,10 +9,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic.agent import Budget
 from selfcritic.agent.errors import BudgetExhausted, ModelError
-from selfcritic.agent.models.failures import ModelCallError
-from selfcritic.agent.models.meter import Meter
-from selfcritic.agent.models.sampling import Sampler, Verdict, probability_of_yes
+from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.sampling.budget import Meter
+from selfcritic.agent.sampling.sampler import Sampler, Verdict, probability_of_yes
 
 ASKED = [HumanMessage("one two three")]
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.models import rate
+from selfcritic.agent.models.errors import limits_of
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.models.meter import Meter, above
-from selfcritic.agent.models.rate import RateLimit, _seconds, limits_of
+from selfcritic.agent.sampling import rate_limit as rate
+from selfcritic.agent.sampling.budget import Meter, above
+from selfcritic.agent.sampling.rate_limit import RateLimit, _seconds
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop

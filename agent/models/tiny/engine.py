@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcritic.agent.errors import InputError, UnknownModelError
-from selfcritic.agent.models.tokens import ANSWERS, END, REPLY, Tokens
+from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, REPLY, Tokens
 
 _LONGEST = 200
 """Tokens of a reply, at most."""

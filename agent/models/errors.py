@@ -238,3 +238,9 @@ def _address(error: BaseException) -> str | None:
     carried = vars(error)  # for httpx's `request` raises where there is none
     url = urlsplit(str(getattr(carried.get("request") or carried.get("_request"), "url", "")))
     return f"{url.scheme}://{url.netloc}" if url.netloc and _root(type(error)) != "litellm" else None
+
+
+def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that tell of rate limits, without a client's prefix; the others are nobody's business."""
+    named = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
+    return {name: value for name, value in named.items() if "ratelimit-" in name}

@@ -29,10 +29,9 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
-from selfcritic.agent.models.failures import ModelReplyError, ReplyFault, explain, headers_of, kind_of, scrub
-from selfcritic.agent.models.meter import Meter
-from selfcritic.agent.models.rate import limits_of
-from selfcritic.agent.models.retry import attempts, retry_after
+from selfcritic.agent.models.errors import ModelReplyError, ReplyFault, explain, headers_of, kind_of, limits_of, scrub
+from selfcritic.agent.sampling.budget import Meter
+from selfcritic.agent.sampling.retry import attempts, retry_after
 from selfcritic.agent.schemas import Method, Retries, Usage
 
 Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]

@@ -16,8 +16,8 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.errors import UnknownTaskError
-from selfcritic.agent.models.engine import Completion, Engine
-from selfcritic.agent.models.offline import OfflineModel, Reply
+from selfcritic.agent.models.base import OfflineModel, Reply
+from selfcritic.agent.models.tiny.engine import Completion, Engine
 from selfcritic.agent.tasks import recognise
 from selfcritic.prompts import VARIABLES, load, read
 

@@ -57,12 +57,6 @@ class RateLimit:
                     self.pause(_seconds(headers.get(reset, "")))
 
 
-def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell of rate limits, without a client's prefix; the others are nobody's business."""
-    named = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
-    return {name: value for name, value in named.items() if "ratelimit-" in name}
-
-
 def _seconds(text: str) -> float | None:
     """A wait such as 1.5, 6m0s or 20ms, or until a moment such as 2026-01-01T00:00:00Z; None where it is neither."""
     if parts := re.findall(r"([\d.]+)(ms|s|m|h)", text):

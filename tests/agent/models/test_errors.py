@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.models.failures import ModelCallError, ModelReplyError, explain, kind_of, scrub, status_of
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, explain, kind_of, scrub, status_of
 
 KEY = "planted-0f9e8d7c6b5a"
 

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential_jitter
 
-from selfcritic.agent.models.failures import explain, headers_of, kind_of
+from selfcritic.agent.models.errors import explain, headers_of, kind_of
 from selfcritic.agent.schemas import Retries
 
 _PASSING = {"rate_limit", "timeout", "connection", "server"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 
-from selfcritic.agent.models.failures import ReplyFault
+from selfcritic.agent.models.errors import ReplyFault
 
 
 class Streamed:

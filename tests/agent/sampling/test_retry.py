@@ -14,9 +14,9 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.models.failures import ModelCallError, ModelReplyError
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.models.retry import attempts, retry_after
+from selfcritic.agent.sampling.retry import attempts, retry_after
 from selfcritic.agent.schemas import Retries
 from tests.support.event_loop import run
 from tests.support.fake_provider import (
@@ -233,7 +233,7 @@ def test_attempts_are_logged_without_the_key(caplog):
     caplog.set_level("INFO")
     with FakeProvider(faults=[Fault("status", 503, message="Busy, {key}.")]) as provider:
         ask(ours(provider.url))
-    [record] = [record for record in caplog.records if record.name == "selfcritic.agent.models.retry"]
+    [record] = [record for record in caplog.records if record.name == "selfcritic.agent.sampling.retry"]
     assert record.getMessage().startswith("Attempt 1 failed, next in 0.0 s: Busy, [key]. The provider is in trouble")
     assert KEY not in caplog.text
 

@@ -1,6 +1,6 @@
 """The embedded model's inference, on a decoder far too small to be right: 18,000 parameters, trained for half a minute.
 
-`selfcritic train embedded alphabetize FOLDER --size test --tokens 400000` made FOLDER/float32, which is data/tiny here.
+`selfcritic train embedded alphabetize FOLDER --size test --tokens 400000` made FOLDER/float32, which is weights/ here.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from selfcritic.agent import load
 from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskError
-from selfcritic.agent.models.embedded import SHIPPED, EmbeddedModel
-from selfcritic.agent.models.engine import Engine
+from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.model import SHIPPED, EmbeddedModel
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.agent.training.documents import Judged, is_helpful
 from selfcritic.prompts import load as load_prompts
 
-_ROOT = Path(__file__).parents[3]
+_ROOT = Path(__file__).parents[4]
 _RECORD = _ROOT / "docs" / "embedded_report.txt"
-TINY = Path(__file__).parent / "data" / "tiny"
+TINY = Path(__file__).parent / "weights"
 ASKED = "Sort these words alphabetically: pear, apple, plum"
 JUDGED = load_prompts().render("classify", context="", question=ASKED, answer="apple, pear, plum")
 

@@ -1,0 +1,1 @@
+"""The word-list model trained by this repository."""

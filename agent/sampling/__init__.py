@@ -1,0 +1,1 @@
+"""Send requests to models: sampling, retries, budget and rate limits."""
