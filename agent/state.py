@@ -1,12 +1,13 @@
 """What flows through a graph: JSON- and msgpack-clean, every key typed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
-from selfcritic.agent.schemas import Critique, Draft, Label, Method, StopReason, Usage
+from selfcritic.agent.schemas import Critique, Draft, Label, Method, Record, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
@@ -87,3 +88,17 @@ class State(Input, Output, HumanReviewOutput, total=False):
     """That a person asked for in place of the run's own."""
     problem: str | None
     """What a person must know before they decide again."""
+
+
+def _holds_records(kind: Any) -> bool:
+    parts = get_args(kind)
+    return any(map(_holds_records, parts)) if parts else isinstance(kind, type) and issubclass(kind, Record)
+
+
+_RECORDS = {key: TypeAdapter[Any](kind) for key, kind in get_type_hints(State).items() if _holds_records(kind)}
+
+
+def with_records(state: State) -> State:
+    """The state with its records as such: what is edited in Studio comes as JSON. Raises ValidationError."""
+    found = {key: _RECORDS[key].validate_python(value) for key, value in state.items() if key in _RECORDS}
+    return cast(State, {**state, **found})

@@ -23,12 +23,12 @@ from selfcritic import prompts
 from selfcritic.agent.context import Context, Part
 from selfcritic.agent.errors import BudgetExhausted, InputError
 from selfcritic.agent.models.errors import scrub
-from selfcritic.agent.nodes.generate import check_prices
-from selfcritic.agent.run import models_of
+from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.sampling.budget import Meter, above
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
+from selfcritic.agent.step import models_of
 from selfcritic.graphs.both_ways import BothWays
 from selfcritic.graphs.dask_workers import on_workers
 from selfcritic.graphs.ledger import Ledger, fingerprint

@@ -16,12 +16,11 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
+from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.context import Context
-from selfcritic.agent.edits import with_records
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.own_function import result_of
-from selfcritic.agent.run import is_synchronous, prepare
-from selfcritic.agent.state import State
+from selfcritic.agent.state import State, with_records
+from selfcritic.agent.step import is_synchronous, prepare
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A step of a loop, async or plain: from the state and the options (`runtime.context`) to the keys that it changes.

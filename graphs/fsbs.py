@@ -34,11 +34,8 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.nodes.examine import examine
-from selfcritic.agent.nodes.force import force, iterations
-from selfcritic.agent.nodes.keep import keep
-from selfcritic.agent.nodes.receive import receive
-from selfcritic.agent.nodes.score import score
+from selfcritic.agent.nodes.review import examine, receive
+from selfcritic.agent.nodes.search import force, iterations, keep, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import State
 from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run

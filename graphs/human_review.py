@@ -50,13 +50,11 @@ from pydantic import TypeAdapter
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.nodes.critique import critique
-from selfcritic.agent.nodes.decide import decide, reviewed
-from selfcritic.agent.nodes.examine import examine
-from selfcritic.agent.nodes.generate import check_prices
-from selfcritic.agent.nodes.prefill import prefill
-from selfcritic.agent.nodes.receive import receive
+from selfcritic.agent.nodes.human import decide, prefill, reviewed
 from selfcritic.agent.nodes.refine import refine
+from selfcritic.agent.nodes.review import examine, receive
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
 from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs

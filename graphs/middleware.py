@@ -12,9 +12,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.runtime import Runtime
 from langgraph.typing import ContextT
 
-from selfcritic.agent.conversation import is_answer
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.nodes.take_up import take_up
+from selfcritic.agent.messages import is_answer
+from selfcritic.agent.nodes.generate import take_up
 from selfcritic.agent.schemas import Draft, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.self_critique import create_self_critique

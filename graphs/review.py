@@ -15,9 +15,7 @@ from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.critique import critique
-from selfcritic.agent.nodes.examine import examine
-from selfcritic.agent.nodes.receive import receive
-from selfcritic.agent.nodes.report import report
+from selfcritic.agent.nodes.review import examine, receive, report
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
 from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run

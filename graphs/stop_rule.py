@@ -5,10 +5,10 @@ from typing import cast
 
 from langgraph.runtime import Runtime
 
+from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.context import Context
-from selfcritic.agent.own_function import result_of
-from selfcritic.agent.run import Run
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 from selfcritic.graphs.both_ways import Node
 
 StopRule = Callable[[State], Awaitable[bool] | bool]

@@ -5,9 +5,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import EvidenceError, InputError
-from selfcritic.agent.own_function import result_of
 from selfcritic.agent.protocols import Checker, CheckerFunction
 from selfcritic.agent.schemas import Comment
 

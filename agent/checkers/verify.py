@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from rapidfuzz import fuzz
 
-from selfcritic.agent.own_function import result_of
+from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.protocols import CheckerFunction
 from selfcritic.agent.schemas import Comment, Critique
 

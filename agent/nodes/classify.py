@@ -8,12 +8,12 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import draw_critiques
-from selfcritic.agent.nodes.examine import found_in
-from selfcritic.agent.run import Run, best_of
+from selfcritic.agent.nodes.review import found_in
 from selfcritic.agent.sampling.sampler import Verdict
-from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, StopReason
+from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft
 from selfcritic.agent.state import State
-from selfcritic.agent.stopping import gravity
+from selfcritic.agent.step import Run
+from selfcritic.agent.stopping import best_of, ending
 
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:
@@ -78,18 +78,3 @@ def _best_candidate(
     ]
     all_of_them = [Candidate(answer=one.answer, p_critiqueable=one.p_critiqueable) for one in judged]
     return judged[best_of(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
-
-
-def ending(rounds: Sequence[Draft], context: Context) -> StopReason | None:
-    """Why the run stops at its latest draft; None where it goes on. What checkers object to is not accepted."""
-    measures = [draft.p_critiqueable if draft.p_critiqueable is not None else 1.0 for draft in rounds]
-    found = [gravity(draft.findings) for draft in rounds]
-    if measures[-1] < context.accept_below and found[-1][:2] == (0, 0):  # of low severity they do not count
-        return "accepted"
-    if len(rounds) > context.max_rounds:
-        return "max_rounds"
-    before = len(rounds) - context.patience
-    if before <= 0:
-        return None
-    is_gain = min(measures[before:]) <= min(measures[:before]) - context.min_gain
-    return None if is_gain or min(found[before:]) < min(found[:before]) else "plateau"

@@ -9,9 +9,9 @@ from selfcritic.agent.checkers.verify import marked
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique, Draft
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:

@@ -7,9 +7,9 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.critic.format import body
 from selfcritic.agent.critic.selection import together
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Draft
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 
 
 async def refine(state: State, runtime: Runtime[Context]) -> State:

@@ -9,10 +9,10 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.selection import choose
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.scored import scored
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 
 
 async def select(state: State, runtime: Runtime[Context]) -> State:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from selfcritic.agent.critic.format import body
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
+from selfcritic.agent.step import Run
 
 
 async def helpfulness(run: Run, critiques: Sequence[Critique]) -> list[float | None]:

@@ -4,17 +4,17 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 
+from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.critic.format import body
 from selfcritic.agent.critic.selection import is_invented
 from selfcritic.agent.errors import ModelError, SelfcriticError
-from selfcritic.agent.own_function import result_of
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import helpfulness
 from selfcritic.agent.scoring.reward_model import reward_model
 from selfcritic.agent.scoring.scorer import ScorerFunction, Scores
 from selfcritic.agent.scoring.served import Served
+from selfcritic.agent.step import Run
 
 
 async def scored(run: Run, critiques: Sequence[Critique]) -> list[Critique]:

@@ -14,7 +14,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from selfcritic.agent import Context, Usage
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.nodes.take_up import take_up
+from selfcritic.agent.nodes.generate import take_up
 from selfcritic.agent.schemas import StopReason
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import serializer

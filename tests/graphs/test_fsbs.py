@@ -206,8 +206,6 @@ def test_a_search_that_broke_off_goes_on_with_the_iterations_it_has(at: int, mon
             raise DeathError
         return can_win(critique)
 
-    from selfcritic.agent.nodes import keep
-
     can_win = keep.can_win
     monkeypatch.setattr(keep, "can_win", dying)
 

@@ -12,9 +12,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from selfcritic.agent import Budget
-from selfcritic.agent.decision import Decision
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.nodes.human_actions import Decision
 from selfcritic.agent.schemas import Beam, Comment, Label
 from selfcritic.graphs import create_human_review
 from selfcritic.graphs.checkpoints import serializer

@@ -12,10 +12,9 @@ from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.classify import classify
 from selfcritic.agent.nodes.critique import critique
-from selfcritic.agent.nodes.generate import first_round, generate, opened
+from selfcritic.agent.nodes.generate import first_round, generate, opened, take_up
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
-from selfcritic.agent.nodes.take_up import take_up
 from selfcritic.graphs import create_best_of_n, create_self_critique
 from selfcritic.graphs.self_critique import graph as as_it_ships
 

@@ -29,7 +29,7 @@ from selfcritic.agent import (
     load,
 )
 from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
-from selfcritic.agent.nodes.take_up import take_up
+from selfcritic.agent.nodes.generate import take_up
 from selfcritic.agent.schemas import Method, RoleUsage, StopReason
 from selfcritic.agent.state import Input, Output, ReviewInput, ReviewOutput
 from selfcritic.graphs import (

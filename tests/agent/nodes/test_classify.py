@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent import Context, Draft
-from selfcritic.agent.nodes.classify import ending
+from selfcritic.agent.stopping import ending
 
 
 def measured(*values: float | None) -> list[Draft]:

@@ -6,8 +6,9 @@ from langgraph.runtime import Runtime
 from selfcritic.agent import Budget, Context, Draft
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.run import Run, reason_of
 from selfcritic.agent.scoring.helpfulness import helpfulness
+from selfcritic.agent.step import Run
+from selfcritic.agent.stopping import reason_of
 
 ANSWER = "Lyon is the capital"
 

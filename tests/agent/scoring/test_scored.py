@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from selfcritic.agent import Budget, Context, Critique, Draft
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.run import Run
 from selfcritic.agent.scoring.scored import scored
+from selfcritic.agent.step import Run
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"

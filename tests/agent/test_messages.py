@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from selfcritic.agent.conversation import answered, is_answer, material_of, question_of
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.messages import answered, is_answer, material_of, question_of
 
 CALL = AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Lyon"}, "id": "1"}])
 LOOKED_UP: list[Any] = [CALL, ToolMessage("21 degrees", tool_call_id="1", name="weather")]

@@ -4,9 +4,9 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent import Comment, Context, Draft, Usage
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.run import Run, best_of
 from selfcritic.agent.schemas import RoleUsage
-from selfcritic.agent.stopping import gravity
+from selfcritic.agent.step import Run
+from selfcritic.agent.stopping import best_of, gravity
 
 measures = st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1)
 

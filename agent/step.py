@@ -1,7 +1,7 @@
 """One step of a run as a node sees it: the options, the prompts, and one meter over all parts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal, cast, get_args
@@ -15,15 +15,15 @@ from langgraph.runtime import Runtime
 from selfcritic import prompts
 from selfcritic.agent.checkers.registry import checkers_named
 from selfcritic.agent.context import Context, Part
-from selfcritic.agent.conversation import material_of
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.errors import BudgetExhausted, EvidenceError, SelfcriticError
+from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
+from selfcritic.agent.messages import material_of
 from selfcritic.agent.models import shared
 from selfcritic.agent.sampling.budget import Meter, above
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.agent.schemas import Draft, Method, StopReason
 from selfcritic.agent.state import State
-from selfcritic.agent.stopping import gravity
+from selfcritic.agent.stopping import reason_of
 
 is_synchronous: ContextVar[bool] = ContextVar("is_synchronous", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""
@@ -158,25 +158,3 @@ def _is_checkpointed() -> bool:
 async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """LangGraph's tasks are saved each at its end, and found again when the node they stand in is run again."""
     return cast(dict[str, Any], await cast(Any, task(name=name))(ask)())
-
-
-def reason_of(stop: StopReason | SelfcriticError) -> StopReason:
-    """The stop reason that a failure amounts to once there is a draft."""
-    if isinstance(stop, SelfcriticError):
-        if isinstance(stop, EvidenceError):
-            return "checker_error"
-        return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
-    return stop
-
-
-def best_of(rounds: Sequence[Draft]) -> int:
-    """The round of the best draft, the earliest of equals; an unjudged one only if all are.
-
-    Evidence goes before opinion: the fewest and least severe findings of the checkers, then the lowest P(critiqueable).
-    """
-    return min(range(len(rounds)), key=lambda index: _measure(rounds[index]))
-
-
-def _measure(draft: Draft) -> tuple[bool, tuple[int, int, int], float]:
-    """What a draft is ranked by; the smaller, the better."""
-    return draft.p_critiqueable is None, gravity(draft.findings), draft.p_critiqueable or 0.0

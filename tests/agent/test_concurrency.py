@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.own_function import result_of
+from selfcritic.agent.concurrency import result_of
 
 
 def plain(one: int, other: int = 1) -> tuple[int, str]:

@@ -7,12 +7,13 @@ from langgraph.types import interrupt
 from pydantic import ValidationError
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.decision import Decision, carry_out, critique_of, read_decision
+from selfcritic.agent.critic.selection import chosen
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.nodes.prefill import chosen_of
-from selfcritic.agent.run import Run
-from selfcritic.agent.schemas import Critique, Draft
+from selfcritic.agent.nodes.human_actions import Decision, carry_out, critique_of, labels_for, read_decision
+from selfcritic.agent.nodes.review import invented_share
+from selfcritic.agent.schemas import Critique, Draft, StopReason
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 
 _SCHEMA = Decision.model_json_schema()
 
@@ -73,3 +74,32 @@ def _explain(error: ValidationError) -> str:
     """Where the reply is wrong and how, without what it held."""
     faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
     return f"Nothing was changed, for the reply is no decision: {'; '.join(faults[:5])}."
+
+
+_PROBLEMS: dict[StopReason, str] = {
+    "budget": "The budget is spent: what was found until then is shown.",
+    "no_helpful_critique": "No critique is both helpful enough and about words that stand in the answer. "
+    "Search again to see the best whatever P(helpful) it has, or add comments of your own.",
+}
+
+
+async def prefill(state: State, runtime: Runtime[Context]) -> State:
+    """Set the labels; a search that failed is told as the problem and ends nothing."""
+    run = Run(state, runtime)
+    pool = run.draft.critiques
+    critique = chosen_of(state)
+    comments = [*run.draft.findings, *(critique.comments if critique else [])]
+    stop = state.get("stop_reason") or state.get("cut_short")
+    return run.update(
+        labels=labels_for(comments, state["labels"]),
+        problem=state.get("error") or (_PROBLEMS.get(stop) if stop else None),
+        invented_share=invented_share(pool),
+        stop_reason=None,
+        cut_short=None,
+        error=None,
+    )
+
+
+def chosen_of(state: State) -> Critique | None:
+    """What was selected for the draft under review."""
+    return chosen(state["rounds"][0].critiques)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from selfcritic.agent.critic.grounding import locate
-from selfcritic.agent.decision import (
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.nodes.human_actions import (
     Action,
     Add,
     Edit,
@@ -20,7 +21,6 @@ from selfcritic.agent.decision import (
     labels_for,
     read_decision,
 )
-from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique, Label
 
 ANSWER = "one two three,\n  two “four” 😀 five two"

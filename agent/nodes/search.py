@@ -6,11 +6,14 @@ from dataclasses import replace
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.format import without_closing
+from selfcritic.agent.critic.selection import can_win
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import grounded
-from selfcritic.agent.run import Run
 from selfcritic.agent.schemas import Critique
+from selfcritic.agent.scoring.scored import scored
 from selfcritic.agent.state import State
+from selfcritic.agent.step import Run
 
 _FENCE = "```"
 
@@ -50,3 +53,19 @@ async def _continue(run: Run, beam: str, index: int) -> list[str]:
     except SelfcriticError as failure:
         run.failure = failure
         return []
+
+
+async def keep(state: State, runtime: Runtime[Context]) -> State:
+    """Take the k of the latest iteration with the highest reward, the first of equals, without their closing words."""
+    run = Run(state, runtime)
+    pool = run.draft.critiques
+    latest = [one for one in pool if one.iteration == iterations(pool) - 1 and can_win(one)]
+    kept = sorted(latest, key=lambda one: -(one.reward or 0.0))[: runtime.context.fsbs.k]
+    return run.update(beams=[without_closing(critique.text) for critique in kept])
+
+
+async def score(state: State, runtime: Runtime[Context]) -> State:
+    """Give each critique its reward; where some cannot be had, the search ends with what it has."""
+    run = Run(state, runtime)
+    rounds = run.with_draft(run.draft.model_copy(update={"critiques": await scored(run, run.draft.critiques)}))
+    return run.update(rounds=rounds, **run.cut_short())

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from selfcritic.agent.edits import with_records
 from selfcritic.agent.schemas import Comment, Critique, Draft, Method, RoleUsage, Usage
+from selfcritic.agent.state import with_records
 
 DRAFT = Draft(answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])])
 USAGE = Usage(calls=1, by_role={"judge": RoleUsage(calls=1)})
