@@ -7,9 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from selfcritic.agent.checkers.registry import CHECKERS, known_checker, register_checker
 from selfcritic.agent.models import shared, without_own_retries
-from selfcritic.agent.protocols import CheckerFunction
+from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, known_scorer
 from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
-from selfcritic.agent.scoring.scorer import SCORERS, ScorerFunction, known_scorer
 from selfcritic.prompts import Kind
 
 register_checker("task", "selfcritic.agent.tasks.checker:task")

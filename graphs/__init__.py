@@ -1,7 +1,7 @@
 """The state machines, and the ways to run them."""
 
 from selfcritic.agent.critic.selection import calibrate, rerank
-from selfcritic.graphs.batch import run_batch
+from selfcritic.graphs.batch.run import run_batch
 from selfcritic.graphs.best_of_n import create_best_of_n
 from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.human_review import create_human_review

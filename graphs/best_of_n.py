@@ -9,7 +9,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
 from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import Node, add_nodes
+from selfcritic.graphs.runtime import Node, add_nodes
 
 
 def create_best_of_n(

@@ -38,7 +38,7 @@ from selfcritic.agent.nodes.review import examine, receive
 from selfcritic.agent.nodes.search import force, iterations, keep, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import State
-from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
+from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, options_of_the_run
 
 
 def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> StateGraph[State, Context, State, State]:

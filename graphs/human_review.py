@@ -56,8 +56,8 @@ from selfcritic.agent.nodes.review import examine, receive
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
-from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, options_of_the_run
 
 _OUTPUT = TypeAdapter(HumanReviewOutput)
 _WRITTEN = ("question", "context", "answer", "critique", "labels", "decision")

@@ -18,8 +18,8 @@ from selfcritic.agent.nodes.critique import critique
 from selfcritic.agent.nodes.review import examine, receive, report
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
-from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, options_of_the_run
 
 
 def create_review(

@@ -19,9 +19,8 @@ from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import Node, add_nodes, on_the_spot, options_of_the_run
 from selfcritic.graphs.fsbs import create_fsbs
-from selfcritic.graphs.stop_rule import StopRule, stopping_when
+from selfcritic.graphs.runtime import Node, StopRule, add_nodes, on_the_spot, options_of_the_run, stopping_when
 
 
 def create_self_critique(

@@ -11,7 +11,7 @@ from selfcritic.agent.critic.selection import can_win
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import grounded
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.scored import scored
+from selfcritic.agent.scoring.score import scored
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Run
 

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.selection import choose
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.scored import scored
+from selfcritic.agent.scoring.score import scored
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Run
 

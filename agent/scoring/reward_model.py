@@ -14,7 +14,7 @@ from typing import Any
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.reward_text import answer_text, critique_text
+from selfcritic.agent.scoring.reward_input import answer_text, critique_text
 
 _BATCH = 8
 _LONGEST = 4096  # tokens, where the tokenizer names no length of its own

@@ -35,7 +35,7 @@ from scipy import stats  # type: ignore[import-untyped]
 from examples.benchmarks.critics import mean, share
 from examples.benchmarks.embedded_trial import DRAFTS, Trial
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.training.documents import SIZES
+from selfcritic.agent.training.tiny.examples import SIZES
 
 
 def main(

@@ -19,7 +19,7 @@ from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import EmbeddedModel
 from selfcritic.agent.schemas import Draft
 from selfcritic.agent.tasks import Task
-from selfcritic.agent.training.documents import SIZES, TRAINED, Judged, ask, is_helpful, slipped
+from selfcritic.agent.training.tiny.examples import SIZES, TRAINED, Judged, ask, is_helpful, slipped
 from selfcritic.graphs import create_self_critique
 from selfcritic.prompts import Role
 

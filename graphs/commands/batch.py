@@ -16,7 +16,8 @@ from rich.text import Text
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.graphs.batch import Report, run_batch
+from selfcritic.graphs.batch.dataset import count_rows, read_rows
+from selfcritic.graphs.batch.run import Report, run_batch
 from selfcritic.graphs.commands.options import (
     ApiBase,
     Critic,
@@ -35,7 +36,6 @@ from selfcritic.graphs.commands.options import (
     budget_of,
 )
 from selfcritic.graphs.commands.terminal import BAD_USAGE, check_api_base, fail, give_notices, model_named
-from selfcritic.graphs.rows import count_rows, read_rows
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 

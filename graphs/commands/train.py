@@ -47,8 +47,8 @@ def embedded(
     """Train the embedded model; the same command goes on where it stopped. Prints the model's folder."""
     console = Console(stderr=True, highlight=False)
     try:
-        from selfcritic.agent.training.loop import Plan
-        from selfcritic.agent.training.loop import train as train_by
+        from selfcritic.agent.training.tiny.trainer import Plan
+        from selfcritic.agent.training.tiny.trainer import train as train_by
     except ImportError as error:
         fail(f"To train, {error.name} is needed: pip install 'selfcritic[train,embedded]'.", BAD_USAGE)
     try:

@@ -19,7 +19,7 @@ from selfcritic.agent.checkers.registry import CHECKERS
 from selfcritic.agent.context import Context
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.both_ways import both_ways
+from selfcritic.graphs.runtime import both_ways
 
 GRAPHS = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
 QUESTION = {"question": "What is 128 + 256?"}

@@ -206,8 +206,10 @@ def test_a_search_that_broke_off_goes_on_with_the_iterations_it_has(at: int, mon
             raise DeathError
         return can_win(critique)
 
-    can_win = keep.can_win
-    monkeypatch.setattr(keep, "can_win", dying)
+    from selfcritic.agent.nodes import search as node
+
+    can_win = node.can_win
+    monkeypatch.setattr(node, "can_win", dying)
 
     async def run():
         with pytest.raises(DeathError):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from selfcritic.graphs import both_ways
+from selfcritic.graphs import runtime as both_ways
 
 T = TypeVar("T")
 

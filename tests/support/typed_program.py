@@ -42,7 +42,7 @@ from selfcritic.graphs import (
     rerank,
     run_batch,
 )
-from selfcritic.graphs.batch import Report, Result
+from selfcritic.graphs.batch.run import Report, Result
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 

@@ -11,8 +11,8 @@ import pytest
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.scoring.reward_input import answer_text, critique_text
 from selfcritic.agent.scoring.reward_model import RewardModel, reward_model
-from selfcritic.agent.scoring.reward_text import answer_text, critique_text
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from selfcritic.agent.training.documents import TRAINED
+from selfcritic.agent.training.tiny.examples import TRAINED
 from selfcritic.graphs.cli import app
 from selfcritic.graphs.commands.train import FamilyChoice
 

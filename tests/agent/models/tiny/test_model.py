@@ -18,7 +18,7 @@ from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskEr
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import SHIPPED, EmbeddedModel
 from selfcritic.agent.tasks import Alphabetize
-from selfcritic.agent.training.documents import Judged, is_helpful
+from selfcritic.agent.training.tiny.examples import Judged, is_helpful
 from selfcritic.prompts import load as load_prompts
 
 _ROOT = Path(__file__).parents[4]

@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage, messages_to_dict
 from pyarrow.parquet import write_table
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.rows import Row, read_rows, row_of
+from selfcritic.graphs.batch.dataset import Row, read_rows, row_of
 
 TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 

@@ -10,7 +10,7 @@ import atexit
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
@@ -20,7 +20,7 @@ from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import State, with_records
-from selfcritic.agent.step import is_synchronous, prepare
+from selfcritic.agent.step import Run, is_synchronous, prepare
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A step of a loop, async or plain: from the state and the options (`runtime.context`) to the keys that it changes.
@@ -109,3 +109,29 @@ def _started_loop() -> asyncio.AbstractEventLoop:
             loop.close()
 
     return loop
+
+
+StopRule = Callable[[State], Awaitable[bool] | bool]
+"""Whether the run is to stop, from all that its nodes share: `rounds`, `p_critiqueable`, `usage` and the rest.
+
+A rule that raises stops the run, too: the best draft comes back, and `error` says what the rule raised.
+"""
+
+
+def stopping_when(stop_when: StopRule, classify: Node) -> Node:
+    """The node that judges a draft, followed by the rule."""
+
+    async def judge(state: State, runtime: Runtime[Context]) -> State:
+        update = await result_of(classify, state, runtime)
+        judged = cast(State, {**state, **update})
+        if judged.get("stop_reason") is not None:
+            return update
+        error = None
+        try:
+            if not await result_of(stop_when, judged):
+                return update
+        except Exception as failure:  # noqa: BLE001 - it may raise anything, and the drafts are paid for
+            error = f"stop_when raised {type(failure).__name__}: {failure}"
+        return cast(State, {**update, **Run(judged, runtime).update(stop="stop_when", error=error)})
+
+    return judge

@@ -22,13 +22,13 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
-from selfcritic.graphs.batch import Report
+from selfcritic.graphs.batch.ledger import Ledger
+from selfcritic.graphs.batch.run import Report
 from selfcritic.graphs.cli import app
-from selfcritic.graphs.ledger import Ledger
 from tests.support import event_loop
 from tests.support.fake_provider import FakeProvider
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def scripted(messages: list[Any]) -> str | float:

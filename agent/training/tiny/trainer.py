@@ -23,10 +23,18 @@ from torch.nn import functional
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokens
-from selfcritic.agent.training.decoder import Decoder, Shape, export
-from selfcritic.agent.training.documents import SIZES, Document, copying, draw_task, mending, slip_documents, words_of
-from selfcritic.agent.training.own import own_documents
-from selfcritic.agent.training.trees import Batch, Tree, batches
+from selfcritic.agent.training.tiny.decoder import Decoder, Shape, export
+from selfcritic.agent.training.tiny.examples import (
+    SIZES,
+    Document,
+    copying,
+    draw_task,
+    mending,
+    slip_documents,
+    words_of,
+)
+from selfcritic.agent.training.tiny.packing import Batch, Tree, batches
+from selfcritic.agent.training.tiny.self_play import own_documents
 
 _LONGEST = 2000  # tokens of a tree
 _WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.3, 0.4)}

@@ -14,10 +14,10 @@ import torch
 
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.tokenizer import REPLY
-from selfcritic.agent.training import loop
-from selfcritic.agent.training.documents import Document, draw_task, mending, slip_documents
-from selfcritic.agent.training.loop import Plan, Run, train
-from selfcritic.agent.training.trees import Tree
+from selfcritic.agent.training.tiny import trainer as loop
+from selfcritic.agent.training.tiny.examples import Document, draw_task, mending, slip_documents
+from selfcritic.agent.training.tiny.packing import Tree
+from selfcritic.agent.training.tiny.trainer import Plan, Run, train
 
 PLAN = Plan("alphabetize", size="test", tokens=60_000, own_tasks=4)
 

@@ -15,7 +15,7 @@ from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Retries
-from selfcritic.agent.scoring.served import Served
+from selfcritic.agent.scoring.reward_server import Served
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from selfcritic.agent import Budget, Context, Critique, Draft
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.scoring.scored import scored
+from selfcritic.agent.scoring.score import scored
 from selfcritic.agent.step import Run
 from selfcritic.graphs import create_review
 

@@ -29,10 +29,10 @@ from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.agent.step import models_of
-from selfcritic.graphs.both_ways import BothWays
-from selfcritic.graphs.dask_workers import on_workers
-from selfcritic.graphs.ledger import Ledger, fingerprint
-from selfcritic.graphs.rows import Row, row_of
+from selfcritic.graphs.batch.dask import on_workers
+from selfcritic.graphs.batch.dataset import Row, row_of
+from selfcritic.graphs.batch.ledger import Ledger, fingerprint
+from selfcritic.graphs.runtime import BothWays
 
 Graph = CompiledStateGraph[Any, Context, Any, Any]
 Result = dict[str, Any]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.tasks import Task
-from selfcritic.agent.training.documents import (
+from selfcritic.agent.training.tiny.examples import (
     Document,
     Judged,
     ask,

@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/
 import torch
 from torch.nn import functional
 
-from selfcritic.agent.training.decoder import Decoder, Shape
-from selfcritic.agent.training.trees import Batch, Tree, batches
+from selfcritic.agent.training.tiny.decoder import Decoder, Shape
+from selfcritic.agent.training.tiny.packing import Batch, Tree, batches
 
 SEQUENCES = st.lists(
     st.lists(st.integers(1, 3), min_size=2, max_size=7).flatmap(

@@ -8,12 +8,12 @@ from selfcritic.agent.concurrency import result_of
 from selfcritic.agent.critic.format import body
 from selfcritic.agent.critic.selection import is_invented
 from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import helpfulness
 from selfcritic.agent.scoring.reward_model import reward_model
-from selfcritic.agent.scoring.scorer import ScorerFunction, Scores
-from selfcritic.agent.scoring.served import Served
+from selfcritic.agent.scoring.reward_server import Served
 from selfcritic.agent.step import Run
 
 

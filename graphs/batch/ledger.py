@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Usage
-from selfcritic.graphs.rows import Row
+from selfcritic.graphs.batch.dataset import Row
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;

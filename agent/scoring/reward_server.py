@@ -16,7 +16,7 @@ from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.errors import explain, kind_of, scrub
 from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Critique, Retries
-from selfcritic.agent.scoring.reward_text import answer_text, critique_text
+from selfcritic.agent.scoring.reward_input import answer_text, critique_text
 
 _TIMEOUT = 60.0  # seconds
 _KEY = "SELFCRITIC_REWARD_KEY"
