@@ -25,7 +25,7 @@ from selfcritic.agent.models.simulated import NOTICE
 from selfcritic.agent.state import Output
 from selfcritic.agent.tasks import FAMILIES, Task
 from selfcritic.graphs import create_self_critique
-from selfcritic.graphs.trace import Trace
+from selfcritic.graphs.cli.trace import Trace
 
 SIZES = {"addition": 6, "alphabetize": 9, "three_sat": 6, "functions": 3}
 SHOWN = 2

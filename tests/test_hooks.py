@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 
 LISTED = yaml.safe_load((Path(__file__).parents[1] / ".pre-commit-hooks.yaml").read_text())
 HOOKS = {hook["id"]: hook for hook in LISTED}

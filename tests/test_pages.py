@@ -21,7 +21,7 @@ import click
 import pytest
 import typer
 
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 from tests.support.fake_provider import FakeProvider
 from tests.support.provider_loop import says
 

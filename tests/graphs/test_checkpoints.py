@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, Method, RoleUsage, Usage
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 from tests.support.write_checkpoint import QUESTION, model
 
 pytestmark = pytest.mark.slow

@@ -27,7 +27,7 @@ from selfcritic.agent.models.base import OfflineModel, Reply
 from selfcritic.agent.state import Output
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 from selfcritic.prompts import read
 
 QUESTION = "How far is the moon?"

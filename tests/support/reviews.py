@@ -3,8 +3,8 @@
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import Comment, Draft, Severity
 from selfcritic.agent.state import ReviewOutput
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.remarks import Review
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.result import Review
 
 
 def comment(text: str, quote: str, said: str, severity: Severity | None = None, **fields: object) -> Comment:

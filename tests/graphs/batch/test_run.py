@@ -24,7 +24,7 @@ from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
 from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.batch.run import Report
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 from tests.support import event_loop
 from tests.support.fake_provider import FakeProvider
 

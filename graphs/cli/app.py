@@ -2,11 +2,11 @@
 
 import typer
 
-from selfcritic.graphs.commands.batch import batch
-from selfcritic.graphs.commands.models import models
-from selfcritic.graphs.commands.review import review
-from selfcritic.graphs.commands.run import run
-from selfcritic.graphs.commands.train import train
+from selfcritic.graphs.cli.batch import batch
+from selfcritic.graphs.cli.models import models
+from selfcritic.graphs.cli.review.command import review
+from selfcritic.graphs.cli.run import run
+from selfcritic.graphs.cli.train import train
 
 app = typer.Typer(
     help="Language models that find the flaws in their own answers and mend them.",

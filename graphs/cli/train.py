@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.commands.terminal import BAD_USAGE, fail
+from selfcritic.graphs.cli.console import BAD_USAGE, fail
 
 train = typer.Typer(help="Train a model from scratch.", no_args_is_help=True)
 

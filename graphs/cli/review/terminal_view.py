@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.remarks import Review, SeverityChoice, severity, source
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.result import Review, SeverityChoice, severity, source
 
 _COLOURS = {SeverityChoice.low: "cyan", SeverityChoice.medium: "yellow", SeverityChoice.high: "red"}
 _TAB = 4

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent.training.tiny.examples import TRAINED
-from selfcritic.graphs.cli import app
-from selfcritic.graphs.commands.train import FamilyChoice
+from selfcritic.graphs.cli.app import app
+from selfcritic.graphs.cli.train import FamilyChoice
 
 
 def test_every_family_that_can_be_trained_can_be_named():

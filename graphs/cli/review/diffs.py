@@ -14,7 +14,7 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.commands.documents import Document, is_utf8, read, root
+from selfcritic.graphs.cli.review.documents import Document, is_utf8, read, root
 
 _HEAD = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ [^\n]*\n@@ -)", re.MULTILINE)
 _LETTER = re.compile(r"(?:commit|From) [0-9a-f]{7,64}\b")

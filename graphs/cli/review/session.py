@@ -16,8 +16,8 @@ from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sampling.budget import Meter, above
 from selfcritic.agent.schemas import Budget, Draft
 from selfcritic.agent.state import ReviewInput, ReviewOutput
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.remarks import Review
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.result import Review
 from selfcritic.graphs.review import create_review
 
 NO_MODEL = "none"

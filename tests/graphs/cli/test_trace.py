@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from selfcritic.agent import Candidate, Comment, Critique, Draft, Usage
-from selfcritic.graphs.trace import Trace, diff, marked
+from selfcritic.graphs.cli.trace import Trace, diff, marked
 
 
 def comment(start: int, end: int) -> Comment:

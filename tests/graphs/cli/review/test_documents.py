@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.commands.documents import Document, document, read, uri
+from selfcritic.graphs.cli.review.documents import Document, document, read, uri
 
 
 def made(text: str, **fields: object) -> Document:

@@ -13,10 +13,17 @@ from rich.console import Console
 from selfcritic.agent.checkers.unit_tests import given_tests
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
-from selfcritic.graphs.commands import diffs
-from selfcritic.graphs.commands.annotated import Printer
-from selfcritic.graphs.commands.documents import STDIN, Document, document, read, title
-from selfcritic.graphs.commands.options import (
+from selfcritic.graphs.cli.console import (
+    BAD_USAGE,
+    FAILED,
+    check_api_base,
+    fail,
+    model_named,
+    notice,
+    notice_simulated,
+    tell_error,
+)
+from selfcritic.graphs.cli.options import (
     ApiBase,
     AsJson,
     Critiques,
@@ -30,19 +37,12 @@ from selfcritic.graphs.commands.options import (
     Seed,
     budget_of,
 )
-from selfcritic.graphs.commands.remarks import Review, SeverityChoice, as_json
-from selfcritic.graphs.commands.reviewer import NO_MODEL, Reviewer
-from selfcritic.graphs.commands.sarif import as_sarif
-from selfcritic.graphs.commands.terminal import (
-    BAD_USAGE,
-    FAILED,
-    check_api_base,
-    fail,
-    model_named,
-    notice,
-    notice_simulated,
-    tell_error,
-)
+from selfcritic.graphs.cli.review import diffs
+from selfcritic.graphs.cli.review.documents import STDIN, Document, document, read, title
+from selfcritic.graphs.cli.review.result import Review, SeverityChoice, as_json
+from selfcritic.graphs.cli.review.sarif import as_sarif
+from selfcritic.graphs.cli.review.session import NO_MODEL, Reviewer
+from selfcritic.graphs.cli.review.terminal_view import Printer
 
 
 def review(

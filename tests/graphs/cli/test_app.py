@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from selfcritic.graphs.cli import app
+from selfcritic.graphs.cli.app import app
 
 LYON = "```\nLyon\n```\nIt is Paris."
 SCRIPT = {
@@ -148,7 +148,7 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background lets it be ignored\n"
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
-        "from selfcritic.graphs.cli import main\n"
+        "from selfcritic.graphs.cli.app import main\n"
         "from selfcritic.prompts import read\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"

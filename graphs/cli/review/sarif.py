@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.remarks import CRITIC, Review, SeverityChoice, severity, source
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.result import CRITIC, Review, SeverityChoice, severity, source
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {SeverityChoice.low: "note", SeverityChoice.medium: "warning", SeverityChoice.high: "error"}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.commands.diffs import documents, is_diff
-from selfcritic.graphs.commands.documents import read
+from selfcritic.graphs.cli.review.diffs import documents, is_diff
+from selfcritic.graphs.cli.review.documents import read
 
 OLD = "".join(f"line {n}\n" for n in range(1, 31))
 NEW = OLD.replace("line 3\n", "line three\nline three and a half\n").replace("line 25\n", "line twenty-five\n")

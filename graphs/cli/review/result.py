@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from selfcritic.agent.schemas import Comment, Critique
 from selfcritic.agent.state import ReviewOutput
-from selfcritic.graphs.commands.documents import Document
+from selfcritic.graphs.cli.review.documents import Document
 
 CRITIC = "critic"
 """The source of a comment that no checker made."""

@@ -14,12 +14,12 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner, Result
 
-from selfcritic.graphs.cli import app
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.reviewer import checkers_for, default_question, is_code
+from selfcritic.graphs.cli.app import app
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.session import checkers_for, default_question, is_code
 
 COMMAND = [str(Path(sys.executable).parent / "selfcritic"), "review"]
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-2.1.0-rtm.5.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-2.1.0-rtm.5.json").read_text())
 MEAN = '"""Statistics."""\n\n\ndef mean(xs):\n    return sum(xs) / len(xs)\n'
 EMPTY = "```\nsum(xs) / len(xs)\n```\n[high] An empty list divides by zero."
 
@@ -326,7 +326,7 @@ def test_ctrl_c_keeps_the_reviews_that_are_done(tmp_path: Path):
         "from pathlib import Path\n"
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
-        "from selfcritic.graphs.cli import main\n"
+        "from selfcritic.graphs.cli.app import main\n"
         "from selfcritic.prompts import read\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"

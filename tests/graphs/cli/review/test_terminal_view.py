@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from selfcritic.graphs.commands.annotated import Printer
-from selfcritic.graphs.commands.remarks import Review, SeverityChoice
+from selfcritic.graphs.cli.review.result import Review, SeverityChoice
+from selfcritic.graphs.cli.review.terminal_view import Printer
 from tests.support.reviews import comment, reviewed
 
 CODE = (

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.schemas import Draft
-from selfcritic.graphs.commands.documents import Document
-from selfcritic.graphs.commands.remarks import Review, SeverityChoice
-from selfcritic.graphs.commands.sarif import as_sarif
+from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.result import Review, SeverityChoice
+from selfcritic.graphs.cli.review.sarif import as_sarif
 from tests.support.reviews import comment, reviewed
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-2.1.0-rtm.5.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-2.1.0-rtm.5.json").read_text())
 CHECK = jsonschema.Draft4Validator(SCHEMA, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
 TEXT = "one 😀 two\r\n\tthree\r\nfour\r\n"
 

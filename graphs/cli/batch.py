@@ -18,7 +18,8 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.graphs.batch.dataset import count_rows, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
-from selfcritic.graphs.commands.options import (
+from selfcritic.graphs.cli.console import BAD_USAGE, check_api_base, fail, give_notices, model_named
+from selfcritic.graphs.cli.options import (
     ApiBase,
     Critic,
     Critiques,
@@ -35,7 +36,6 @@ from selfcritic.graphs.commands.options import (
     Seed,
     budget_of,
 )
-from selfcritic.graphs.commands.terminal import BAD_USAGE, check_api_base, fail, give_notices, model_named
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 

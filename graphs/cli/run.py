@@ -19,8 +19,8 @@ from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelErr
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.checkpoints import open_checkpointer
-from selfcritic.graphs.commands.documents import document, read
-from selfcritic.graphs.commands.options import (
+from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, give_notices, model_named
+from selfcritic.graphs.cli.options import (
     ApiBase,
     AsJson,
     Critic,
@@ -40,9 +40,9 @@ from selfcritic.graphs.commands.options import (
     Seed,
     budget_of,
 )
-from selfcritic.graphs.commands.terminal import BAD_USAGE, FAILED, check_api_base, fail, give_notices, model_named
+from selfcritic.graphs.cli.review.documents import document, read
+from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
-from selfcritic.graphs.trace import Trace
 from selfcritic.prompts import PromptError
 
 

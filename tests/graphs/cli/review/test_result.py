@@ -2,7 +2,7 @@
 
 import pytest
 
-from selfcritic.graphs.commands.remarks import SeverityChoice, as_json
+from selfcritic.graphs.cli.review.result import SeverityChoice, as_json
 from tests.support.reviews import comment, reviewed
 
 TEXT = "one two three\nfour five\nsix\n"

@@ -1,0 +1,1 @@
+"""`selfcritic review`: documents in, findings out."""
