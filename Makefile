@@ -2,7 +2,7 @@
 # uv is taken where it is installed, else it comes through pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test docs benchmarks embedded-report check format clean
+.PHONY: help demo studio test docs benchmarks tiny-report check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -29,8 +29,8 @@ benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should 
 	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
 
 MODELS ?= agent/models/tiny/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
-embedded-report: .venv/ready  ## Put trained models to the test, some minutes each (MODELS="FOLDER…")
-	.venv/bin/python -m examples.benchmarks.embedded $(MODELS)
+tiny-report: .venv/ready  ## Put trained models to the test, some minutes each (MODELS="FOLDER…")
+	.venv/bin/python -m examples.benchmarks.tiny $(MODELS)
 
 docs: .venv/ready  ## Build the documentation into site/
 	.venv/bin/mkdocs build --quiet

@@ -9,7 +9,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def result_of(function: Callable[P, Awaitable[T] | T], *arguments: P.args, **named: P.kwargs) -> T:
+async def call_async(function: Callable[P, Awaitable[T] | T], *arguments: P.args, **named: P.kwargs) -> T:
     """What the function comes to. A plain one works in a thread, so that it may block."""
     if any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None)))):  # noqa: B004
         return await cast(Awaitable[T], function(*arguments, **named))

@@ -5,26 +5,28 @@ from typing import Annotated, Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, InstanceOf, WithJsonSchema
 
-from selfcritic.agent.checkers.registry import CHECKERS, known_checker, register_checker
-from selfcritic.agent.models import shared, without_own_retries
-from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, known_scorer
-from selfcritic.agent.schemas import Beam, Budget, Probability, Retries
-from selfcritic.prompts import Kind
+from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
+from selfcritic.agent.models import disable_retries, get_model
+from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
+from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
+from selfcritic.prompts import TaskType
 
 register_checker("task", "selfcritic.agent.tasks.checker:task")
 
-Part = Literal["generator", "critic", "judge", "refiner"]
+Role = Literal["generator", "critic", "judge", "refiner"]
 """Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""
 
-Handed = Annotated[InstanceOf[BaseChatModel], AfterValidator(without_own_retries)]
-ModelSpec = Annotated[str | Handed, WithJsonSchema({"type": "string"})]
-OptionalModelSpec = Annotated[str | Handed | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
+ChatModelInstance = Annotated[InstanceOf[BaseChatModel], AfterValidator(disable_retries)]
+ModelSpec = Annotated[str | ChatModelInstance, WithJsonSchema({"type": "string"})]
+OptionalModelSpec = Annotated[
+    str | ChatModelInstance | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+]
 CheckerSpec = Annotated[
     str | CheckerFunction,
-    AfterValidator(known_checker),
+    AfterValidator(validate_checker),
     WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
 ]
-NamedScorer = Annotated[str, AfterValidator(known_scorer)]
+NamedScorer = Annotated[str, AfterValidator(validate_scorer)]
 ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
@@ -35,7 +37,7 @@ def _for(*nodes: str) -> dict[str, Any]:
 
 def _identity(spec: str | BaseChatModel) -> object:
     """What tells a model from others: a spec by the model it names, a handed-in one by its kind, name and address."""
-    model = shared(spec)
+    model = get_model(spec)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
     address = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
     return (type(model), name, address) if name else model
@@ -53,7 +55,7 @@ class Context(BaseModel):
     critic: OptionalModelSpec = Field(
         default=None,
         description='Model that criticises; "none" leaves a review to the checkers.',
-        json_schema_extra=_for("critique", "force"),
+        json_schema_extra=_for("critique", "expand_beams"),
     )
     judge: OptionalModelSpec = Field(
         default=None,
@@ -62,27 +64,27 @@ class Context(BaseModel):
     )
     refiner: OptionalModelSpec = Field(default=None, description="Model that mends.", json_schema_extra=_for("refine"))
 
-    fallbacks: dict[Part, list[ModelSpec]] = Field(
+    fallbacks: dict[Role, list[ModelSpec]] = Field(
         default_factory=dict, description="By part, the models tried in order where its own is down."
     )
-    temperatures: dict[Part, Annotated[FiniteFloat, Field(ge=0)]] = Field(
+    temperatures: dict[Role, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict, description="By part, the temperature asked for; the model's own where there is none."
     )
 
-    kind: Kind = Field(
+    task_type: TaskType = Field(
         default="question", description="What is answered: a question, a summary of the context, or code."
     )
     prompts: str = Field(default="default", description="Prompt set: default for chat models, plain for small ones.")
-    prompt_folder: str | None = Field(default=None, description="Folder whose files take the place of the set's own.")
+    prompt_dir: str | None = Field(default=None, description="Folder whose files take the place of the set's own.")
 
-    drafts: int = Field(
+    num_drafts: int = Field(
         default=1,
         ge=1,
         le=256,
         description="Drafts drawn at first; the least critiqueable is kept.",
         json_schema_extra=_for("generate"),
     )
-    critiques: int = Field(
+    num_critiques: int = Field(
         default=8,
         ge=1,
         le=256,
@@ -92,18 +94,18 @@ class Context(BaseModel):
     checkers: list[CheckerSpec] = Field(
         default_factory=list,
         description="Tools whose findings go before opinions: names, or functions of your own.",
-        json_schema_extra=_for("classify", "examine"),
+        json_schema_extra=_for("classify", "check_answer"),
     )
-    search: Literal["best-of-n", "fsbs"] = Field(
-        default="best-of-n",
+    search: Literal["rejection", "fsbs"] = Field(
+        default="rejection",
         description="How critiques are drawn: independently, or by Force Sampling Beam Search (CriticGPT).",
-        json_schema_extra=_for("classify", "critique", "force"),
+        json_schema_extra=_for("classify", "critique", "expand_beams"),
     )
-    fsbs: Beam = Field(
-        default=Beam(),
+    fsbs: FSBSConfig = Field(
+        default=FSBSConfig(),
         title="FSBS",
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
-        json_schema_extra=_for("force", "keep"),
+        json_schema_extra=_for("expand_beams", "prune_beams"),
     )
     scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
         default="helpfulness",
@@ -114,7 +116,7 @@ class Context(BaseModel):
         default=0.0,
         allow_inf_nan=False,
         description="Worth of one more quoted passage, in units of the score: more is thorough, less is precise.",
-        json_schema_extra=_for("select", "choose"),
+        json_schema_extra=_for("select", "select"),
     )
     max_rounds: int = Field(
         default=3,
@@ -128,27 +130,27 @@ class Context(BaseModel):
         description="conditional: by the selected critique; direct: without any critique.",
         json_schema_extra=_for("refine"),
     )
-    speculate: bool = Field(
+    speculative: bool = Field(
         default=False,
         description="Draw critiques while the draft is being judged: faster, for calls that may be wasted.",
         json_schema_extra=_for("classify"),
     )
-    accept_below: Probability = Field(
+    accept_threshold: Probability = Field(
         default=0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
     )
-    helpful_above: Probability = Field(
+    helpful_threshold: Probability = Field(
         default=0.5,
         description="A critique must have a higher P(helpful) to be used.",
-        json_schema_extra=_for("select", "choose"),
+        json_schema_extra=_for("select", "select"),
     )
-    follow: int = Field(
+    critiques_per_refinement: int = Field(
         default=1,
         ge=1,
         le=64,
         description="Critiques that one refinement follows at most: the best, and the next best about other passages.",
-        json_schema_extra=_for("select", "choose"),
+        json_schema_extra=_for("select", "select"),
     )
-    votes: int = Field(
+    num_votes: int = Field(
         default=5,
         ge=1,
         le=256,
@@ -161,7 +163,7 @@ class Context(BaseModel):
         description="Refinements in a row that may bring no gain before a plateau is called.",
         json_schema_extra=_for("classify"),
     )
-    min_gain: Probability = Field(
+    min_delta: Probability = Field(
         default=0.01,
         description="Fall of the lowest P(critiqueable) that counts as a gain.",
         json_schema_extra=_for("classify"),
@@ -170,14 +172,14 @@ class Context(BaseModel):
     budget: Budget = Field(default=Budget(), description="What the whole run may spend.")
     retries: Retries = Field(default=Retries(), description="How a request that failed is tried again.")
     seed: int | None = Field(default=None, description="Handed to the models that take one: same seed, same run.")
-    max_characters: int = Field(
+    max_input_chars: int = Field(
         default=400_000,
         ge=1,
         description="Question and context longer than this together are refused.",
         json_schema_extra=_for("generate"),
     )
 
-    def spec_of(self, part: Part) -> str | BaseChatModel:
+    def model_for(self, part: Role) -> str | BaseChatModel:
         """The model that speaks a part."""
         own: str | BaseChatModel | None = getattr(self, part)
         return self.model if own is None else own
@@ -185,14 +187,14 @@ class Context(BaseModel):
     @property
     def has_critic(self) -> bool:
         """Whether a model criticises; "none" leaves a review to the checkers."""
-        return self.spec_of("critic") != "none"
+        return self.model_for("critic") != "none"
 
     @property
     def is_self_graded(self) -> bool:
         """Whether one model both drafts and criticises."""
-        return _identity(self.spec_of("generator")) == _identity(self.spec_of("critic"))
+        return _identity(self.model_for("generator")) == _identity(self.model_for("critic"))
 
-    def overridden_by(self, other: "Context | None") -> "Context":
+    def merge(self, other: "Context | None") -> "Context":
         """These options with those that `other` was given explicitly in their place."""
         if other is None:
             return self

@@ -26,7 +26,7 @@ class ModelError(SelfcriticError):
         """Whether the provider would not take the request as it was, so that another form of it may do."""
 
 
-class EvidenceError(SelfcriticError):
+class CheckerError(SelfcriticError):
     """A checker, or the tool that it uses, cannot be run as it is installed or given."""
 
 

@@ -6,7 +6,7 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import State
 
 
-def question_of(state: State) -> str:
+def get_question(state: State) -> str:
     """The last message where it is a human's, else the question: a thread's next turn comes as a message."""
     messages = state.get("messages", [])
     if messages and isinstance(messages[-1], HumanMessage):
@@ -14,20 +14,20 @@ def question_of(state: State) -> str:
     return state.get("question", "")
 
 
-def answered(messages: list[AnyMessage]) -> tuple[str, str]:
+def last_exchange(messages: list[AnyMessage]) -> tuple[str, str]:
     """The last question of a chat and the answer that it ends with; raises InputError where it ends otherwise."""
     asked = [message.text for message in messages if isinstance(message, HumanMessage)]
-    if not asked or not is_answer(messages[-1]):
+    if not asked or not is_final_answer(messages[-1]):
         raise InputError("An answer is taken up from `messages` that hold a human's and end with the model's in words.")
     return asked[-1], messages[-1].text.strip()
 
 
-def is_answer(message: AnyMessage) -> bool:
+def is_final_answer(message: AnyMessage) -> bool:
     """Whether a message is what a model says to the person, rather than to its tools."""
     return isinstance(message, AIMessage) and not message.tool_calls and bool(message.text.strip())
 
 
-def material_of(state: State, characters: int) -> str:
+def get_context(state: State, characters: int) -> str:
     """What the answer must rest on: the context given, else the rest of the chat that the question stands in.
 
     Of the chat, what tools said included, the latest messages are taken whose text has at most so many characters.
@@ -37,6 +37,6 @@ def material_of(state: State, characters: int) -> str:
     if state.get("context") or asked is None or messages[asked].text != state["question"]:
         return state.get("context", "")
     behind = messages[asked + 1 :]
-    rest = [*messages[:asked], *(behind[:-1] if behind and is_answer(behind[-1]) else behind)]
+    rest = [*messages[:asked], *(behind[:-1] if behind and is_final_answer(behind[-1]) else behind)]
     kept = trim_messages(rest, max_tokens=max(0, characters), token_counter=lambda some: len(get_buffer_string(some)))
     return get_buffer_string(kept)

@@ -44,7 +44,7 @@ class Scorer(Protocol):
         ...
 
 
-def known_scorer(name: str) -> str:
+def validate_scorer(name: str) -> str:
     """The name itself, where there is such a scorer; raises ValueError else, as pydantic wants it."""
     kind, colon, rest = name.partition(":")
     if not any(kind == known.partition(":")[0] and bool(rest) == (":" in known) == bool(colon) for known in SCORERS):

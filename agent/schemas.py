@@ -57,7 +57,7 @@ class Critique(Record):
     """What the critic wrote, unchanged."""
     comments: list[Comment] = []
     """The comments whose quote stands in the draft, duplicates merged."""
-    invented: list[Comment] = []
+    ungrounded: list[Comment] = []
     """The comments whose quote does not stand in the draft: they are dropped from the critique."""
     unparsed: str = ""
     """What is no comment: a preface, a closing paragraph, or all of a text without any fence."""
@@ -70,7 +70,7 @@ class Critique(Record):
     selected: bool = False
 
 
-class Label(Record):
+class ReviewedComment(Record):
     """One comment of a review and what a person made of it: labelled data, as the paper's pre-filled reviews."""
 
     id: int
@@ -91,7 +91,7 @@ class Candidate(Record):
     p_critiqueable: Probability | None = None
 
 
-class Draft(Record):
+class Round(Record):
     """One round: a draft, how it was judged, and the critiques drawn of it."""
 
     answer: str
@@ -125,7 +125,7 @@ class Usage(RoleUsage):
     by_role: dict[str, RoleUsage] = {}
 
 
-class Method(Record):
+class Capabilities(Record):
     """How a part's model was asked, as far as it was found out."""
 
     n: Literal["native", "concurrent"] | None = None
@@ -137,7 +137,7 @@ class Method(Record):
     """Parameters that the provider does not take; they are not sent again in this run."""
 
 
-class Beam(Record):
+class FSBSConfig(Record):
     """The sizes of Force Sampling Beam Search: n (k (d - 1) + 1) critiques are ranked, 28 by default (paper 2, 7.1)."""
 
     n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Sampled of each critique kept.")

@@ -7,7 +7,7 @@ from langgraph.graph.message import add_messages
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
 
-from selfcritic.agent.schemas import Critique, Draft, Label, Method, Record, StopReason, Usage
+from selfcritic.agent.schemas import Capabilities, Critique, Record, ReviewedComment, Round, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
@@ -27,11 +27,11 @@ class Output(TypedDict, total=False):
     stop_reason: StopReason
     p_critiqueable: float | None
     """Of the answer."""
-    best: int
+    best_round: int
     """The round whose draft is the answer."""
-    rounds: list[Draft]
+    rounds: list[Round]
     usage: Usage
-    methods: dict[str, Method]
+    capabilities: dict[str, Capabilities]
     """By part, how its model was asked: native n or not, log-probs or votes."""
     self_graded: bool
     """Whether one model both drafted and criticised."""
@@ -54,14 +54,14 @@ class ReviewOutput(TypedDict, total=False):
 
     critique: Critique | None
     """The one chosen; None where there is none to choose."""
-    rounds: list[Draft]
+    rounds: list[Round]
     """One, with the answer, what tools found in it, and all critiques that were drawn."""
-    invented_share: float | None
+    ungrounded_rate: float | None
     """Of the quotes in all critiques, the share that does not stand in the answer; None where nothing is quoted."""
     stop_reason: StopReason
     """`reviewed` where a critique was chosen and nothing cut the search short."""
     usage: Usage
-    methods: dict[str, Method]
+    capabilities: dict[str, Capabilities]
     error: str | None
 
 
@@ -71,22 +71,22 @@ class HumanReviewOutput(ReviewInput, ReviewOutput, total=False):
     The `critique` is as the person left it, None where they left no comment; what was reviewed is `rounds[0].answer`.
     """
 
-    labels: list[Label]
+    labels: list[ReviewedComment]
     """What the person did, comment by comment."""
-    decision: Literal["ask", "search_again", "accept", "refine"] | None
+    decision: Literal["continue", "search_again", "accept", "refine"] | None
     """Their last one; a review that is finished ends with accept or refine."""
 
 
 class State(Input, Output, HumanReviewOutput, total=False):
     """All that the nodes share. `rounds[-1]` is the draft being worked on."""
 
-    beams: list[str]
+    beam_prefixes: list[str]
     """Of Force Sampling Beam Search, the beginnings of critiques that its next iteration continues."""
-    cut_short: StopReason | None
+    search_stop_reason: StopReason | None
     """What ended a search for critiques before its time; what it had found until then is chosen from."""
     length_modifier: float | None
     """That a person asked for in place of the run's own."""
-    problem: str | None
+    review_error: str | None
     """What a person must know before they decide again."""
 
 
@@ -98,7 +98,7 @@ def _holds_records(kind: Any) -> bool:
 _RECORDS = {key: TypeAdapter[Any](kind) for key, kind in get_type_hints(State).items() if _holds_records(kind)}
 
 
-def with_records(state: State) -> State:
+def parse_state(state: State) -> State:
     """The state with its records as such: what is edited in Studio comes as JSON. Raises ValidationError."""
     found = {key: _RECORDS[key].validate_python(value) for key, value in state.items() if key in _RECORDS}
     return cast(State, {**state, **found})

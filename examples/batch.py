@@ -22,11 +22,11 @@ async def main(ledger: Path) -> None:
             graph,
             ROWS,
             ledger=ledger,
-            write=lambda result: print(f"{result['id']}: {result['answer']} ({result['stop_reason']})"),
-            set_aside=lambda bad: print(f"{bad['id']}: set aside. {bad['error']}"),
+            on_result=lambda result: print(f"{result['id']}: {result['answer']} ({result['stop_reason']})"),
+            on_error=lambda bad: print(f"{bad['id']}: set aside. {bad['error']}"),
             budget=Budget(calls=200),
         )
-        print(f"{report.finished} done, {report.earlier} done before; {report.usage.calls} calls in all\n")
+        print(f"{report.finished} done, {report.resumed} done before; {report.usage.calls} calls in all\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ python examples/budget.py
 from selfcritic.agent import Budget, Context, load
 from selfcritic.graphs import create_self_critique
 
-stubborn = load("simulated", slip=1.0, botch=0.7, seed=5)  # its drafts are wrong, and most of its mends, too
+stubborn = load(
+    "simulated", draft_error_rate=1.0, refine_error_rate=0.7, seed=5
+)  # its drafts are wrong, and most of its mends, too
 graph = create_self_critique(model=stubborn, max_rounds=20, patience=20).compile()
 
 for calls in (2, 10, 40):

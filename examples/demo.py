@@ -23,7 +23,7 @@ from selfcritic.agent import load
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.models.simulated import NOTICE
 from selfcritic.agent.state import Output
-from selfcritic.agent.tasks import FAMILIES, Task
+from selfcritic.agent.tasks import TASKS, Task
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.cli.trace import Trace
 
@@ -63,7 +63,7 @@ def main(
 
 def fresh_tasks(seed: str, count: int) -> Iterator[Task]:
     """`count` tasks of each family."""
-    for family in FAMILIES:
+    for family in TASKS:
         rng = random.Random(f"{seed} {family.family}")
         yield from (family.generate(rng, SIZES[family.family]) for _ in range(count))
 
@@ -85,7 +85,7 @@ def show(question: str, seed: int | None = None) -> bool:
         except SelfcriticError as error:
             console.print(str(error), style="red")
             return False
-        trace.end(end["stop_reason"], end["best"], end["usage"])
+        trace.end(end["stop_reason"], end["best_round"], end["usage"])
     return True
 
 
@@ -96,7 +96,8 @@ async def run_all(tasks: list[Task], seed: int) -> list[Outcome]:
     async def run(task: Task) -> Outcome:
         output = cast(Output, await graph.ainvoke({"question": task.question}))
         before, after = [
-            await asyncio.to_thread(task.is_right, answer) for answer in (output["rounds"][0].answer, output["answer"])
+            await asyncio.to_thread(task.is_correct, answer)
+            for answer in (output["rounds"][0].answer, output["answer"])
         ]
         progress.advance(bar)
         return Outcome(task, before, after, output)
@@ -115,13 +116,13 @@ def summary(outcomes: list[Outcome]) -> Table:
         table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
     for family, size in SIZES.items():
         mine = [outcome for outcome in outcomes if outcome.task.family == family]
-        spoilt = sum(outcome.right_before and not outcome.right_after for outcome in mine)
+        corruptions = sum(outcome.right_before and not outcome.right_after for outcome in mine)
         calls = sum(outcome.output["usage"].calls for outcome in mine) / len(mine)
         shares = [
             sum(rights) / len(mine) for rights in zip(*((o.right_before, o.right_after) for o in mine), strict=True)
         ]
         table.add_row(
-            family, str(size), str(len(mine)), *(f"{share:.1%}" for share in shares), str(spoilt), f"{calls:.1f}"
+            family, str(size), str(len(mine)), *(f"{share:.1%}" for share in shares), str(corruptions), f"{calls:.1f}"
         )
     return table
 

@@ -7,7 +7,7 @@ from selfcritic.agent import load
 from selfcritic.graphs import create_self_critique
 
 model = load("simulated", seed=11)  # a name such as "openai/gpt-5-mini" takes its place
-graph = create_self_critique(model=model, critiques=8, max_rounds=3).compile()
+graph = create_self_critique(model=model, num_critiques=8, max_rounds=3).compile()
 out = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, lime, kiwi"})
 
 for number, draft in enumerate(out["rounds"]):

@@ -20,9 +20,9 @@ def ask() -> dict[str, object]:
     """What is typed, as the graph takes it; the graph itself says what is wrong with it."""
     word, _, rest = Prompt.ask("\nkeep N, remove N, edit N, add, search X, accept or refine").partition(" ")
     if word in ACTIONS:
-        action = {"do": word} | ({} if word == "add" else {"id": rest})
+        action = {"type": word} | ({} if word == "add" else {"id": rest})
         return {"actions": [action | {name: Prompt.ask(f"  {name}") for name in ACTIONS[word]}]}
-    return {"then": "search_again", "length_modifier": rest} if word == "search" else {"then": word}
+    return {"next": "search_again", "length_modifier": rest} if word == "search" else {"next": word}
 
 
 graph = create_human_review(model="simulated?seed=3").compile(checkpointer=InMemorySaver(serde=serializer()))

@@ -9,7 +9,7 @@ from selfcritic.agent import Budget, load
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
 agent = create_agent(
-    load("simulated", slip=1, seed=1),  # its first answer is always wrong
+    load("simulated", draft_error_rate=1, seed=1),  # its first answer is always wrong
     middleware=[SelfCritiqueMiddleware(model="simulated", max_rounds=5, budget=Budget(calls=60), seed=1)],
 )
 

@@ -6,8 +6,8 @@ python examples/models_per_role.py
 from selfcritic.agent import load
 from selfcritic.graphs import create_self_critique
 
-hasty = load("simulated", slip=1.0, botch=0.3, seed=2)
-careful = load("simulated", miss=0.02, invent=0.02, misjudge=0.02, seed=3)
+hasty = load("simulated", draft_error_rate=1.0, refine_error_rate=0.3, seed=2)
+careful = load("simulated", miss_rate=0.02, false_alarm_rate=0.02, judge_error_rate=0.02, seed=3)
 
 graph = create_self_critique(
     generator=hasty,

@@ -24,7 +24,7 @@ async def brief(question: str, draft: str, critiques: Sequence[Critique]) -> lis
 
 
 graph = create_self_critique(
-    model="simulated?slip=1", checkers=[adds_up], scorer=brief, max_rounds=5, seed=3
+    model="simulated?draft_error_rate=1", checkers=[adds_up], scorer=brief, max_rounds=5, seed=3
 ).compile()  # fmt: skip
 
 if __name__ == "__main__":

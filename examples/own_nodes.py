@@ -7,14 +7,14 @@ from itertools import pairwise
 
 from langgraph.runtime import Runtime
 
-from selfcritic.agent import Context, Run, State, load
+from selfcritic.agent import Context, State, Step, load
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.graphs import create_self_critique
 
 
 def critique(state: State, runtime: Runtime[Context]) -> State:
     """Object to the first word that stands before one it should follow; async nodes are taken as well."""
-    run = Run(state, runtime)
+    run = Step(state, runtime)
     words, order = run.draft.answer.split(", "), sorted(run.draft.answer.split(", "))
     late = next((after for before, after in pairwise(words) if before > after), words[0])
     before = order.index(late) - 1
@@ -24,7 +24,7 @@ def critique(state: State, runtime: Runtime[Context]) -> State:
     return run.update(rounds=run.with_draft(draft))
 
 
-model = load("simulated", slip=1, miss=0, botch=0, seed=10)
+model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=10)
 graph = create_self_critique(nodes={"critique": critique}, model=model, max_rounds=5).compile()
 
 if __name__ == "__main__":

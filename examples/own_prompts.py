@@ -21,7 +21,7 @@ model = ScriptedModel(  # stands for any model, and keeps what it was asked
         "refine": ["Your rate is 5.4%."],
     }
 )
-graph = create_self_critique(model=model, prompt_folder=str(FOLDER)).compile()
+graph = create_self_critique(model=model, prompt_dir=str(FOLDER)).compile()
 
 if __name__ == "__main__":
     out = graph.invoke({"question": "Tell the customer her rate.", "context": "Rate: 5.4%"})

@@ -17,7 +17,7 @@ CODE = """def f(xs):
     return out + 3
 """
 
-review = create_review(model=load("simulated", seed=2), critiques=8).compile()  # or a name, and checkers=["lint"]
+review = create_review(model=load("simulated", seed=2), num_critiques=8).compile()  # or a name, and checkers=["lint"]
 code, question = (Path(sys.argv[1]).read_text(), sys.argv[2]) if len(sys.argv) > 2 else (CODE, QUESTION)
 out = review.invoke({"question": question, "answer": code})
 
@@ -25,4 +25,6 @@ critique = out["critique"]
 for comment in critique.comments if critique else []:
     line = code.count("\n", 0, comment.start) + 1
     print(f"line {line}: {comment.quote.strip()!r}: {comment.text}")
-print(f"{out['stop_reason']}, {out['usage'].calls} calls; quotes that are not in the file: {out['invented_share']:.0%}")
+print(
+    f"{out['stop_reason']}, {out['usage'].calls} calls; quotes that are not in the file: {out['ungrounded_rate']:.0%}"
+)

@@ -20,7 +20,7 @@ def create_best_of_n(
     `nodes` are functions that take the place of its own, by name. It stops for `accepted`, or for `max_rounds` where
     even the best draft is still critiqueable.
     """
-    defaults = Context(**{"drafts": 8, **options, "max_rounds": 0})
+    defaults = Context(**{"num_drafts": 8, **options, "max_rounds": 0})
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(builder, defaults, nodes, generate=generate, classify=classify)
     builder.add_edge(START, "generate")

@@ -24,11 +24,11 @@ from selfcritic.agent import schemas
 from selfcritic.agent.errors import InputError
 
 RECORDS = (
-    schemas.Draft,
+    schemas.Round,
     schemas.Candidate,
     schemas.Critique,
     schemas.Comment,
-    schemas.Label,
+    schemas.ReviewedComment,
     schemas.Usage,
     schemas.RoleUsage,
 )
@@ -36,7 +36,7 @@ RECORDS = (
 
 def serializer() -> JsonPlusSerializer:
     """Reads back the records of a run and nothing else."""
-    return JsonPlusSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Method])
+    return JsonPlusSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Capabilities])
 
 
 @asynccontextmanager

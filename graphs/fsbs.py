@@ -25,7 +25,7 @@ Where this differs from the paper, by choice or need:
 - a model that cannot continue a reply begun for it is asked in words for the next quote; `methods["critic"].prefix`
   says which it was;
 - equal critiques are scored once;
-- in the loop of self_critique.py the critique chosen must be over `helpful_above`, too; here that is 0 by default.
+- in the loop of self_critique.py the critique chosen must be over `helpful_threshold`, too; here that is 0 by default.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.nodes.review import examine, receive
-from selfcritic.agent.nodes.search import force, iterations, keep, score
+from selfcritic.agent.nodes.review import check_answer, load_answer
+from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import State
-from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, options_of_the_run
+from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, resolve_context
 
 
 def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> StateGraph[State, Context, State, State]:
@@ -47,34 +47,41 @@ def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> S
     Alone it takes `question`, `answer` and perhaps `context`; the critiques are in `rounds[0]`, one of them selected.
     `nodes` are functions that take the place of its own, by name.
     """
-    defaults = Context(**{"helpful_above": 0.0, **options, "search": "fsbs"})
+    defaults = Context(**{"helpful_threshold": 0.0, **options, "search": "fsbs"})
     builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
     add_nodes(
-        builder, defaults, nodes,
-        receive=receive, examine=examine, force=force, score=score, keep=keep, choose=select,
-    )  # fmt: skip
+        builder,
+        defaults,
+        nodes,
+        load_answer=load_answer,
+        check_answer=check_answer,
+        expand_beams=expand_beams,
+        score=score,
+        prune_beams=prune_beams,
+        select=select,
+    )
 
     def opening(state: State) -> str:
-        return "force" if state.get("rounds") else "receive"
+        return "expand_beams" if state.get("rounds") else "load_answer"
 
     def after_examine(state: State) -> str:
-        return "force" if state["stop_reason"] is None else END
+        return "expand_beams" if state["stop_reason"] is None else END
 
     def after_score(state: State) -> str:
-        context = options_of_the_run(defaults)
-        is_over = iterations(state["rounds"][-1].critiques) >= context.fsbs.d
-        return "choose" if is_over or state.get("cut_short") else "keep"
+        context = resolve_context(defaults)
+        is_over = num_iterations(state["rounds"][-1].critiques) >= context.fsbs.d
+        return "select" if is_over or state.get("search_stop_reason") else "prune_beams"
 
     def after_keep(state: State) -> str:
-        return "force" if state["beams"] else "choose"
+        return "expand_beams" if state["beam_prefixes"] else "select"
 
-    builder.add_conditional_edges(START, on_the_spot(opening), ["receive", "force"])
-    builder.add_edge("receive", "examine")
-    builder.add_conditional_edges("examine", on_the_spot(after_examine), ["force", END])
-    builder.add_edge("force", "score")
-    builder.add_conditional_edges("score", on_the_spot(after_score), ["keep", "choose"])
-    builder.add_conditional_edges("keep", on_the_spot(after_keep), ["force", "choose"])
-    builder.add_edge("choose", END)
+    builder.add_conditional_edges(START, on_the_spot(opening), ["load_answer", "expand_beams"])
+    builder.add_edge("load_answer", "check_answer")
+    builder.add_conditional_edges("check_answer", on_the_spot(after_examine), ["expand_beams", END])
+    builder.add_edge("expand_beams", "score")
+    builder.add_conditional_edges("score", on_the_spot(after_score), ["prune_beams", "select"])
+    builder.add_conditional_edges("prune_beams", on_the_spot(after_keep), ["expand_beams", "select"])
+    builder.add_edge("select", END)
     return builder
 
 

@@ -13,9 +13,9 @@ from langgraph.runtime import Runtime
 from langgraph.typing import ContextT
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.messages import is_answer
-from selfcritic.agent.nodes.generate import take_up
-from selfcritic.agent.schemas import Draft, Usage
+from selfcritic.agent.messages import is_final_answer
+from selfcritic.agent.nodes.generate import start_from_messages
+from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.self_critique import create_self_critique
 
@@ -39,7 +39,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        options["nodes"] = {"generate": take_up} | (options.get("nodes") or {})
+        options["nodes"] = {"generate": start_from_messages} | (options.get("nodes") or {})
         self._loop = create_self_critique(**options).compile(name="self_critique")
 
     def after_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
@@ -65,7 +65,7 @@ def _has_answer(state: SelfCritiqueState[Any]) -> bool:
     """Whether a person was answered in words."""
     messages = state["messages"]
     was_asked = any(isinstance(message, HumanMessage) for message in messages)
-    return was_asked and is_answer(messages[-1]) and state.get("structured_response") is None
+    return was_asked and is_final_answer(messages[-1]) and state.get("structured_response") is None
 
 
 def _chat(state: SelfCritiqueState[Any]) -> Input:
@@ -79,10 +79,10 @@ def _as_it_was(state: SelfCritiqueState[Any], failure: InputError) -> Output:
         answer=answer,
         stop_reason="model_error",
         p_critiqueable=None,
-        best=0,
-        rounds=[Draft(answer=answer)],
+        best_round=0,
+        rounds=[Round(answer=answer)],
         usage=Usage(),
-        methods={},
+        capabilities={},
         error=str(failure),
     )
 
@@ -91,6 +91,6 @@ def _update(state: SelfCritiqueState[Any], output: Output) -> dict[str, Any]:
     """The loop's output without the chat, and the last message in its mended form where it was mended."""
     update: dict[str, Any] = {"self_critique": {key: value for key, value in output.items() if key != "messages"}}
     last = cast(AIMessage, state["messages"][-1])
-    if output["best"] > 0:
+    if output["best_round"] > 0:
         update["messages"] = [last.model_copy(update={"content": output["answer"]})]
     return update

@@ -16,11 +16,11 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
-from selfcritic.agent.concurrency import result_of
+from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.state import State, with_records
-from selfcritic.agent.step import Run, is_synchronous, prepare
+from selfcritic.agent.state import State, parse_state
+from selfcritic.agent.step import Step, called_sync, preload
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A step of a loop, async or plain: from the state and the options (`runtime.context`) to the keys that it changes.
@@ -41,39 +41,39 @@ def add_nodes(
     if unknown := [name for name in own if name not in nodes]:
         raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(nodes)}.")
     for name, node in {**nodes, **own}.items():
-        builder.add_node(name, both_ways(node, defaults))
+        builder.add_node(name, sync_and_async(node, defaults))
 
 
-def options_of_the_run(defaults: Context) -> Context:
+def resolve_context(defaults: Context) -> Context:
     """The graph's options with the run's own in their place; a context of another kind is a surrounding graph's."""
     given: object = get_runtime(Context).context
-    return defaults.overridden_by(given if isinstance(given, Context) else None)
+    return defaults.merge(given if isinstance(given, Context) else None)
 
 
-class BothWays(RunnableLambda[State, State]):
+class GraphNode(RunnableLambda[State, State]):
     """A node that also tells the options its graph was made with."""
 
     defaults: Context
 
 
-def both_ways(node: Node, defaults: Context) -> BothWays:
+def sync_and_async(node: Node, defaults: Context) -> GraphNode:
     """The node as a runnable that works synchronously and asynchronously."""
 
     async def asynchronous(state: State) -> State:
-        with_options = get_runtime(Context).override(context=options_of_the_run(defaults))
-        await prepare(with_options.context)
-        return await result_of(node, with_records(state), with_options)
+        with_options = get_runtime(Context).override(context=resolve_context(defaults))
+        await preload(with_options.context)
+        return await call_async(node, parse_state(state), with_options)
 
     def synchronous(state: State) -> State:
-        token = is_synchronous.set(True)  # the loop's thread works in a copy of this context
+        token = called_sync.set(True)  # the loop's thread works in a copy of this context
         future = asyncio.run_coroutine_threadsafe(asynchronous(state), _lasting_loop())
         try:
             return future.result()
         finally:
             future.cancel()  # where the caller was interrupted
-            is_synchronous.reset(token)
+            called_sync.reset(token)
 
-    made = BothWays(synchronous, asynchronous, name=getattr(node, "__name__", None))
+    made = GraphNode(synchronous, asynchronous, name=getattr(node, "__name__", None))
     made.defaults = defaults
     return made
 
@@ -111,27 +111,27 @@ def _started_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-StopRule = Callable[[State], Awaitable[bool] | bool]
+StopCondition = Callable[[State], Awaitable[bool] | bool]
 """Whether the run is to stop, from all that its nodes share: `rounds`, `p_critiqueable`, `usage` and the rest.
 
 A rule that raises stops the run, too: the best draft comes back, and `error` says what the rule raised.
 """
 
 
-def stopping_when(stop_when: StopRule, classify: Node) -> Node:
+def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:
     """The node that judges a draft, followed by the rule."""
 
     async def judge(state: State, runtime: Runtime[Context]) -> State:
-        update = await result_of(classify, state, runtime)
+        update = await call_async(classify, state, runtime)
         judged = cast(State, {**state, **update})
         if judged.get("stop_reason") is not None:
             return update
         error = None
         try:
-            if not await result_of(stop_when, judged):
+            if not await call_async(stop_when, judged):
                 return update
         except Exception as failure:  # noqa: BLE001 - it may raise anything, and the drafts are paid for
             error = f"stop_when raised {type(failure).__name__}: {failure}"
-        return cast(State, {**update, **Run(judged, runtime).update(stop="stop_when", error=error)})
+        return cast(State, {**update, **Step(judged, runtime).update(stop="stop_when", error=error)})
 
     return judge

@@ -20,11 +20,11 @@ from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.fsbs import create_fsbs
-from selfcritic.graphs.runtime import Node, StopRule, add_nodes, on_the_spot, options_of_the_run, stopping_when
+from selfcritic.graphs.runtime import Node, StopCondition, add_nodes, on_the_spot, resolve_context, with_stop_condition
 
 
 def create_self_critique(
-    *, nodes: Mapping[str, Node] | None = None, stop_when: StopRule | None = None, **options: Any
+    *, nodes: Mapping[str, Node] | None = None, stop_when: StopCondition | None = None, **options: Any
 ) -> StateGraph[State, Context, Input, Output]:
     """The loop's graph, to be compiled by the caller with a checkpointer or without.
 
@@ -35,18 +35,18 @@ def create_self_critique(
     defaults = Context(**options)
     own = dict(nodes or {})
     if stop_when is not None:
-        own["classify"] = stopping_when(stop_when, own.get("classify", classify))
+        own["classify"] = with_stop_condition(stop_when, own.get("classify", classify))
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(
         builder, defaults, own,
         generate=generate, classify=classify, critique=critique, select=select, refine=refine,
     )  # fmt: skip
-    builder.add_node("fsbs", create_fsbs(**{"helpful_above": defaults.helpful_above, **options}).compile())
+    builder.add_node("fsbs", create_fsbs(**{"helpful_threshold": defaults.helpful_threshold, **options}).compile())
 
     def after_classify(state: State) -> str:
         if state.get("stop_reason") is not None:
             return END
-        context = options_of_the_run(defaults)
+        context = resolve_context(defaults)
         if context.refinement == "direct":
             return "refine"
         return "fsbs" if context.search == "fsbs" else "critique"

@@ -19,10 +19,10 @@ from typing import Literal, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-Role = Literal["generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"]
-Kind = Literal["question", "summary", "code"]
+PromptName = Literal["generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"]
+TaskType = Literal["question", "summary", "code"]
 
-VARIABLES: Mapping[Role, tuple[str, ...]] = {
+VARIABLES: Mapping[PromptName, tuple[str, ...]] = {
     "generate": ("context", "question"),
     "classify": ("context", "question", "answer"),
     "critique": ("context", "question", "answer", "findings"),
@@ -36,7 +36,7 @@ VARIABLES: Mapping[Role, tuple[str, ...]] = {
 OPTIONAL = ("context", "findings")
 """Variables that may be empty; a paragraph that names an empty one is left out."""
 
-CUES: Mapping[Role, str] = {
+CUES: Mapping[PromptName, str] = {
     "generate": "Answer:",
     "classify": "Critiqueable:",
     "critique": "Critique:",
@@ -59,10 +59,10 @@ class PromptError(ValueError):
 class PromptSet:
     """The prompts of every role, read and checked."""
 
-    roles: Mapping[Role, string.Template]
-    systems: Mapping[Kind, str]
+    roles: Mapping[PromptName, string.Template]
+    systems: Mapping[TaskType, str]
 
-    def render(self, role: Role, kind: Kind = "question", **data: str) -> list[BaseMessage]:
+    def render(self, role: PromptName, kind: TaskType = "question", **data: str) -> list[BaseMessage]:
         """The chat messages that ask for a role's part; of the role's variables, `data` may leave out optional ones."""
         if not set(VARIABLES[role]) - set(OPTIONAL) <= set(data) <= set(VARIABLES[role]):
             raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
@@ -82,7 +82,9 @@ def _without(absent: Sequence[str], template: string.Template) -> string.Templat
     """The template without the paragraphs that name an absent variable."""
     paragraphs = template.template.split("\n\n")
     named = [set(string.Template(paragraph).get_identifiers()) for paragraph in paragraphs]
-    return string.Template("\n\n".join(p for p, names in zip(paragraphs, named, strict=True) if not names & {*absent}))
+    return string.Template(
+        "\n\n".join(p for p, available in zip(paragraphs, named, strict=True) if not available & {*absent})
+    )
 
 
 def _section(name: str, text: str) -> str:
@@ -92,23 +94,23 @@ def _section(name: str, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedPrompt:
     """What a rendered prompt says: the inverse of `PromptSet.render`."""
 
-    role: Role | None
+    role: PromptName | None
     """None where the last line is no role's cue."""
     data: Mapping[str, str]
     prefix: str
     """What the reply is to continue: the text of a last assistant message."""
 
 
-def read(messages: list[BaseMessage]) -> Reading:
+def parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
     """Read the role, the data and a prefilled reply out of rendered messages."""
     prefix = messages[-1].text if messages and isinstance(messages[-1], AIMessage) else ""
     asked = next((message.text for message in reversed(messages) if isinstance(message, HumanMessage)), "")
     cue = asked.rstrip().rsplit("\n", 1)[-1].strip()
     role = next((role for role, words in CUES.items() if words == cue), None)
-    return Reading(role, {name.lower(): text for name, _, text in _SECTION.findall(asked)}, prefix)
+    return ParsedPrompt(role, {name.lower(): text for name, _, text in _SECTION.findall(asked)}, prefix)
 
 
 @functools.cache
@@ -116,7 +118,7 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
     """The set of that name; a file of the same name in the user's `folder` takes the place of the set's own."""
     home = _HERE / name
     if not re.fullmatch(r"\w+", name) or not home.is_dir():
-        raise PromptError(f"There is no prompt set '{name}'; there are {', '.join(names())}.")
+        raise PromptError(f"There is no prompt set '{name}'; there are {', '.join(available())}.")
     files = {path.name: path for path in home.glob("*.md")}
     if folder is not None:
         files |= _overrides(Path(folder), allowed={f"{role}.md" for role in VARIABLES} | _system_files())
@@ -124,19 +126,19 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
         roles={role: _template(role, files.get(f"{role}.md")) for role in VARIABLES},
         systems={
             kind: files[f"system.{kind}.md"].read_text("utf-8").strip()
-            for kind in get_args(Kind)
+            for kind in get_args(TaskType)
             if f"system.{kind}.md" in files
         },
     )
 
 
-def names() -> list[str]:
+def available() -> list[str]:
     """The prompt sets that ship."""
     return sorted(path.name for path in _HERE.iterdir() if (path / "generate.md").is_file())
 
 
 def _system_files() -> set[str]:
-    return {f"system.{kind}.md" for kind in get_args(Kind)}
+    return {f"system.{kind}.md" for kind in get_args(TaskType)}
 
 
 def _overrides(folder: Path, allowed: set[str]) -> dict[str, Path]:
@@ -150,7 +152,7 @@ def _overrides(folder: Path, allowed: set[str]) -> dict[str, Path]:
     return files
 
 
-def _template(role: Role, path: Path | None) -> string.Template:
+def _template(role: PromptName, path: Path | None) -> string.Template:
     """Read a role's file and hold its variables against the ones the role is given."""
     if path is None:
         raise PromptError(f"The prompt set has no file '{role}.md'.")

@@ -18,7 +18,7 @@ from agent.planner import PLAN
 assert (PLAN, prompts.GREETING) == ("mine", "also mine")
 from selfcritic.agent import load
 from selfcritic.graphs import create_self_critique
-graph = create_self_critique(model=load("simulated", slip=0, invent=0)).compile()
+graph = create_self_critique(model=load("simulated", draft_error_rate=0, false_alarm_rate=0)).compile()
 print(graph.invoke({"question": "What is 128 + 256?"})["answer"])
 """
 

@@ -2,7 +2,7 @@
 
 from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
 from selfcritic.agent.checkers.python import lint, syntax, types
-from selfcritic.agent.checkers.unit_tests import given_tests
+from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.protocols import Checker
 
 __all__ = [
@@ -10,8 +10,8 @@ __all__ = [
     "from_evaluator",
     "from_function",
     "from_tool",
-    "given_tests",
     "lint",
     "syntax",
     "types",
+    "unit_tests",
 ]

@@ -5,10 +5,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from selfcritic.agent.checkers.findings import opening
+from selfcritic.agent.checkers.findings import first_line_span
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.critic.grounding import locate
-from selfcritic.agent.errors import EvidenceError
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
 
@@ -18,18 +18,20 @@ if TYPE_CHECKING:  # it is a twentieth of a second to import, and only named her
 _DRAFT: tuple[str, ...] = ("draft", "answer", "code", "text", "outputs", "input")
 _QUESTION: tuple[str, ...] = ("question", "query", "inputs")
 
-Said = str | Comment | Mapping[str, Any] | Iterable[Any] | None
+CheckerResult = str | Comment | Mapping[str, Any] | Iterable[Any] | None
 """What a function or a tool may answer: nothing, a text, a comment or its fields, or several of those.
 
 A text is read as a critique, fenced quotes with comments; one without any quote is about the draft as a whole.
 """
 
 
-def from_function(function: Callable[[str, str], Said | Awaitable[Said]], *, name: str | None = None) -> Checker:
+def from_function(
+    function: Callable[[str, str], CheckerResult | Awaitable[CheckerResult]], *, name: str | None = None
+) -> Checker:
     """A checker out of a function of question and draft, plain or async; a plain one runs in a thread.
 
     Its findings are taken for known: `evidence` is "confirmed". A quote without a place is located, and one that does
-    not stand in the draft raises EvidenceError.
+    not stand in the draft raises CheckerError.
     """
     source = name or str(getattr(function, "__name__", type(function).__name__))
 
@@ -43,7 +45,7 @@ def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
     """A checker out of a LangChain tool that takes a draft, and perhaps the question.
 
     The draft goes to its argument `draft`, `answer`, `code`, `text`, `outputs` or `input`, or else to its only one; the
-    question to `question`, `query` or `inputs`. What it answers is read as that of a function. Raises EvidenceError
+    question to `question`, `query` or `inputs`. What it answers is read as that of a function. Raises CheckerError
     where it takes no draft.
     """
     taken = list(tool.args)
@@ -51,7 +53,7 @@ def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
     if not drafts and len(taken) == 1:
         drafts, questions = taken, []
     if not drafts:
-        raise EvidenceError(f"The tool {tool.name} has no argument for the draft: name one of its {taken} `draft`.")
+        raise CheckerError(f"The tool {tool.name} has no argument for the draft: name one of its {taken} `draft`.")
 
     async def check(question: str, draft: str, /) -> list[Comment]:
         given = {drafts[0]: draft} | dict.fromkeys(questions[:1], question)
@@ -70,7 +72,7 @@ def from_evaluator(evaluator: Callable[..., Any], *, passes: float = 0.5, name: 
 
     async def check(question: str, draft: str, /) -> list[Comment]:
         results = await _answer(evaluator, inputs=question, outputs=draft)
-        start, end = opening(draft)
+        start, end = first_line_span(draft)
         return [
             Comment(quote=draft[start:end], text=_verdict(one), start=start, end=end, source=name or one.get("key"))
             for one in (results if isinstance(results, list) else [results])
@@ -94,16 +96,16 @@ def _verdict(result: Mapping[str, Any]) -> str:
     return f"Fails {result.get('key') or 'the evaluation'}{told}. {result.get('comment') or ''}".strip()
 
 
-def _comments(said: Said, draft: str, source: str) -> list[Comment]:
+def _comments(said: CheckerResult, draft: str, source: str) -> list[Comment]:
     if said is None or said == "":
         return []
     if isinstance(said, str):
-        start, end = opening(draft)
+        start, end = first_line_span(draft)
         whole = Comment(quote=draft[start:end], text=said.strip(), start=start, end=end)
         return [_placed(one, draft, source) for one in parse(said).comments or [whole]]
     if isinstance(said, Comment | Mapping):
         return [_placed(Comment.model_validate(said), draft, source)]
-    return [comment for one in cast(Iterable[Said], said) for comment in _comments(one, draft, source)]
+    return [comment for one in cast(Iterable[CheckerResult], said) for comment in _comments(one, draft, source)]
 
 
 def _placed(comment: Comment, draft: str, source: str) -> Comment:
@@ -113,6 +115,6 @@ def _placed(comment: Comment, draft: str, source: str) -> Comment:
         return comment.model_copy(update=known)
     span = locate(comment.quote, draft)
     if span is None:
-        raise EvidenceError(f"The checker {source} quotes what does not stand in the draft: {comment.quote[:80]!r}.")
+        raise CheckerError(f"The checker {source} quotes what does not stand in the draft: {comment.quote[:80]!r}.")
     place = {"quote": draft[span.start : span.end], "start": span.start, "end": span.end}
     return comment.model_copy(update=known | place)

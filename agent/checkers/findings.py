@@ -2,7 +2,7 @@
 
 from selfcritic.agent.schemas import Comment, Severity
 
-MOST = 100
+MAX_FINDINGS = 100
 """Findings that a checker tells of one draft: more of them help nobody, and all of them enter a prompt."""
 
 _OPENING = 80
@@ -29,7 +29,7 @@ def finding(draft: str, start: int, end: int, text: str, *, source: str, severit
     )
 
 
-def opening(draft: str) -> tuple[int, int]:
+def first_line_span(draft: str) -> tuple[int, int]:
     """The span that stands for a draft as a whole: the beginning of its first line; (0, 0) of a blank draft."""
     start, end = _line(draft, len(draft) - len(draft.lstrip())) if draft.strip() else (0, 0)
     return start, min(end, start + _OPENING)

@@ -17,9 +17,9 @@ from typing import Any
 
 import ruff
 
-from selfcritic.agent.checkers.findings import MOST, finding
-from selfcritic.agent.checkers.python_source import Code, python_in
-from selfcritic.agent.errors import EvidenceError
+from selfcritic.agent.checkers.findings import MAX_FINDINGS, finding
+from selfcritic.agent.checkers.python_source import Code, find_python
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_python, run_tool
 from selfcritic.agent.schemas import Comment, Severity
 
@@ -84,7 +84,7 @@ async def syntax(_question: str, draft: str, /) -> list[Comment]:
 async def lint(_question: str, draft: str, /) -> list[Comment]:
     """What ruff knows to be a bug, or likely one: its rules F, E9, B and PLE, but for those on style.
 
-    Of several syntax errors only the first is told. Raises EvidenceError where ruff cannot be run.
+    Of several syntax errors only the first is told. Raises CheckerError where ruff cannot be run.
     """
     return await asyncio.to_thread(_lint, draft)
 
@@ -100,7 +100,7 @@ async def types(_question: str, draft: str, /) -> list[Comment]:
 
 
 def _syntax(draft: str) -> list[Comment]:
-    code = python_in(draft)
+    code = find_python(draft)
     if code is None:
         return []
     if "\0" in code.text:
@@ -113,7 +113,7 @@ def _syntax(draft: str) -> list[Comment]:
     said = json.loads(result.stdout)
     if said["error"]:
         return [_stop(draft, code, *said["error"])]
-    return [_at(draft, code, (row, 0), (row, 0), text, "low") for row, text in said["warnings"][:MOST]]
+    return [_at(draft, code, (row, 0), (row, 0), text, "low") for row, text in said["warnings"][:MAX_FINDINGS]]
 
 
 def _stop(
@@ -129,7 +129,7 @@ def _stop(
 
 
 def _lint(draft: str) -> list[Comment]:
-    code = python_in(draft)
+    code = find_python(draft)
     if code is None:
         return []
     command = [ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa"]
@@ -137,13 +137,13 @@ def _lint(draft: str) -> list[Comment]:
     command += ["--select", _RULES, "--ignore", _NO_BUGS, "--stdin-filename", "draft.py", "-"]
     result = run_tool(command, stdin=_encodable(code.text), seconds=_SECONDS)
     if result.returncode == 2 and not result.stdout:  # with some output it is only the rest that found no room
-        raise EvidenceError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Install the ruff of this project.")
+        raise CheckerError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Install the ruff of this project.")
     # Whole lines: the last may have been cut off; and not `splitlines`, since messages quote the code.
     said = [json.loads(line) for line in result.stdout.split("\n")[:-1]]
     if _MAKES_NAMES.search(code.text):
         said = [one for one in said if one["code"] not in ("F821", "F822")]
     broken = [one for one in said if one["code"] in (None, "invalid-syntax")]
-    return [_of_ruff(draft, code, one) for one in (broken[:1] or said)[:MOST]]
+    return [_of_ruff(draft, code, one) for one in (broken[:1] or said)[:MAX_FINDINGS]]
 
 
 def _of_ruff(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
@@ -153,7 +153,7 @@ def _of_ruff(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
 
 
 def _types(draft: str) -> list[Comment]:
-    code, command = python_in(draft), _pyright()
+    code, command = find_python(draft), _pyright()
     if code is None or command is None or len(code.text) > _LONGEST:
         return []
     files = {"draft.py": _encodable(re.sub(r"#(\s*)pyright:", r"#\1pyright;", code.text)), "pyrightconfig.json": _SET}
@@ -165,13 +165,13 @@ def _types(draft: str) -> list[Comment]:
         return []
     unknowable = {"reportUndefinedVariable"} if _MAKES_NAMES.search(code.text) else set()
     errors = [one for one in errors if one["rule"] not in unknowable and not _PRIVATE.match(one["message"])]
-    return [_of_pyright(draft, code, error) for error in errors[:MOST]]
+    return [_of_pyright(draft, code, error) for error in errors[:MAX_FINDINGS]]
 
 
 def _of_pyright(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
     text = re.sub(r"\s+", " ", said["message"])
     places = ((said["range"][key]["line"] + 1, said["range"][key]["character"]) for key in ("start", "end"))
-    start, end = ((row, code.in_characters(row, units)) for row, units in places)
+    start, end = ((row, code.column_from_utf16(row, units)) for row, units in places)
     return _at(draft, code, start, end, f"{text} ({said['rule']}).", _severity(said["rule"], _PYRIGHT), "types")
 
 

@@ -72,7 +72,7 @@ class Code:
         row = min(max(row, 1), len(self.lines))
         return self.starts[row - 1] + min(max(column, 0), len(self.lines[row - 1]))
 
-    def in_characters(self, row: int, units: int) -> int:
+    def column_from_utf16(self, row: int, units: int) -> int:
         """The column in characters of one that is counted in units of UTF-16."""
         line = self.lines[row - 1] if 0 < row <= len(self.lines) else ""
         return len(line.encode("utf-16-le", "surrogatepass")[: 2 * units].decode("utf-16-le", "ignore"))
@@ -83,18 +83,18 @@ class Code:
         return len(line.encode("utf-8", "surrogatepass")[:units].decode("utf-8", "ignore"))
 
 
-def python_in(draft: str) -> Code | None:
+def find_python(draft: str) -> Code | None:
     """The draft's Python code; None where it has none."""
     if _is_plainly_python(draft):
-        return whole(draft)
+        return as_code(draft)
     blocks = [block for block in _BLOCK.finditer(draft) if not block["code"].lstrip().startswith(">>>")]
-    marked = [block for block in blocks if block["language"].lower() in _LANGUAGES]
+    verify_comments = [block for block in blocks if block["language"].lower() in _LANGUAGES]
     others = (block for block in blocks if not block["language"] and _is_plainly_python(block["code"]))
-    block = max(marked or others, key=lambda block: len(block["code"]), default=None)
+    block = max(verify_comments or others, key=lambda block: len(block["code"]), default=None)
     return None if block is None else _code(block["code"], block.start("code"), block["indent"])
 
 
-def whole(draft: str) -> Code:
+def as_code(draft: str) -> Code:
     """The draft as code, whatever it is."""
     return _code(draft, 0, "")
 

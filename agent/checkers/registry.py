@@ -5,9 +5,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from selfcritic.agent.concurrency import result_of
+from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.grounding import locate
-from selfcritic.agent.errors import EvidenceError, InputError
+from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker, CheckerFunction
 from selfcritic.agent.schemas import Comment
 
@@ -26,14 +26,14 @@ def register_checker(name: str, target: str) -> None:
     CHECKERS[name] = target
 
 
-def known_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
+def validate_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
     """The spec itself, where it is a function or a name there is; raises ValueError else, as pydantic wants it."""
     if isinstance(spec, str) and spec not in CHECKERS:
         raise ValueError(f"there is no checker '{spec}'; there are {', '.join(CHECKERS)}, and any function of your own")
     return spec
 
 
-def checkers_named(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
+def get_checkers(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
     """The checkers by name, a function by its own; raises InputError where there is no such name."""
     return dict(map(_named, specs))
 
@@ -47,18 +47,18 @@ def _named(spec: str | CheckerFunction) -> tuple[str, CheckerFunction]:
     return spec, cast(Checker, getattr(importlib.import_module(module), name))
 
 
-async def findings_of(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
-    """The findings, in the order of the checkers; raises EvidenceError where one of them fails."""
+async def run_checkers(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
+    """The findings, in the order of the checkers; raises CheckerError where one of them fails."""
     found = await asyncio.gather(*(_findings(name, check, question, answer) for name, check in checkers.items()))
     return [finding for findings in found for finding in findings]
 
 
 async def _findings(name: str, check: CheckerFunction, question: str, answer: str) -> list[Comment]:
     try:
-        findings = await result_of(check, question, answer)
+        findings = await call_async(check, question, answer)
         return [_located(Comment.model_validate(finding), answer, name) for finding in findings]
     except Exception as error:  # a checker may be anybody's function; no draft may be lost for it
-        raise EvidenceError(
+        raise CheckerError(
             f"The checker '{name}' failed ({type(error).__name__}: {error}). Mend it, or leave it out of `checkers`."
         ) from error
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfcritic.agent.checkers.findings import finding
-from selfcritic.agent.checkers.python_source import Code, python_in, whole
-from selfcritic.agent.errors import EvidenceError, InputError
+from selfcritic.agent.checkers.python_source import Code, as_code, find_python
+from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sandbox.run import SandboxResult, run_python
 from selfcritic.agent.schemas import Comment, Severity
@@ -47,13 +47,13 @@ class Tests:
 
     def check(self, draft: str, checker: str) -> list[Comment]:
         """Run them all against a draft."""
-        code, mark = python_in(draft) or whole(draft), secrets.token_hex(16)
+        code, mark = find_python(draft) or as_code(draft), secrets.token_hex(16)
         said = json.dumps([mark, code.text, self.source, self.asserts, self.examples])
         program = f"{_RUNNER}\nsys.path += {_PACKAGES!r}\nmain(*json.loads({said!r}))\n"
         result = run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
         told = [json.loads(line.removeprefix(mark)) for line in result.stdout.split("\n") if line.startswith(mark)]
         if not told:
-            raise EvidenceError(f"The sandbox did not start: {result.stderr[-_TOLD:] or 'out of time'}.")
+            raise CheckerError(f"The sandbox did not start: {result.stderr[-_TOLD:] or 'out of time'}.")
         failed = [one["failed"] for one in told if "failed" in one]
         if "done" not in told[-1]:
             last = next(one for one in reversed(told) if "test" in one)
@@ -72,7 +72,7 @@ class Tests:
         return f"ends the process with exit code {result.returncode}"
 
 
-def given_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> Checker:
+def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> Checker:
     """A checker that runs tests of the user's against a draft: its source is "tests", its findings are high.
 
     The tests are a Python file: assertions at its top, functions `test_…` (also async), classes `Test…`, unittest's

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from rapidfuzz import fuzz
 
-from selfcritic.agent.concurrency import result_of
+from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.protocols import CheckerFunction
 from selfcritic.agent.schemas import Comment, Critique
 
@@ -41,7 +41,7 @@ _LAST_DIGIT = re.compile(r"\d(?=\D*\Z)")
 _LONGEST = 100_000  # characters of code that are parsed here
 
 
-async def marked(
+async def verify_comments(
     critique: Critique, answer: str, findings: Sequence[Comment], checkers: Mapping[str, CheckerFunction]
 ) -> Critique:
     """The critique with its comments marked; one that is confirmed is not looked at further."""
@@ -80,9 +80,9 @@ def _claims_syntax_error(comment: Comment) -> bool:
 async def _syntax_refuted(comment: Comment, answer: str, findings: Sequence[Comment]) -> bool:
     if not _claims_syntax_error(comment) or any(finding.source == "syntax" for finding in findings):
         return False
-    from selfcritic.agent.checkers.python_source import python_in
+    from selfcritic.agent.checkers.python_source import find_python
 
-    code = python_in(answer)
+    code = find_python(answer)
     return code is not None and comment.quote in code.text and await asyncio.to_thread(_parses, code.text)
 
 
@@ -96,7 +96,7 @@ def _parses(code: str) -> bool:
 
 async def _sum_refuted(comment: Comment, answer: str, arithmetic: CheckerFunction) -> bool:
     stated = _SAYS_EQUAL.sub(" = ", comment.text)
-    if any(false.quote not in answer for false in await result_of(arithmetic, "", stated)):
+    if any(false.quote not in answer for false in await call_async(arithmetic, "", stated)):
         return True
     return _FALSE_SUM.search(comment.text) is not None and await _is_true(comment.quote, arithmetic)
 
@@ -106,4 +106,4 @@ async def _is_true(equation: str, arithmetic: CheckerFunction) -> bool:
     altered = _LAST_DIGIT.sub(lambda digit: str((int(digit[0]) + 5) % 10), equation)
     if altered == equation or equation.count("=") != 1:
         return False
-    return bool(await result_of(arithmetic, "", altered)) and not await result_of(arithmetic, "", equation)
+    return bool(await call_async(arithmetic, "", altered)) and not await call_async(arithmetic, "", equation)

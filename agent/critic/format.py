@@ -55,7 +55,7 @@ def parse(text: str) -> Parsed:
     return Parsed(comments, "\n\n".join(part.strip() for part in unparsed if part.strip()))
 
 
-def without_closing(text: str) -> str:
+def strip_closing_paragraph(text: str) -> str:
     """A critique to be continued: without a last paragraph that holds no quote, nor a quote with no comment below.
 
     Paper 2, 7.1. The first paragraph below a quote is its comment, not a closing one; blank ends are cut off.
@@ -111,6 +111,6 @@ def _render_one(comment: Comment) -> str:
     return f"{fence}\n{comment.quote}\n{fence}\n{lead}{comment.text}\n"
 
 
-def body(critique: Critique) -> str:
+def critique_text(critique: Critique) -> str:
     """What a critique says to those who judge it or mend by it: its located comments, else its text without fences."""
     return render(critique.comments) if critique.comments else critique.unparsed

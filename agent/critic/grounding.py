@@ -116,14 +116,14 @@ def _edges(text: str, at: int) -> list[int]:
 def ground(text: str, answer: str) -> Critique:
     """Parse a critique and hold it against the answer; each located comment quotes the answer's own words."""
     parsed = parse(text)
-    located, invented = [], []
+    located, ungrounded = [], []
     for comment in parsed.comments:
         if span := locate(comment.quote, answer):
             place = {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
             located.append(comment.model_copy(update=place))
         else:
-            invented.append(comment)
-    return Critique(text=text, comments=_merge(located), invented=invented, unparsed=parsed.unparsed)
+            ungrounded.append(comment)
+    return Critique(text=text, comments=_merge(located), ungrounded=ungrounded, unparsed=parsed.unparsed)
 
 
 def _merge(comments: Sequence[Comment]) -> list[Comment]:

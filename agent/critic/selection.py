@@ -21,23 +21,23 @@ def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
     A critique that has no reward, or of whose quotes none stands in the draft, is never chosen. A greater modifier
     never chooses fewer highlights.
     """
-    return next(iter(ranked(pool, length_modifier)), None)
+    return next(iter(rank(pool, length_modifier)), None)
 
 
-def ranked(pool: Sequence[Critique], length_modifier: float) -> list[int]:
+def rank(pool: Sequence[Critique], length_modifier: float) -> list[int]:
     """The indices of the critiques that a modifier can choose, in the order in which it would."""
-    eligible = [index for index, critique in enumerate(pool) if can_win(critique)]
+    eligible = [index for index, critique in enumerate(pool) if is_eligible(critique)]
     return sorted(eligible, key=lambda index: -_worth(pool[index], length_modifier))
 
 
-def can_win(critique: Critique) -> bool:
+def is_eligible(critique: Critique) -> bool:
     """Whether a critique has a reward and does not rest on invented quotes alone."""
-    return critique.reward is not None and not is_invented(critique)
+    return critique.reward is not None and not is_ungrounded(critique)
 
 
-def is_invented(critique: Critique) -> bool:
+def is_ungrounded(critique: Critique) -> bool:
     """Whether a critique quotes, and none of its quotes stands in the draft."""
-    return bool(critique.invented) and not critique.comments
+    return bool(critique.ungrounded) and not critique.comments
 
 
 def _worth(critique: Critique, length_modifier: float) -> Fraction:
@@ -57,7 +57,7 @@ def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
     frontiers = [frontier for pool in pools if (frontier := _frontier(pool))]
     if not frontiers:
         raise InputError("The pools hold no scored critique: draw them first, with a review or the search itself.")
-    lengths = [len(critique.comments) for pool in pools for critique in pool if can_win(critique)]
+    lengths = [len(critique.comments) for pool in pools for critique in pool if is_eligible(critique)]
     wanted = _percentile(lengths, percentile)
     rewards = [critique.reward or 0.0 for frontier in frontiers for critique in frontier]
     below, above = -(max(rewards) - min(rewards) + 1.0), max(rewards) - min(rewards) + 1.0
@@ -70,7 +70,7 @@ def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
 def _frontier(pool: Sequence[Critique]) -> list[Critique]:
     """The best critique of each number of highlights: no modifier chooses another."""
     best: dict[int, Critique] = {}
-    for critique in filter(can_win, pool):
+    for critique in filter(is_eligible, pool):
         other = best.setdefault(len(critique.comments), critique)
         if (critique.reward or 0.0) > (other.reward or 0.0):
             best[len(critique.comments)] = critique
@@ -78,8 +78,8 @@ def _frontier(pool: Sequence[Critique]) -> list[Critique]:
 
 
 def _mean_length(frontiers: Sequence[Sequence[Critique]], length_modifier: float) -> float:
-    chosen = [frontier[rerank(frontier, length_modifier) or 0] for frontier in frontiers]
-    return sum(len(critique.comments) for critique in chosen) / len(chosen)
+    selected_critique = [frontier[rerank(frontier, length_modifier) or 0] for frontier in frontiers]
+    return sum(len(critique.comments) for critique in selected_critique) / len(selected_critique)
 
 
 def _percentile(values: Sequence[int], percentile: float) -> float:
@@ -91,7 +91,7 @@ def _percentile(values: Sequence[int], percentile: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def choose(
+def select_critiques(
     pool: Sequence[Critique], length_modifier: float, follow: int, is_enough: Callable[[Critique], bool]
 ) -> list[int]:
     """The indices of at most `follow` critiques, the best first; none where the best is not good enough.
@@ -99,7 +99,7 @@ def choose(
     Of a pair whose quotes overlap, or that says the same of different words, the better one is taken. One without any
     located quote is followed alone.
     """
-    order = ranked(pool, length_modifier)
+    order = rank(pool, length_modifier)
     taken = [index for index in order[:1] if is_enough(pool[index])]
     for index in order[1:] if taken else []:
         if len(taken) < follow and is_enough(pool[index]) and _are_apart(pool[index], [pool[at] for at in taken]):
@@ -113,13 +113,13 @@ def _are_apart(critique: Critique, others: Sequence[Critique]) -> bool:
     return bool(critique.comments) and all(other.comments for other in others) and not clash
 
 
-def chosen(pool: Sequence[Critique]) -> Critique | None:
+def selected_critique(pool: Sequence[Critique]) -> Critique | None:
     """What the selected critiques say together; None where none is selected."""
     selected = [critique for critique in pool if critique.selected]
-    return together(selected) if selected else None
+    return merge_critiques(selected) if selected else None
 
 
-def together(critiques: Sequence[Critique]) -> Critique:
+def merge_critiques(critiques: Sequence[Critique]) -> Critique:
     """The one critique there is; of several, one of all their comments, in the order of their places."""
     first, *others = critiques
     if not others:

@@ -13,12 +13,12 @@ from selfcritic.agent.errors import UnknownModelError
 
 
 @dataclass(frozen=True)
-class Kind:
+class Provider:
     """One kind of model that `load` knows."""
 
     spec: str
     description: str
-    make: Callable[..., BaseChatModel]
+    factory: Callable[..., BaseChatModel]
     """Takes what stands behind the name's colon, where something does, and the options."""
 
 
@@ -34,10 +34,10 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
     return ScriptedModel.from_file(path, **options)
 
 
-def _embedded(folder: str | None = None, **options: Any) -> BaseChatModel:
-    from selfcritic.agent.models.tiny.model import EmbeddedModel
+def _tiny(folder: str | None = None, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.tiny.model import TinyModel
 
-    return EmbeddedModel(**options) if folder is None else EmbeddedModel(folder=folder, **options)
+    return TinyModel(**options) if folder is None else TinyModel(folder=folder, **options)
 
 
 def _litellm(model: str, **options: Any) -> BaseChatModel:
@@ -46,19 +46,19 @@ def _litellm(model: str, **options: Any) -> BaseChatModel:
     return LiteLLMModel(model=model, **options)
 
 
-KNOWN: Mapping[str, Kind] = {
-    "simulated": Kind(
-        "simulated[?slip=0.5&seed=1…]",
+PROVIDERS: Mapping[str, Provider] = {
+    "simulated": Provider(
+        "simulated[?draft_error_rate=0.5&seed=1…]",
         "a noisy solver of the built-in task families with known error rates; offline",
         _simulated,
     ),
-    "scripted": Kind("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
-    "embedded": Kind(
-        "embedded[:FOLDER]",
-        "a language model of 1 MB that sorts words, or one that `selfcritic train embedded` made; offline",
-        _embedded,
+    "scripted": Provider("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
+    "tiny": Provider(
+        "tiny[:FOLDER]",
+        "a language model of 1 MB that sorts words, or one that `selfcritic train tiny` made; offline",
+        _tiny,
     ),
-    "litellm": Kind(
+    "litellm": Provider(
         "PROVIDER/MODEL",
         "any model that litellm knows: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
         _litellm,
@@ -69,7 +69,8 @@ KNOWN: Mapping[str, Kind] = {
 def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """The chat model that a spec names; a chat model is handed back as it is.
 
-    Options are the model's own fields; a spec may carry them behind a question mark: "simulated?slip=0.3&seed=7",
+    Options are the model's own fields; a spec may carry them after a question mark:
+    "simulated?draft_error_rate=0.3&seed=7",
     "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Raises UnknownModelError where there is no such name or option.
     """
     if isinstance(spec, BaseChatModel):
@@ -77,24 +78,26 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     name, _, query = spec.partition("?")
     kind, arguments = _kind(name)
     if kind is None:
-        raise UnknownModelError(f"There is no model '{spec}'. Known are: {', '.join(k.spec for k in KNOWN.values())}.")
+        raise UnknownModelError(
+            f"There is no model '{spec}'. Known are: {', '.join(k.spec for k in PROVIDERS.values())}."
+        )
     try:
-        return kind.make(*arguments, **dict(parse_qsl(query)), **options)
+        return kind.factory(*arguments, **dict(parse_qsl(query)), **options)
     except (TypeError, ValidationError) as error:
         raise UnknownModelError(f"The model '{name}' cannot be made: {_reason(error)}") from None
 
 
-def _kind(name: str) -> tuple[Kind | None, list[str]]:
+def _kind(name: str) -> tuple[Provider | None, list[str]]:
     """The kind of model that a name is of, and what is told to its maker; a name with a slash is a provider's."""
-    if "/" in name and name.partition(":")[0] not in KNOWN:
-        return KNOWN["litellm"], [name]
+    if "/" in name and name.partition(":")[0] not in PROVIDERS:
+        return PROVIDERS["litellm"], [name]
     kind, _, rest = name.partition(":")
-    return (KNOWN.get(kind) if kind != "litellm" else None), [rest] if rest else []
+    return (PROVIDERS.get(kind) if kind != "litellm" else None), [rest] if rest else []
 
 
 def _reason(error: TypeError | ValidationError) -> str:
     if isinstance(error, TypeError):
-        return f"it is named '{KNOWN['scripted'].spec}'."
+        return f"it is named '{PROVIDERS['scripted'].spec}'."
     return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)) + "."
 
 
@@ -103,7 +106,7 @@ def _loaded(spec: str) -> BaseChatModel:
     return load(spec)
 
 
-def shared(spec: str | BaseChatModel) -> BaseChatModel:
+def get_model(spec: str | BaseChatModel) -> BaseChatModel:
     """As `load`, but one model for all who name the same spec, so that its connections are shared."""
     return _loaded(spec) if isinstance(spec, str) else spec
 
@@ -112,7 +115,7 @@ _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}
 """What OpenAI's and its kin's chat models build for themselves, with the retries in it."""
 
 
-def without_own_retries(model: BaseChatModel) -> BaseChatModel:
+def disable_retries(model: BaseChatModel) -> BaseChatModel:
     """The same model, made anew with `max_retries=0`: retries of its own would pass the budget by, uncounted."""
     fields = type(model).model_fields
     if "max_retries" not in fields or getattr(model, "max_retries", None) == 0:

@@ -27,12 +27,12 @@ class Reply:
     p_yes: float | None = None
 
 
-class OfflineModel(BaseChatModel):
+class LocalChatModel(BaseChatModel):
     """A chat model whose replies are computed here. Takes `n`, `seed` and `logprobs` as providers do."""
 
     model_config = ConfigDict(extra="forbid")
 
-    takes_prefix: bool = True
+    supports_prefill: bool = True
     """Whether a reply that was begun for it is continued; without, it is asked in words, as other models are."""
 
     @property

@@ -14,7 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import SelfcriticError
 
-CallFault = Literal[
+RequestErrorKind = Literal[
     "bad_key",
     "no_model",
     "too_long",
@@ -27,7 +27,7 @@ CallFault = Literal[
     "invalid_json",
     "unknown",
 ]
-ReplyFault = Literal["truncated", "no_choices", "null", "refusal"]
+ReplyErrorKind = Literal["truncated", "no_choices", "null", "refusal"]
 
 
 class ModelCallError(SelfcriticError):
@@ -36,7 +36,7 @@ class ModelCallError(SelfcriticError):
     def __init__(
         self,
         message: str,
-        kind: CallFault = "unknown",
+        kind: RequestErrorKind = "unknown",
         *,
         status_code: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -58,7 +58,7 @@ class ModelReplyError(SelfcriticError):
     def __init__(
         self,
         message: str,
-        kind: ReplyFault = "null",
+        kind: ReplyErrorKind = "null",
         *,
         usage: UsageMetadata | None = None,
         cost_usd: float | None = None,
@@ -70,13 +70,13 @@ class ModelReplyError(SelfcriticError):
         self.cost_usd = cost_usd
 
 
-def kind_of(error: BaseException) -> CallFault | ReplyFault:
+def classify_error(error: BaseException) -> RequestErrorKind | ReplyErrorKind:
     """What kind of failure an error is; "unknown" where it is none of a model's."""
     if isinstance(error, ModelCallError | ModelReplyError):
         return error.kind
     status = status_of(error)
-    is_answer = bool(headers_of(error)) and (status or 0) >= 400
-    if not is_answer and (kind := _unanswered(list(_links(error)))):
+    is_final_answer = bool(headers_of(error)) and (status or 0) >= 400
+    if not is_final_answer and (kind := _unanswered(list(_links(error)))):
         return kind
     return _by_status(status, _said(error)) if status else "unknown"
 
@@ -99,9 +99,9 @@ def headers_of(error: BaseException) -> dict[str, str]:
     return {}
 
 
-def explain(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The provider's words and what to do, in one line and without any key."""
-    hint = _HINTS.get(kind_of(error), "").format(
+    hint = _HINTS.get(classify_error(error), "").format(
         variable=_key_variable(error), address=_address(error) or "its address"
     )
     return f"{words(error)} {hint}".strip()
@@ -109,12 +109,12 @@ def explain(error: BaseException) -> str:
 
 def words(error: BaseException, *secrets: str) -> str:
     """What the provider said, in one line and without any key."""
-    text = " ".join(scrub(_said(error), *secrets).split()) or type(error).__name__
+    text = " ".join(redact(_said(error), *secrets).split()) or type(error).__name__
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return text if text.endswith((".", "!", "?", "…")) else text + "."
 
 
-def scrub(text: str, *secrets: str) -> str:
+def redact(text: str, *secrets: str) -> str:
     """The text without the given secrets, the keys in the environment, and all that looks like a key."""
     kept = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
     for secret in sorted((value for value in (*secrets, *kept) if len(value) >= _SHORTEST), key=len, reverse=True):
@@ -182,7 +182,7 @@ def _links(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (link.__context__ if of_litellm else None)
 
 
-def _unanswered(links: list[BaseException]) -> CallFault | None:
+def _unanswered(links: list[BaseException]) -> RequestErrorKind | None:
     """The kind of a failure that the provider did not tell of itself."""
     kinds = [kind for link in links for kind in type(link).__mro__]
     names = {f"{_root(kind)}.{kind.__name__}" for kind in kinds}
@@ -196,7 +196,7 @@ def _unanswered(links: list[BaseException]) -> CallFault | None:
     return "connection" if names & _CONNECTIONS or "APIConnectionError" in bare else None
 
 
-def _by_status(status: int, said: str) -> CallFault:
+def _by_status(status: int, said: str) -> RequestErrorKind:
     if status in (400, 402, 403, 429) and _NO_QUOTA.search(said):
         return "no_quota"
     if status in (401, 403):
@@ -240,7 +240,7 @@ def _address(error: BaseException) -> str | None:
     return f"{url.scheme}://{url.netloc}" if url.netloc and _root(type(error)) != "litellm" else None
 
 
-def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
+def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that tell of rate limits, without a client's prefix; the others are nobody's business."""
     named = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
     return {name: value for name, value in named.items() if "ratelimit-" in name}

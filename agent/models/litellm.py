@@ -28,11 +28,11 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
-    ReplyFault,
+    ReplyErrorKind,
+    classify_error,
     headers_of,
-    kind_of,
-    limits_of,
-    scrub,
+    rate_limit_headers,
+    redact,
     status_of,
     words,
 )
@@ -71,7 +71,7 @@ class LiteLLMModel(BaseChatModel):
         return self.input_cost_per_token is not None or is_priced(self.model)
 
     @property
-    def takes_prefix(self) -> bool:
+    def supports_prefill(self) -> bool:
         """Whether a reply that was begun for it is continued; may import litellm."""
         return self.prefill if self.prefill is not None else continues(self.model)
 
@@ -171,11 +171,11 @@ class LiteLLMModel(BaseChatModel):
             key = self.api_key.get_secret_value() if self.api_key else ""
             failure = ModelCallError(
                 words(error, key),
-                cast(Any, kind_of(error)),
+                cast(Any, classify_error(error)),
                 status_code=status_of(error),
                 headers=headers_of(error),
                 provider=getattr(error, "llm_provider", None),
-                address=scrub(self.api_base, key) if self.api_base else None,
+                address=redact(self.api_base, key) if self.api_base else None,
             )
             try:
                 raise failure from None
@@ -194,7 +194,7 @@ class LiteLLMModel(BaseChatModel):
         first.usage_metadata = usage_of(usage)
         first.response_metadata["cost_usd"] = self._cost(usage)
         hidden = getattr(response, "_hidden_params", None) or {}
-        if limits := limits_of(hidden.get("additional_headers") or {}):
+        if limits := rate_limit_headers(hidden.get("additional_headers") or {}):
             first.response_metadata["headers"] = limits
         return ChatResult(generations=generations)
 
@@ -225,7 +225,7 @@ class LiteLLMModel(BaseChatModel):
             },
         )
 
-    def _unusable(self, kind: ReplyFault, said: str, usage: Any) -> ModelReplyError:
+    def _unusable(self, kind: ReplyErrorKind, said: str, usage: Any) -> ModelReplyError:
         text = f"{self.model} {_COMPLAINTS[kind]}{': ' + said if said else ''}"
         return ModelReplyError(text, kind, usage=usage_of(usage), cost_usd=self._cost(usage))
 
@@ -269,7 +269,7 @@ def continues(model: str) -> bool:
 _LIKE_OPENAI = ("openai", "hosted_vllm", "custom_openai")
 _STREAM = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
 """What makes a request a stream, which carries a single reply."""
-_COMPLAINTS: dict[ReplyFault, str] = {
+_COMPLAINTS: dict[ReplyErrorKind, str] = {
     "truncated": "broke off in the middle of its reply",
     "no_choices": "sent a reply without any choice",
     "null": "sent a reply without content",

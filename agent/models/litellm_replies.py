@@ -4,7 +4,7 @@ from typing import Any
 
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 
-from selfcritic.agent.models.errors import ReplyFault
+from selfcritic.agent.models.errors import ReplyErrorKind
 
 
 class Streamed:
@@ -32,14 +32,14 @@ class Streamed:
             self.text = (self.text or "") + choice.delta.content
         return choice.delta.content or ""
 
-    def fault(self, finish_reason: str | None, has_usage: bool) -> tuple[ReplyFault, str] | None:
+    def fault(self, finish_reason: str | None, has_usage: bool) -> tuple[ReplyErrorKind, str] | None:
         """What is wrong with the reply, now that the stream has ended."""
         if finish_reason is None:
             return ("no_choices" if has_usage else "truncated"), ""
         return _fault(self.text, self.refusal, finish_reason)
 
 
-def fault_of(choice: Any) -> tuple[ReplyFault, str] | None:
+def fault_of(choice: Any) -> tuple[ReplyErrorKind, str] | None:
     """What is wrong with a choice of a whole reply."""
     message = choice.message
     if message.tool_calls:
@@ -48,7 +48,7 @@ def fault_of(choice: Any) -> tuple[ReplyFault, str] | None:
     return _fault(message.content, refusal, choice.finish_reason)
 
 
-def _fault(content: str | None, refusal: str | None, finish_reason: str) -> tuple[ReplyFault, str] | None:
+def _fault(content: str | None, refusal: str | None, finish_reason: str) -> tuple[ReplyErrorKind, str] | None:
     if refusal or finish_reason == "content_filter":
         return "refusal", refusal or "the content filter stopped the reply"
     if content is None:

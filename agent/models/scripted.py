@@ -20,19 +20,19 @@ from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
 from selfcritic.agent.errors import InputError, ScriptExhausted
-from selfcritic.agent.models.base import OfflineModel, Reply
-from selfcritic.prompts import Role, read
+from selfcritic.agent.models.base import LocalChatModel, Reply
+from selfcritic.prompts import PromptName, parse_prompt
 
-Entry = str | float | BaseException
-Script = list[Entry] | dict[Role, list[Entry]] | Callable[[list[BaseMessage]], Entry]
+ScriptedReply = str | float | BaseException
+Script = list[ScriptedReply] | dict[PromptName, list[ScriptedReply]] | Callable[[list[BaseMessage]], ScriptedReply]
 
 
-class ScriptedModel(OfflineModel):
+class ScriptedModel(LocalChatModel):
     """A chat model that replies by its script."""
 
     script: Script
     _requests: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
-    _told: dict[Role | None, int] = PrivateAttr(default_factory=dict)
+    _told: dict[PromptName | None, int] = PrivateAttr(default_factory=dict)
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
     @classmethod
@@ -69,10 +69,10 @@ class ScriptedModel(OfflineModel):
             return await super()._agenerate(messages, stop, run_manager, **options)
         return self._generate(messages, stop, **options)  # not in threads: entries are told in the order asked
 
-    def _next(self, messages: list[BaseMessage]) -> Entry:
+    def _next(self, messages: list[BaseMessage]) -> ScriptedReply:
         if callable(self.script):
             return self.script(messages)
-        role = read(messages).role if isinstance(self.script, dict) else None
+        role = parse_prompt(messages).role if isinstance(self.script, dict) else None
         entries = self.script.get(role, []) if isinstance(self.script, dict) and role else self.script
         told = self._told.get(role, 0)
         if not isinstance(entries, list) or told >= len(entries):

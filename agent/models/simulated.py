@@ -28,10 +28,10 @@ from pydantic import PrivateAttr
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import UnknownTaskError
-from selfcritic.agent.models.base import OfflineModel, Reply
+from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.schemas import Comment, Probability
-from selfcritic.agent.tasks import FAMILIES, Task, recognise
-from selfcritic.prompts import Reading, read
+from selfcritic.agent.tasks import TASKS, Task, parse_task
+from selfcritic.prompts import ParsedPrompt, parse_prompt
 
 NOTICE = "simulated model: a noisy solver with known error rates; name a real one with --model"
 
@@ -40,14 +40,14 @@ _SHARPNESS = 0.5
 _NORMAL = NormalDist()
 
 
-class SimulatedModel(OfflineModel):
+class SimulatedModel(LocalChatModel):
     """A noisy solver of the task families. `seed` makes its replies repeat; None draws fresh ones."""
 
-    slip: Probability = 0.6
-    miss: Probability = 0.15
-    invent: Probability = 0.15
-    misjudge: Probability = 0.15
-    botch: Probability = 0.15
+    draft_error_rate: Probability = 0.6
+    miss_rate: Probability = 0.15
+    false_alarm_rate: Probability = 0.15
+    judge_error_rate: Probability = 0.15
+    refine_error_rate: Probability = 0.15
     seed: int | None = None
     _nature: int = PrivateAttr(default_factory=lambda: secrets.randbits(64))
 
@@ -69,7 +69,7 @@ class SimulatedModel(OfflineModel):
 class _Solver:
     """One request: a task, a part to play in it, and the rates of the model."""
 
-    def __init__(self, rates: SimulatedModel, task: Task, reading: Reading, nature: int) -> None:
+    def __init__(self, rates: SimulatedModel, task: Task, reading: ParsedPrompt, nature: int) -> None:
         self.rates = rates
         self.task = task
         self.role = reading.role
@@ -81,10 +81,12 @@ class _Solver:
     def reply(self, rng: random.Random) -> Reply:
         """One reply to the request."""
         if self.role == "classify":
-            flawed = not self.task.is_right(self.answer)
-            return self._verdict(1 - self.rates.miss if flawed else self.rates.invent, rng)
+            flawed = not self.task.is_correct(self.answer)
+            return self._verdict(1 - self.rates.miss_rate if flawed else self.rates.false_alarm_rate, rng)
         if self.role == "helpfulness":
-            return self._verdict(1 - self.rates.misjudge if self._is_helpful() else self.rates.misjudge, rng)
+            return self._verdict(
+                1 - self.rates.judge_error_rate if self._is_helpful() else self.rates.judge_error_rate, rng
+            )
         if self.role in ("critique", "continue"):
             return Reply(self._criticise(rng))
         text = self._draft(rng) if self.role == "generate" else self._refine(rng)
@@ -92,7 +94,7 @@ class _Solver:
 
     def _draft(self, rng: random.Random) -> str:
         right = self.task.solution()
-        return self.task.slip(right, rng).answer if rng.random() < self.rates.slip else right
+        return self.task.inject_flaw(right, rng).answer if rng.random() < self.rates.draft_error_rate else right
 
     def _verdict(self, yes_rate: float, rng: random.Random) -> Reply:
         opinion = random.Random(f"{self.nature} {self.task.question} {self.answer} {self.critique}").gauss()
@@ -102,26 +104,28 @@ class _Solver:
     def _is_helpful(self) -> bool:
         critique = ground(self.critique, self.answer)
         valid = [self.task.is_valid(self.answer, comment) for comment in critique.comments]
-        return bool(valid) and all(valid) and not critique.invented
+        return bool(valid) and all(valid) and not critique.ungrounded
 
     def _find(self, rng: random.Random) -> list[Comment]:
         """The flaws seen, and perhaps one that is none."""
-        seen = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss]
-        return [*seen, self.task.invent(self.answer, rng)] if rng.random() < self.rates.invent else seen
+        seen = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss_rate]
+        return (
+            [*seen, self.task.false_comment(self.answer, rng)] if rng.random() < self.rates.false_alarm_rate else seen
+        )
 
     def _criticise(self, rng: random.Random) -> str:
         """A forced critique; behind a prefix, what it has not said yet."""
         said = {(comment.quote, comment.text) for comment in parse(self.prefix or self.critique).comments}
         found = [comment for comment in self._find(rng) if (comment.quote, comment.text) not in said]
-        text = render(found or [self.task.invent(self.answer, rng)])
+        text = render(found or [self.task.false_comment(self.answer, rng)])
         return text.removeprefix("```") if self.prefix.endswith("```") else "\n\n" + text if self.prefix else text
 
     def _refine(self, rng: random.Random) -> str:
         """Follow the critique, or without one mend what is found; a botched mend puts another flaw in instead."""
         comments = ground(self.critique, self.answer).comments if self.role == "refine" else self._find(rng)
-        if rng.random() < self.rates.botch:
-            return self.task.slip(self.answer, rng).answer
-        return functools.reduce(self.task.mend, comments, self.answer)
+        if rng.random() < self.rates.refine_error_rate:
+            return self.task.inject_flaw(self.answer, rng).answer
+        return functools.reduce(self.task.apply_comment, comments, self.answer)
 
 
 def probability_of_yes(yes_rate: float, opinion: float) -> float:
@@ -132,19 +136,19 @@ def probability_of_yes(yes_rate: float, opinion: float) -> float:
     return _NORMAL.cdf((mean + opinion) / _SHARPNESS)
 
 
-def _read(messages: list[BaseMessage]) -> Reading:
+def _read(messages: list[BaseMessage]) -> ParsedPrompt:
     """The prompt's role and data; a message without the form of our prompts is a question to answer."""
-    reading = read(messages)
+    reading = parse_prompt(messages)
     if reading.role is not None:
         return reading
-    return Reading("generate", {"question": messages[-1].text}, "")
+    return ParsedPrompt("generate", {"question": messages[-1].text}, "")
 
 
 @functools.lru_cache(maxsize=1024)
 def _task(question: str) -> Task:
-    task = recognise(question)
+    task = parse_task(question)
     if task is None:
-        known = "; ".join(f'{family.family} ("{family.example}")' for family in FAMILIES)
+        known = "; ".join(f'{family.family} ("{family.example}")' for family in TASKS)
         raise UnknownTaskError(
             f"The simulated model knows only these kinds of task: {known}. "
             "For any other question name a real model: --model on the command line, model= in Python."

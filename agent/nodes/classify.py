@@ -7,43 +7,43 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.nodes.critique import draw_critiques
-from selfcritic.agent.nodes.review import found_in
-from selfcritic.agent.sampling.sampler import Verdict
-from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft
+from selfcritic.agent.nodes.critique import sample_critiques
+from selfcritic.agent.nodes.review import check_draft
+from selfcritic.agent.sampling.sampler import YesProbability
+from selfcritic.agent.schemas import Candidate, Comment, Critique, Round
 from selfcritic.agent.state import State
-from selfcritic.agent.step import Run
-from selfcritic.agent.stopping import best_of, ending
+from selfcritic.agent.step import Step
+from selfcritic.agent.stopping import best_round, find_stop_reason
 
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:
     """Read P(critiqueable) of the round's drafts, keep the lowest, and compare with the rounds before."""
-    run = Run(state, runtime)
+    run = Step(state, runtime)
     candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
     answers = [candidate.answer for candidate in candidates]
-    findings = await asyncio.gather(*(found_in(run, answer) for answer in answers))
+    findings = await asyncio.gather(*(check_draft(run, answer) for answer in answers))
     unchecked = run.failure
     verdicts, speculated = await asyncio.gather(
         asyncio.gather(*(_judge(run, answer) for answer in answers)), _speculate(run, findings[0])
     )
     judged = _best_candidate(run.draft, answers, findings, verdicts)
     rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
-    best, reason = best_of(rounds), ending(rounds, runtime.context)
+    best, reason = best_round(rounds), find_stop_reason(rounds, runtime.context)
     return run.update(
         stop=unchecked or (reason if reason == "accepted" else run.failure or reason),
         rounds=rounds,
-        best=best,
+        best_round=best,
         answer=rounds[best].answer,
         p_critiqueable=rounds[best].p_critiqueable,
-        cut_short=None,
+        search_stop_reason=None,
         error=None,
     )
 
 
-async def _judge(run: Run, answer: str) -> Verdict | None:
+async def _judge(run: Step, answer: str) -> YesProbability | None:
     """None where no verdict could be had; the run ends for it."""
     try:
-        verdict = await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.votes)
+        verdict = await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.num_votes)
     except SelfcriticError as failure:
         run.failure = failure
         return None
@@ -51,24 +51,24 @@ async def _judge(run: Run, answer: str) -> Verdict | None:
     return verdict
 
 
-async def _speculate(run: Run, findings: list[Comment]) -> list[Critique]:
+async def _speculate(run: Step, findings: list[Comment]) -> list[Critique]:
     """Critiques of a draft that is still being judged; none where they could not be used, or failed to come."""
     context = run.context
     is_last = len(run.rounds) > context.max_rounds
-    is_wanted = context.speculate and context.refinement == "conditional" and context.search == "best-of-n"
+    is_wanted = context.speculative and context.refinement == "conditional" and context.search == "rejection"
     if not is_wanted or run.draft.candidates or is_last:
         return []
     try:
-        return await draw_critiques(run, run.draft.model_copy(update={"findings": findings}))
+        return await sample_critiques(run, run.draft.model_copy(update={"findings": findings}))
     except SelfcriticError:
         return []  # if the run goes on, the next node asks again
 
 
 def _best_candidate(
-    draft: Draft, answers: Sequence[str], findings: Sequence[list[Comment]], verdicts: Sequence[Verdict | None]
-) -> Draft:
+    draft: Round, answers: Sequence[str], findings: Sequence[list[Comment]], verdicts: Sequence[YesProbability | None]
+) -> Round:
     judged = [
-        Draft(
+        Round(
             answer=answer,
             p_critiqueable=verdict.probability if verdict else None,
             judged_by=verdict.judged_by if verdict else None,
@@ -77,4 +77,4 @@ def _best_candidate(
         for answer, found, verdict in zip(answers, findings, verdicts, strict=True)
     ]
     all_of_them = [Candidate(answer=one.answer, p_critiqueable=one.p_critiqueable) for one in judged]
-    return judged[best_of(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
+    return judged[best_round(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})

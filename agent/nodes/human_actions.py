@@ -13,33 +13,33 @@ from pydantic import Field, StringConstraints, model_validator
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.schemas import Comment, Critique, Label, Record, Severity
+from selfcritic.agent.schemas import Comment, Critique, Record, ReviewedComment, Severity
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+NonEmptyStr = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Keep(Record):
     """The comment as the critic wrote it; takes back what was done to it before."""
 
-    do: Literal["keep"]
+    type: Literal["keep"]
     id: int
 
 
 class Remove(Record):
     """No longer part of the review."""
 
-    do: Literal["remove"]
+    type: Literal["remove"]
     id: int
 
 
 class Edit(Record):
     """Change what is given and leave the rest; a removed comment comes back so."""
 
-    do: Literal["edit"]
+    type: Literal["edit"]
     id: int
     quote: str | None = None
     start: int | None = Field(default=None, ge=0)
-    text: Words | None = None
+    text: NonEmptyStr | None = None
     severity: Severity | None = None
 
     @model_validator(mode="after")
@@ -54,29 +54,29 @@ class Edit(Record):
 class Add(Record):
     """A comment of the person's own."""
 
-    do: Literal["add"]
+    type: Literal["add"]
     quote: str
     start: int | None = Field(default=None, ge=0)
-    text: Words
+    text: NonEmptyStr
     severity: Severity | None = None
 
 
-Action = Annotated[Keep | Remove | Edit | Add, Field(discriminator="do")]
+Action = Annotated[Keep | Remove | Edit | Add, Field(discriminator="type")]
 
 
 class Decision(Record):
     """A person's reply to a review: what is to be done to its comments, and what is to come then."""
 
     actions: list[Action] = Field(default_factory=list)
-    then: Literal["ask", "search_again", "accept", "refine"] = "ask"
+    next: Literal["continue", "search_again", "accept", "refine"] = "continue"
     """ask: show the review again; search_again: with another length modifier; refine: mend the answer by the review."""
     length_modifier: float | None = Field(default=None, allow_inf_nan=False)
     """For search_again: worth of one more quoted passage, in units of the score; more is thorough, less precise."""
 
     @model_validator(mode="after")
     def _has_its_modifier(self) -> Self:
-        if (self.length_modifier is not None) != (self.then == "search_again"):
-            raise ValueError("length_modifier goes with then: search_again, and that with it")
+        if (self.length_modifier is not None) != (self.next == "search_again"):
+            raise ValueError("length_modifier goes with next: search_again, and that with it")
         return self
 
 
@@ -85,7 +85,7 @@ def read_decision(reply: Any) -> Decision:
     return Decision.model_validate_json(reply) if isinstance(reply, str) else Decision.model_validate(reply)
 
 
-def labels_for(comments: Sequence[Comment], labels: Sequence[Label]) -> list[Label]:
+def merge_labels(comments: Sequence[Comment], labels: Sequence[ReviewedComment]) -> list[ReviewedComment]:
     """The comments of a search, put before a person who had these labels.
 
     What they have said something of stays, whatever the search found; the rest is replaced.
@@ -98,7 +98,9 @@ def labels_for(comments: Sequence[Comment], labels: Sequence[Label]) -> list[Lab
         if _key(comment) not in known:
             known.add(_key(comment))
             last += _key(comment) not in shown
-            said.append(shown.get(_key(comment)) or Label(id=last, action="kept", before=comment, after=comment))
+            said.append(
+                shown.get(_key(comment)) or ReviewedComment(id=last, action="kept", before=comment, after=comment)
+            )
     return sorted(said, key=lambda label: label.id)
 
 
@@ -106,21 +108,21 @@ def _key(comment: Comment) -> tuple[object, ...]:
     return comment.start, comment.end, comment.quote, comment.text
 
 
-def carry_out(actions: Sequence[Action], labels: Sequence[Label], answer: str) -> list[Label]:
+def apply_actions(actions: Sequence[Action], labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
     """The labels after the actions; raises InputError, which names the action, where one cannot be carried out."""
     for number, action in enumerate(actions):
         try:
             labels = _carry_out(action, labels, answer)
         except InputError as error:
-            raise InputError(f"actions[{number}] ({action.do}): {error}") from None
+            raise InputError(f"actions[{number}] ({action.type}): {error}") from None
     return list(labels)
 
 
-def _carry_out(action: Action, labels: Sequence[Label], answer: str) -> list[Label]:
+def _carry_out(action: Action, labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
     if isinstance(action, Add):
         comment = Comment(text=action.text, severity=action.severity, **_place(action.quote, action.start, answer))
         last = max((label.id for label in labels), default=0)
-        return [*labels, Label(id=last + 1, action="added", after=comment, explicit=True)]
+        return [*labels, ReviewedComment(id=last + 1, action="added", after=comment, explicit=True)]
     label = next((label for label in labels if label.id == action.id), None)
     if label is None:
         raise InputError(f"there is no comment {action.id}; there are {[label.id for label in labels]}.")
@@ -128,7 +130,7 @@ def _carry_out(action: Action, labels: Sequence[Label], answer: str) -> list[Lab
     return [one for label in labels if (one := changed if label.id == action.id else label)]
 
 
-def _changed(action: Keep | Remove | Edit, label: Label, answer: str) -> Label | None:
+def _changed(action: Keep | Remove | Edit, label: ReviewedComment, answer: str) -> ReviewedComment | None:
     """The label after an action; None where the person takes back what they had added."""
     before = label.before
     if isinstance(action, Edit):
@@ -137,7 +139,7 @@ def _changed(action: Keep | Remove | Edit, label: Label, answer: str) -> Label |
         after = None if isinstance(action, Remove) else before or label.after
     if before is None:
         return label.model_copy(update={"after": after}) if after else None
-    return Label(id=label.id, action=_name(before, after), before=before, after=after, explicit=True)
+    return ReviewedComment(id=label.id, action=_name(before, after), before=before, after=after, explicit=True)
 
 
 def _name(before: Comment, after: Comment | None) -> Literal["kept", "removed", "edited"]:
@@ -171,9 +173,9 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
-def critique_of(labels: Sequence[Label], chosen: Critique | None) -> Critique | None:
+def build_critique(labels: Sequence[ReviewedComment], selected_critique: Critique | None) -> Critique | None:
     """The review as the person left it: the chosen critique itself where that is just what they kept."""
     comments = [label.after for label in labels if label.after]
-    if chosen is not None and comments == chosen.comments:
-        return chosen
+    if selected_critique is not None and comments == selected_critique.comments:
+        return selected_critique
     return Critique(text=render(comments), comments=comments, selected=True) if comments else None

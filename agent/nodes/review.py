@@ -6,20 +6,20 @@ from typing import cast
 
 from langgraph.runtime import Runtime
 
-from selfcritic.agent.checkers.registry import checkers_named, findings_of
-from selfcritic.agent.context import Context, Part
+from selfcritic.agent.checkers.registry import get_checkers, run_checkers
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.selection import chosen
+from selfcritic.agent.critic.selection import selected_critique
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.nodes.validation import check_models, check_prices, check_size
-from selfcritic.agent.schemas import Comment, Critique, Draft
+from selfcritic.agent.schemas import Comment, Critique, Round
 from selfcritic.agent.state import State
-from selfcritic.agent.step import Run
+from selfcritic.agent.step import Step
 
-_PARTS: tuple[Part, ...] = ("critic", "judge")
+_PARTS: tuple[Role, ...] = ("critic", "judge")
 
 
-async def receive(state: State, runtime: Runtime[Context]) -> State:
+async def load_answer(state: State, runtime: Runtime[Context]) -> State:
     """Take the answer as it is, to the last blank: offsets of quotes are offsets into it."""
     context = runtime.context
     question, material, answer = state.get("question", ""), state.get("context", ""), state.get("answer", "")
@@ -30,32 +30,32 @@ async def receive(state: State, runtime: Runtime[Context]) -> State:
         check_models(context, _PARTS)
     if context.budget.cost_usd is not None and context.has_critic:
         await asyncio.to_thread(check_prices, context, _PARTS)
-    run = Run(cast(State, {"question": question, "context": material}), runtime)
+    run = Step(cast(State, {"question": question, "context": material}), runtime)
     run.tell("draft", 0, answer=answer)
     return run.update(
         question=question,
         context=material,
-        rounds=[Draft(answer=answer)],
-        beams=[],
+        rounds=[Round(answer=answer)],
+        beam_prefixes=[],
         critique=None,
-        invented_share=None,
+        ungrounded_rate=None,
         stop_reason=None,
-        cut_short=None,
+        search_stop_reason=None,
         error=None,
     )
 
 
-async def examine(state: State, runtime: Runtime[Context]) -> State:
+async def check_answer(state: State, runtime: Runtime[Context]) -> State:
     """Keep what the checkers find with the draft; a review ends where one of them fails."""
-    run = Run(state, runtime)
-    findings = await found_in(run, run.draft.answer)
+    run = Step(state, runtime)
+    findings = await check_draft(run, run.draft.answer)
     return run.update(stop=run.failure, rounds=run.with_draft(run.draft.model_copy(update={"findings": findings})))
 
 
-async def found_in(run: Run, answer: str) -> list[Comment]:
+async def check_draft(run: Step, answer: str) -> list[Comment]:
     """The findings; none where a checker failed, and `run.failure` says so."""
     try:
-        findings = await findings_of(checkers_named(run.context.checkers), run.state["question"], answer)
+        findings = await run_checkers(get_checkers(run.context.checkers), run.state["question"], answer)
     except SelfcriticError as failure:
         run.failure = failure
         return []
@@ -64,17 +64,19 @@ async def found_in(run: Run, answer: str) -> list[Comment]:
     return findings
 
 
-async def report(state: State, runtime: Runtime[Context]) -> State:
+async def finalize_review(state: State, runtime: Runtime[Context]) -> State:
     """Say what the review comes to."""
-    run = Run(state, runtime)
+    run = Step(state, runtime)
     pool = run.draft.critiques if runtime.context.has_critic else _evidence(run.draft.findings)
-    reason = state.get("stop_reason") or state.get("cut_short") or ("reviewed" if pool else "no_helpful_critique")
+    reason = (
+        state.get("stop_reason") or state.get("search_stop_reason") or ("reviewed" if pool else "no_helpful_critique")
+    )
     if state.get("stop_reason") is None:
         run.tell("stopped", 0, reason=reason)
     return run.update(
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": pool})),
-        critique=chosen(pool),
-        invented_share=invented_share(pool),
+        critique=selected_critique(pool),
+        ungrounded_rate=ungrounded_rate(pool),
         stop_reason=reason,
     )
 
@@ -84,8 +86,8 @@ def _evidence(findings: list[Comment]) -> list[Critique]:
     return [Critique(text=render(findings), comments=findings, selected=True)] if findings else []
 
 
-def invented_share(pool: Sequence[Critique]) -> float | None:
+def ungrounded_rate(pool: Sequence[Critique]) -> float | None:
     """Of all quotes, the share that does not stand in the answer; None where there are none."""
-    invented = sum(len(critique.invented) for critique in pool)
+    ungrounded = sum(len(critique.ungrounded) for critique in pool)
     located = sum(len(critique.comments) for critique in pool)
-    return invented / (invented + located) if invented + located else None
+    return ungrounded / (ungrounded + located) if ungrounded + located else None

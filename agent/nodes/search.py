@@ -6,41 +6,41 @@ from dataclasses import replace
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.critic.format import without_closing
-from selfcritic.agent.critic.selection import can_win
+from selfcritic.agent.critic.format import strip_closing_paragraph
+from selfcritic.agent.critic.selection import is_eligible
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.nodes.critique import grounded
+from selfcritic.agent.nodes.critique import ground_critiques
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.score import scored
+from selfcritic.agent.scoring.score import score_critiques
 from selfcritic.agent.state import State
-from selfcritic.agent.step import Run
+from selfcritic.agent.step import Step
 
 _FENCE = "```"
 
 
-async def force(state: State, runtime: Runtime[Context]) -> State:
+async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
     """Sample n continuations of each beam, all at once; at first the one beam is the empty critique."""
-    run = Run(state, runtime)
-    iteration = iterations(run.draft.critiques)
-    beams = state["beams"] if iteration else [""]
-    sampled = await asyncio.gather(*(_continue(run, beam, index) for index, beam in enumerate(beams)))
+    run = Step(state, runtime)
+    iteration = num_iterations(run.draft.critiques)
+    beam_prefixes = state["beam_prefixes"] if iteration else [""]
+    sampled = await asyncio.gather(*(_continue(run, beam, index) for index, beam in enumerate(beam_prefixes)))
     pool = run.draft.critiques
-    drawn = await grounded(run, [text for texts in sampled for text in texts], run.draft)
+    drawn = await ground_critiques(run, [text for texts in sampled for text in texts], run.draft)
     forced = [critique.model_copy(update={"iteration": iteration}) for critique in drawn]
     for index, one in enumerate(forced, len(pool)):
         run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
     return run.update(
         rounds=run.with_draft(run.draft.model_copy(update={"critiques": [*pool, *forced]})),
-        **{"cut_short": None} | run.cut_short(),
+        **{"search_stop_reason": None} | run.search_stop_reason(),
     )
 
 
-def iterations(pool: list[Critique]) -> int:
+def num_iterations(pool: list[Critique]) -> int:
     """How many iterations of the search a pool holds."""
     return 1 + max((critique.iteration for critique in pool if critique.iteration is not None), default=-1)
 
 
-async def _continue(run: Run, beam: str, index: int) -> list[str]:
+async def _continue(run: Step, beam: str, index: int) -> list[str]:
     """The beam's continuations, whole; none where they cannot be had: the search ends with what it has."""
     n = run.context.fsbs.n
     critic = run.sampler("critic")
@@ -55,17 +55,17 @@ async def _continue(run: Run, beam: str, index: int) -> list[str]:
         return []
 
 
-async def keep(state: State, runtime: Runtime[Context]) -> State:
+async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
     """Take the k of the latest iteration with the highest reward, the first of equals, without their closing words."""
-    run = Run(state, runtime)
+    run = Step(state, runtime)
     pool = run.draft.critiques
-    latest = [one for one in pool if one.iteration == iterations(pool) - 1 and can_win(one)]
+    latest = [one for one in pool if one.iteration == num_iterations(pool) - 1 and is_eligible(one)]
     kept = sorted(latest, key=lambda one: -(one.reward or 0.0))[: runtime.context.fsbs.k]
-    return run.update(beams=[without_closing(critique.text) for critique in kept])
+    return run.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in kept])
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
     """Give each critique its reward; where some cannot be had, the search ends with what it has."""
-    run = Run(state, runtime)
-    rounds = run.with_draft(run.draft.model_copy(update={"critiques": await scored(run, run.draft.critiques)}))
-    return run.update(rounds=rounds, **run.cut_short())
+    run = Step(state, runtime)
+    rounds = run.with_draft(run.draft.model_copy(update={"critiques": await score_critiques(run, run.draft.critiques)}))
+    return run.update(rounds=rounds, **run.search_stop_reason())

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from selfcritic.agent.context import Context, Part
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.step import models_of
+from selfcritic.agent.step import models_for
 
 
 def check_question(question: str, material: str, context: Context) -> None:
@@ -13,31 +13,31 @@ def check_question(question: str, material: str, context: Context) -> None:
     if not question.strip():
         raise InputError("The question is empty: give `question`, or `messages` whose last one is a human's.")
     check_size(context, question=question, context=material)
-    if context.kind == "summary" and not material.strip():
+    if context.task_type == "summary" and not material.strip():
         raise InputError("A summary needs the passage that it sums up: give it as `context`.")
 
 
 def check_size(options: Context, /, **texts: str) -> None:
     """Raise InputError where the texts, told by their names, are too long together."""
-    if (size := sum(map(len, texts.values()))) > options.max_characters:
+    if (size := sum(map(len, texts.values()))) > options.max_input_chars:
         *most, last = texts
         raise InputError(
             f"{', '.join(most).capitalize()} and {last} have {size:,} characters together; at most "
-            f"{options.max_characters:,} are taken. "
-            "Shorten them, or raise max_characters if the model can read that much."
+            f"{options.max_input_chars:,} are taken. "
+            "Shorten them, or raise max_input_chars if the model can read that much."
         )
 
 
-def check_models(context: Context, parts: Sequence[Part] = get_args(Part)) -> None:
+def check_models(context: Context, parts: Sequence[Role] = get_args(Role)) -> None:
     """Raise UnknownModelError or InputError where a part's model cannot be had, before another part's is paid for."""
     for part in parts:
-        models_of(part, context)
+        models_for(part, context)
 
 
-def check_prices(context: Context, parts: Sequence[Part] = get_args(Part)) -> None:
+def check_prices(context: Context, parts: Sequence[Role] = get_args(Role)) -> None:
     """Raise InputError where what a part's model costs is not known; may import litellm."""
     for part in parts:
-        for model in models_of(part, context):
+        for model in models_for(part, context):
             if not getattr(model, "is_priced", False):
                 name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__
                 raise InputError(

@@ -15,10 +15,10 @@ from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 
 
-class Meter:
+class BudgetTracker:
     """What one step of a run spends, on top of what the steps before it have spent."""
 
-    def __init__(self, budget: Budget, usage: Usage | None = None, parent: "Meter | None" = None) -> None:
+    def __init__(self, budget: Budget, usage: Usage | None = None, parent: "BudgetTracker | None" = None) -> None:
         self.rate: RateLimit | None = None
         """What all requests on this meter, and on those beneath it, wait for."""
         self.budget = budget
@@ -39,9 +39,9 @@ class Meter:
         """Whether this meter's own budget, not one of its parents', has refused a request."""
         return self._refused
 
-    def child(self) -> "Meter":
+    def child(self) -> "BudgetTracker":
         """A meter that also counts for this one, and so obeys its budget."""
-        return Meter(Budget(), parent=self)
+        return BudgetTracker(Budget(), parent=self)
 
     def add(self, spent: Usage) -> None:
         """Count what was spent, and saved, before a crash."""
@@ -126,7 +126,7 @@ class Meter:
         return self._usage, self._usage.by_role.setdefault(part, RoleUsage())
 
 
-above: ContextVar[Meter | None] = ContextVar("above", default=None)
+parent_budget: ContextVar[BudgetTracker | None] = ContextVar("above", default=None)
 """The meter of a batch, that every run within it counts for, too."""
 
 

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential_jitter
 
-from selfcritic.agent.models.errors import explain, headers_of, kind_of
+from selfcritic.agent.models.errors import classify_error, describe_error, headers_of
 from selfcritic.agent.schemas import Retries
 
 _PASSING = {"rate_limit", "timeout", "connection", "server"}
@@ -69,7 +69,7 @@ class _Worth:
         error = _error(state)
         if error is None:
             return False
-        kind = kind_of(error)
+        kind = classify_error(error)
         self.seen[kind] += 1
         return kind in _PASSING or (kind in _WORTH_ONE_MORE and self.seen[kind] == 1)
 
@@ -96,4 +96,6 @@ def _error(state: RetryCallState) -> BaseException | None:
 
 def _tell(state: RetryCallState) -> None:
     if error := _error(state):
-        _log.info("Attempt %d failed, next in %.1f s: %s", state.attempt_number, state.upcoming_sleep, explain(error))
+        _log.info(
+            "Attempt %d failed, next in %.1f s: %s", state.attempt_number, state.upcoming_sleep, describe_error(error)
+        )

@@ -6,7 +6,7 @@ Each has its natural way and an honest fallback, and `Method` says which was use
 - `probability` reads P(Yes) over {Yes, No} off the first token's log-probs (paper 1: a binary token classifier), else
   takes the share of Yes among votes;
 - `continue_from` hands the model the beginning of its own reply, which it continues where it is known to do so (the
-  offline models, providers that litellm knows for it, a model with `takes_prefix`), else asks in words.
+  offline models, providers that litellm knows for it, a model with `supports_prefill`), else asks in words.
 
 Every attempt at a request is counted before it is sent. A parameter that the provider rejects is not sent again.
 """
@@ -29,12 +29,20 @@ from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted, ModelError, SelfcriticError
-from selfcritic.agent.models.errors import ModelReplyError, ReplyFault, explain, headers_of, kind_of, limits_of, scrub
-from selfcritic.agent.sampling.budget import Meter
+from selfcritic.agent.models.errors import (
+    ModelReplyError,
+    ReplyErrorKind,
+    classify_error,
+    describe_error,
+    headers_of,
+    rate_limit_headers,
+    redact,
+)
+from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.retry import attempts, retry_after
-from selfcritic.agent.schemas import Method, Retries, Usage
+from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
-Save = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
+CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
 """Runs a request under a name that tells it from all others, or finds its result where it was run and saved before."""
 
 _TOP_LOGPROBS = 20
@@ -44,7 +52,7 @@ _OPTIONAL = ("logprobs", "n", "seed", "temperature")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class YesProbability:
     """P(Yes) and how it was read."""
 
     probability: float
@@ -57,13 +65,13 @@ class Sampler:
 
     models: Sequence[BaseChatModel]
     part: str
-    meter: Meter
+    meter: BudgetTracker
     seed: int | None = None
     temperature: float | None = None
-    method: Method = field(default_factory=Method)
+    method: Capabilities = field(default_factory=Capabilities)
     """What was found of the model so far, changed in place."""
     retries: Retries = field(default_factory=Retries)
-    save: Save | None = None
+    save: CheckpointFn | None = None
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
         """Draw n replies. Fewer come back where the budget or the model ends midway; raises where none does."""
@@ -75,21 +83,21 @@ class Sampler:
                 self._refused(["n"])
         return (replies + await self._one_by_one(messages, range(len(replies), n), bool(replies)))[:n]
 
-    async def probability(self, messages: list[BaseMessage], votes: int = 5) -> Verdict:
+    async def probability(self, messages: list[BaseMessage], votes: int = 5) -> YesProbability:
         """P(Yes) to the question that the messages ask."""
         texts: list[str] = []
         if "logprobs" not in self.method.refused:
             [reply, *_] = await self._request(messages, logprobs=True)
             if (probability := probability_of_yes(reply)) is not None:
                 self.method.probability = "logprobs"
-                return Verdict(probability, "logprobs")
+                return YesProbability(probability, "logprobs")
             texts = [str(reply.text)]
             if not reply.response_metadata.get("logprobs"):
                 self._refused(["logprobs"])
         self.method.probability = "votes"
         texts += await self._votes(messages, votes - len(texts), bool(texts))
         said = [vote for text in texts if (vote := _yes_or_no(text)) is not None]
-        return Verdict(sum(said) / len(said) if said else 0.5, "votes")
+        return YesProbability(sum(said) / len(said) if said else 0.5, "votes")
 
     async def continue_from(
         self,
@@ -122,7 +130,7 @@ class Sampler:
     async def _takes_prefix(self) -> bool:
         """Whether every model that may answer is known, or declared, to continue a reply begun for it."""
         # A model may have to import its library to know, which must not hold up the loop.
-        return all([await asyncio.to_thread(getattr, model, "takes_prefix", False) for model in self.models])
+        return all([await asyncio.to_thread(getattr, model, "supports_prefill", False) for model in self.models])
 
     async def _votes(self, messages: list[BaseMessage], n: int, is_more: bool) -> list[str]:
         try:
@@ -208,11 +216,11 @@ class Sampler:
                 with attempt:
                     return await self._attempt(model, messages, options)
         except SelfcriticError as error:
-            if isinstance(error, ModelReplyError) or kind_of(error) != "unknown":
-                raise _model_error(error, model, is_rejection=kind_of(error) == "rejected") from None
+            if isinstance(error, ModelReplyError) or classify_error(error) != "unknown":
+                raise _model_error(error, model, is_rejection=classify_error(error) == "rejected") from None
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model's client raises, no draft may be lost for it
-            rejected = kind_of(error) == "rejected" or isinstance(error, TypeError)
+            rejected = classify_error(error) == "rejected" or isinstance(error, TypeError)
             raise _model_error(error, model, is_rejection=rejected) from None  # its text may hold a key
         raise AssertionError("attempts end with a reply or an error")
 
@@ -239,12 +247,12 @@ class Sampler:
             self.meter.charge(self.part, error.usage, error.cost_usd)
             raise
         except Exception as error:
-            self.meter.heed(limits_of(headers_of(error)), retry_after(error))
+            self.meter.heed(rate_limit_headers(headers_of(error)), retry_after(error))
             raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
         cost_usd = replies[0].response_metadata.get("cost_usd") if replies else None
         self.meter.charge(self.part, _usage(replies, result), cost_usd)
-        self.meter.heed(limits_of(replies[0].response_metadata.get("headers") or {}) if replies else {})
+        self.meter.heed(rate_limit_headers(replies[0].response_metadata.get("headers") or {}) if replies else {})
         return replies if isinstance(messages[-1], AIMessage) else _usable(replies)  # a prefix may be all there is
 
 
@@ -282,7 +290,7 @@ def _blamed(complaint: str, options: Sequence[str]) -> list[str]:
 
 def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
     secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
-    return ModelError(scrub(explain(error), *secrets), is_rejection=is_rejection)
+    return ModelError(redact(describe_error(error), *secrets), is_rejection=is_rejection)
 
 
 def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | None:
@@ -312,7 +320,7 @@ def _usable(replies: Sequence[AIMessage]) -> list[AIMessage]:
     return sound
 
 
-def _fault(reply: AIMessage) -> tuple[ReplyFault, str] | None:
+def _fault(reply: AIMessage) -> tuple[ReplyErrorKind, str] | None:
     refusal = reply.additional_kwargs.get("refusal")
     if refusal or reply.response_metadata.get("finish_reason") == "content_filter":
         return "refusal", f"The model refused to answer: {refusal or 'the content filter stopped the reply'}"

@@ -205,8 +205,8 @@ def _family(leader: int) -> list[int]:
 def _held(process: int) -> int:
     """The bytes of memory that a process holds, those of mapped files left out."""
     with contextlib.suppress(OSError):
-        resident, shared = map(int, Path(f"/proc/{process}/statm").read_text().split()[1:3])
-        return (resident - shared) * resource.getpagesize()
+        resident, get_model = map(int, Path(f"/proc/{process}/statm").read_text().split()[1:3])
+        return (resident - get_model) * resource.getpagesize()
     return 0
 
 

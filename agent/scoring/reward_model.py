@@ -14,7 +14,7 @@ from typing import Any
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.reward_input import answer_text, critique_text
+from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 
 _BATCH = 8
 _LONGEST = 4096  # tokens, where the tokenizer names no length of its own
@@ -30,8 +30,8 @@ class RewardModel:
 
     async def __call__(self, question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
         """The rewards, in batches; the work is done in a thread."""
-        asked = answer_text(question, draft)
-        return await asyncio.to_thread(self.rewards, [f"{asked}\n\n{critique_text(one)}" for one in critiques])
+        asked = answer_input(question, draft)
+        return await asyncio.to_thread(self.rewards, [f"{asked}\n\n{critique_input(one)}" for one in critiques])
 
     def rewards(self, texts: Sequence[str]) -> list[float]:
         """The rewards of texts; one that is too long loses its beginning, for the critique stands at the end."""

@@ -13,16 +13,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from selfcritic.agent.errors import InputError, ModelError
-from selfcritic.agent.models.errors import explain, kind_of, scrub
+from selfcritic.agent.models.errors import classify_error, describe_error, redact
 from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Critique, Retries
-from selfcritic.agent.scoring.reward_input import answer_text, critique_text
+from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 
 _TIMEOUT = 60.0  # seconds
 _KEY = "SELFCRITIC_REWARD_KEY"
 
 
-class Served:
+class RewardServer:
     """Scores by a request to a server: "http://127.0.0.1:8000/score?model=NAME"."""
 
     def __init__(self, address: str, retries: Retries | None = None, before: Callable[[], None] = lambda: None) -> None:
@@ -39,15 +39,15 @@ class Served:
 
     async def __call__(self, question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
         """The server's scores; raises ModelError where they cannot be had."""
-        asked, texts = answer_text(question, draft), [critique_text(critique) for critique in critiques]
-        body = (
+        asked, texts = answer_input(question, draft), [critique_input(critique) for critique in critiques]
+        payload = (
             {"text_1": asked, "text_2": texts}
             if self.way == "score"
             else {"input": [f"{asked}\n\n{text}" for text in texts]}
         )
-        return self._read(await self._post({**self.options, **body}), len(texts))
+        return self._read(await self._post({**self.options, **payload}), len(texts))
 
-    async def _post(self, body: dict[str, Any]) -> Any:
+    async def _post(self, payload: dict[str, Any]) -> Any:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx")
         key = os.environ.get(_KEY)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -57,11 +57,11 @@ class Served:
                 async for attempt in attempts(self.retries):
                     with attempt:
                         self.before()
-                        response = await client.post(self.url, json=body)
+                        response = await client.post(self.url, json=payload)
                         response.raise_for_status()
                         return response.json()
         except (httpx.HTTPError, ValueError) as error:
-            text, is_rejection = scrub(explain(error), key or ""), kind_of(error) == "rejected"
+            text, is_rejection = redact(describe_error(error), key or ""), classify_error(error) == "rejected"
             raise ModelError(f"The scorer at {self.url} failed: {text}", is_rejection=is_rejection) from None
         raise AssertionError("attempts end with a reply or an error")
 

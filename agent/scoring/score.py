@@ -4,31 +4,34 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 
-from selfcritic.agent.concurrency import result_of
-from selfcritic.agent.critic.format import body
-from selfcritic.agent.critic.selection import is_invented
+from selfcritic.agent.concurrency import call_async
+from selfcritic.agent.critic.format import critique_text
+from selfcritic.agent.critic.selection import is_ungrounded
 from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import helpfulness
 from selfcritic.agent.scoring.reward_model import reward_model
-from selfcritic.agent.scoring.reward_server import Served
-from selfcritic.agent.step import Run
+from selfcritic.agent.scoring.reward_server import RewardServer
+from selfcritic.agent.step import Step
 
 
-async def scored(run: Run, critiques: Sequence[Critique]) -> list[Critique]:
+async def score_critiques(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
     """The critiques with their rewards; what was scored before, or says the same as one that was, is not scored again.
 
     A critique of which nothing stands but invented quotes has nothing to score, so it never wins. Where a score cannot
     be had, the reward stays None and `run.failure` says why.
     """
-    known = {body(critique): critique for critique in critiques if critique.reward is not None}
-    fresh = {body(critique): critique for critique in critiques if not is_invented(critique)}
+    known = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
+    fresh = {critique_text(critique): critique for critique in critiques if not is_ungrounded(critique)}
     fresh = {text: critique for text, critique in fresh.items() if text and text not in known}
     if fresh:
         known |= dict(zip(fresh, await _score(run, list(fresh.values())), strict=True))
-    return [critique if is_invented(critique) else _as(critique, known.get(body(critique))) for critique in critiques]
+    return [
+        critique if is_ungrounded(critique) else _as(critique, known.get(critique_text(critique)))
+        for critique in critiques
+    ]
 
 
 def _as(critique: Critique, twin: Critique | None) -> Critique:
@@ -38,9 +41,9 @@ def _as(critique: Critique, twin: Critique | None) -> Critique:
     return critique.model_copy(update={"helpfulness": twin.helpfulness, "reward": twin.reward})
 
 
-async def _score(run: Run, critiques: Sequence[Critique]) -> list[Critique]:
+async def _score(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
     """Ask every scorer of the run at once, and add up what they say by their weights."""
-    weights = weights_of(run)
+    weights = scorer_weights(run)
     columns = await asyncio.gather(*(_ask(run, name, critiques) for name in weights))
     helpful = next((column for name, column in zip(weights, columns, strict=True) if name == "helpfulness"), None)
     rewards = [_sum(row, list(weights.values())) for row in zip(*columns, strict=True)]
@@ -50,18 +53,18 @@ async def _score(run: Run, critiques: Sequence[Critique]) -> list[Critique]:
     ]
 
 
-def weights_of(run: Run) -> Mapping[str | ScorerFunction, float]:
+def scorer_weights(run: Step) -> Mapping[str | ScorerFunction, float]:
     """The scorers of a run with their weights; one that stands alone has the weight 1."""
     scorer = run.context.scorer
     return dict(scorer.items()) if isinstance(scorer, dict) else {scorer: 1.0}
 
 
-async def _ask(run: Run, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
+async def _ask(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
     if scorer == "helpfulness":
         return await helpfulness(run, critiques)
     name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
     try:
-        scores = await result_of(_named(run, scorer), run.state["question"], run.draft.answer, critiques)
+        scores = await call_async(_named(run, scorer), run.state["question"], run.draft.answer, critiques)
         if len(scores) != len(critiques):
             raise ValueError(f"{len(critiques)} critiques, {len(scores)} scores")
     except SelfcriticError as failure:
@@ -71,18 +74,18 @@ async def _ask(run: Run, scorer: str | ScorerFunction, critiques: Sequence[Criti
         run.failure = ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
         return [None] * len(critiques)
     for critique, score in zip(critiques, scores, strict=True):
-        run.tell("scored", len(run.rounds) - 1, critique=body(critique), by=name, score=score)
+        run.tell("scored", len(run.rounds) - 1, critique=critique_text(critique), by=name, score=score)
     return scores
 
 
-def _named(run: Run, scorer: str | ScorerFunction) -> ScorerFunction:
+def _named(run: Step, scorer: str | ScorerFunction) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
     kind, _, rest = scorer.partition(":")
     if kind == "reward":
         return reward_model(rest)
     if kind == "served":
-        return Served(rest, run.context.retries, before=lambda: run.reserve("scorer"))
+        return RewardServer(rest, run.context.retries, before=lambda: run.reserve("scorer"))
     return evidence
 
 

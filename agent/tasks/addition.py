@@ -17,8 +17,8 @@ from typing import Self
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.base import Flaw, Slip, Task
-from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
+from selfcritic.agent.tasks.base import Flaw, Injected, Task
+from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, remark_opening
 from selfcritic.agent.tasks.requests import POLITE
 
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
@@ -55,7 +55,7 @@ class Addition(Task):
     addends: tuple[int, ...]
 
     @classmethod
-    def recognise(cls, question: str) -> Self | None:
+    def parse(cls, question: str) -> Self | None:
         """Read numbers to be added; every other word must be one that a request for a sum is made of."""
         tokens = _TOKEN.findall(question.lower())
         numbers = [at for at, token in enumerate(tokens) if token[0] in "0123456789"]
@@ -89,7 +89,7 @@ class Addition(Task):
         """The sum, without commas."""
         return str(sum(self.addends))
 
-    def is_right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """Whether the answer's number is the sum."""
         return _digits(answer, _read(answer)) == self.solution()
 
@@ -100,7 +100,7 @@ class Addition(Task):
             return [Flaw("form", remark_opening(answer, f"There is no sum here: it should be {right}."))]
         if len(at) != len(right):
             claim = f"The sum has {len(right)} digit{'s' * (len(right) > 1)}: it should be {right}."
-            return [Flaw("length", remark(answer, at[0], at[-1] + 1, claim))]
+            return [Flaw("length", comment_on(answer, at[0], at[-1] + 1, claim))]
         pairs = zip(reversed(at), reversed(right), strict=True)
         return [
             Flaw("digit", _digit_remark(answer, at, place, digit))
@@ -117,7 +117,7 @@ class Addition(Task):
                 return False
             offset = at[-1 - place]
             true = right[-1 - place] == claim["digit"] != answer[offset]
-            return true and touches(comment, answer, offset, offset + 1)
+            return true and overlaps(comment, answer, offset, offset + 1)
         return self._is_valid_whole(answer, comment, at)
 
     def _is_valid_whole(self, answer: str, comment: Comment, at: list[int]) -> bool:
@@ -126,11 +126,11 @@ class Addition(Task):
         if not claim or claim["number"].replace(",", "") != right or (count and int(count[1]) != len(right)):
             return False
         if not at:
-            return stands(comment, answer)
-        untrue = self.is_right(answer) or _NONE.search(comment.text)
-        return not untrue and touches(comment, answer, at[0], at[-1] + 1)
+            return is_quoted(comment, answer)
+        untrue = self.is_correct(answer) or _NONE.search(comment.text)
+        return not untrue and overlaps(comment, answer, at[0], at[-1] + 1)
 
-    def slip(self, answer: str, rng: random.Random) -> Slip:
+    def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
         """Make one slip of the pen; where there is no number to spoil, in the solution."""
         if not _read(answer):
             answer = self.solution()
@@ -139,7 +139,7 @@ class Addition(Task):
         kinds = (self._carries(digits), _one_off(digits), _swaps(digits), _drops(digits), _doublings(digits))
         wrong = [[slip for slip in kind if _is_number(slip[0]) and slip[0] != self.solution()] for kind in kinds]
         slipped, how = rng.choice(rng.choice([kind for kind in wrong if kind]))
-        return Slip(_rewrite(answer, at, slipped), how)
+        return Injected(_rewrite(answer, at, slipped), how)
 
     def _carries(self, digits: str) -> Iterator[tuple[str, str]]:
         """Leave out each carry of the sum in turn; a leading 1 that was nothing but a carry goes."""
@@ -149,24 +149,24 @@ class Addition(Task):
                 slipped = _replace(digits, len(digits) - 1 - place, str(int(digit) - 1))
                 yield slipped.lstrip("0") or "0", f"The carry into the {_name(place)} was forgotten."
 
-    def mend(self, answer: str, comment: Comment) -> str:
+    def apply_comment(self, answer: str, comment: Comment) -> str:
         """Write the digit or the sum that the comment names; without a number, that sum is the answer."""
         at = _read(answer)
         digit, whole = _DIGIT.search(comment.text), _WHOLE.search(comment.text)
         if not at:
-            return whole["number"] if whole and not digit and stands(comment, answer) else answer
-        if not touches(comment, answer, at[0], at[-1] + 1):
+            return whole["number"] if whole and not digit and is_quoted(comment, answer) else answer
+        if not overlaps(comment, answer, at[0], at[-1] + 1):
             return answer
         if digit:
             place = _place(digit)
             return _replace(answer, at[-1 - place], digit["digit"]) if place < len(at) else answer
         return _rewrite(answer, at, whole["number"].replace(",", "")) if whole else answer
 
-    def invent(self, answer: str, rng: random.Random) -> Comment:
+    def false_comment(self, answer: str, rng: random.Random) -> Comment:
         """Object to a digit, a right one if there is any; without a number, ask for a wrong sum."""
         right, at = self.solution(), _read(answer)
         if not at:
-            return remark_opening(answer, f"There is no sum here: it should be {self.slip(right, rng).answer}.")
+            return remark_opening(answer, f"There is no sum here: it should be {self.inject_flaw(right, rng).answer}.")
         truth = {place: right[-1 - place] if place < len(right) else "" for place in range(len(at))}
         well = [place for place, digit in truth.items() if answer[at[-1 - place]] == digit]
         place = rng.choice(well or list(truth))
@@ -204,7 +204,7 @@ def _place(claim: re.Match[str]) -> int:
 
 def _digit_remark(answer: str, at: list[int], place: int, digit: str) -> Comment:
     """Quote the number up to the digit: unlike the digit alone, that seldom stands anywhere else."""
-    return remark(answer, at[0], at[-1 - place] + 1, f"The {_name(place)} digit should be {digit}.")
+    return comment_on(answer, at[0], at[-1 - place] + 1, f"The {_name(place)} digit should be {digit}.")
 
 
 def _replace(text: str, at: int, digit: str) -> str:

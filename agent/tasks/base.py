@@ -20,7 +20,7 @@ class Flaw:
 
 
 @dataclass(frozen=True)
-class Slip:
+class Injected:
     """A right answer made wrong."""
 
     answer: str
@@ -46,7 +46,7 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def recognise(cls, question: str) -> Self | None:
+    def parse(cls, question: str) -> Self | None:
         """Read a task out of any text; None when the text is not of this family."""
 
     @classmethod
@@ -59,7 +59,7 @@ class Task(ABC):
         """A right answer."""
 
     @abstractmethod
-    def is_right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """Whether the answer is right. Any text may be an answer."""
 
     @abstractmethod
@@ -71,13 +71,13 @@ class Task(ABC):
         """Whether the comment quotes the answer and names one of its true flaws."""
 
     @abstractmethod
-    def slip(self, answer: str, rng: random.Random) -> Slip:
+    def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
         """Put one realistic flaw into an answer that is right."""
 
     @abstractmethod
-    def mend(self, answer: str, comment: Comment) -> str:
+    def apply_comment(self, answer: str, comment: Comment) -> str:
         """Do what the comment says, right or wrong; the answer unchanged when it cannot be followed."""
 
     @abstractmethod
-    def invent(self, answer: str, rng: random.Random) -> Comment:
+    def false_comment(self, answer: str, rng: random.Random) -> Comment:
         """A comment in the family's words that quotes the answer and objects to nothing that is wrong."""

@@ -21,7 +21,7 @@ async def task(question: str, draft: str, /) -> list[Comment]:
 
 def _of_family(question: str) -> Tests | None:
     try:
-        task = Functions.recognise(question)
+        task = Functions.parse(question)
     except InputError:
         return None
     if task is None:

@@ -6,7 +6,7 @@ _REACH = 80  # characters a quote is widened by, at most
 _OPENING = 80
 
 
-def remark(answer: str, start: int, end: int, text: str) -> Comment:
+def comment_on(answer: str, start: int, end: int, text: str) -> Comment:
     """Comment on a span, widened by words to its left where the same characters stand earlier in the answer too."""
     words = (at for at in range(start - 1, max(start - _REACH, 0) - 1, -1) if at == 0 or answer[at - 1].isspace())
     start = next((at for at in (start, *words) if answer.find(answer[at:end]) == at), start)
@@ -22,12 +22,12 @@ def remark_opening(answer: str, text: str) -> Comment:
     return Comment(quote=line, text=text, start=start, end=start + len(line))
 
 
-def stands(comment: Comment, answer: str) -> bool:
+def is_quoted(comment: Comment, answer: str) -> bool:
     """Whether the quote stands in the answer; the empty one stands in a blank answer only."""
     return comment.quote in answer if comment.quote else not answer.strip()
 
 
-def touches(comment: Comment, answer: str, start: int, end: int) -> bool:
+def overlaps(comment: Comment, answer: str, start: int, end: int) -> bool:
     """Whether the quote overlaps a span: where the comment says it stands or, if it does not stand there, anywhere."""
     quote = comment.quote
     if not quote:

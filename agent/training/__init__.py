@@ -1,1 +1,1 @@
-"""Training the embedded model from scratch: documents of the families, a decoder, stages, own drafts, a report."""
+"""Training the tiny model from scratch: documents of the families, a decoder, stages, own drafts, a report."""

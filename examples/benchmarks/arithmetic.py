@@ -28,7 +28,7 @@ from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 from selfcritic.agent.schemas import Comment
 
 LIMIT = 0.05
-Judged = list[tuple[dict[str, Any], list[Comment]]]
+GradedDraft = list[tuple[dict[str, Any], list[Comment]]]
 
 
 class Half(StrEnum):
@@ -67,11 +67,11 @@ def _rows(solutions: Path, half: Half) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _of(judged: Judged, right: bool) -> Judged:
+def _of(judged: GradedDraft, right: bool) -> GradedDraft:
     return [(row, comments) for row, comments in judged if row["previous_score"][0] == right]
 
 
-def _figures(judged: Judged) -> tuple[str, str, str, str]:
+def _figures(judged: GradedDraft) -> tuple[str, str, str, str]:
     objected = sum(bool(comments) for _, comments in judged)
     if not judged:
         return "0", "0", "", ""

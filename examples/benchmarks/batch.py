@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from langchain_core.messages import BaseMessage
 
-from selfcritic.agent.models.base import OfflineModel, Reply
+from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique, run_batch
 
@@ -38,7 +38,9 @@ def main(
     bare: Annotated[bool, typer.Option(help="Run the bare loop, too.")] = True,
 ) -> None:
     """Print seconds of both, and the peak of resident memory."""
-    model: OfflineModel = Forgetful(script=lambda messages: 0.1 if "critic" in messages[-1].text.lower() else "It is.")
+    model: LocalChatModel = Forgetful(
+        script=lambda messages: 0.1 if "critic" in messages[-1].text.lower() else "It is."
+    )
     graph = create_self_critique(model=model, max_rounds=0).compile(name="self_critique")
     seconds = _timed(_batch(graph, rows, concurrency))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -62,7 +64,7 @@ async def _batch(graph: Any, count: int, concurrency: int) -> None:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "out").open("w") as out:
         report = await run_batch(
             graph, _rows(count), ledger=Path(folder) / "ledger", concurrency=concurrency,
-            write=lambda result: print(result, file=out),
+            on_result=lambda result: print(result, file=out),
         )  # fmt: skip
     if report.finished != count:
         raise SystemExit(f"only {report.finished} rows of {count} were finished")

@@ -25,7 +25,7 @@ from examples.benchmarks.bare import bare_graph, stages
 from examples.benchmarks.server import model_at, serving
 from selfcritic.graphs import create_self_critique
 
-OPTIONS: dict[str, Any] = {"critiques": 2, "max_rounds": 1}
+OPTIONS: dict[str, Any] = {"num_critiques": 2, "max_rounds": 1}
 LIMIT = 150
 
 

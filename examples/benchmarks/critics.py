@@ -28,12 +28,12 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from selfcritic.agent import Critique, load
 from selfcritic.agent.models.simulated import NOTICE
-from selfcritic.agent.tasks import FAMILIES, Task
+from selfcritic.agent.tasks import TASKS, Task
 from selfcritic.graphs import calibrate, create_review, rerank
 
 SIZES = {"addition": 6, "alphabetize": 9, "three_sat": 6, "functions": 3}
 PERCENTILES = (25, 50, 75)
-RATES = ("caught", "named", "invented", "highlights")
+RATES = ("caught", "named", "ungrounded", "highlights")
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Judged:
+class GradedDraft:
     """What the oracle makes of one chosen critique; none chosen names nothing and invents nothing."""
 
     caught: bool
     named: float
-    invented: bool
+    ungrounded: bool
     highlights: int
 
 
@@ -63,7 +63,7 @@ def main(
     """Print a table for each family."""
     console = Console(highlight=False, width=140)
     console.print(NOTICE, style="dim italic")
-    for kind in FAMILIES:
+    for kind in TASKS:
         if family in (None, kind.family):
             console.print(asyncio.run(measure(kind, count, seed, slips)))
 
@@ -72,7 +72,7 @@ async def measure(family: type[Task], count: int, seed: int, slips: int) -> Tabl
     """The table of one family."""
     to_set = await pools_of(planted(family, max(count // 4, 1), f"{seed} set", slips), "fsbs", seed)
     cases = planted(family, count, f"{seed} measured", slips)
-    best, found = await pools_of(cases, "best-of-n", seed), await pools_of(cases, "fsbs", seed)
+    best, found = await pools_of(cases, "rejection", seed), await pools_of(cases, "fsbs", seed)
     title = f"{family.family}, size {SIZES[family.family]}: {count} answers, {slips} slips each"
     table = Table("", "modifier", *RATES, title=title, title_justify="left")
     table.add_row("best-of-8", "0", *row(cases, best, 0.0))
@@ -91,15 +91,15 @@ def planted(family: type[Task], count: int, seed: str, slips: int) -> list[Case]
         task = family.generate(rng, SIZES[family.family])
         answer = task.solution()
         for _ in range(slips):
-            answer = task.slip(answer, rng).answer
-        if not task.is_right(answer):
+            answer = task.inject_flaw(answer, rng).answer
+        if not task.is_correct(answer):
             cases.append(Case(task, answer))
     return cases
 
 
 async def pools_of(cases: Sequence[Case], search: str, seed: int) -> list[list[Critique]]:
     """All critiques drawn of each answer."""
-    graph = create_review(model=load("simulated", seed=seed), search=search, critiques=8).compile()
+    graph = create_review(model=load("simulated", seed=seed), search=search, num_critiques=8).compile()
     pools = []
     for case in track(cases, description=search, transient=True):
         output = await graph.ainvoke({"question": case.task.question, "answer": case.answer})
@@ -113,18 +113,18 @@ def row(cases: Sequence[Case], pools: Sequence[Sequence[Critique]], modifier: fl
     return [
         share([one.caught for one in judged]),
         mean([one.named for one in judged], "{:.1%}"),
-        share([one.invented for one in judged]),
+        share([one.ungrounded for one in judged]),
         mean([one.highlights for one in judged], "{:.2f}"),
     ]
 
 
-def judge(case: Case, pool: Sequence[Critique], modifier: float) -> Judged:
+def judge(case: Case, pool: Sequence[Critique], modifier: float) -> GradedDraft:
     """Hold the chosen critique against the oracle."""
     chosen = rerank(pool, modifier)
     comments = [] if chosen is None else pool[chosen].comments
     valid = sum(case.task.is_valid(case.answer, comment) for comment in comments)
     flaws = len(case.task.flaws(case.answer))
-    return Judged(valid > 0, min(valid / flaws, 1.0), valid < len(comments), len(comments))
+    return GradedDraft(valid > 0, min(valid / flaws, 1.0), valid < len(comments), len(comments))
 
 
 def share(hits: Sequence[bool]) -> str:

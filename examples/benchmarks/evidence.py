@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from selfcritic.agent.checkers import Checker, lint, syntax, types
-from selfcritic.agent.checkers.python_source import python_in
+from selfcritic.agent.checkers.python_source import find_python
 from selfcritic.agent.schemas import Comment
 
 PACKAGES = ["json", "email", "http", "asyncio"]
@@ -34,7 +34,7 @@ def main(
     rules: Counter[str] = Counter()
     for name in package:
         drafts = [path.read_bytes().decode() for path in sorted((LIBRARY / name).rglob("*.py"))]
-        python = sum(python_in(draft) is not None for draft in drafts)
+        python = sum(find_python(draft) is not None for draft in drafts)
         for checker in (syntax, lint, *([types] if with_types else [])):
             seconds, texts, crashes = _over(checker, drafts)
             rules.update(f"{checker.__name__} {_rule(text)}" for text in texts)

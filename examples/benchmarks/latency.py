@@ -30,17 +30,17 @@ class Way:
 
     name: str
     native_n: bool
-    speculate: bool
+    speculative: bool
 
     def path(self, rounds: int) -> int:
         """Draft and verdict, then critiques, scores, draft and verdict a round; to find out that n is ignored: one."""
-        return 2 + rounds * (3 if self.speculate else 4) + (not self.native_n)
+        return 2 + rounds * (3 if self.speculative else 4) + (not self.native_n)
 
 
 WAYS = [
-    Way(f"{'native n' if native_n else 'n ignored'}{', speculate' if speculate else ''}", native_n, speculate)
+    Way(f"{'native n' if native_n else 'n ignored'}{', speculate' if speculative else ''}", native_n, speculative)
     for native_n in (True, False)
-    for speculate in (False, True)
+    for speculative in (False, True)
 ]
 
 
@@ -68,7 +68,7 @@ def _row(way: Way, latency: float, rounds: int, repeats: int, server: str | None
 
 async def _walls(url: str, way: Way, rounds: int, repeats: int) -> list[float]:
     graph = create_self_critique(
-        model=model_at(url), critiques=CRITIQUES, max_rounds=rounds, patience=rounds + 1, speculate=way.speculate
+        model=model_at(url), critiques=CRITIQUES, max_rounds=rounds, patience=rounds + 1, speculative=way.speculative
     ).compile()
     walls = []
     for _ in range(1 + repeats):

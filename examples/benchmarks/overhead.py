@@ -21,7 +21,7 @@ from examples.benchmarks.bare import bare_graph, send, stages
 from examples.benchmarks.server import model_at, serving
 from selfcritic.graphs import create_self_critique
 
-OPTIONS: dict[str, Any] = {"critiques": 8, "max_rounds": 3, "patience": 4}
+OPTIONS: dict[str, Any] = {"num_critiques": 8, "max_rounds": 3, "patience": 4}
 LIMIT = 1.0
 
 

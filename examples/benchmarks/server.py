@@ -61,12 +61,17 @@ async def _serve(latency: float, native_n: bool) -> None:
 
     async def complete(request: web.Request) -> web.Response:
         arrived = time.monotonic()
-        body = await request.json()
-        cue = str(body["messages"][-1]["content"]).rsplit("\n", 1)[-1]
-        count = body.get("n", 1) if native_n else 1
+        critique_text = await request.json()
+        cue = str(critique_text["messages"][-1]["content"]).rsplit("\n", 1)[-1]
+        count = critique_text.get("n", 1) if native_n else 1
         choices = [_choice(index, *_reply(cue, next(numbers))) for index in range(count)]
         usage = {"prompt_tokens": 300, "completion_tokens": 20 * count, "total_tokens": 300 + 20 * count}
-        reply = {"id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": body["model"]}
+        reply = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": critique_text["model"],
+        }
         await asyncio.sleep(arrived + latency - time.monotonic())
         return web.json_response({**reply, "choices": choices, "usage": usage})
 

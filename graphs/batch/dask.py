@@ -12,9 +12,9 @@ from typing import Any, cast, get_args
 
 from pydantic import TypeAdapter
 
-from selfcritic.agent.context import Context, Part
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.sampling.budget import Meter
+from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output
 
@@ -22,8 +22,8 @@ _INPUT, _OUTPUT = TypeAdapter(Input), TypeAdapter(Output)
 
 
 @asynccontextmanager
-async def on_workers(
-    address: str, name: str, options: Context, meter: Meter
+async def dask_runner(
+    address: str, name: str, options: Context, meter: BudgetTracker
 ) -> AsyncIterator[Callable[[Input], Awaitable[Output]]]:
     """What runs a row on a worker, and counts what it spent; raises InputError where there is no scheduler."""
     try:
@@ -60,7 +60,7 @@ def _read(options: str) -> Context:
 
 
 def _can_travel(name: str, options: Context) -> None:
-    named = [options.spec_of(part) for part in get_args(Part)]
+    named = [options.model_for(part) for part in get_args(Role)]
     named += [spec for specs in options.fallbacks.values() for spec in specs]
     if not all(isinstance(spec, str) for spec in named):
         raise InputError("Over Dask, models are named (PROVIDER/MODEL), not handed in: they are loaded on the workers.")

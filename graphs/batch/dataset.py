@@ -26,11 +26,11 @@ class Row:
 
     id: str
     digest: str
-    given: Input | None
-    fault: str | None = None
+    input: Input | None
+    error: str | None = None
 
 
-def row_of(data: Any, fault: str | None = None) -> Row:
+def parse_row(data: Any, fault: str | None = None) -> Row:
     """Make a row of what was read. What cannot be used is told in `fault`; nothing is raised."""
     if isinstance(data, list):
         data = {"messages": data}
@@ -96,9 +96,9 @@ def _jsonl(path: Path) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                yield row_of(json.loads(line))
+                yield parse_row(json.loads(line))
             except ValueError as error:  # of JSON, or of UTF-8
-                yield row_of(line.decode("utf-8", "replace"), f"Line {number} is no JSON: {error}")
+                yield parse_row(line.decode("utf-8", "replace"), f"Line {number} is no JSON: {error}")
 
 
 def _csv(path: Path) -> Iterator[Row]:
@@ -107,7 +107,7 @@ def _csv(path: Path) -> Iterator[Row]:
         for row in rows:
             torn = None in row or None in row.values()
             fault = f"Line {rows.line_num} has not as many cells as the header." if torn else None
-            yield row_of({str(name): value for name, value in row.items()}, fault)
+            yield parse_row({str(name): value for name, value in row.items()}, fault)
 
 
 def _parquet(path: Path) -> Iterator[Row]:
@@ -120,6 +120,6 @@ def _parquet(path: Path) -> Iterator[Row]:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
                 for row in batch.to_pylist():
-                    yield row_of(row)
+                    yield parse_row(row)
     except ArrowException as error:
         raise InputError(f"'{path.name}' cannot be read as Parquet: {error}") from error

@@ -61,7 +61,7 @@ class Ledger:
         """Let go of the file."""
         self._db.close()
 
-    def admit(self, row: Row) -> bool:
+    def register(self, row: Row) -> bool:
         """Note a row of this input; False where its id has come before."""
         taken = self._db.execute("INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest))
         return taken.rowcount == 1
@@ -76,7 +76,7 @@ class Ledger:
         text = json.dumps(result, ensure_ascii=False)
         self._db.execute("INSERT OR IGNORE INTO done VALUES (?, ?, ?)", (row.id, row.digest, text))
 
-    def in_input_order(self) -> Iterator[dict[str, Any]]:
+    def ordered_results(self) -> Iterator[dict[str, Any]]:
         """The results of this input's rows, as far as they are done."""
         query = "SELECT result FROM seen JOIN done USING (id, digest) ORDER BY place"
         return (json.loads(text) for (text,) in self._db.execute(query))
@@ -86,7 +86,7 @@ class Ledger:
         told = self._fact("usage")
         return Usage.model_validate_json(told) if told else Usage()
 
-    def spend(self, usage: Usage) -> None:
+    def save_usage(self, usage: Usage) -> None:
         """Write down what is spent."""
         self._write("usage", usage.model_dump_json())
 
@@ -101,9 +101,9 @@ class Ledger:
 def fingerprint(name: str, context: Context) -> dict[str, Any]:
     """The options that a row's result depends on, models by their identity and prompts by their text; no key in it."""
     told = {option: _plain(getattr(context, option)) for option in Context.model_fields if option != "retries"}
-    folder = context.prompt_folder
+    folder = context.prompt_dir
     texts = [(path.name, path.read_text("utf-8")) for path in sorted(Path(folder).glob("*.md"))] if folder else []
-    return {"graph": name, **told, "prompt_folder": hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]}
+    return {"graph": name, **told, "prompt_dir": hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]}
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,6 @@ from selfcritic.graphs.cli.options import (
     Critic,
     Critiques,
     Drafts,
-    Kind,
     KindChoice,
     MaxCalls,
     MaxCost,
@@ -34,6 +33,7 @@ from selfcritic.graphs.cli.options import (
     Quiet,
     Rounds,
     Seed,
+    TaskType,
     budget_of,
 )
 from selfcritic.graphs.self_critique import create_self_critique
@@ -46,13 +46,13 @@ def batch(
     model: ModelOption = "simulated",
     critic: Critic = None,
     api_base: ApiBase = None,
-    kind: Kind = KindChoice.question,
+    kind: TaskType = KindChoice.question,
     drafts: Drafts = 1,
     critiques: Critiques = 8,
     rounds: Rounds = 3,
     seed: Seed = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Rows at once.")] = 16,
-    in_order: Annotated[bool, typer.Option("--in-order", help="Write in input order, at the end.")] = False,
+    ordered: Annotated[bool, typer.Option("--in-order", help="Write in input order, at the end.")] = False,
     rpm: Annotated[float | None, typer.Option(min=0.001, help="Requests a minute at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute at most.")] = None,
     max_calls: MaxCalls = None,
@@ -71,9 +71,9 @@ def batch(
         options = Context(
             model=_named(model, api_base, dask),
             critic=_named(critic, api_base, dask) if critic else None,
-            kind=kind.value,
-            drafts=drafts,
-            critiques=critiques,
+            task_type=kind.value,
+            num_drafts=drafts,
+            num_critiques=critiques,
             max_rounds=rounds,
             seed=seed,
         )
@@ -88,26 +88,26 @@ def batch(
                     create_self_critique().compile(name="self_critique"),
                     read_rows(rows),
                     ledger=ledger or out.with_name(out.name + ".ledger"),
-                    write=files.write,
-                    set_aside=files.set_aside,
+                    on_result=files.write,
+                    on_error=files.on_error,
                     context=options,
                     concurrency=concurrency,
-                    in_order=in_order,
+                    ordered=ordered,
                     budget=budget,
                     requests_per_minute=rpm,
                     tokens_per_minute=tpm,
                     restart=restart,
                     dask=dask,
-                    tell=_Shown(live, total),
+                    on_progress=_Shown(live, total),
                 )
             )
     except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
         fail(error, BAD_USAGE)
     console.print(_line(report, total), soft_wrap=True)
-    if report.bad:
-        console.print(f"{report.bad} bad rows set aside in {out}.bad; the same command tries them again.")
-    if report.left:
-        console.print(f"{report.left} rows left: the budget is spent. The same command with a larger one goes on.")
+    if report.failed:
+        console.print(f"{report.failed} bad rows set aside in {out}.bad; the same command tries them again.")
+    if report.remaining:
+        console.print(f"{report.remaining} rows left: the budget is spent. The same command with a larger one goes on.")
 
 
 def _named(spec: str, api_base: str | None, dask: str | None) -> str | BaseChatModel:
@@ -125,15 +125,15 @@ class _Files:
     def write(self, result: dict[str, Any]) -> None:
         self._line("", result)
 
-    def set_aside(self, bad: dict[str, Any]) -> None:
+    def on_error(self, bad: dict[str, Any]) -> None:
         self._line(".bad", bad)
 
-    def _line(self, ending: str, data: dict[str, Any]) -> None:
-        if ending not in self._open:
-            path = self._out.with_name(self._out.name + ending)
-            self._open[ending] = self._stack.enter_context(path.open("w", encoding="utf-8"))
-        self._open[ending].write(json.dumps(data, ensure_ascii=False) + "\n")
-        self._open[ending].flush()
+    def _line(self, find_stop_reason: str, data: dict[str, Any]) -> None:
+        if find_stop_reason not in self._open:
+            path = self._out.with_name(self._out.name + find_stop_reason)
+            self._open[find_stop_reason] = self._stack.enter_context(path.open("w", encoding="utf-8"))
+        self._open[find_stop_reason].write(json.dumps(data, ensure_ascii=False) + "\n")
+        self._open[find_stop_reason].flush()
 
 
 class _Shown:
@@ -150,7 +150,7 @@ class _Shown:
 
 def _line(report: Report, total: int) -> Text:
     """Rows, throughput, spend, stop reasons and the time left."""
-    through = report.finished + report.earlier + report.bad
+    through = report.finished + report.resumed + report.failed
     rate = report.finished / max(time.monotonic() - report.began, 1e-9)
     left = f"{(total - through) / rate:,.0f} s left" if rate else "time left not known"
     cost = "cost not known" if report.usage.cost_usd is None else f"{report.usage.cost_usd:.4f} USD"

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.context import Context, Part
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.models import load, shared
+from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 
 BAD_USAGE = 2
@@ -22,7 +22,7 @@ FAILED = 1
 
 def model_named(spec: str, api_base: str | None) -> BaseChatModel:
     """The model that --model or its like names, behind --api-base where one is given."""
-    return shared(spec) if api_base is None or "/" not in spec else load(spec, api_base=api_base)
+    return get_model(spec) if api_base is None or "/" not in spec else load(spec, api_base=api_base)
 
 
 def check_api_base(api_base: str | None, *specs: str | None) -> None:
@@ -41,7 +41,7 @@ def give_notices(options: Context, console: Console) -> None:
 
 def notice_simulated(options: Context, console: Console) -> None:
     """Say once that a model is simulated."""
-    if any(isinstance(options.spec_of(part), SimulatedModel) for part in get_args(Part)):
+    if any(isinstance(options.model_for(part), SimulatedModel) for part in get_args(Role)):
         notice(NOTICE, console)
 
 

@@ -3,12 +3,12 @@
 from rich.console import Console
 from rich.table import Table
 
-from selfcritic.agent.models import KNOWN
+from selfcritic.agent.models import PROVIDERS
 
 
 def models() -> None:
     """List the models that can be named."""
     table = Table("--model", "what it is", box=None, pad_edge=False)
-    for kind in KNOWN.values():
+    for kind in PROVIDERS.values():
         table.add_row(kind.spec, kind.description)
     Console(highlight=False).print(table)

@@ -19,14 +19,14 @@ class KindChoice(StrEnum):
 class SearchChoice(StrEnum):
     """How critiques are drawn."""
 
-    best_of_n = "best-of-n"
+    best_of_n = "rejection"
     fsbs = "fsbs"
 
 
 ModelOption = Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")]
 Critic = Annotated[str | None, typer.Option(help="Another model for the critiques.")]
 ApiBase = Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")]
-Kind = Annotated[KindChoice, typer.Option(help="What is answered.")]
+TaskType = Annotated[KindChoice, typer.Option(help="What is answered.")]
 Drafts = Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")]
 Critiques = Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")]
 Search = Annotated[SearchChoice, typer.Option(help="How critiques are drawn.")]

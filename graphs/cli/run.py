@@ -26,7 +26,6 @@ from selfcritic.graphs.cli.options import (
     Critic,
     Critiques,
     Drafts,
-    Kind,
     KindChoice,
     MaxCalls,
     MaxCost,
@@ -38,6 +37,7 @@ from selfcritic.graphs.cli.options import (
     Search,
     SearchChoice,
     Seed,
+    TaskType,
     budget_of,
 )
 from selfcritic.graphs.cli.review.documents import document, read
@@ -49,19 +49,19 @@ from selfcritic.prompts import PromptError
 def run(
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     context: Annotated[Path | None, typer.Option(help="File with material that the answer must rest on.")] = None,
-    kind: Kind = KindChoice.question,
+    kind: TaskType = KindChoice.question,
     model: ModelOption = "simulated",
     critic: Critic = None,
     api_base: ApiBase = None,
     prompts: Annotated[str, typer.Option(help="Prompt set: default, or plain for small models.")] = "default",
-    prompt_folder: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
+    prompt_dir: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
     drafts: Drafts = 1,
     critiques: Critiques = 8,
     search: Search = SearchChoice.best_of_n,
     rounds: Rounds = 3,
     direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
-    accept_below: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
-    helpful_above: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
+    accept_threshold: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
+    helpful_threshold: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
     follow: Annotated[int, typer.Option(min=1, max=64, help="Critiques that one refinement follows.")] = 1,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
@@ -81,17 +81,17 @@ def run(
             options = Context(
                 model=model_named(model, api_base),
                 critic=model_named(critic, api_base) if critic else None,
-                kind=kind.value,
+                task_type=kind.value,
                 prompts=prompts,
-                prompt_folder=prompt_folder,
-                drafts=drafts,
-                critiques=critiques,
+                prompt_dir=prompt_dir,
+                num_drafts=drafts,
+                num_critiques=critiques,
                 search=search.value,
                 max_rounds=rounds,
                 refinement="direct" if direct else "conditional",
-                accept_below=accept_below,
-                helpful_above=helpful_above,
-                follow=follow,
+                accept_threshold=accept_threshold,
+                helpful_threshold=helpful_threshold,
+                critiques_per_refinement=follow,
                 budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
                 seed=seed,
             )
@@ -140,7 +140,7 @@ def _run(options: Context, asked: Input, saved: Saved | None, console: Console, 
             fail(error, BAD_USAGE)
         except SelfcriticError as error:
             fail(error, FAILED)
-        shown.end(state["stop_reason"], state["best"], state.get("usage", Usage()))
+        shown.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
     return cast(Output, {key: value for key, value in state.items() if key in Output.__annotations__})
 
 

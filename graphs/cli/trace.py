@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from selfcritic.agent.critic.selection import chosen
-from selfcritic.agent.schemas import Comment, Critique, Draft, StopReason, Usage
+from selfcritic.agent.critic.selection import selected_critique
+from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
 
 _WORKING = {
@@ -68,7 +68,7 @@ class Trace:
             self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
             self._indented(Text(rounds[-1].answer))
         elif node == "classify":
-            self._judgement(rounds, update["best"])
+            self._judgement(rounds, update["best_round"])
         elif node in ("select", "fsbs"):
             self._critiques(rounds[-1])
         elif node == "refine" and rounds:
@@ -86,7 +86,7 @@ class Trace:
         tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
         self._indented(Text(f"{usage.calls} calls, {tokens}", style="dim"))
 
-    def _judgement(self, rounds: Sequence[Draft], best: int) -> None:
+    def _judgement(self, rounds: Sequence[Round], best: int) -> None:
         draft = rounds[-1]
         if draft.candidates:
             shares = ", ".join(_number(candidate.p_critiqueable) for candidate in draft.candidates)
@@ -99,11 +99,11 @@ class Trace:
         by = f", by {draft.judged_by}" if draft.judged_by else ""
         self._line(f"{judged}{by}{also}")
 
-    def _critiques(self, draft: Draft) -> None:
+    def _critiques(self, draft: Round) -> None:
         self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")
         for text, count in Counter(map(_summary, sorted(draft.critiques, key=_rank))).items():
             self._indented(Text(text + (f"  (×{count})" if count > 1 else "")))
-        followed = chosen(draft.critiques)
+        followed = selected_critique(draft.critiques)
         if followed is not None:
             self._heading("Chosen")
             self._indented(marked(draft.answer, followed.comments, plain=not self._console.is_terminal))
@@ -147,7 +147,7 @@ def _summary(critique: Critique) -> str:
     said = (
         " / ".join(comment.text for comment in critique.comments) or critique.unparsed or "quotes nothing that is there"
     )
-    dropped = f"  ({len(critique.invented)} invented quotes dropped)" if critique.invented else ""
+    dropped = f"  ({len(critique.ungrounded)} invented quotes dropped)" if critique.ungrounded else ""
     return f"{_number(critique.helpfulness)}  {' '.join(said.split())}{dropped}"
 
 

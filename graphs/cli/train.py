@@ -32,11 +32,11 @@ class SizeChoice(StrEnum):
 
 @train.callback()
 def _every_command() -> None:
-    """Keeps `embedded` a command of its own, though it is the only one yet."""
+    """Keeps `tiny` a command of its own, though it is the only one yet."""
 
 
 @train.command()
-def embedded(
+def tiny(
     family: Annotated[FamilyChoice, typer.Argument(help="Tasks to learn.")],
     folder: Annotated[Path, typer.Argument(help="For checkpoints and the exported model.")],
     size: Annotated[SizeChoice, typer.Option(help="0.11, 1.1 or 3.3 million parameters.")] = SizeChoice.medium,
@@ -44,15 +44,15 @@ def embedded(
     seed: Annotated[int, typer.Option(help="Same seed, same run, unless it was broken off.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,
 ) -> None:
-    """Train the embedded model; the same command goes on where it stopped. Prints the model's folder."""
+    """Train the tiny model; the same command goes on where it stopped. Prints the model's folder."""
     console = Console(stderr=True, highlight=False)
     try:
-        from selfcritic.agent.training.tiny.trainer import Plan
+        from selfcritic.agent.training.tiny.trainer import TrainConfig
         from selfcritic.agent.training.tiny.trainer import train as train_by
     except ImportError as error:
-        fail(f"To train, {error.name} is needed: pip install 'selfcritic[train,embedded]'.", BAD_USAGE)
+        fail(f"To train, {error.name} is needed: pip install 'selfcritic[train,tiny]'.", BAD_USAGE)
     try:
-        made = train_by(Plan(family.value, size.value, tokens, seed), folder, minutes, console.print)
+        made = train_by(TrainConfig(family.value, size.value, tokens, seed), folder, minutes, console.print)
     except InputError as error:
         fail(error, BAD_USAGE)
-    Console(highlight=False).print(f"embedded:{made}", soft_wrap=True)
+    Console(highlight=False).print(f"tiny:{made}", soft_wrap=True)

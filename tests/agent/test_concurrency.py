@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.concurrency import result_of
+from selfcritic.agent.concurrency import call_async
 
 
 def plain(one: int, other: int = 1) -> tuple[int, str]:
@@ -46,7 +46,7 @@ class Asynchronous:
     ],
 )
 def test_a_plain_function_works_in_a_thread_and_an_async_one_in_the_loop(function: Any, in_the_loops_thread: bool):
-    total, thread = asyncio.run(result_of(function, 2))
+    total, thread = asyncio.run(call_async(function, 2))
     assert total == 3
     assert (thread == threading.current_thread().name) == in_the_loops_thread
 
@@ -54,4 +54,4 @@ def test_a_plain_function_works_in_a_thread_and_an_async_one_in_the_loop(functio
 @pytest.mark.parametrize("function", [plain, asynchronous])
 def test_what_it_raises_is_raised(function: Any):
     with pytest.raises(TypeError):
-        asyncio.run(result_of(function, None))
+        asyncio.run(call_async(function, None))

@@ -6,24 +6,24 @@ from selfcritic.agent.models.scripted import ScriptedModel
 
 
 def test_a_run_overrides_only_what_it_names():
-    merged = Context(critiques=4, max_rounds=2).overridden_by(Context(critiques=9))
-    assert (merged.critiques, merged.max_rounds) == (9, 2)
+    merged = Context(num_critiques=4, max_rounds=2).merge(Context(num_critiques=9))
+    assert (merged.num_critiques, merged.max_rounds) == (9, 2)
 
 
 def test_naming_a_default_overrides_too():
-    assert Context(critiques=4).overridden_by(Context(critiques=8)).critiques == 8
+    assert Context(num_critiques=4).merge(Context(num_critiques=8)).num_critiques == 8
 
 
 def test_no_context_overrides_nothing():
-    context = Context(critiques=4)
-    assert context.overridden_by(None) is context
+    context = Context(num_critiques=4)
+    assert context.merge(None) is context
 
 
 def test_a_part_speaks_with_its_own_model_or_the_common_one():
     critic = ScriptedModel(script=[])
     context = Context(model="simulated", critic=critic)
-    assert context.spec_of("critic") is critic
-    assert context.spec_of("judge") == "simulated"
+    assert context.model_for("critic") is critic
+    assert context.model_for("judge") == "simulated"
 
 
 def test_any_chat_model_is_taken_and_nothing_else():
@@ -36,21 +36,21 @@ def test_any_chat_model_is_taken_and_nothing_else():
 def test_the_schema_shows_bounds_descriptions_and_nodes():
     properties = Context.model_json_schema()["properties"]
     assert all("description" in field for field in properties.values())
-    assert properties["critiques"]["minimum"] == 1
-    assert properties["critiques"]["langgraph_nodes"] == ["critique"]
+    assert properties["num_critiques"]["minimum"] == 1
+    assert properties["num_critiques"]["langgraph_nodes"] == ["critique"]
     assert properties["model"]["type"] == "string"
 
 
 def test_the_schema_shows_the_search_and_its_sizes():
     schema = Context.model_json_schema()
-    beam = schema["$defs"]["Beam"]["properties"]
+    beam = schema["$defs"]["FSBSConfig"]["properties"]
     assert {name: (field["default"], field["minimum"]) for name, field in beam.items()} == {
         "n": (4, 1),
         "k": (2, 1),
         "d": (4, 1),
     }
     assert all(field["title"] and field["description"] for field in beam.values())
-    assert schema["properties"]["search"]["enum"] == ["best-of-n", "fsbs"]
+    assert schema["properties"]["search"]["enum"] == ["rejection", "fsbs"]
     assert schema["properties"]["length_modifier"]["default"] == 0.0
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from selfcritic.agent.schemas import Comment, Critique, Draft, Method, RoleUsage, Usage
-from selfcritic.agent.state import with_records
+from selfcritic.agent.schemas import Capabilities, Comment, Critique, RoleUsage, Round, Usage
+from selfcritic.agent.state import parse_state
 
-DRAFT = Draft(answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])])
+DRAFT = Round(answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])])
 USAGE = Usage(calls=1, by_role={"judge": RoleUsage(calls=1)})
-METHODS = {"judge": Method(probability="votes")}
+METHODS = {"judge": Capabilities(probability="votes")}
 
 
 def test_json_becomes_records():
@@ -18,24 +18,24 @@ def test_json_becomes_records():
         "answer": "374",
         "rounds": [DRAFT.model_dump(mode="json")],
         "usage": USAGE.model_dump(mode="json"),
-        "methods": {"judge": METHODS["judge"].model_dump(mode="json")},
+        "capabilities": {"judge": METHODS["judge"].model_dump(mode="json")},
     }
-    assert with_records(edited) == {
+    assert parse_state(edited) == {
         "answer": "374",
         "rounds": [DRAFT],
         "usage": USAGE,
-        "methods": METHODS,
+        "capabilities": METHODS,
     }
 
 
 def test_records_stay_the_ones_they_are():
-    state = with_records({"rounds": [DRAFT], "usage": USAGE})
+    state = parse_state({"rounds": [DRAFT], "usage": USAGE})
     assert state["rounds"][0] is DRAFT
     assert state["usage"] is USAGE
-    assert "methods" not in state
+    assert "capabilities" not in state
 
 
 def test_a_field_that_there_is_not_is_an_error():
     wrong: Any = {"rounds": [{"anser": "374"}]}
     with pytest.raises(ValidationError, match="anser"):
-        with_records(wrong)
+        parse_state(wrong)

@@ -31,17 +31,17 @@ def test_a_tool_call_gets_the_answer(run):
 
 
 def test_the_middleware_mends_what_the_agent_said(run):
-    said, after, ending = run("middleware.py")
+    said, after, find_stop_reason = run("middleware.py")
     assert said != "the agent said: 7352"
     assert after == "after critique: 7352"
-    assert ending.startswith("stopped for accepted after ")
+    assert find_stop_reason.startswith("stopped for accepted after ")
 
 
 def test_own_critiques_take_the_critics_place(run):
-    *drafts, ending = run("own_nodes.py")
+    *drafts, find_stop_reason = run("own_nodes.py")
     assert "is out of order: it belongs" in drafts[0]
     assert drafts[-1] == "apple, fig, kiwi, pear, plum"
-    assert ending == "stopped for accepted; asked were: generator, judge, refiner"
+    assert find_stop_reason == "stopped for accepted; asked were: generator, judge, refiner"
 
 
 def test_own_prompts_are_what_the_model_is_asked(run):
@@ -52,6 +52,6 @@ def test_own_prompts_are_what_the_model_is_asked(run):
 
 
 def test_own_checkers_and_scorers_are_asked(run):
-    *drafts, ending = run("own_checker.py")
+    *drafts, find_stop_reason = run("own_checker.py")
     assert "| adds_up: The numbers add up to 7352. | -2.0 -1.0" in drafts[0]
-    assert (drafts[-1], ending) == ("7352 | |", "stopped for accepted with 7352")
+    assert (drafts[-1], find_stop_reason) == ("7352 | |", "stopped for accepted with 7352")

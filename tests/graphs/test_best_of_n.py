@@ -9,7 +9,7 @@ QUESTION = {"question": "Which city is the capital of France?"}
 
 def run(verdicts: list[float], **options):
     model = ScriptedModel(script={"generate": ["Lyon", "Paris", "Nice"], "classify": verdicts})
-    return create_best_of_n(model=model, drafts=3, **options).compile().invoke(QUESTION)
+    return create_best_of_n(model=model, num_drafts=3, **options).compile().invoke(QUESTION)
 
 
 def test_the_least_critiqueable_draft_comes_back():

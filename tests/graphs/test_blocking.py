@@ -19,7 +19,7 @@ from selfcritic.agent.checkers.registry import CHECKERS
 from selfcritic.agent.context import Context
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.runtime import both_ways
+from selfcritic.graphs.runtime import sync_and_async
 
 GRAPHS = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
 QUESTION = {"question": "What is 128 + 256?"}
@@ -46,7 +46,7 @@ def run(
     (tmp_path / "prompts").mkdir()
     module, _, attribute = GRAPHS[name].partition(":")
     graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
-    context = Context(prompt_folder=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
+    context = Context(prompt_dir=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
     thread = {"configurable": {"thread_id": "1"}}
     asyncio.run(graph.ainvoke({"question": question, "answer": answer}, thread, context=context))
     return dict(graph.get_state(thread).values)
@@ -54,25 +54,25 @@ def run(
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_run_never_blocks(name: str, tmp_path: Path):
-    out = run(name, tmp_path, model="simulated?slip=1&miss=0&seed=5")
+    out = run(name, tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5")
     assert out["stop_reason"] != "model_error"
     assert out["usage"].calls
 
 
-@pytest.mark.parametrize("search", ["best-of-n", "fsbs"])
+@pytest.mark.parametrize("search", ["rejection", "fsbs"])
 def test_checkers_and_scorers_never_block(search: str, tmp_path: Path):
     (tmp_path / "reward").mkdir()
     scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
     scorer |= {"served:http://127.0.0.1:9/score": 1.0}  # where nothing listens
     options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
-    out = run("review", tmp_path, model="simulated?slip=1&miss=0&seed=5", **options)
+    out = run("review", tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5", **options)
     assert out["stop_reason"] == "model_error"
     assert "no reward model" in out["error"] or "The scorer at" in out["error"]
 
 
 def test_a_script_is_read_without_blocking(tmp_path: Path):
     (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
-    out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", critiques=1)
+    out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", num_critiques=1)
     assert [draft.answer for draft in out["rounds"]] == ["374", "384"]
 
 
@@ -82,7 +82,7 @@ def test_a_node_that_blocks_is_found(tmp_path: Path):
         return {"answer": (tmp_path / "draft.txt").read_text()}
 
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    builder.add_node("blocks", both_ways(blocks, Context()))
+    builder.add_node("blocks", sync_and_async(blocks, Context()))
     builder.add_edge(START, "blocks")
     with pytest.raises(BlockingError):
         asyncio.run(builder.compile().ainvoke(QUESTION))
@@ -93,5 +93,5 @@ def test_checkers_work_without_blocking(tmp_path: Path):
         "question": "Write a Python function f(xs). Return the sum plus 2.",
         "answer": "def f(xs):\n    return sum(ys",
     }
-    out = run("review", tmp_path, model="simulated?seed=5", kind="code", checkers=list(CHECKERS), **code)
+    out = run("review", tmp_path, model="simulated?seed=5", task_type="code", checkers=list(CHECKERS), **code)
     assert "syntax" in {finding.source for finding in out["rounds"][0].findings}

@@ -50,7 +50,7 @@ def test_request_k_plus_1_is_never_sent(server: dict[str, Any]):
     limits = range(1, 41)
     with FakeProvider(says, **server) as provider:
         outcomes = run_all(
-            provider, [{"budget": Budget(calls=k)} for k in (1, *limits)], critiques=4, votes=3, **ENDLESS
+            provider, [{"budget": Budget(calls=k)} for k in (1, *limits)], num_critiques=4, num_votes=3, **ENDLESS
         )
         for index, outcome in list(enumerate(outcomes))[1:]:  # run 0 is there so that run k asks question k
             sent = provider.calls(about(asked(index)))
@@ -90,7 +90,7 @@ def test_replies_of_no_use_are_paid_for(kind: Any):
 def test_seconds_hold_while_a_request_hangs(requests_before: int, on_a_thread: bool):
     faults = [*[None] * requests_before, *[Fault("hang")] * 9]
     with FakeProvider(says, faults=faults) as provider:
-        options = {**models(provider), "budget": Budget(seconds=1.5), "critiques": 2}
+        options = {**models(provider), "budget": Budget(seconds=1.5), "num_critiques": 2}
         graph = create_self_critique(**options).compile(checkpointer=InMemorySaver() if on_a_thread else None)
         config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
         started = time.monotonic()
@@ -157,7 +157,7 @@ def every_third_goes_on(messages: list[Body], index: int) -> str | float:
 
 def test_five_hundred_runs_at_a_fault_rate_of_30_percent_end_and_add_up():
     with FakeProvider(every_third_goes_on, fault_rate=0.3, seed=5, cached_share=0.5) as provider:
-        outcomes = run_all(provider, [{}] * 500, critiques=2, max_rounds=1)
+        outcomes = run_all(provider, [{}] * 500, num_critiques=2, max_rounds=1)
         by_question: dict[str, list[Received]] = {}
         for received in provider.received:
             text = str(received.body["messages"][-1]["content"])

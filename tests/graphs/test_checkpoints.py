@@ -25,7 +25,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner
 
-from selfcritic.agent.schemas import Candidate, Comment, Critique, Draft, Method, RoleUsage, Usage
+from selfcritic.agent.schemas import Candidate, Capabilities, Comment, Critique, RoleUsage, Round, Usage
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli.app import app
@@ -258,9 +258,9 @@ def test_all_records_come_back_as_records_without_a_warning(strict: str, tmp_pat
 
 def test_every_record_of_a_run_is_read_back(caplog: pytest.LogCaptureFixture):
     comment = Comment(quote="a", text="b")
-    critique = Critique(text="c", comments=[comment], invented=[comment])
-    draft = Draft(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
-    everything = [draft, Usage(by_role={"judge": RoleUsage()}), Method(refused=["n"]), HumanMessage("f")]
+    critique = Critique(text="c", comments=[comment], ungrounded=[comment])
+    draft = Round(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
+    everything = [draft, Usage(by_role={"judge": RoleUsage()}), Capabilities(refused=["n"]), HumanMessage("f")]
     assert serializer().loads_typed(serializer().dumps_typed(everything)) == everything
     assert caplog.records == []
 
@@ -277,7 +277,7 @@ def test_what_an_earlier_version_saved_is_read_and_continued(tmp_path: Path):
 
     async def read() -> list[dict[str, Any]]:
         async with open_checkpointer(str(path)) as saver:
-            graph = create_self_critique(model=asked, drafts=2, critiques=2).compile(checkpointer=saver)
+            graph = create_self_critique(model=asked, num_drafts=2, num_critiques=2).compile(checkpointer=saver)
             finished: Any = {"configurable": {"thread_id": "finished"}}
             stopped: Any = {"configurable": {"thread_id": "stopped"}}
             assert (await graph.aget_state(finished)).next == ()
@@ -288,7 +288,7 @@ def test_what_an_earlier_version_saved_is_read_and_continued(tmp_path: Path):
     assert finished["question"] == QUESTION["question"]
     assert len(asked.requests) == 4  # two scorings, a mend, a verdict
     for output in (finished, continued):
-        assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
+        assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
         assert output["usage"].calls == 8
         first, second = output["rounds"]
         assert [one.answer for one in first.candidates] == ["Nice", "Lyon"]

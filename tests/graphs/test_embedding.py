@@ -14,7 +14,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from selfcritic.agent import Context, Usage
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.nodes.generate import take_up
+from selfcritic.agent.nodes.generate import start_from_messages
 from selfcritic.agent.schemas import StopReason
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import serializer
@@ -81,13 +81,13 @@ def test_turn_after_turn_each_message_stands_once(synchronous: bool):
 
 
 def test_a_context_of_another_kind_is_not_ours():
-    graph = chat(create_self_critique(model=model(), critiques=8).compile(), context_schema=Theirs)
+    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Theirs)
     output = graph.invoke(says("The capital of France?"), context=Theirs(user="ann", critiques=1))
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Paris", "accepted")
 
 
 def test_a_graph_whose_context_is_ours_steers_the_loop():
-    graph = chat(create_self_critique(model=model(), critiques=8).compile(), context_schema=Context)
+    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Context)
     output = graph.invoke(says("The capital of France?"), context=Context(max_rounds=0))
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Lyon", "max_rounds")
 
@@ -96,7 +96,7 @@ def test_an_answer_of_another_node_is_taken_up():
     scripted = model(generate=[])
     builder = StateGraph(Chat)
     builder.add_node("draft", lambda state: {"messages": [AIMessage("Lyon")]})
-    builder.add_node("mend", create_self_critique(model=scripted, nodes={"generate": take_up}).compile())
+    builder.add_node("mend", create_self_critique(model=scripted, nodes={"generate": start_from_messages}).compile())
     builder.add_edge(START, "draft")
     builder.add_edge("draft", "mend")
     output = builder.compile().invoke(says("The capital of France?"))

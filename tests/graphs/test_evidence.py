@@ -5,7 +5,7 @@ import pytest
 from selfcritic.agent import Comment
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_best_of_n, create_self_critique
-from selfcritic.prompts import read
+from selfcritic.prompts import parse_prompt
 
 QUESTION = {"question": "Which city is the capital of France?"}
 IT_IS_PARIS = "It should be Paris."
@@ -31,13 +31,13 @@ def run(drafts: list[str], verdicts: list[float], mended: list[str], checkers=(a
         "refine": mended,
     }
     model = ScriptedModel(script=script)
-    graph = create_self_critique(model=model, checkers=list(checkers), drafts=len(drafts), **options).compile()
+    graph = create_self_critique(model=model, checkers=list(checkers), num_drafts=len(drafts), **options).compile()
     return graph.invoke(QUESTION), model
 
 
 def test_a_draft_that_a_checker_objects_to_is_not_accepted():
     output, _ = run(["Lyon"], [0.1, 0.2], ["Paris"])
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
     assert [len(draft.findings) for draft in output["rounds"]] == [1, 0]
     [finding] = output["rounds"][0].findings
     assert (finding.source, finding.start, finding.end) == ("atlas", 0, 4)
@@ -50,24 +50,24 @@ def test_findings_of_low_severity_do_not_stand_in_the_way():
 
 def test_the_critic_is_told_and_the_judge_is_not():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"])
-    told = {read(messages).role: "findings" in read(messages).data for messages in model.requests}
+    told = {parse_prompt(messages).role: "findings" in parse_prompt(messages).data for messages in model.requests}
     assert told == {"generate": False, "classify": False, "critique": True, "helpfulness": False, "refine": False}
 
 
 def test_the_critic_is_told_where_it_speculates_too():
-    _, model = run(["Lyon"], [0.1, 0.2], ["Paris"], speculate=True)
-    asked = [read(messages).data for messages in model.requests if read(messages).role == "critique"]
+    _, model = run(["Lyon"], [0.1, 0.2], ["Paris"], speculative=True)
+    asked = [parse_prompt(messages).data for messages in model.requests if parse_prompt(messages).role == "critique"]
     assert ["findings" in data for data in asked] == [True, False]
 
 
 def test_the_best_draft_is_the_one_with_the_least_against_it_whatever_the_judge_thinks():
     output, _ = run(["Lyon"], [0.6, 0.9, 0.7], ["Nice", "Lyon!"], max_rounds=2)
-    assert (output["answer"], output["best"], output["p_critiqueable"]) == ("Nice", 1, pytest.approx(0.9))
+    assert (output["answer"], output["best_round"], output["p_critiqueable"]) == ("Nice", 1, pytest.approx(0.9))
 
 
 def test_of_several_drafts_the_one_without_findings_is_kept():
     model = ScriptedModel(script={"generate": ["Lyon", "Nice", "Paris"], "classify": [0.1, 0.2, 0.3]})
-    output = create_best_of_n(model=model, drafts=3, checkers=[atlas]).compile().invoke(QUESTION)
+    output = create_best_of_n(model=model, num_drafts=3, checkers=[atlas]).compile().invoke(QUESTION)
     assert (output["answer"], output["stop_reason"]) == ("Paris", "accepted")
     assert [one.p_critiqueable for one in output["rounds"][0].candidates] == pytest.approx([0.1, 0.2, 0.3])
 

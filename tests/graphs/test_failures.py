@@ -86,7 +86,7 @@ def test_the_best_draft_comes_back_and_not_the_last():
     faults = chain(repeat(None, 14), repeat(Fault("status", 500)))
     with FakeProvider(judged, faults=faults) as provider:
         output = run(provider, patience=9, max_rounds=9)
-        assert (output["stop_reason"], output["best"]) == ("model_error", 0)
+        assert (output["stop_reason"], output["best_round"]) == ("model_error", 0)
         assert len(output["rounds"]) > 2
         assert output["answer"] == output["rounds"][0].answer != output["rounds"][-1].answer
 

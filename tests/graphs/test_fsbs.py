@@ -14,7 +14,7 @@ from selfcritic.agent import Budget, Critique
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_fsbs, create_review, create_self_critique, rerank
 from selfcritic.graphs.checkpoints import serializer
-from selfcritic.prompts import read
+from selfcritic.prompts import parse_prompt
 
 WORDS = [f"word{number}" for number in range(40)]
 ANSWER = " ".join(WORDS)
@@ -35,7 +35,7 @@ class Numbered(ScriptedModel):
         numbers: Iterator[int] = count()
 
         def say(messages: list[BaseMessage]) -> str | float:
-            reading = read(messages)
+            reading = parse_prompt(messages)
             if reading.role == "helpfulness":
                 reasons = [int(line.split()[-1].rstrip(".")) for line in reading.data["critique"].splitlines()
                            if line.startswith("It is wrong")]  # fmt: skip
@@ -46,8 +46,8 @@ class Numbered(ScriptedModel):
         return cls(script=say, **options)
 
 
-def search(rewards: dict[int, float] | None = None, takes_prefix: bool = True, **options):
-    model = Numbered.of(rewards or {}, takes_prefix=takes_prefix)
+def search(rewards: dict[int, float] | None = None, supports_prefill: bool = True, **options):
+    model = Numbered.of(rewards or {}, supports_prefill=supports_prefill)
     return create_review(model=model, search="fsbs", **options).compile().invoke(ASKED), model
 
 
@@ -69,7 +69,7 @@ def test_so_many_critiques_are_ranked_as_the_paper_counts(n: int, k: int, d: int
 
 def test_every_critique_is_forced_to_begin_with_a_quote():
     _, model = search()
-    prefixes = [messages[-1].text for messages in model.requests if read(messages).role == "critique"]
+    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).role == "critique"]
     assert prefixes[:1] == ["```"]
     assert len(prefixes) == 1 + 2 + 2 + 2
     assert all(prefix.endswith("\n\n```") for prefix in prefixes[1:])
@@ -77,7 +77,7 @@ def test_every_critique_is_forced_to_begin_with_a_quote():
 
 def test_the_best_by_reward_alone_go_on_without_their_closing_paragraph():
     output, model = search({1: 0.9, 3: 0.8}, length_modifier=5.0)
-    prefixes = [messages[-1].text for messages in model.requests if read(messages).role == "critique"]
+    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).role == "critique"]
     kept = [f"```\n{WORDS[number]}\n```\nIt is wrong for reason {number}.\n\n```" for number in (1, 3)]
     assert prefixes[1:3] == kept
     pool = output["rounds"][0].critiques
@@ -109,26 +109,26 @@ def test_best_of_n_is_the_search_with_one_iteration(scores, modifier):
     rewards = dict(enumerate(scores))
     best, _ = search(rewards, length_modifier=modifier, fsbs={"n": n, "d": 1})
     model = Numbered.of(rewards)
-    graph = create_review(model=model, critiques=n, length_modifier=modifier).compile()
+    graph = create_review(model=model, num_critiques=n, length_modifier=modifier).compile()
     drawn = graph.invoke(ASKED)
     assert drawn["critique"].comments == best["critique"].comments
     assert [one.reward for one in drawn["rounds"][0].critiques] == [one.reward for one in best["rounds"][0].critiques]
 
 
 def test_a_model_that_continues_nothing_is_asked_in_words():
-    output, model = search({1: 0.9}, takes_prefix=False)
+    output, model = search({1: 0.9}, supports_prefill=False)
     pool = output["rounds"][0].critiques
-    assert output["methods"]["critic"].prefix == "asked"
+    assert output["capabilities"]["critic"].prefix == "asked"
     assert len(pool) == 28
     assert [len(critique.comments) for critique in pool] == [1] * 4 + [2] * 8 + [3] * 8 + [4] * 8
     assert all(critique.text.startswith("```") and "Sure" not in critique.text for critique in pool)
     assert not any(isinstance(messages[-1], AIMessage) for messages in model.requests)
-    asked = [read(messages).role for messages in model.requests if read(messages).role != "helpfulness"]
+    asked = [parse_prompt(messages).role for messages in model.requests if parse_prompt(messages).role != "helpfulness"]
     assert asked == ["critique"] + ["continue"] * 6
 
 
 def test_a_model_that_continues_says_so():
-    assert search()[0]["methods"]["critic"].prefix == "native"
+    assert search()[0]["capabilities"]["critic"].prefix == "native"
 
 
 def test_equal_critiques_are_scored_once():
@@ -142,7 +142,7 @@ def test_a_search_that_finds_only_invented_quotes_ends_early_with_nothing():
     model = ScriptedModel(script={"critique": ["\nnever said\n```\nwrong"] * 4})
     output = create_review(model=model, search="fsbs").compile().invoke(ASKED)
     assert (output["critique"], output["stop_reason"]) == (None, "no_helpful_critique")
-    assert (output["invented_share"], len(output["rounds"][0].critiques)) == (1.0, 4)
+    assert (output["ungrounded_rate"], len(output["rounds"][0].critiques)) == (1.0, 4)
 
 
 @pytest.mark.parametrize("calls", [1, 3, 5, 6, 7, 12])
@@ -164,7 +164,9 @@ def test_a_model_that_fails_midway_leaves_the_best_of_what_was_found():
 
 def test_the_loop_takes_the_search():
     asked = {"question": "Sort alphabetically: pear, apple, plum, fig, kiwi, lime"}
-    graph = create_self_critique(model="simulated?slip=1&botch=0&misjudge=0&miss=0", search="fsbs", seed=5).compile()
+    graph = create_self_critique(
+        model="simulated?draft_error_rate=1&refine_error_rate=0&judge_error_rate=0&miss_rate=0", search="fsbs", seed=5
+    ).compile()
     output = graph.invoke(asked)
     assert output["answer"] == "apple, fig, kiwi, lime, pear, plum"
     assert output["stop_reason"] == "accepted"
@@ -175,7 +177,7 @@ def test_the_loop_takes_the_search():
 def test_the_loop_asks_the_choice_to_be_helpful():
     model = ScriptedModel(
         script=lambda messages: {"generate": ANSWER, "classify": 0.9, "helpfulness": 0.4}.get(
-            read(messages).role or "", further(3)
+            parse_prompt(messages).role or "", further(3)
         )
     )
     output = create_self_critique(model=model, search="fsbs").compile().invoke({"question": "q"})
@@ -186,7 +188,9 @@ def test_the_loop_asks_the_choice_to_be_helpful():
 def test_the_search_stands_alone():
     output = create_fsbs(model=Numbered.of({})).compile().invoke(ASKED)
     assert len(output["rounds"][0].critiques) == 28
-    assert {"receive", "examine", "force", "score", "keep", "choose"} < set(create_fsbs().compile().get_graph().nodes)
+    assert {"load_answer", "check_answer", "expand_beams", "score", "prune_beams", "select"} < set(
+        create_fsbs().compile().get_graph().nodes
+    )
 
 
 class DeathError(RuntimeError):
@@ -204,12 +208,12 @@ def test_a_search_that_broke_off_goes_on_with_the_iterations_it_has(at: int, mon
     def dying(critique: Critique) -> bool:
         if next(seen) == at:
             raise DeathError
-        return can_win(critique)
+        return is_eligible(critique)
 
     from selfcritic.agent.nodes import search as node
 
-    can_win = node.can_win
-    monkeypatch.setattr(node, "can_win", dying)
+    is_eligible = node.is_eligible
+    monkeypatch.setattr(node, "is_eligible", dying)
 
     async def run():
         with pytest.raises(DeathError):

@@ -15,7 +15,7 @@ from selfcritic.agent import Budget
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.human_actions import Decision
-from selfcritic.agent.schemas import Beam, Comment, Label
+from selfcritic.agent.schemas import Comment, FSBSConfig, ReviewedComment
 from selfcritic.graphs import create_human_review
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.human_review import append_review
@@ -34,7 +34,7 @@ class Review:
     def __init__(self, script: dict[str, Any] | None = None, **options: Any) -> None:
         self.model = ScriptedModel(script={**SCRIPT, **(script or {})})
         saver = InMemorySaver(serde=serializer())
-        self.graph = create_human_review(model=self.model, critiques=2, **options).compile(checkpointer=saver)
+        self.graph = create_human_review(model=self.model, num_critiques=2, **options).compile(checkpointer=saver)
         self.thread: Any = {"configurable": {"thread_id": "t"}}
         self.output = self.graph.invoke(GIVEN, self.thread)
 
@@ -47,8 +47,8 @@ class Review:
     def labels(self) -> list[tuple[int, str, str | None]]:
         return [(one["id"], one["action"], one["after"] and one["after"]["text"]) for one in self.shown["comments"]]
 
-    def reply(self, then: str = "ask", *actions: dict[str, Any], **more: Any) -> dict[str, Any]:
-        self.output = self.graph.invoke(Command(resume={"actions": list(actions), "then": then, **more}), self.thread)
+    def reply(self, then: str = "continue", *actions: dict[str, Any], **more: Any) -> dict[str, Any]:
+        self.output = self.graph.invoke(Command(resume={"actions": list(actions), "next": then, **more}), self.thread)
         return self.output
 
 
@@ -77,7 +77,7 @@ def test_accepted_as_it_is_the_chosen_critique_comes_back():
     assert output["critique"].helpfulness == pytest.approx(0.9)
     assert [one.selected for one in output["rounds"][0].critiques] == [True, False]
     comment = output["critique"].comments[0]
-    assert output["labels"] == [Label(id=1, action="kept", before=comment, after=comment)]
+    assert output["labels"] == [ReviewedComment(id=1, action="kept", before=comment, after=comment)]
     assert len(review.model.requests) == 1 + 2
 
 
@@ -85,13 +85,13 @@ def test_every_action_is_done_and_recorded_with_before_and_after():
     review = Review()
     review.reply("search_again", length_modifier=0.5)
     review.reply(
-        "ask",
-        {"do": "keep", "id": 1},
-        {"do": "edit", "id": 2, "text": " It is basalt. ", "severity": "low"},
-        {"do": "add", "quote": "all of  it", "text": "Not all."},
+        "continue",
+        {"type": "keep", "id": 1},
+        {"type": "edit", "id": 2, "text": " It is basalt. ", "severity": "low"},
+        {"type": "add", "quote": "all of  it", "text": "Not all."},
     )
     assert review.labels == [(1, "kept", "It is 384,400 km."), (2, "edited", "It is basalt."), (3, "added", "Not all.")]
-    output = review.reply("accept", {"do": "remove", "id": 1})
+    output = review.reply("accept", {"type": "remove", "id": 1})
     removed, edited, added = output["labels"]
     assert (removed.action, removed.before.quote, removed.after) == ("removed", "5 km", None)
     assert (edited.before.text, edited.after.text) == ("It is rock.", "It is basalt.")
@@ -104,7 +104,7 @@ def test_every_action_is_done_and_recorded_with_before_and_after():
 
 def test_refined_by_what_the_person_left():
     review = Review()
-    output = review.reply("refine", {"do": "edit", "id": 1, "text": "Much farther."})
+    output = review.reply("refine", {"type": "edit", "id": 1, "text": "Much farther."})
     assert (output["answer"], output["stop_reason"]) == ("Far, and of rock.", "reviewed")
     assert [draft.answer for draft in output["rounds"]] == [ANSWER, "Far, and of rock."]
     assert "Much farther." in review.model.requests[-1][-1].text
@@ -118,7 +118,7 @@ def test_refined_by_what_the_person_left_even_where_the_options_mend_directly():
 
 
 def test_a_person_may_see_what_was_not_judged_helpful_enough():
-    review = Review(helpful_above=0.95)
+    review = Review(helpful_threshold=0.95)
     assert (review.labels, review.shown["critique"]) == ([], None)
     assert "helpful enough" in review.shown["error"]
     review.reply("search_again", length_modifier=0.0)
@@ -127,9 +127,9 @@ def test_a_person_may_see_what_was_not_judged_helpful_enough():
 
 
 def test_invented_quotes_are_not_put_before_a_person():
-    invented = "```\nthe sun\n```\nIt is hot."
-    review = Review({"critique": [invented, invented]})
-    assert (review.labels, review.shown["invented_share"]) == ([], 1.0)
+    ungrounded = "```\nthe sun\n```\nIt is hot."
+    review = Review({"critique": [ungrounded, ungrounded]})
+    assert (review.labels, review.shown["ungrounded_rate"]) == ([], 1.0)
     assert "words that stand in the answer" in review.shown["error"]
 
 
@@ -139,7 +139,9 @@ def test_a_refiner_that_changes_nothing_is_told():
 
 def test_another_length_modifier_costs_nothing_and_leaves_what_was_said():
     review = Review()
-    review.reply("ask", {"do": "edit", "id": 1, "text": "Farther."}, {"do": "add", "quote": "moon", "text": "Which?"})
+    review.reply(
+        "continue", {"type": "edit", "id": 1, "text": "Farther."}, {"type": "add", "quote": "moon", "text": "Which?"}
+    )
     review.reply("search_again", length_modifier=0.5)
     assert review.shown["length_modifier"] == 0.5
     assert review.labels == [(1, "edited", "Farther."), (2, "added", "Which?"), (3, "kept", "It is rock.")]
@@ -154,24 +156,24 @@ BAD: list[Any] = [
     7,
     [],
     ["accept"],
-    {"then": "publish"},
-    {"then": "accept", "extra": 1},
-    {"then": "search_again"},
-    {"then": "accept", "length_modifier": 1},
-    {"then": "search_again", "length_modifier": float("nan")},
-    {"then": "search_again", "length_modifier": float("inf")},
-    {"actions": [{"do": "burn", "id": 1}]},
-    {"actions": [{"do": "keep"}]},
-    {"actions": [{"do": "keep", "id": 99}]},
-    {"actions": [{"do": "edit", "id": 1}]},
-    {"actions": [{"do": "edit", "id": 1, "start": 3, "text": "x"}]},
-    {"actions": [{"do": "edit", "id": 1, "text": "  "}]},
-    {"actions": [{"do": "edit", "id": 1, "quote": "green cheese"}]},
-    {"actions": [{"do": "add", "quote": "", "text": "x"}]},
-    {"actions": [{"do": "add", "quote": "moon", "text": "x", "start": 5}]},
-    {"actions": [{"do": "add", "quote": "moon", "text": "x", "severity": "grave"}]},
-    {"actions": [{"do": "remove", "id": 1}], "then": "refine"},
-    {"actions": [{"do": "remove", "id": 1}, {"do": "add", "quote": "the sun", "text": "x"}], "then": "accept"},
+    {"next": "publish"},
+    {"next": "accept", "extra": 1},
+    {"next": "search_again"},
+    {"next": "accept", "length_modifier": 1},
+    {"next": "search_again", "length_modifier": float("nan")},
+    {"next": "search_again", "length_modifier": float("inf")},
+    {"actions": [{"type": "burn", "id": 1}]},
+    {"actions": [{"type": "keep"}]},
+    {"actions": [{"type": "keep", "id": 99}]},
+    {"actions": [{"type": "edit", "id": 1}]},
+    {"actions": [{"type": "edit", "id": 1, "start": 3, "text": "x"}]},
+    {"actions": [{"type": "edit", "id": 1, "text": "  "}]},
+    {"actions": [{"type": "edit", "id": 1, "quote": "green cheese"}]},
+    {"actions": [{"type": "add", "quote": "", "text": "x"}]},
+    {"actions": [{"type": "add", "quote": "moon", "text": "x", "start": 5}]},
+    {"actions": [{"type": "add", "quote": "moon", "text": "x", "severity": "grave"}]},
+    {"actions": [{"type": "remove", "id": 1}], "next": "refine"},
+    {"actions": [{"type": "remove", "id": 1}, {"type": "add", "quote": "the sun", "text": "x"}], "next": "accept"},
 ]
 
 
@@ -189,15 +191,15 @@ def test_a_reply_that_cannot_be_used_is_asked_for_again(bad: Any):
 
 def test_the_error_names_the_action_and_the_quote():
     review = Review()
-    review.reply("accept", {"do": "keep", "id": 1}, {"do": "add", "quote": "green cheese", "text": "x"})
+    review.reply("accept", {"type": "keep", "id": 1}, {"type": "add", "quote": "green cheese", "text": "x"})
     assert "actions[1] (add): the quote 'green cheese' does not stand in the answer" in review.shown["error"]
-    review.reply("accept", {"do": "remove", "id": "one"})
+    review.reply("accept", {"type": "remove", "id": "one"})
     assert "actions.0.remove.id" in review.shown["error"]
 
 
 def test_a_decision_may_come_as_json_text():
     review = Review()
-    text = json.dumps({"actions": [{"do": "remove", "id": 1}], "then": "accept"})
+    text = json.dumps({"actions": [{"type": "remove", "id": 1}], "next": "accept"})
     output = review.graph.invoke(Command(resume=text), review.thread)
     assert (output["critique"], output["labels"][0].action) == (None, "removed")
 
@@ -209,7 +211,7 @@ def test_a_search_that_fails_leaves_the_person_to_go_on():
     review = Review({"critique": [DOWN, DOWN, SHORT, LONG]})
     assert (review.shown["comments"], review.shown["critique"]) == ([], None)
     assert "is down" in review.shown["error"]
-    review.reply("ask", {"do": "add", "quote": "cheese", "text": "Rock."})
+    review.reply("continue", {"type": "add", "quote": "cheese", "text": "Rock."})
     assert review.shown["error"] is None
     review.reply("search_again", length_modifier=0.5)  # there is no pool: searched anew
     assert review.labels == [(1, "added", "Rock."), (2, "kept", "It is 384,400 km."), (3, "kept", "It is rock.")]
@@ -227,7 +229,7 @@ def test_critiques_that_could_not_be_scored_are_not_drawn_again():
 
 def test_a_mend_that_fails_leaves_the_review_as_it_was():
     review = Review({"refine": [DOWN, "Far, and of rock."]})
-    review.reply("refine", {"do": "add", "quote": "cheese", "text": "Rock."})
+    review.reply("refine", {"type": "add", "quote": "cheese", "text": "Rock."})
     assert "is down" in review.shown["error"]
     assert [number for number, *_ in review.labels] == [1, 2]
     with pytest.raises(InputError, match="not finished"):
@@ -244,12 +246,12 @@ def test_a_spent_budget_is_told_and_the_review_can_be_accepted():
 
 
 GOOD: list[Any] = [
-    {"actions": [{"do": "remove", "id": 1}]},
-    {"actions": [{"do": "keep", "id": 1}]},
-    {"actions": [{"do": "edit", "id": 1, "text": "Farther."}]},
-    {"actions": [{"do": "add", "quote": "moon", "text": "Which?"}]},
-    {"then": "search_again", "length_modifier": 1},
-    {"then": "search_again", "length_modifier": -1},
+    {"actions": [{"type": "remove", "id": 1}]},
+    {"actions": [{"type": "keep", "id": 1}]},
+    {"actions": [{"type": "edit", "id": 1, "text": "Farther."}]},
+    {"actions": [{"type": "add", "quote": "moon", "text": "Which?"}]},
+    {"next": "search_again", "length_modifier": 1},
+    {"next": "search_again", "length_modifier": -1},
 ]
 
 
@@ -264,7 +266,7 @@ def test_whatever_is_said_nothing_is_paid_for_but_one_search_and_one_mend(replie
         assert (review.shown["error"] is None) == (reply in GOOD)
         assert reply in GOOD or review.shown["comments"] == before["comments"]
     shown = review.shown["comments"]
-    output = review.reply(then, {"do": "add", "quote": "all of it", "text": "Not all."})
+    output = review.reply(then, {"type": "add", "quote": "all of it", "text": "Not all."})
     labels = [label.model_dump() for label in output["labels"]]
     assert labels[:-1] == shown
     assert output["critique"].comments == [label.after for label in output["labels"] if label.after]
@@ -284,7 +286,7 @@ def test_what_checkers_find_is_filled_in_too_and_keeps_its_source():
     review = Review(checkers=[_finds_cheese])
     assert review.labels == [(1, "kept", "A checker knows better."), (2, "kept", "It is 384,400 km.")]
     assert review.shown["comments"][0]["after"]["source"] == "_finds_cheese"
-    first, second = review.reply("accept", {"do": "edit", "id": 1, "text": "I know better."})["labels"]
+    first, second = review.reply("accept", {"type": "edit", "id": 1, "text": "I know better."})["labels"]
     assert (first.before.source, first.after.source) == ("_finds_cheese", None)
     assert second.before == second.after
 
@@ -307,31 +309,31 @@ def test_without_a_critic_there_is_what_the_checkers_know():
 
 def test_the_beam_search_may_take_the_place_of_drawing():
     saver = InMemorySaver(serde=serializer())
-    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": Beam(n=3, k=1, d=2)}
+    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": FSBSConfig(n=3, k=1, d=2)}
     graph = create_human_review(**options).compile(checkpointer=saver)
     thread: Any = {"configurable": {"thread_id": "t"}}
     output = graph.invoke(SORTING, thread)
     assert output["__interrupt__"][0].value["critiques_drawn"] == 3 * (1 * 1 + 1)
     calls = output["usage"].calls
     shown = [
-        graph.invoke(Command(resume={"then": "search_again", "length_modifier": modifier}), thread)["__interrupt__"]
+        graph.invoke(Command(resume={"next": "search_again", "length_modifier": modifier}), thread)["__interrupt__"]
         for modifier in (-9.0, 9.0)
     ]
     assert len(shown[0][0].value["comments"]) < len(shown[1][0].value["comments"])
-    assert graph.invoke(Command(resume={"then": "accept"}), thread)["usage"].calls == calls
+    assert graph.invoke(Command(resume={"next": "accept"}), thread)["usage"].calls == calls
 
 
 def test_a_new_beam_search_is_chosen_from_by_the_new_modifier():
     """The first search is not paid for; the run's own options allow the second one."""
     saver = InMemorySaver(serde=serializer())
-    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": Beam(n=3, k=1, d=2)}
+    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": FSBSConfig(n=3, k=1, d=2)}
     graph = create_human_review(**options).compile(checkpointer=saver)
     thread: Any = {"configurable": {"thread_id": "t"}}
     down: Any = {"critic": ScriptedModel(script={"critique": []})}
     [waiting] = graph.invoke(SORTING, thread, context=down)["__interrupt__"]
     assert (waiting.value["critiques_drawn"], waiting.value["comments"]) == (0, [])
     assert "no reply number 1" in waiting.value["error"]
-    output = graph.invoke(Command(resume={"then": "search_again", "length_modifier": 9.0}), thread)
+    output = graph.invoke(Command(resume={"next": "search_again", "length_modifier": 9.0}), thread)
     most = max(len(critique.comments) for critique in output["rounds"][0].critiques if critique.reward is not None)
     assert len(output["__interrupt__"][0].value["comments"]) == most > 1
 
@@ -345,7 +347,7 @@ def test_without_a_thread_it_is_refused_before_anything_is_paid_for():
 
 def test_the_next_review_on_a_thread_begins_anew():
     review = Review({name: replies * 2 for name, replies in SCRIPT.items()})
-    review.reply("accept", {"do": "add", "quote": "moon", "text": "Which?"})
+    review.reply("accept", {"type": "add", "quote": "moon", "text": "Which?"})
     review.output = review.graph.invoke(GIVEN, review.thread)
     assert review.labels == [(1, "kept", "It is 384,400 km.")]
     assert review.reply("accept")["usage"].calls == 3
@@ -354,11 +356,13 @@ def test_the_next_review_on_a_thread_begins_anew():
 def test_it_is_the_same_asynchronously():
     async def run() -> Any:
         model = ScriptedModel(script=SCRIPT)
-        graph = create_human_review(model=model, critiques=2).compile(checkpointer=InMemorySaver(serde=serializer()))
+        graph = create_human_review(model=model, num_critiques=2).compile(
+            checkpointer=InMemorySaver(serde=serializer())
+        )
         thread: Any = {"configurable": {"thread_id": "t"}}
         shown = (await graph.ainvoke(GIVEN, thread))["__interrupt__"][0].value
         await graph.ainvoke(Command(resume="nonsense"), thread)
-        output = await graph.ainvoke(Command(resume={"then": "refine"}), thread)
+        output = await graph.ainvoke(Command(resume={"next": "refine"}), thread)
         return shown, output["answer"], len(model.requests)
 
     assert asyncio.run(run()) == (Review().shown, "Far, and of rock.", 4)
@@ -368,12 +372,12 @@ def test_reviews_are_written_as_lines_of_json(tmp_path: Path):
     path = tmp_path / "labels.jsonl"
     for then in ("accept", "refine"):
         append_review(
-            path, Review().reply(then, {"do": "remove", "id": 1}, {"do": "add", "quote": "moon", "text": "„?“"})
+            path, Review().reply(then, {"type": "remove", "id": 1}, {"type": "add", "quote": "moon", "text": "„?“"})
         )
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert [row["decision"] for row in rows] == ["accept", "refine"]
     for row in rows:
         assert (row["question"], row["answer"], row["context"]) == (GIVEN["question"], ANSWER, "")
-        labels = [Label.model_validate(label) for label in row["labels"]]
+        labels = [ReviewedComment.model_validate(label) for label in row["labels"]]
         assert [label.action for label in labels] == ["removed", "added"]
         assert row["critique"]["comments"] == [labels[1].after.model_dump()]

@@ -14,7 +14,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel, ValidationError
 
-from selfcritic.agent import Budget, Draft, Usage
+from selfcritic.agent import Budget, Round, Usage
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs.checkpoints import serializer
@@ -64,7 +64,7 @@ def test_the_final_answer_is_mended_in_its_place(synchronous: bool):
     ]
     assert output["messages"][-1].response_metadata["model_name"] == "theirs"
     loop = output["self_critique"]
-    assert (loop["answer"], loop["stop_reason"], loop["best"], loop["error"]) == ("Paris", "accepted", 1, None)
+    assert (loop["answer"], loop["stop_reason"], loop["best_round"], loop["error"]) == ("Paris", "accepted", 1, None)
     assert [draft.answer for draft in loop["rounds"]] == ["Lyon", "Paris"]
     assert set(loop["usage"].by_role) == {"judge", "critic", "refiner"}
     assert loop["usage"].calls == 5
@@ -152,7 +152,7 @@ def test_an_answer_that_nobody_asked_for_is_left_alone():
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_a_question_too_long_for_the_loop_takes_no_answer_away(synchronous: bool):
-    middleware = SelfCritiqueMiddleware(model=critic(), max_characters=5)
+    middleware = SelfCritiqueMiddleware(model=critic(), max_input_chars=5)
     output = run(agent("Lyon", middleware=[middleware]), synchronous)
     assert output["messages"][-1].text == "Lyon"
     loop = output["self_critique"]
@@ -178,7 +178,7 @@ def test_on_a_thread_each_turn_has_its_own_run_and_the_records_are_read_back(syn
     assert "Human: France?\nAI: Paris" in scripted.requests[-1][-1].text
     saved = kept.get_state(thread).values["self_critique"]
     assert isinstance(saved["usage"], Usage)
-    assert [type(draft) for draft in saved["rounds"]] == [Draft]
+    assert [type(draft) for draft in saved["rounds"]] == [Round]
     assert saved["usage"].calls == 1
 
 

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 MADE = """
 from selfcritic.graphs import create_self_critique
-graph = create_self_critique(model="simulated?slip=0&invent=0").compile()
+graph = create_self_critique(model="simulated?draft_error_rate=0&false_alarm_rate=0").compile()
 asked = {"question": "What is 128 + 256?"}
 """
 CELLS = {

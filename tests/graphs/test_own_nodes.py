@@ -7,12 +7,12 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
-from selfcritic.agent import Budget, Run
+from selfcritic.agent import Budget, Step
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.classify import classify
 from selfcritic.agent.nodes.critique import critique
-from selfcritic.agent.nodes.generate import first_round, generate, opened, take_up
+from selfcritic.agent.nodes.generate import generate, initial_update, start_from_messages, start_step
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.graphs import create_best_of_n, create_self_critique
@@ -41,13 +41,13 @@ def test_any_node_is_replaced(name: str, synchronous: bool, is_plain: bool):
     came: list[Any] = []
 
     async def mine(state: Any, runtime: Any) -> Any:
-        came.append(runtime.context.critiques)
+        came.append(runtime.context.num_critiques)
         return await NODES[name](state, runtime)
 
     def plain(state: Any, runtime: Any) -> Any:
         return asyncio.run(mine(state, runtime))
 
-    graph = create_self_critique(nodes={name: plain if is_plain else mine}, model=model(), critiques=8).compile()
+    graph = create_self_critique(nodes={name: plain if is_plain else mine}, model=model(), num_critiques=8).compile()
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
     assert came == [8] * (2 if name == "classify" else 1)
     assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 6)
@@ -66,7 +66,7 @@ def test_the_picture_stays_the_same():
 
 def test_best_of_n_takes_nodes_as_well():
     async def draft(state: Any, runtime: Any) -> Any:
-        return first_round(await opened(state, runtime, state["question"]), ["Lyon", "Paris"])
+        return initial_update(await start_step(state, runtime, state["question"]), ["Lyon", "Paris"])
 
     graph = create_best_of_n(nodes={"generate": draft}, model=model()).compile()
     output = graph.invoke(QUESTION)
@@ -75,7 +75,7 @@ def test_best_of_n_takes_nodes_as_well():
 
 def test_what_a_node_asks_a_model_is_counted_and_the_budget_is_kept():
     async def mine(state: Any, runtime: Any) -> Any:
-        run = Run(state, runtime)
+        run = Step(state, runtime)
         try:
             texts = await run.sampler("critic").sample(run.ask("critique", answer=run.draft.answer), 1)
         except SelfcriticError as failure:
@@ -116,7 +116,7 @@ def test_a_run_goes_on_where_a_node_had_raised():
 
 def test_an_answer_that_is_there_is_taken_up_as_the_first_draft():
     scripted = model(generate=[])
-    graph = create_self_critique(nodes={"generate": take_up}, model=scripted).compile()
+    graph = create_self_critique(nodes={"generate": start_from_messages}, model=scripted).compile()
     output = graph.invoke({"messages": [HumanMessage("The capital?"), {"role": "ai", "content": "Lyon"}]})
     assert [draft.answer for draft in output["rounds"]] == ["Lyon", "Paris"]
     assert (output["stop_reason"], output["usage"].calls) == ("accepted", 5)

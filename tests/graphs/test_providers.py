@@ -41,11 +41,13 @@ class Refusing(FakeProvider):
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_rejected_n_or_logprobs_is_asked_for_once(status: int):
     with FakeProvider(says, n="reject", logprobs="reject", rejects_with=status) as provider:
-        output = run(provider, max_rounds=2, critiques=4, votes=3)
+        output = run(provider, max_rounds=2, num_critiques=4, num_votes=3)
         assert output["stop_reason"] == "max_rounds"
         assert provider.calls(with_parameter("logprobs", "judge")) == 1
         assert [provider.calls(with_parameter("n", part)) for part in PARTS] == [0, 1, 1, 0]
-        assert {part: (how.n, how.probability, sorted(how.refused)) for part, how in output["methods"].items()} == {
+        assert {
+            part: (how.n, how.probability, sorted(how.refused)) for part, how in output["capabilities"].items()
+        } == {
             "generator": (None, None, []),
             "critic": ("concurrent", None, ["n"]),
             "judge": ("concurrent", "votes", ["logprobs", "n"]),
@@ -63,7 +65,7 @@ def test_a_rejected_seed_or_temperature_is_sent_once(refused: str, status: int):
         output = run(provider, max_rounds=2, seed=7, temperatures=dict.fromkeys(PARTS, 0.3))
         assert output["stop_reason"] == "max_rounds"
         assert [provider.calls(with_parameter(refused, part)) for part in PARTS] == [1, 1, 1, 1]
-        assert {tuple(how.refused) for how in output["methods"].values()} == {(refused,)}
+        assert {tuple(how.refused) for how in output["capabilities"].values()} == {(refused,)}
 
 
 def test_what_a_model_rejected_in_one_part_it_is_not_sent_in_another():
@@ -76,9 +78,9 @@ def test_what_a_model_rejected_in_one_part_it_is_not_sent_in_another():
 
 def test_n_and_logprobs_that_are_ignored_in_silence():
     with FakeProvider(says, n="ignore", logprobs="ignore") as provider:
-        output = run(provider, max_rounds=1, critiques=4, votes=3)
-        methods = output["methods"]
-        assert (methods["critic"].n, methods["judge"].probability) == ("concurrent", "votes")
+        output = run(provider, max_rounds=1, num_critiques=4, num_votes=3)
+        capabilities = output["capabilities"]
+        assert (capabilities["critic"].n, capabilities["judge"].probability) == ("concurrent", "votes")
         assert len({critique.text for critique in output["rounds"][0].critiques}) == 4
         assert provider.calls(of("critic")) == 4
         assert provider.calls(of("judge")) == 3 * (1 + 4 + 1)
@@ -87,8 +89,8 @@ def test_n_and_logprobs_that_are_ignored_in_silence():
 
 def test_native_n_and_logprobs_are_said_to_be_used():
     with FakeProvider(says) as provider:
-        methods = run(provider, max_rounds=1)["methods"]
-        assert (methods["critic"].n, methods["judge"].probability) == ("native", "logprobs")
+        capabilities = run(provider, max_rounds=1)["capabilities"]
+        assert (capabilities["critic"].n, capabilities["judge"].probability) == ("native", "logprobs")
         assert provider.calls(of("critic")) == 1
 
 
@@ -134,15 +136,15 @@ def test_chat_openai_in_every_part(faults: Any, n: Any):
             provider,
             [{"budget": Budget(calls=k)} for k in range(1, 21)],
             **chat_openai(provider),
-            critiques=4,
-            votes=3,
+            num_critiques=4,
+            num_votes=3,
             **ENDLESS,
         )
         ended = [outcome for outcome in outcomes if isinstance(outcome, dict)]
         assert len(ended) >= 12
         assert {outcome["stop_reason"] for outcome in ended} <= {"budget", "model_error"}
         assert all(outcome["answer"].startswith("Lyon") for outcome in ended)
-        how = max(ended, key=lambda outcome: outcome["usage"].calls)["methods"]
+        how = max(ended, key=lambda outcome: outcome["usage"].calls)["capabilities"]
         assert (how["critic"].n == "native", how["judge"].probability == "logprobs") == (n == "honour",) * 2
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, dict):
@@ -185,7 +187,7 @@ def prompts_of_a_round() -> list[str]:
     """In the order sent: judge, critic, four scores, refiner."""
     context = "The Seine flows through Paris, the capital of France. " * 40
     with FakeProvider(says) as provider:
-        run(provider, context=context[:2000], max_rounds=1, critiques=4)
+        run(provider, context=context[:2000], max_rounds=1, num_critiques=4)
         prompts = ["\n".join(m["content"] for m in received.body["messages"]) for received in provider.received]
     cues = [text.rsplit("\n", 1)[-1] for text in prompts[1:8]]
     assert cues == ["Critiqueable:", "Critique:", *["Helpful:"] * 4, "Refinement:"]

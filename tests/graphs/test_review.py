@@ -9,7 +9,7 @@ from selfcritic.agent import Budget, Comment
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_review
-from selfcritic.prompts import read
+from selfcritic.prompts import parse_prompt
 
 ASKED = {"question": "Name two cities of France.", "answer": "Lyon and Milan"}
 LYON = "```\nLyon\n```\nIt is not the capital."
@@ -27,7 +27,7 @@ async def breaks(_question: str, _draft: str) -> list[Comment]:
 
 def review(critiques: list[Any], scores: list[float], given=ASKED, **options):
     model = ScriptedModel(script={"critique": critiques, "helpfulness": scores})
-    output = create_review(model=model, critiques=len(critiques) or 1, **options).compile().invoke(given)
+    output = create_review(model=model, num_critiques=len(critiques) or 1, **options).compile().invoke(given)
     return output, model
 
 
@@ -37,7 +37,7 @@ def test_the_most_helpful_critique_comes_back():
         Comment(quote="Milan", text="It is in Italy.", severity="high", start=9, end=14)
     ]
     assert output["stop_reason"] == "reviewed"
-    assert set(output) == {"critique", "rounds", "invented_share", "stop_reason", "usage", "methods", "error"}
+    assert set(output) == {"critique", "rounds", "ungrounded_rate", "stop_reason", "usage", "capabilities", "error"}
     [draft] = output["rounds"]
     assert draft.answer == ASKED["answer"]
     assert [critique.selected for critique in draft.critiques] == [False, True]
@@ -46,7 +46,7 @@ def test_the_most_helpful_critique_comes_back():
 
 def test_the_best_comes_back_even_if_it_is_not_helpful_unless_a_threshold_is_set():
     assert review([LYON, MILAN], [0.2, 0.3])[0]["critique"].text == MILAN
-    output, _ = review([LYON, MILAN], [0.2, 0.3], helpful_above=0.4)
+    output, _ = review([LYON, MILAN], [0.2, 0.3], helpful_threshold=0.4)
     assert (output["critique"], output["stop_reason"]) == (None, "no_helpful_critique")
 
 
@@ -58,26 +58,26 @@ def test_a_length_modifier_chooses_the_critique_that_quotes_more():
 
 def test_the_share_of_invented_quotes_and_no_win_for_a_critique_of_nothing_else():
     output, _ = review([ROME, LYON + "\n\n" + ROME, ROME + "\n\n" + ROME], [0.1])
-    assert output["invented_share"] == pytest.approx(4 / 5)
+    assert output["ungrounded_rate"] == pytest.approx(4 / 5)
     assert output["critique"].text == LYON + "\n\n" + ROME
     assert [critique.reward for critique in output["rounds"][0].critiques] == [None, pytest.approx(0.1), None]
 
 
 def test_where_all_quotes_of_all_critiques_are_invented_there_is_none_to_choose():
     output, _ = review([ROME, ROME], [])
-    assert (output["critique"], output["stop_reason"], output["invented_share"]) == (None, "no_helpful_critique", 1.0)
+    assert (output["critique"], output["stop_reason"], output["ungrounded_rate"]) == (None, "no_helpful_critique", 1.0)
 
 
 def test_findings_are_shown_to_the_critic_and_kept():
     output, model = review([MILAN], [0.9], checkers=[finds_milan])
     [finding] = output["rounds"][0].findings
     assert (finding.source, finding.start, finding.end) == ("finds_milan", 9, 14)
-    assert read(model.requests[0]).data["findings"] == "```\nMilan\n```\n[high] Not on the map of France.\n"
+    assert parse_prompt(model.requests[0]).data["findings"] == "```\nMilan\n```\n[high] Not on the map of France.\n"
 
 
 def test_without_findings_the_prompt_says_nothing_of_them():
     _, model = review([MILAN], [0.9])
-    assert "findings" not in read(model.requests[0]).data
+    assert "findings" not in parse_prompt(model.requests[0]).data
     assert "Tools have checked" not in model.requests[0][-1].text
     assert "\n\n\n" not in model.requests[0][-1].text
 
@@ -85,7 +85,7 @@ def test_without_findings_the_prompt_says_nothing_of_them():
 def test_without_a_critic_the_evidence_is_the_critique():
     output = create_review(model="none", checkers=[finds_milan]).compile().invoke(ASKED)
     assert [comment.text for comment in output["critique"].comments] == ["Not on the map of France."]
-    assert (output["stop_reason"], output["usage"].calls, output["methods"]) == ("reviewed", 0, {})
+    assert (output["stop_reason"], output["usage"].calls, output["capabilities"]) == ("reviewed", 0, {})
 
 
 def test_without_a_critic_and_without_findings_there_is_nothing():
@@ -126,7 +126,7 @@ def test_nothing_to_review_is_bad_usage(given):
 
 def test_too_much_to_review_is_bad_usage():
     with pytest.raises(InputError, match="Question, context and answer have 30 characters"):
-        review([], [], {"question": "q", "context": "c", "answer": "a" * 28}, max_characters=29)
+        review([], [], {"question": "q", "context": "c", "answer": "a" * 28}, max_input_chars=29)
 
 
 def test_the_answer_is_taken_to_the_last_blank():
@@ -137,11 +137,11 @@ def test_the_answer_is_taken_to_the_last_blank():
 
 def test_a_review_runs_both_ways_and_within_a_running_loop():
     model = ScriptedModel(script={"critique": [MILAN] * 2, "helpfulness": [0.9] * 2})
-    graph = create_review(model=model, critiques=1).compile()
+    graph = create_review(model=model, num_critiques=1).compile()
     assert asyncio.run(graph.ainvoke(ASKED))["critique"] == graph.invoke(ASKED)["critique"]
 
 
-@pytest.mark.parametrize("search", ["best-of-n", "fsbs"])
+@pytest.mark.parametrize("search", ["rejection", "fsbs"])
 def test_the_same_seed_brings_the_same_review(search: str):
     given = {"question": "Sort alphabetically: pear, apple, plum, fig", "answer": "apple, pear, fig, plum"}
     graph = create_review(search=search).compile()

@@ -40,7 +40,7 @@ def test_a_hundred_graphs_at_once_in_one_loop():
 def test_a_program_that_called_invoke_comes_to_its_end():
     program = (
         "from selfcritic.graphs import create_self_critique\n"
-        "graph = create_self_critique(model='simulated?slip=0&invent=0').compile()\n"
+        "graph = create_self_critique(model='simulated?draft_error_rate=0&false_alarm_rate=0').compile()\n"
         "print(graph.invoke({'question': '2 + 2 ='})['answer'])"
     )
     done = subprocess.run(

@@ -46,7 +46,7 @@ def follow(scripted: ScriptedModel, given: Any = QUESTION, **options: Any) -> tu
 def test_accepted_at_once_pays_for_nothing_more():
     nodes, output = follow(model(verdicts=[0.1]))
     assert nodes == ["generate", "classify"]
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Lyon", "accepted", 0)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon", "accepted", 0)
     assert output["p_critiqueable"] == pytest.approx(0.1)
     assert output["usage"].calls == 2
 
@@ -55,7 +55,7 @@ def test_mended_and_accepted():
     scripted = model(verdicts=[0.9, 0.1], mended=["Paris"])
     nodes, output = follow(scripted)
     assert nodes == ["generate", "classify", *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
     assert [draft.answer for draft in output["rounds"]] == ["Lyon", "Paris"]
     first = output["rounds"][0]
     assert first.judged_by == "logprobs"
@@ -89,12 +89,12 @@ def test_no_helpful_critique():
 
 
 def test_a_critique_of_invented_quotes_never_wins():
-    invented = "```\nMarseille\n```\nIt is Paris."
-    _, output = follow(model(critiques=[invented] * 8, scores=[]))
+    ungrounded = "```\nMarseille\n```\nIt is Paris."
+    _, output = follow(model(critiques=[ungrounded] * 8, scores=[]))
     assert output["stop_reason"] == "no_helpful_critique"
     critique = output["rounds"][0].critiques[0]
     assert (critique.comments, critique.helpfulness) == ([], None)
-    assert [comment.quote for comment in critique.invented] == ["Marseille"]
+    assert [comment.quote for comment in critique.ungrounded] == ["Marseille"]
 
 
 def test_the_most_helpful_critique_is_the_one_that_mends():
@@ -113,7 +113,7 @@ def test_max_rounds_counts_refinements():
     scripted = model(verdicts=[0.9, 0.8, 0.7], critiques=[LYON] * 16, scores=[0.8] * 2, mended=["Lyon!", "Lyon!!"])
     nodes, output = follow(scripted, max_rounds=2)
     assert nodes == ["generate", "classify", *ROUND, *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Lyon!!", "max_rounds", 2)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon!!", "max_rounds", 2)
 
 
 def test_no_refinement_allowed():
@@ -128,7 +128,7 @@ def test_a_plateau_returns_the_best_draft_and_not_the_last():
     )
     nodes, output = follow(scripted, max_rounds=9)
     assert nodes == ["generate", "classify", *ROUND, *ROUND, *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Lyon 1", "plateau", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon 1", "plateau", 1)
     assert output["p_critiqueable"] == pytest.approx(0.6)
 
 
@@ -172,7 +172,7 @@ def test_a_budget_too_small_for_a_draft_raises():
 
 
 def test_several_drafts_are_kept_by_lowest_probability():
-    nodes, output = follow(model(drafts=["Lyon", "Nice", "Paris"], verdicts=[0.9, 0.8, 0.2]), drafts=3)
+    nodes, output = follow(model(drafts=["Lyon", "Nice", "Paris"], verdicts=[0.9, 0.8, 0.2]), num_drafts=3)
     assert nodes == ["generate", "classify"]
     assert output["answer"] == "Paris"
     assert [candidate.answer for candidate in output["rounds"][0].candidates] == ["Lyon", "Nice", "Paris"]
@@ -192,7 +192,7 @@ def test_several_critiques_about_different_words_are_followed_at_once():
     scripted = model(
         drafts=["Lyon is big"], verdicts=[0.9, 0.1], critiques=[*two, two[0] + " And old."], scores=[0.7, 0.9, 0.8]
     )
-    _, output = follow(scripted, critiques=3, follow=3, refiner=refiner)
+    _, output = follow(scripted, num_critiques=3, critiques_per_refinement=3, refiner=refiner)
     critiques = output["rounds"][0].critiques
     assert sorted((one.helpfulness, one.selected) for one in critiques) == [(0.7, False), (0.8, True), (0.9, True)]
     asked = str(refiner.requests[0])
@@ -250,8 +250,8 @@ def test_token_streaming_changes_no_result():
 
 def test_the_options_of_a_run_win_and_the_others_stay():
     scripted = model(verdicts=[0.9], scores=[0.4], critiques=[LYON] * 3)
-    graph = create_self_critique(model=scripted, helpful_above=0.7, critiques=8).compile()
-    for context in ({"critiques": 3}, Context(critiques=3)):
+    graph = create_self_critique(model=scripted, helpful_threshold=0.7, num_critiques=8).compile()
+    for context in ({"num_critiques": 3}, Context(num_critiques=3)):
         scripted._told.clear()
         output = graph.invoke(QUESTION, context=context)
         assert len(output["rounds"][0].critiques) == 3
@@ -261,12 +261,12 @@ def test_the_options_of_a_run_win_and_the_others_stay():
 @pytest.mark.parametrize(
     "options",
     [
-        {"critiques": 0},
-        {"drafts": 0},
+        {"num_critiques": 0},
+        {"num_drafts": 0},
         {"max_rounds": -1},
-        {"accept_below": 1.5},
-        {"helpful_above": -0.1},
-        {"votes": 0},
+        {"accept_threshold": 1.5},
+        {"helpful_threshold": -0.1},
+        {"num_votes": 0},
         {"kind": "poem"},
         {"budget": {"calls": 0}},
         {"critics": 3},
@@ -286,7 +286,7 @@ def test_options_out_of_bounds_are_refused(options: dict[str, Any]):
         ({}, {}, "question is empty"),
         ({"messages": [AIMessage("I was last.")]}, {}, "question is empty"),
         ({"question": "x" * 1_000_000}, {}, "1,000,000 characters"),
-        ({"question": "Sum it up."}, {"kind": "summary"}, "needs the passage"),
+        ({"question": "Sum it up."}, {"task_type": "summary"}, "needs the passage"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_paid(given: Any, options: dict[str, Any], complaint: str):
@@ -297,7 +297,7 @@ def test_bad_input_is_refused_before_anything_is_paid(given: Any, options: dict[
 
 
 def test_events_tell_of_each_draft_critique_score_and_decision():
-    graph = create_self_critique(model=model(verdicts=[0.9, 0.1], mended=["Paris"]), critiques=2).compile()
+    graph = create_self_critique(model=model(verdicts=[0.9, 0.1], mended=["Paris"]), num_critiques=2).compile()
     told = [(event["round"], event["event"]) for event in graph.stream(QUESTION, stream_mode="custom")]
     assert told == [
         (0, "draft"), (0, "judged"), (0, "critique"), (0, "critique"), (0, "scored"), (0, "selected"),
@@ -307,7 +307,7 @@ def test_events_tell_of_each_draft_critique_score_and_decision():
 
 def test_speculation_draws_the_critiques_beside_the_verdict():
     scripted = model(verdicts=[0.9, 0.1], mended=["Paris"], critiques=[LYON] * 16)
-    nodes, output = follow(scripted, speculate=True)
+    nodes, output = follow(scripted, speculative=True)
     assert nodes == ["generate", "classify", *ROUND]
     assert (output["answer"], output["usage"].by_role["critic"].calls) == ("Paris", 2)
     assert len(output["rounds"][1].critiques) == 8  # drawn in vain, but paid for and kept
@@ -315,7 +315,7 @@ def test_speculation_draws_the_critiques_beside_the_verdict():
 
 def test_speculation_that_fails_is_asked_for_again():
     scripted = model(verdicts=[0.9, 0.1], mended=["Paris"], critiques=[OSError("down"), *[LYON] * 16])
-    _, output = follow(scripted, speculate=True, critiques=1)
+    _, output = follow(scripted, speculative=True, num_critiques=1)
     assert (output["answer"], output["stop_reason"]) == ("Paris", "accepted")
 
 

@@ -41,7 +41,7 @@ async def after_two_mends_async(state: State) -> bool:
 def test_the_rule_ends_the_run_with_the_best_draft(rule: Any, synchronous: bool):
     graph = create_self_critique(model=model(), stop_when=rule, **ENDLESS).compile()
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Lyon 1", "stop_when", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon 1", "stop_when", 1)
     assert output["p_critiqueable"] == pytest.approx(0.6)
     assert (len(output["rounds"]), output["error"]) == (3, None)
     assert [message.text for message in output["messages"]] == ["Lyon 1"]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 GRAPHS = sorted(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
 QUESTION = {"question": "What is 128 + 256?"}
-MODEL = "simulated?slip=1&miss=0&invent=0&misjudge=0&botch=0&seed=2"
+MODEL = "simulated?draft_error_rate=1&miss_rate=0&false_alarm_rate=0&judge_error_rate=0&refine_error_rate=0&seed=2"
 """Errs in its first draft, and never after it."""
 UNBOUNDED = {"seed", "length_modifier"}
 """Any number will do."""
@@ -144,16 +144,16 @@ def test_each_graph_runs_and_streams(client: Any, graph: str):
 
 
 def test_an_assistant_changes_the_options(client: Any):
-    assistant = client.assistants.create("self_critique", context={"model": MODEL, "critiques": 3})["assistant_id"]
+    assistant = client.assistants.create("self_critique", context={"model": MODEL, "num_critiques": 3})["assistant_id"]
     before = client.runs.wait(None, assistant, input=QUESTION)
-    client.assistants.update(assistant, context={"model": MODEL, "critiques": 5})
+    client.assistants.update(assistant, context={"model": MODEL, "num_critiques": 5})
     after = client.runs.wait(None, assistant, input=QUESTION)
     assert [len(out["rounds"][0]["critiques"]) for out in (before, after)] == [3, 5]
     assert before["answer"] == after["answer"] == "384"
 
 
 def test_an_option_out_of_bounds_is_told(client: Any):
-    out = client.runs.wait(None, "self_critique", input=QUESTION, context={"critiques": 0}, raise_error=False)
+    out = client.runs.wait(None, "self_critique", input=QUESTION, context={"num_critiques": 0}, raise_error=False)
     assert "critiques" in out["__error__"]["message"]
 
 
@@ -194,15 +194,15 @@ def test_a_review_waits_for_a_person_and_goes_on_as_they_say(client: Any):
     asked = client.runs.wait(thread, "human_review", input=given, context={"model": MODEL})
     [waiting] = asked["__interrupt__"]
     assert client.threads.get(thread)["status"] == "interrupted"
-    assert client.threads.get_state(thread)["next"] == ["decide"]
+    assert client.threads.get_state(thread)["next"] == ["await_decision"]
     assert [comment["before"]["quote"] for comment in waiting["value"]["comments"]] == ["9"]
 
     decision = {
         "actions": [
-            {"do": "remove", "id": waiting["value"]["comments"][0]["id"]},
-            {"do": "add", "quote": "9", "text": "The hundreds digit should be 3."},
+            {"type": "remove", "id": waiting["value"]["comments"][0]["id"]},
+            {"type": "add", "quote": "9", "text": "The hundreds digit should be 3."},
         ],
-        "then": "refine",
+        "next": "refine",
     }
     out = client.runs.wait(thread, "human_review", command={"resume": decision}, context={"model": MODEL})
     assert client.threads.get(thread)["status"] == "idle"
@@ -217,6 +217,6 @@ def test_checkers_work_without_blocking(client: Any):
         "question": "Write a Python function f(xs). Return the sum plus 2.",
         "answer": "def f(xs):\n    return sum(ys",
     }
-    context = {"model": MODEL, "kind": "code", "checkers": names}
+    context = {"model": MODEL, "task_type": "code", "checkers": names}
     out = client.runs.wait(None, "review", input=given, context=context)
     assert "syntax" in {finding["source"] for finding in out["rounds"][0]["findings"]}

@@ -13,7 +13,7 @@ from selfcritic.graphs import create_self_critique, run_batch
 
 def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None:
     model = LiteLLMModel(model="openai/fake", api_base=url, api_key="sk-none")
-    graph = create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
+    graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
     with Path(out).open("w") as file:
 
         def write(result: dict[str, Any]) -> None:
@@ -22,7 +22,7 @@ def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None
 
         rows = ({"id": f"r{i}", "question": f"Question {i}?"} for i in range(count))
         budget = Budget(calls=calls)
-        asyncio.run(run_batch(graph, rows, ledger=ledger, write=write, concurrency=4, budget=budget))
+        asyncio.run(run_batch(graph, rows, ledger=ledger, on_result=write, concurrency=4, budget=budget))
 
 
 if __name__ == "__main__":

@@ -23,15 +23,15 @@ from typing import Any
 from pydantic import BaseModel, PrivateAttr, TypeAdapter
 
 from selfcritic.agent import models
-from selfcritic.agent.models.base import OfflineModel, Reply
+from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.state import Output
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer
 from selfcritic.graphs.cli.app import app
-from selfcritic.prompts import read
+from selfcritic.prompts import parse_prompt
 
 QUESTION = "How far is the moon?"
-OPTIONS: dict[str, Any] = {"drafts": 3, "critiques": 8, "max_rounds": 3, "seed": 7, "patience": 9}
+OPTIONS: dict[str, Any] = {"num_drafts": 3, "num_critiques": 8, "max_rounds": 3, "seed": 7, "patience": 9}
 SECONDS = 0.004
 """A reply takes so long, and up to twice as long."""
 
@@ -39,10 +39,10 @@ SECONDS = 0.004
 def key_of(messages: list[Any], **options: Any) -> str:
     """Tells a request from all others: its role, its prompt, its options."""
     text = json.dumps([[message.text for message in messages], options])
-    return f"{read(messages).role}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{parse_prompt(messages).role}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-class LoggedModel(OfflineModel):
+class LoggedModel(LocalChatModel):
     """Replies by what it is asked alone, and writes down every request and every reply for good.
 
     `replies` is what it can do: "natively" n and log-probs, "plainly" neither.
@@ -70,7 +70,7 @@ class LoggedModel(OfflineModel):
         return [self._reply(messages, (seed or 0) + index) for index in range(n)]
 
     def _reply(self, messages: list[Any], seed: int) -> Reply:
-        reading = read(messages)
+        reading = parse_prompt(messages)
         answer = reading.data.get("answer", "")
         number = int(hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()[:6], 16) / 16**6
         if reading.role == "generate":
@@ -103,7 +103,7 @@ def work(job: dict[str, Any]) -> None:
     """Run the loop to its end, or on to it."""
     model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
     if job["how"] == "cli":
-        models.KNOWN["logged"] = models.Kind("logged", "writes all down", lambda: model)  # type: ignore[index]
+        models.PROVIDERS["logged"] = models.Provider("logged", "writes all down", lambda: model)  # type: ignore[index]
         options = [f"--{name}={OPTIONS[name]}" for name in ("drafts", "critiques", "seed")]
         options += ["--rounds=3", "--json", "--quiet", "--model=logged"]
         with Path(job["out"]).open("w") as file, redirect_stdout(file):

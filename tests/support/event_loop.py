@@ -5,7 +5,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from selfcritic.graphs import runtime as both_ways
+from selfcritic.graphs import runtime as sync_and_async
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def close_clients_of_synchronous_runs() -> None:
     """Close what synchronous runs opened, on the loop that keeps it."""
-    asyncio.run_coroutine_threadsafe(close_clients(), both_ways._lasting_loop()).result()
+    asyncio.run_coroutine_threadsafe(close_clients(), sync_and_async._lasting_loop()).result()
 
 
 async def close_clients() -> None:

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-Kind = Literal[
+FaultKind = Literal[
     "status", "reset", "hang", "truncated", "invalid_json", "no_choices", "null", "refusal", "filtered", "huge"
 ]
 Support = Literal["honour", "ignore", "reject"]
@@ -34,7 +34,7 @@ Reply = Callable[[list[Body], int], str | float | None]
 class Fault:
     """One way to fail. `message` may hold {key}, the key that came with the request."""
 
-    kind: Kind
+    kind: FaultKind
     status: int = 200
     retry_after: float | str | None = None
     message: str = ""
@@ -186,7 +186,7 @@ class FakeProvider:
         await response.write_eof()
         return response
 
-    def _complete(self, body: Body, kind: Kind | None) -> tuple[Body, Tokens]:
+    def _complete(self, body: Body, kind: FaultKind | None) -> tuple[Body, Tokens]:
         """The whole completion, and what it took."""
         asked = _extras(body)
         count = body.get("n", 1) if self.support["n"] == "honour" else 1
@@ -203,7 +203,7 @@ class FakeProvider:
         head = {"id": f"chatcmpl-{len(self.received)}", "created": int(time.time()), "model": body["model"]}
         return {**head, "object": "chat.completion", "choices": choices, "usage": usage}, tokens
 
-    def _choice(self, body: Body, asked: set[str], kind: Kind | None, index: int) -> Body:
+    def _choice(self, body: Body, asked: set[str], kind: FaultKind | None, index: int) -> Body:
         said = self.reply(body["messages"], self._told)
         self._told += 1
         text = said if isinstance(said, str) else "Yes" if (said or 0) > 0.5 else "No"

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from selfcritic.agent import load
-from selfcritic.agent.context import Part
+from selfcritic.agent.context import Role
 from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
 from tests.support.fake_provider import Body, FakeProvider, Received
 
-PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[Role, ...] = get_args(Role)
 KEY = "sk-very-secret-0123456789"
 QUICK = Retries(first_wait=0.001, max_wait=0.02)
 ENDLESS = {"max_rounds": 100, "patience": 100}
@@ -31,14 +31,14 @@ def says(messages: list[Body], index: int) -> str | float:
     return f"Lyon {index}"
 
 
-def models(provider: FakeProvider, **fields: Any) -> dict[Part, Any]:
+def models(provider: FakeProvider, **fields: Any) -> dict[Role, Any]:
     """A model for each part, named after it."""
     return {part: load(f"openai/{part}", api_base=provider.url, api_key=KEY, **fields) for part in PARTS}
 
 
 def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, Any]:
     """What a run comes to."""
-    graph = create_self_critique(**{**models(provider), "retries": QUICK, "critiques": 2, **options}).compile()
+    graph = create_self_critique(**{**models(provider), "retries": QUICK, "num_critiques": 2, **options}).compile()
     return event_loop.run(graph.ainvoke({"question": "Which city?", "context": context}))
 
 
@@ -63,7 +63,7 @@ def asked(index: int) -> str:
     return f"Question number {index}, which city?"
 
 
-def of(part: Part) -> Any:
+def of(part: Role) -> Any:
     """Whether a request was a part's."""
     return lambda received: received.body["model"] == part
 
@@ -73,7 +73,7 @@ def about(question: str) -> Any:
     return lambda received: question in str(received.body["messages"][-1]["content"])
 
 
-def with_parameter(name: str, part: Part) -> Any:
+def with_parameter(name: str, part: Role) -> Any:
     """Whether a request of a part carried a parameter."""
     return lambda received: of(part)(received) and received.body.get(name) is not None
 
@@ -82,7 +82,7 @@ def assert_usage_is_the_servers(usage: Any, provider: FakeProvider, where: Any =
     """Calls and tokens, by part, are what the server counted."""
     for part in PARTS:
 
-        def mine(received: Received, part: Part = part) -> bool:
+        def mine(received: Received, part: Role = part) -> bool:
             return of(part)(received) and where(received)
 
         ours, theirs = usage.by_role.get(part), provider.usage(mine)

@@ -21,11 +21,15 @@ GIVEN: Any = {"question": "How far is the moon?", "answer": "round 0, handed in"
 def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
     """First another search, then a comment and a mistake, then a mend: told from what is shown alone."""
     if shown["length_modifier"] == 0.0:
-        return {"actions": [{"do": "edit", "id": 1, "text": "Not so."}], "then": "search_again", "length_modifier": 1.0}
+        return {
+            "actions": [{"type": "edit", "id": 1, "text": "Not so."}],
+            "next": "search_again",
+            "length_modifier": 1.0,
+        }
     added = [label for label in shown["comments"] if label["action"] == "added"]
     if not added:
-        return {"actions": [{"do": "add", "quote": "handed", "text": "By whom?"}]}
-    return {"then": "refine"} if shown["error"] else {"actions": [{"do": "remove", "id": 99}], "then": "refine"}
+        return {"actions": [{"type": "add", "quote": "handed", "text": "By whom?"}]}
+    return {"next": "refine"} if shown["error"] else {"actions": [{"type": "remove", "id": 99}], "next": "refine"}
 
 
 def work(job: dict[str, Any]) -> None:
@@ -36,13 +40,13 @@ def work(job: dict[str, Any]) -> None:
 
 async def _review(job: dict[str, Any], model: LoggedModel) -> Any:
     async with open_checkpointer(job["where"]) as saver:
-        graph = create_human_review(model=model, critiques=8, seed=7).compile(checkpointer=saver)
+        graph = create_human_review(model=model, num_critiques=8, seed=7).compile(checkpointer=saver)
         thread: Any = {"configurable": {"thread_id": job["thread"]}}
         while True:
             state = await graph.aget_state(thread)
             given: Any = None if state.values else GIVEN
             if state.interrupts:
-                model.note("decide", "reply")
+                model.note("await_decision", "reply")
                 given = Command(resume=reply_to(state.interrupts[0].value))
             elif state.values.get("stop_reason"):
                 return {name: state.values[name] for name in HumanReviewOutput.__annotations__ if name in state.values}

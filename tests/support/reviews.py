@@ -1,7 +1,7 @@
 """Reviews made by hand, for what shows them."""
 
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.schemas import Comment, Draft, Severity
+from selfcritic.agent.schemas import Comment, Round, Severity
 from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import Review
@@ -16,6 +16,6 @@ def comment(text: str, quote: str, said: str, severity: Severity | None = None, 
 def reviewed(text: str, critique: str = "", findings: list[Comment] | None = None, **fields: object) -> Review:
     """A review of a file whose critic said this, and whose checkers found that."""
     chosen = ground(critique, text).model_copy(update={"selected": True}) if critique else None
-    draft = Draft(answer=text, findings=findings or [], critiques=[chosen] if chosen else [])
+    draft = Round(answer=text, findings=findings or [], critiques=[chosen] if chosen else [])
     output = ReviewOutput(rounds=[draft], critique=chosen, error=None)
     return Review(Document(**{"name": "calc.py", "text": text, "uri": "calc.py", **fields}), "Review it.", output)

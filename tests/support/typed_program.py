@@ -22,15 +22,15 @@ from selfcritic.agent import (
     Comment,
     Context,
     Critique,
-    Draft,
-    Run,
+    Round,
     State,
+    Step,
     Usage,
     load,
 )
 from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
-from selfcritic.agent.nodes.generate import take_up
-from selfcritic.agent.schemas import Method, RoleUsage, StopReason
+from selfcritic.agent.nodes.generate import start_from_messages
+from selfcritic.agent.schemas import Capabilities, RoleUsage, StopReason
 from selfcritic.agent.state import Input, Output, ReviewInput, ReviewOutput
 from selfcritic.graphs import (
     calibrate,
@@ -53,9 +53,9 @@ Loop = CompiledStateGraph[State, Context, Input, Output]
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
     """A node of one's own."""
-    run = Run(state, runtime)
+    run = Step(state, runtime)
     options: Context = runtime.context
-    found = Critique(text="", comments=[Comment(quote=run.draft.answer, text=f"one of {options.critiques}")])
+    found = Critique(text="", comments=[Comment(quote=run.draft.answer, text=f"one of {options.num_critiques}")])
     try:
         [text] = await run.sampler("judge").sample(run.ask("classify", answer=run.draft.answer))
     except SelfcriticError as failure:
@@ -78,13 +78,13 @@ def not_a_rule(state: State) -> str:
 def show(out: Output) -> None:
     """Read everything that a run comes to."""
     reason: StopReason = out["stop_reason"]
-    drafts: list[Draft] = out["rounds"]
+    drafts: list[Round] = out["rounds"]
     candidates: list[Candidate] = drafts[0].candidates
     spent: dict[str, RoleUsage] = out["usage"].by_role
-    methods: dict[str, Method] = out["methods"]
+    capabilities: dict[str, Capabilities] = out["capabilities"]
     first: str = drafts[0].answer
     wrong: int = drafts[0].answer  # type: ignore[assignment]
-    told = (out["answer"], first, wrong, reason, str(len(candidates)), *spent, *methods)
+    told = (out["answer"], first, wrong, reason, str(len(candidates)), *spent, *capabilities)
     sys.stdout.write(" ".join(map(str, told)) + "\n")
 
 
@@ -109,7 +109,7 @@ def review(model: BaseChatModel) -> None:
     pool: list[Critique] = out["rounds"][0].critiques
     best: int | None = rerank(pool, calibrate([pool], 50))
     create_human_review(model=model, nodes={"critique": critique}).compile()
-    search = create_fsbs(model=model, nodes={"choose": critique}).compile()
+    search = create_fsbs(model=model, nodes={"select": critique}).compile()
     told = (chosen is not None, best is not None, out["rounds"][0].findings[0].source, search.name, out["stop_reason"])
     sys.stdout.write(" ".join(map(str, told)) + "\n")
 
@@ -120,9 +120,9 @@ async def save(model: BaseChatModel, folder: Path) -> Report:
         graph: Loop = create_self_critique(model=model).compile(checkpointer=saver)
         show(cast(Output, await graph.ainvoke(QUESTION, {"configurable": {"thread_id": "1"}})))
     results: list[Result] = []
-    batch: Loop = create_best_of_n(model=model, drafts=2).compile(name="best_of_n")
+    batch: Loop = create_best_of_n(model=model, num_drafts=2).compile(name="best_of_n")
     report = await run_batch(
-        batch, [dict(QUESTION)], ledger=folder / "rows.sqlite", write=results.append, budget=Budget(calls=40)
+        batch, [dict(QUESTION)], ledger=folder / "rows.sqlite", on_result=results.append, budget=Budget(calls=40)
     )
     sys.stdout.write(f"{len(results)} rows\n")
     return report
@@ -130,11 +130,11 @@ async def save(model: BaseChatModel, folder: Path) -> Report:
 
 def main(folder: Path) -> None:
     """Run it all, offline."""
-    model: BaseChatModel = load("simulated", slip=0, invent=0)
+    model: BaseChatModel = load("simulated", draft_error_rate=0, false_alarm_rate=0)
     graph: Loop = create_self_critique(model=model, nodes={"critique": critique}, stop_when=is_cheap_enough).compile()
-    show(cast(Output, graph.invoke(QUESTION, context=Context(critiques=16, budget=Budget(calls=40)))))
+    show(cast(Output, graph.invoke(QUESTION, context=Context(num_critiques=16, budget=Budget(calls=40)))))
     create_self_critique(stop_when=not_a_rule)  # type: ignore[arg-type]
-    create_self_critique(nodes={"generate": take_up, "critique": lambda state, runtime: state})
+    create_self_critique(nodes={"generate": start_from_messages, "critique": lambda state, runtime: state})
     asyncio.run(save(model, folder))
     review(model)
     agent = create_agent(model, middleware=[SelfCritiqueMiddleware(model=model)])

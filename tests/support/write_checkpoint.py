@@ -27,10 +27,10 @@ def model() -> ScriptedModel:
 async def write(path: str) -> None:
     """Run both threads; the second one stops once its critiques are drawn."""
     async with open_checkpointer(path) as saver:
-        builder = create_self_critique(model=model(), drafts=2, critiques=2)
+        builder = create_self_critique(model=model(), num_drafts=2, num_critiques=2)
         finished: Any = {"configurable": {"thread_id": "finished"}}
         await builder.compile(checkpointer=saver).ainvoke(QUESTION, finished, durability="sync")
-        builder = create_self_critique(model=model(), drafts=2, critiques=2)
+        builder = create_self_critique(model=model(), num_drafts=2, num_critiques=2)
         stopped: Any = {"configurable": {"thread_id": "stopped"}}
         graph = builder.compile(checkpointer=saver, interrupt_after=["critique"])
         await graph.ainvoke(QUESTION, stopped, durability="sync")

@@ -8,14 +8,14 @@ _MAX_FACTORIAL = 170
 _ROOT_BITS = 128
 
 
-class Refused(Exception):  # noqa: N818 - no error: the text is none of ours
+class Unsupported(Exception):  # noqa: N818 - no error: the text is none of ours
     """Not an expression that is wholly understood, or one too large."""
 
 
 def bounded(value: Fraction) -> Fraction:
     """The value itself, if it is no larger than 2,048 bits above and below the line."""
     if _bits(value) > _MAX_BITS:
-        raise Refused
+        raise Unsupported
     return value
 
 
@@ -26,20 +26,20 @@ def _bits(value: Fraction) -> int:
 def power(base: Fraction, exponent: Fraction) -> Fraction:
     """A whole power."""
     if exponent.denominator != 1 or abs(exponent) > _MAX_BITS or _bits(base) * abs(exponent) > 2 * _MAX_BITS:
-        raise Refused
+        raise Unsupported
     return bounded(base ** int(exponent))
 
 
 def root(value: Fraction) -> tuple[Fraction, bool]:
     """The square root and whether it is exact; else it is right to 128 bits behind the point."""
     if value < 0:
-        raise Refused
+        raise Unsupported
     above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
     if above**2 == value.numerator and below**2 == value.denominator:
         return Fraction(above, below), True
     scaled = math.isqrt((value.numerator << 2 * _ROOT_BITS) // value.denominator)
     if scaled.bit_length() < _ROOT_BITS // 2:
-        raise Refused  # too small for that
+        raise Unsupported  # too small for that
     return Fraction(scaled, 1 << _ROOT_BITS), False
 
 
@@ -55,5 +55,5 @@ def binomial(above: Fraction, below: Fraction) -> Fraction:
 
 def _whole(value: Fraction) -> int:
     if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
-        raise Refused
+        raise Unsupported
     return value.numerator

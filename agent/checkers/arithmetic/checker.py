@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from decimal import Context
 from fractions import Fraction
 
-from selfcritic.agent.checkers.arithmetic.equations import agree, may_count_different_things
-from selfcritic.agent.checkers.arithmetic.expressions import MAX_TOKENS, PLAIN, Expression, Reading, parse
+from selfcritic.agent.checkers.arithmetic.equations import is_equal, units_differ
+from selfcritic.agent.checkers.arithmetic.expressions import MAX_TOKENS, PLAIN, Expression, NumberFormat, parse
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token, tokens, words_of
 from selfcritic.agent.checkers.arithmetic.vocabulary import (
+    CONJUNCTIONS,
     COUNTING,
-    JOINS,
+    HYPOTHETICAL,
+    NEGATION,
     OTHER_NUMBERS,
     ROUNDING,
-    SUPPOSED,
-    UNTRUE,
     VERBS,
     WHOLE,
 )
@@ -108,12 +108,12 @@ def _compared(
         return None  # 2 × 3 × 4 = 2 × 3 = 6, and 6 × 4 = 24: not well written, but no slip
     before, after = _around(left, right, draft)
     around = before + after
-    if UNTRUE.search(around) or SUPPOSED.search(before) or may_count_different_things(left, right, around):
+    if NEGATION.search(around) or HYPOTHETICAL.search(before) or units_differ(left, right, around):
         return None
     approximate = approximate or (_may_be_rounded(left, right) and ROUNDING.search(around) is not None)
     whole = WHOLE.search(around) is not None
     for one, other in _readings(left_tokens, right_tokens, left, right):
-        if agree(one, other, approximate=approximate, whole=whole):
+        if is_equal(one, other, approximate=approximate, whole=whole):
             return None
     bulleted = left_tokens[0].kind == "minus" and left_tokens[1].spaced and not before.strip()
     return _comment(parse(left_tokens[1:]) or left if bulleted else left, right, draft)
@@ -121,7 +121,7 @@ def _compared(
 
 def _around_join(part: Sequence[Token], *, behind: bool) -> Sequence[Token]:
     """Of "8 and 2 + 2", which stands between two signs of equality, what belongs to the second or to the first."""
-    at = next((at for at, token in enumerate(part) if words_of(token) and words_of(token)[0] in JOINS), 0)
+    at = next((at for at, token in enumerate(part) if words_of(token) and words_of(token)[0] in CONJUNCTIONS), 0)
     rest = part[at + 1 :]
     if at == 0 or len(rest) < 3 or [token.kind for token in rest] == ["number", "divide", "number"]:
         return part  # 3 and 1/2
@@ -195,8 +195,8 @@ def _readings(
     bullets = (0, 1) if left_tokens[0].kind == "minus" and left_tokens[1].spaced else (0,)
     for sixths, dots, bullet in itertools.product(_may(decimals >= 2), _may(decimals >= 3), bullets):
         for of_left, of_right in itertools.product(_percents(left), _percents(right)):
-            one = parse(left_tokens[bullet:], Reading(of_left, sixths, dots))
-            other = parse(right_tokens, Reading(of_right, sixths, dots))
+            one = parse(left_tokens[bullet:], NumberFormat(of_left, sixths, dots))
+            other = parse(right_tokens, NumberFormat(of_right, sixths, dots))
             if one and other:
                 yield one, other
 

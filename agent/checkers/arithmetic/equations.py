@@ -4,13 +4,13 @@ import math
 from fractions import Fraction
 
 from selfcritic.agent.checkers.arithmetic.expressions import Expression
-from selfcritic.agent.checkers.arithmetic.vocabulary import MEASURED, MEASURES, SMALL_MONEY
+from selfcritic.agent.checkers.arithmetic.vocabulary import MEASURED, SMALL_MONEY, UNITS
 
 _SLACK = Fraction(1, 100)
 _FACTORS = frozenset(map(Fraction, (7, 12, 16, 24, 60, 100, 1000, 3600)))
 
 
-def agree(left: Expression, right: Expression, *, approximate: bool, whole: bool) -> bool:
+def is_equal(left: Expression, right: Expression, *, approximate: bool, whole: bool) -> bool:
     """Whether an equation holds, exactly or as a rounding.
 
     `approximate`: it says that it is a rounding; `whole`: it is about whole numbers, so that 17 / 5 = 3 may be meant.
@@ -51,7 +51,7 @@ def _rounds(side: Expression, numeral: Expression, *, approximate: bool, whole: 
     return difference <= unit / 2 or cut or (whole and not places and difference < 1)
 
 
-def may_count_different_things(left: Expression, right: Expression, around: str) -> bool:
+def units_differ(left: Expression, right: Expression, around: str) -> bool:
     """Whether the sides may be told in different units: 5 × 25 cents = $1.25, 3 hours + 30 minutes = 3.5 hours."""
     if left.operations == 0 and left.units and not right.units:
         return True  # 2 weeks = 2 × 7
@@ -61,7 +61,7 @@ def may_count_different_things(left: Expression, right: Expression, around: str)
         return True
     if left.divides and not (left.decimals or left.units) and right.units and abs(left.value) < 1 <= abs(right.value):
         return True  # 1 - 1/3 = 2/3 = 20 pages
-    measures = MEASURES.intersection((*left.units, *right.units))
+    measures = UNITS.intersection((*left.units, *right.units))
     if len(measures) > 1 and (left.adds or right.adds):
         return True
     if left.value == 0 or right.value == 0:

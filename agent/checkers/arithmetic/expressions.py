@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from selfcritic.agent.checkers.arithmetic.bounded import Refused, binomial, bounded, factorial, power, root
+from selfcritic.agent.checkers.arithmetic.bounded import Unsupported, binomial, bounded, factorial, power, root
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token, words_of
 from selfcritic.agent.checkers.arithmetic.vocabulary import COUNTING
 
@@ -31,7 +31,7 @@ _SIXTHS = [Fraction(n, 6) for n in (1, 2, 4, 5)]
 
 
 @dataclass(frozen=True)
-class Reading:
+class NumberFormat:
     """One of the ways in which people write numbers."""
 
     percent: Fraction = Fraction(1, 100)
@@ -42,7 +42,7 @@ class Reading:
     """1.500 is one thousand five hundred."""
 
 
-PLAIN = Reading()
+PLAIN = NumberFormat()
 
 
 @dataclass
@@ -71,18 +71,18 @@ class Expression:
         return max((len(number.partition(".")[2]) for number in self.numbers), default=0)
 
 
-def parse(tokens: Sequence[Token], reading: Reading = PLAIN) -> Expression | None:
+def parse(tokens: Sequence[Token], reading: NumberFormat = PLAIN) -> Expression | None:
     """Read all of the tokens as one expression; None where they are not wholly understood."""
     if not tokens or len(tokens) > MAX_TOKENS:
         return None
     try:
         return _Parser(tokens, reading).whole()
-    except (Refused, ZeroDivisionError):
+    except (Unsupported, ZeroDivisionError):
         return None
 
 
 class _Parser:
-    def __init__(self, tokens: Sequence[Token], reading: Reading) -> None:
+    def __init__(self, tokens: Sequence[Token], reading: NumberFormat) -> None:
         self.tokens = tokens
         self.reading = reading
         self.at = 0
@@ -92,7 +92,7 @@ class _Parser:
     def whole(self) -> Expression:
         self.found.value = self._sum()
         if self.at < len(self.tokens):
-            raise Refused
+            raise Unsupported
         # Of the words behind it, the first: "3 pieces", not "3 pieces of gum left".
         last = max(at for at, token in enumerate(self.tokens) if token.kind != "word")
         self.found.end = self.tokens[min(last + 1, len(self.tokens) - 1)].end
@@ -103,7 +103,7 @@ class _Parser:
 
     def _take(self, kind: str) -> Token:
         if self._kind() != kind:
-            raise Refused
+            raise Unsupported
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -115,7 +115,7 @@ class _Parser:
     def _sum(self) -> Fraction:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise Refused
+            raise Unsupported
         total = self._product()
         while (sign := self._kind()) in ("plus", "minus"):
             self._note_leading(total)
@@ -124,7 +124,7 @@ class _Parser:
             percents = self.tokens[self.at - 2].kind == "percent"
             term = self._product()
             if percents != (self.tokens[self.at - 1].kind == "percent"):
-                raise Refused  # $100 + 8% is $108
+                raise Unsupported  # $100 + 8% is $108
             total = self._operation(total + term if sign == "plus" else total - term)
         self.depth -= 1
         return total
@@ -135,7 +135,7 @@ class _Parser:
         while (sign := self._sign_of_product()) is not None:
             self._note_leading(total)
             if sign == "beside" and divided:
-                raise Refused  # 6/2(1+2)
+                raise Unsupported  # 6/2(1+2)
             self.at += sign != "beside"
             divided = divided or sign == "divide"
             self.found.divides = self.found.divides or divided
@@ -158,7 +158,7 @@ class _Parser:
         return None
 
     def _refuse(self) -> str:
-        raise Refused
+        raise Unsupported
 
     def _note_leading(self, value: Fraction) -> None:
         if self.found.operations == 0 and self.found.leading is None:
@@ -168,7 +168,7 @@ class _Parser:
         if self._kind() == "minus":
             self.at += 1
             if self._kind() == "minus" or self._kind(1) in ("power", "raised"):
-                raise Refused  # -3^2
+                raise Unsupported  # -3^2
             return -self._factor()
         return self._with_units(self._power())
 
@@ -188,7 +188,7 @@ class _Parser:
         self.at += negative
         exponent = self._primary()
         if self._kind() in ("power", "raised"):
-            raise Refused
+            raise Unsupported
         if exponent == Fraction(1, 2) and not negative:
             return self._root(base)
         return self._operation(power(base, -exponent if negative else exponent))
@@ -217,15 +217,15 @@ class _Parser:
             if self._kind() != "number":
                 return self._root(self._any_group())
             if self._kind(1) not in ("end", "times", "word"):
-                raise Refused  # √16 + 9
+                raise Unsupported  # √16 + 9
             return self._root(self._number())
         return self._any_group()
 
     def _any_group(self) -> Fraction:
         return self._group("lbrace", "rbrace") if self._kind() == "lbrace" else self._group("open", "close")
 
-    def _group(self, opening: str, closing: str) -> Fraction:
-        self._take(opening)
+    def _group(self, first_line_span: str, closing: str) -> Fraction:
+        self._take(first_line_span)
         value = self._sum()
         self._take(closing)
         return value
@@ -238,7 +238,7 @@ class _Parser:
         token = self._take("number")
         digits = re.sub(r"[^0-9.]", "", token.text)
         if len(digits) > _MAX_DIGITS or self._kind() in ("frac", "digits", "number"):
-            raise Refused  # two and a half, or twice a half?
+            raise Unsupported  # two and a half, or twice a half?
         if self.reading.dots and re.fullmatch(r"[1-9][0-9]{0,2}\.[0-9]{3}", digits):
             digits = digits.replace(".", "")
         self.found.numbers.append(digits)
@@ -260,7 +260,7 @@ class _Parser:
                 value *= PLAIN.percent if self._is_of() else self.reading.percent
             elif kind == "word" and not self._is_of():
                 if words_of(self.tokens[self.at])[:1] == ["of"] and self._is_part():
-                    raise Refused  # 2/3 of the class
+                    raise Unsupported  # 2/3 of the class
                 self._unit()
             elif kind == "divide" and self._kind(1) == "word":
                 self.at += 1
@@ -284,5 +284,5 @@ class _Parser:
     def _unit(self) -> None:
         words = words_of(self._take("word"))
         if not COUNTING.isdisjoint(words):
-            raise Refused
+            raise Unsupported
         self.found.units += words

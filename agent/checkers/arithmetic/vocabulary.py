@@ -22,12 +22,12 @@ VERBS = frozenset(
 )
 """A number in front of one of them has been told; what follows is another."""
 
-JOINS = frozenset("and or but so while then where".split())
+CONJUNCTIONS = frozenset("and or but so while then where".split())
 """They stand between two equations of one sentence."""
 
 SMALL_MONEY = frozenset("cent penny pennie nickel dime quarter".split())
 
-MEASURES = frozenset(
+UNITS = frozenset(
     """
     second minute hour day week month year decade cent penny pennie nickel dime dollar inch inche foot feet yard mile mm
     cm km meter metre centimeter centimetre millimeter millimetre kilometer kilometre gram kilogram kg mg lb pound ounce
@@ -36,7 +36,7 @@ MEASURES = frozenset(
 )
 """Units that are changed into one another; in the singular, as a final s is dropped."""
 
-MEASURED = re.compile(rf"¢|\b(?:{'|'.join(sorted(MEASURES))})s?\b", re.IGNORECASE)
+MEASURED = re.compile(rf"¢|\b(?:{'|'.join(sorted(UNITS))})s?\b", re.IGNORECASE)
 
 TWO_LETTERS = frozenset(
     "is so of he to we in at on by or be it if as us my no do up an cm mm km kg mg ml ft lb oz hr pm am".split()
@@ -57,7 +57,7 @@ OTHER_NUMBERS = re.compile(
 )
 """A text in which numbers may be others than the usual ones."""
 
-UNTRUE = re.compile(
+NEGATION = re.compile(
     r"""\b(?:false|untrue|incorrect\w*|wrong\w*|contradict\w*|impossible|mistak\w+|errors?|instead\ of|claim\w*
         |supposed\w*|no\ solutions?)\b
       | (?:\bnot|\bcannot|n['’]t)\s+(?:be\s+)?(?:true|equal|possible|hold|correct|valid|right|the\ case|satisf|work)
@@ -66,7 +66,7 @@ UNTRUE = re.compile(
 )
 """An equation with one of these near it may be quoted as a false one."""
 
-SUPPOSED = re.compile(
+HYPOTHETICAL = re.compile(
     r"""(?:\b(?:not|never|if|whether|suppose|assum\w+|when|than|without|says?|said|wrote|writes|instead)|n['’]t)
         \W*(?:\w+\W+)?\Z""",
     re.IGNORECASE | re.VERBOSE,

@@ -1,4 +1,4 @@
-"""The embedded model's inference: a folder of ctranslate2's files, asked in texts; one thread, no torch."""
+"""The tiny model's inference: a folder of ctranslate2's files, asked in texts; one thread, no torch."""
 
 import math
 import secrets
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcritic.agent.errors import InputError, UnknownModelError
-from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, REPLY, Tokens
+from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, REPLY, Tokenizer
 
 _LONGEST = 200
 """Tokens of a reply, at most."""
@@ -33,9 +33,9 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "model.bin").is_file():
-            raise UnknownModelError(f"'{folder}' holds no embedded model: `selfcritic train embedded` makes one.")
+            raise UnknownModelError(f"'{folder}' holds no tiny model: `selfcritic train tiny` makes one.")
         self.folder = folder
-        self.tokens = Tokens.load(folder / "tokens.json")
+        self.tokens = Tokenizer.load(folder / "tokens.json")
         self.families = (folder / "families.txt").read_text("utf-8").split()
         self._ctranslate2 = _ctranslate2()
 
@@ -126,5 +126,5 @@ def _ctranslate2() -> Any:
     try:
         import ctranslate2
     except ImportError as error:
-        raise InputError("The embedded model needs ctranslate2: pip install 'selfcritic[embedded]'.") from error
+        raise InputError("The tiny model needs ctranslate2: pip install 'selfcritic[tiny]'.") from error
     return ctranslate2

@@ -1,7 +1,7 @@
-"""The embedded model: a small decoder trained by this repository, in this process, behind the chat model interface.
+"""The tiny model: a small decoder trained by this repository, in this process, behind the chat model interface.
 
-It reads the role and the data of any prompt set, and says them to the decoder in the words of the set `embedded`, by
-which it was trained. The weights that ship lie in `weights/alphabetize`, beside their card; `selfcritic train embedded`
+It reads the role and the data of any prompt set, and says them to the decoder in the words of the set `tiny`, by
+which it was trained. The weights that ship lie in `weights/alphabetize`, beside their card; `selfcritic train tiny`
 makes others.
 """
 
@@ -16,10 +16,10 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.errors import UnknownTaskError
-from selfcritic.agent.models.base import OfflineModel, Reply
+from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.models.tiny.engine import Completion, Engine
-from selfcritic.agent.tasks import recognise
-from selfcritic.prompts import VARIABLES, load, read
+from selfcritic.agent.tasks import parse_task
+from selfcritic.prompts import VARIABLES, load, parse_prompt
 
 SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
 """The weights that come with the package."""
@@ -27,7 +27,7 @@ SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
 _VERDICTS = ("classify", "helpfulness")
 
 
-class EmbeddedModel(OfflineModel):
+class TinyModel(LocalChatModel):
     """A language model of a few MB. `seed` makes its replies repeat; None draws fresh ones."""
 
     folder: Path = SHIPPED
@@ -72,21 +72,21 @@ class EmbeddedModel(OfflineModel):
 
     def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
         """The prompt in plain words, what the reply begins with, and whether it is a verdict."""
-        reading = read(messages)
+        reading = parse_prompt(messages)
         role = reading.role or "generate"
         data = reading.data if reading.role else {"question": _asked(messages)}
-        task = recognise(data.get("question", ""))
+        task = parse_task(data.get("question", ""))
         if task is None or task.family not in self.engine.families:
             raise UnknownTaskError(
-                f"The embedded model was trained on these families of task only: {', '.join(self.engine.families)}. "
+                f"The tiny model was trained on these families of task only: {', '.join(self.engine.families)}. "
                 "For any other question name another model: --model on the command line, model= in Python."
             )
         told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}
-        return load("embedded").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
+        return load("tiny").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
 
     @property
     def _llm_type(self) -> str:
-        return "embedded"
+        return "tiny"
 
 
 def _asked(messages: list[BaseMessage]) -> str:

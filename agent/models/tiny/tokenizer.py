@@ -1,4 +1,4 @@
-r"""Text ⇄ tokens of the embedded model: a word or a digit is one token, and so is a phrase that prompts repeat.
+r"""Text ⇄ tokens of the tiny model: a word or a digit is one token, and so is a phrase that prompts repeat.
 
 The phrases are what stands between words in many documents (`" is out of order: it belongs right after "`); all else
 is spelt by characters. Between two word tokens ", " goes without saying, so that a list is as long as its words.
@@ -29,14 +29,14 @@ _SAID_WITHOUT = ", "
 
 
 @dataclass(frozen=True)
-class Tokens:
+class Tokenizer:
     """A vocabulary: special tokens, characters, words, phrases; a token's id is its place in it."""
 
     words: tuple[str, ...]
     phrases: tuple[str, ...]
 
     @classmethod
-    def learn(cls, texts: Iterable[str], words: Sequence[str], at_least: int) -> Self:
+    def train(cls, texts: Iterable[str], words: Sequence[str], at_least: int) -> Self:
         """Make a token of every text between words that stands so often in the texts."""
         found = Counter(gap for text in texts for gap in _gaps(text, frozenset(words)))
         phrases = sorted(gap for gap, times in found.items() if times >= at_least and len(gap) > 1)

@@ -24,9 +24,17 @@ from typing import Self
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
-from selfcritic.agent.tasks.alphabetize.word_list import WORD, Listing, Span, find_words, key, longest_run, spoilt
-from selfcritic.agent.tasks.base import Flaw, Slip, Task
-from selfcritic.agent.tasks.comments import remark, remark_opening, stands
+from selfcritic.agent.tasks.alphabetize.word_list import (
+    WORD,
+    Span,
+    WordList,
+    corruptions,
+    key,
+    longest_run,
+    parse_words,
+)
+from selfcritic.agent.tasks.base import Flaw, Injected, Task
+from selfcritic.agent.tasks.comments import comment_on, is_quoted, remark_opening
 from selfcritic.agent.tasks.requests import words_to_sort
 
 _TIMES = r"once|twice|[0-9]{1,4} times"
@@ -52,10 +60,10 @@ class Alphabetize(Task):
     words: tuple[str, ...]
 
     @classmethod
-    def recognise(cls, question: str) -> Self | None:
+    def parse(cls, question: str) -> Self | None:
         """Read a request for alphabetical order and a list of nothing but words."""
         listed = words_to_sort(question)
-        lines = [(line, find_words(line, 0, len(line))) for line in listed.splitlines() if line.strip()]
+        lines = [(line, parse_words(line, 0, len(line))) for line in listed.splitlines() if line.strip()]
         words = tuple(line[slice(*span)] for line, spans in lines for span in spans)
         if len(words) < 2 or not all(spans for _, spans in lines):
             return None
@@ -88,23 +96,23 @@ class Alphabetize(Task):
         """The word as it was given, whatever its capitals here."""
         return self._spellings.get(word) or self._spellings.get(word.casefold(), word)
 
-    def _read(self, answer: str) -> Listing:
+    def _read(self, answer: str) -> WordList:
         """Find the words that the answer lists; a line of mostly other words is prose."""
         spans: list[Span] = []
         for line in re.finditer(r"[^\n]+", answer):
-            found = find_words(answer, max(answer.rfind(":", *line.span()) + 1, line.start()), line.end())
+            found = parse_words(answer, max(answer.rfind(":", *line.span()) + 1, line.start()), line.end())
             known = sum(self._name(answer[slice(*span)]) in self._spellings for span in found)
             spans += found if len(found) == 1 or 2 * known >= len(found) else []
         names = [self._name(answer[slice(*span)]) for span in spans]
         # A list of none of the words, or several times as long, is no attempt at sorting them.
         attempt = len(names) <= 4 * len(self.words) + 100 and not self._spellings.keys().isdisjoint(names)
-        return Listing(answer, spans, names) if attempt else Listing(answer, (), ())
+        return WordList(answer, spans, names) if attempt else WordList(answer, (), ())
 
     def solution(self) -> str:
         """The words in order, separated by commas."""
         return ", ".join(self._sorted)
 
-    def is_right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """Whether the answer lists the words given, in order, and no others."""
         return self._read(answer).names == self._sorted
 
@@ -139,30 +147,30 @@ class Alphabetize(Task):
                 misplaced.add(at)
         return well, misplaced, list(room.elements())
 
-    def _surplus(self, listing: Listing, at: int) -> Flaw:
+    def _surplus(self, listing: WordList, at: int) -> Flaw:
         name = listing.names[at]
         if name not in self._spellings:
             return Flaw("foreign", _foreign(listing, at))
         return Flaw("doubled", self._doubled(listing, at, listing.names.count(name)))
 
-    def _doubled(self, listing: Listing, at: int, count: int) -> Comment:
+    def _doubled(self, listing: WordList, at: int, count: int) -> Comment:
         """Quote the word and the one before it: the word alone would be found where it stands first."""
         name = listing.names[at]
         claim = f'"{name}" stands {_times(count)} but was given {_times(self.words.count(name))}.'
-        return remark(listing.text, listing.spans[max(at - 1, 0)][0], listing.spans[at][1], claim)
+        return comment_on(listing.text, listing.spans[max(at - 1, 0)][0], listing.spans[at][1], claim)
 
-    def _displaced(self, listing: Listing, at: int, kind: str, name: str) -> Comment:
+    def _displaced(self, listing: WordList, at: int, kind: str, name: str) -> Comment:
         before = self._sorted.index(name) - 1
         place = f'right after "{self._sorted[before]}"' if before >= 0 else "at the start"
         state = "out of order" if kind == "misplaced" else kind
-        return listing.remark(at, f'"{name}" is {state}: it belongs {place}.')
+        return listing.comment_on(at, f'"{name}" is {state}: it belongs {place}.')
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
         """Whether what the comment says of a word, and of its place, is true."""
         listing = self._read(answer)
         claim, form = _CLAIM.search(comment.text), _FORM.search(comment.text)
         if not listing.names:
-            return form is not None and self.is_right(form["list"]) and stands(comment, answer)
+            return form is not None and self.is_correct(form["list"]) and is_quoted(comment, answer)
         touched = listing.touched(comment)
         if not claim or not touched:
             return False
@@ -183,24 +191,24 @@ class Alphabetize(Task):
         name, before = self._name(claim["word"]), claim["before"]
         return (self._name(before), name) in pairwise(self._sorted) if before else name == self._sorted[0]
 
-    def slip(self, answer: str, rng: random.Random) -> Slip:
+    def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
         """Move, drop, double or add a word; where there is no list to spoil, in the solution."""
         listing = self._read(answer)
         if not listing.names:
             listing = self._read(self.solution())
         strangers = [word for word in COMMON if word not in self._spellings]
         while True:
-            words, how = rng.choice(spoilt(listing.words, rng.choice(strangers or COMMON), rng))
-            if words and words != listing.words and not self.is_right(wrong := listing.rewrite(words)):
-                return Slip(wrong, how)
+            words, how = rng.choice(corruptions(listing.words, rng.choice(strangers or COMMON), rng))
+            if words and words != listing.words and not self.is_correct(wrong := listing.rewrite(words)):
+                return Injected(wrong, how)
 
-    def mend(self, answer: str, comment: Comment) -> str:
+    def apply_comment(self, answer: str, comment: Comment) -> str:
         """Take the word out or put it where the comment says; without a list, the list it names is the answer."""
         listing = self._read(answer)
         claim, form = _CLAIM.search(comment.text), _FORM.search(comment.text)
         if not listing.names:
-            return form["list"].strip(" .") if form and stands(comment, answer) else answer
-        if not claim or not stands(comment, answer):
+            return form["list"].strip(" .") if form and is_quoted(comment, answer) else answer
+        if not claim or not is_quoted(comment, answer):
             return answer
         words, word = listing.words, claim["word"]
         if not claim["missing"]:
@@ -215,34 +223,34 @@ class Alphabetize(Task):
             words.insert(before[-1] + 1 if before else 0, word)
         return listing.rewrite(words) if words else answer
 
-    def _meant(self, listing: Listing, comment: Comment, claim: re.Match[str]) -> int | None:
+    def _meant(self, listing: WordList, comment: Comment, claim: re.Match[str]) -> int | None:
         """Which word of that name is meant: the one quoted, but rather one out of order where that is claimed."""
         well = self._judge(listing.names)[0] if claim["misplaced"] else set()
         touched, name = listing.touched(comment), self._name(claim["word"])
         own = [at for at, other in enumerate(listing.names) if other == name]
         return max(own, key=lambda at: (at not in well, at in touched, at)) if touched.intersection(own) else None
 
-    def invent(self, answer: str, rng: random.Random) -> Comment:
+    def false_comment(self, answer: str, rng: random.Random) -> Comment:
         """Object to a word that is given and stands; without a list, ask for a wrong one."""
         listing = self._read(answer)
         if not listing.names:
-            wrong = self.slip(self.solution(), rng).answer
+            wrong = self.inject_flaw(self.solution(), rng).answer
             return remark_opening(answer, f"There is no list here: it should be {wrong}.")
         at = rng.choice([at for at, name in enumerate(listing.names) if name in self._spellings])
         name, other = listing.names[at], rng.choice(listing.names)
         comments = [
-            listing.remark(at, f'"{name}" is out of order: it belongs right after "{other}".'),
-            listing.remark(at, f'"{name}" is missing: it belongs right after "{other}".'),
+            listing.comment_on(at, f'"{name}" is out of order: it belongs right after "{other}".'),
+            listing.comment_on(at, f'"{name}" is missing: it belongs right after "{other}".'),
             self._doubled(listing, at, listing.names.count(name) + 1),
             _foreign(listing, at),
         ]
         rng.shuffle(comments)
         untrue = [comment for comment in comments if not self.is_valid(answer, comment)]
-        return next((comment for comment in untrue if self.mend(answer, comment) != answer), untrue[0])
+        return next((comment for comment in untrue if self.apply_comment(answer, comment) != answer), untrue[0])
 
 
-def _foreign(listing: Listing, at: int) -> Comment:
-    return remark(listing.text, *listing.spans[at], f'"{listing.names[at]}" was not among the words given.')
+def _foreign(listing: WordList, at: int) -> Comment:
+    return comment_on(listing.text, *listing.spans[at], f'"{listing.names[at]}" was not among the words given.')
 
 
 def _times(count: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.comments import touches
+from selfcritic.agent.tasks.comments import overlaps
 
 WORD = r"[^\W\d_](?:(?:[^\W_]|['’-]){0,48}[^\W_])?"
 """A pattern of one word of at most 50 characters: letters, digits, apostrophes and hyphens, a letter first."""
@@ -25,7 +25,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Listing:
+class WordList:
     """The words listed in a text: where each stands, and its name."""
 
     text: str
@@ -37,14 +37,14 @@ class Listing:
         """The words as they stand."""
         return [self.text[slice(*span)] for span in self.spans]
 
-    def remark(self, at: int, text: str) -> Comment:
+    def comment_on(self, at: int, text: str) -> Comment:
         """Comment on one word."""
         start, end = self.spans[at]
         return Comment(quote=self.text[start:end], text=text, start=start, end=end)
 
     def touched(self, comment: Comment) -> set[int]:
         """Which words the comment's quote touches."""
-        return {at for at, span in enumerate(self.spans) if touches(comment, self.text, *span)}
+        return {at for at, span in enumerate(self.spans) if overlaps(comment, self.text, *span)}
 
     def is_inverted(self, at: int, known: Collection[str]) -> bool:
         """Whether a later word stands before it or an earlier one behind it, of the known words."""
@@ -62,7 +62,7 @@ class Listing:
         return self.text[: self.spans[0][0]] + listed + self.text[self.spans[-1][1] :]
 
 
-def find_words(text: str, start: int, end: int) -> list[Span]:
+def parse_words(text: str, start: int, end: int) -> list[Span]:
     """Find the words of a list that is one line, parted by commas or spaces; none where it holds anything but words."""
     if whole := _ITEM.fullmatch(text, start, end):
         return [whole.span("word")]
@@ -104,7 +104,7 @@ def longest_run(names: Sequence[str], ordered: Sequence[str]) -> set[int]:
     return run
 
 
-def spoilt(words: list[str], stranger: str, rng: random.Random) -> list[tuple[list[str], str]]:
+def corruptions(words: list[str], stranger: str, rng: random.Random) -> list[tuple[list[str], str]]:
     """One word moved, dropped, doubled, and one added."""
     at, to = rng.randrange(len(words)), rng.randrange(len(words))
     word, rest = words[at], words[:at] + words[at + 1 :]

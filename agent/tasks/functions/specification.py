@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from selfcritic.agent.errors import InputError
 
-Part = Literal["scope", "step", "return", "empty"]
+Role = Literal["scope", "step", "return", "empty"]
 
 HEADER = "Write a Python function f(xs)"
 LONGEST = 12
@@ -57,7 +57,7 @@ class Line:
 class Form:
     """Something that a sentence can say."""
 
-    part: Part
+    part: Role
     phrasing: str
     code: Mapping[str, str]
     """What it means, by the place in the function where it stands."""
@@ -91,7 +91,7 @@ class Form:
 class Clause:
     """A sentence that was read."""
 
-    part: Part
+    part: Role
     phrase: str
     code: Mapping[str, str]
 
@@ -188,7 +188,7 @@ class Specification:
 
     clauses: tuple[Clause, ...]
 
-    def all(self, part: Part) -> list[Clause]:
+    def all(self, part: Role) -> list[Clause]:
         """The sentences that say one part of it."""
         return [clause for clause in self.clauses if clause.part == part]
 

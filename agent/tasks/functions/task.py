@@ -26,8 +26,8 @@ from typing import Literal, NamedTuple, Self
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.sandbox.run import run_python
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.base import Flaw, Slip, Task
-from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
+from selfcritic.agent.tasks.base import Flaw, Injected, Task
+from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, remark_opening
 from selfcritic.agent.tasks.functions.specification import HEADER, Specification, draw, read
 
 _LONGEST = 20_000  # characters of code that are run, and compared line by line
@@ -143,7 +143,7 @@ class Functions(Task):
     specification: Specification = field(compare=False, repr=False)
 
     @classmethod
-    def recognise(cls, question: str) -> Self | None:
+    def parse(cls, question: str) -> Self | None:
         """Read a specification; InputError where a sentence of it is unknown or does not go with the others."""
         found = read(question)
         return None if found is None else cls(question, found)
@@ -154,7 +154,7 @@ class Functions(Task):
         if size not in cls.sizes:
             raise InputError(f"The size of a {cls.family} task is from {cls.sizes[0]} to {cls.sizes[-1]}, not {size}.")
         while True:
-            task = cls.recognise(draw(rng, size))
+            task = cls.parse(draw(rng, size))
             if task and task._is_sensible():
                 return task
 
@@ -162,7 +162,7 @@ class Functions(Task):
         """The reference code."""
         return self.specification.code
 
-    def is_right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """Whether the code in the answer returns what the reference code returns."""
         _, code = _code(answer)
         if code.strip("\n") == self.solution():
@@ -171,40 +171,40 @@ class Functions(Task):
 
     def flaws(self, answer: str) -> list[Flaw]:
         """The lines in which a wrong answer differs from the reference, from the last to the first."""
-        if self.is_right(answer):
+        if self.is_correct(answer):
             return []
         found = reversed(self._differences(answer))
         return [Flaw(_CHANGES[edit.change][0], self._comment(answer, edit, line, why)) for edit, line, why in found]
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
         """Whether the comment asks at a flaw for what mends it, or for something else that leaves fewer flaws."""
-        if not stands(comment, answer) or self.is_right(answer):
+        if not is_quoted(comment, answer) or self.is_correct(answer):
             return False
         asked = _read(comment.text)
         for edit, line, _ in self._differences(answer):
-            there = edit.change == "rewrite" or touches(comment, answer, line.start + len(line.indent), line.end)
+            there = edit.change == "rewrite" or overlaps(comment, answer, line.start + len(line.indent), line.end)
             if there and asked and (asked.change, asked.code.split()) == (edit.change, edit.code.split()):
                 return True
-        mended = self.mend(answer, comment)
+        mended = self.apply_comment(answer, comment)
         return mended != answer and len(self.flaws(mended)) < len(self.flaws(answer))
 
-    def slip(self, answer: str, rng: random.Random) -> Slip:
+    def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
         """Make a mistake in the answer; where there is nothing to be mistaken in, in the reference code."""
         for mistake in _shuffled(_mistakes(answer), rng):
             slipped = answer[: mistake.start] + mistake.new + answer[mistake.end :]
-            if not self.is_right(slipped):
+            if not self.is_correct(slipped):
                 phrase = self._phrase(mistake.old)
-                return Slip(slipped, mistake.told + (f' The specification says "{phrase}".' if phrase else ""))
-        return self.slip(self.solution(), rng)
+                return Injected(slipped, mistake.told + (f' The specification says "{phrase}".' if phrase else ""))
+        return self.inject_flaw(self.solution(), rng)
 
-    def mend(self, answer: str, comment: Comment) -> str:
+    def apply_comment(self, answer: str, comment: Comment) -> str:
         """Change the last of the quoted lines as the comment says."""
         edit = _read(comment.text)
-        if edit is None or not stands(comment, answer):
+        if edit is None or not is_quoted(comment, answer):
             return answer
         return edit.code if edit.change == "rewrite" else _edited(answer, _target(answer, comment), edit)
 
-    def invent(self, answer: str, rng: random.Random) -> Comment:
+    def false_comment(self, answer: str, rng: random.Random) -> Comment:
         """Object to a line that is right: it should have a mistake in it."""
         single = (mistake for mistake in _mistakes(answer) if mistake.new and "\n" not in mistake.old)
         for mistake in _shuffled(single, rng):
@@ -269,7 +269,7 @@ class Functions(Task):
     def _comment(self, answer: str, edit: _Edit, line: _Line, why: str) -> Comment:
         if edit.change == "rewrite":
             return remark_opening(answer, edit.told(why))
-        return remark(answer, line.start + len(line.indent), line.end, edit.told(why))
+        return comment_on(answer, line.start + len(line.indent), line.end, edit.told(why))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -319,7 +319,7 @@ def _gaps(answer: str, lines: list[_Line]) -> Iterator[_Mistake]:
         first = above if alone and above.text.lstrip().startswith("if ") else line
         if not line.text.endswith(":") and (first is above or not alone):
             old = answer[first.start : line.end]
-            told = f"`{first.text.strip()}` is missing{', with what stands under it' if first is above else ''}."
+            told = f"`{first.text.strip()}` is missing{', with what is_quoted under it' if first is above else ''}."
             yield _Mistake(first.start, below.start, old, "", told)
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.comments import remark, touches
-from selfcritic.agent.tasks.three_sat.clauses import Serving, takes
+from selfcritic.agent.tasks.comments import comment_on, overlaps
+from selfcritic.agent.tasks.three_sat.clauses import ClauseLiteral, takes
 
 
 @dataclass(frozen=True)
-class Choice:
+class Assignment:
     """An answer and where it says who takes what, in groups "person" and "thing"."""
 
     text: str
@@ -31,11 +31,11 @@ class Choice:
 
     def touched(self, comment: Comment) -> set[str]:
         """Whose servings the comment's quote touches."""
-        return {serving["person"] for serving in self.servings if touches(comment, self.text, *serving.span())}
+        return {serving["person"] for serving in self.servings if overlaps(comment, self.text, *serving.span())}
 
-    def remark(self, serving: re.Match[str], claim: str, fix: Serving) -> Comment:
+    def comment_on(self, serving: re.Match[str], claim: str, fix: ClauseLiteral) -> Comment:
         """Comment on where somebody is served: a claim, and what somebody should take."""
-        return remark(self.text, *serving.span(), f"{claim}: {fix[0]} should take {fix[1]}.")
+        return comment_on(self.text, *serving.span(), f"{claim}: {fix[0]} should take {fix[1]}.")
 
     def serve(self, person: str, thing: str) -> str:
         """Change what the person takes wherever it stands; name who is not named yet."""

@@ -2,9 +2,9 @@
 
 import re
 
-Serving = tuple[str, str]
+ClauseLiteral = tuple[str, str]
 """A person and what they take."""
-Rule = tuple[Serving, ...]
+Clause = tuple[ClauseLiteral, ...]
 """Servings one of which at least should be."""
 
 _NAME = r"[^\W\d_](?:[^\W_]|['’-]){0,48}"
@@ -18,7 +18,7 @@ _AND = re.compile(r", and |, | and ")
 _ASKS = re.compile(r"\b(?:rules?|serve|choose|pick|assign|decide|find|hold|satisf\w+)\b", re.IGNORECASE)
 
 
-def read_rules(question: str) -> tuple[list[str], list[Rule]]:
+def read_rules(question: str) -> tuple[list[str], list[Clause]]:
     """Read the people, those in the request first, and the rules; none where the text asks something else."""
     if " takes " not in question:
         return [], []
@@ -37,12 +37,12 @@ def read_rules(question: str) -> tuple[list[str], list[Rule]]:
     return list(dict.fromkeys([*people, *(person for rule in rules for person, _ in rule)])), rules
 
 
-def takes(serving: Serving) -> str:
+def takes(serving: ClauseLiteral) -> str:
     """Put a serving in words."""
     return f"{serving[0]} takes {serving[1]}"
 
 
-def _read_rule(clause: str) -> Rule | None:
+def _read_rule(clause: str) -> Clause | None:
     servings = [_SERVING.fullmatch(part.strip(" ,*")) for part in _LEAD.sub("", clause.strip()).split(" or ")]
     rule = tuple((serving["person"], serving["thing"].lower()) for serving in servings if serving)
     return rule if len(rule) == len(servings) and all(person[0].isupper() for person, _ in rule) else None

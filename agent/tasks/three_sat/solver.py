@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from functools import lru_cache, reduce
 from operator import or_
 
-Masks = tuple[int, int]
+ClauseMask = tuple[int, int]
 """A rule on a choice in bits, one a person: whose set bit keeps it, whose bit keeps it when not set."""
 
 
 @lru_cache(maxsize=4096)
-def nearest(rules: tuple[Masks, ...], start: int, free: int) -> int | None:
+def nearest_solution(rules: tuple[ClauseMask, ...], start: int, free: int) -> int | None:
     """The choice that keeps all rules with the fewest people turned over; None where there is none."""
     people = reduce(or_, (ones | zeros for ones, zeros in rules), 0).bit_count()
     tries = (_within(rules, start, free, changes, 0) for changes in range(people + 1))
     return next((choice for choice in tries if choice is not None), None)
 
 
-def _within(rules: tuple[Masks, ...], choice: int, free: int, changes: int, fixed: int) -> int | None:
+def _within(rules: tuple[ClauseMask, ...], choice: int, free: int, changes: int, fixed: int) -> int | None:
     """A choice that keeps all rules, at most so many changes away, with the fixed people as they are."""
     broken = next((ones | zeros for ones, zeros in rules if not (choice & ones or ~choice & zeros)), None)
     if broken is None:

@@ -19,11 +19,11 @@ from typing import Self
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.base import Flaw, Slip, Task
-from selfcritic.agent.tasks.comments import remark_opening, stands
-from selfcritic.agent.tasks.three_sat.assignment import Choice
-from selfcritic.agent.tasks.three_sat.clauses import Rule, Serving, read_rules, takes
-from selfcritic.agent.tasks.three_sat.solver import Masks, nearest
+from selfcritic.agent.tasks.base import Flaw, Injected, Task
+from selfcritic.agent.tasks.comments import is_quoted, remark_opening
+from selfcritic.agent.tasks.three_sat.assignment import Assignment
+from selfcritic.agent.tasks.three_sat.clauses import Clause, ClauseLiteral, read_rules, takes
+from selfcritic.agent.tasks.three_sat.solver import ClauseMask, nearest_solution
 
 _MOST = 20  # people
 _NAMES = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
@@ -48,10 +48,10 @@ class ThreeSat(Task):
     question: str
     people: tuple[str, ...]
     things: tuple[str, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[Clause, ...]
 
     @classmethod
-    def recognise(cls, question: str) -> Self | None:
+    def parse(cls, question: str) -> Self | None:
         """Read rules about two things; too many people, or rules that contradict each other, are an error."""
         people, rules = read_rules(question)
         things = sorted({thing for rule in rules for _, thing in rule})
@@ -71,7 +71,7 @@ class ThreeSat(Task):
         people, things = _NAMES[:size], rng.choice(_THINGS)
         hidden = {person: rng.choice(things) for person in people}
         number = min(round(size * rng.uniform(2.2, 3.4)), 7 * comb(size, 3))
-        rules: dict[Rule, None] = {}
+        rules: dict[Clause, None] = {}
         while len(rules) < number:
             rule = tuple((people[at], rng.choice(things)) for at in sorted(rng.sample(range(size), 3)))
             if any(hidden[person] == thing for person, thing in rule):
@@ -84,18 +84,18 @@ class ThreeSat(Task):
         return {person: 1 << at for at, person in enumerate(self.people)}
 
     @cached_property
-    def _masks(self) -> tuple[Masks, ...]:
+    def _masks(self) -> tuple[ClauseMask, ...]:
         first, second = self.things
         return tuple((self._wanting(rule, second), self._wanting(rule, first)) for rule in self.rules)
 
-    def _wanting(self, rule: Rule, thing: str) -> int:
+    def _wanting(self, rule: Clause, thing: str) -> int:
         return sum({self._bits[person] for person, wanted in rule if wanted == thing})
 
     def _nearest(self, known: dict[str, str]) -> dict[str, str]:
         """The right choice nearest to a partial one."""
         start = sum(self._bits[person] for person, thing in known.items() if thing == self.things[1])
         free = sum(bit for person, bit in self._bits.items() if person not in known)
-        choice = nearest(self._masks, start, free)
+        choice = nearest_solution(self._masks, start, free)
         if choice is None:
             raise InputError("three_sat: no choice satisfies all the rules; take one away")
         return {person: self.things[bool(choice & bit)] for person, bit in self._bits.items()}
@@ -107,10 +107,12 @@ class ThreeSat(Task):
         verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
         return re.compile(rf"(?<!\w)(?P<person>{people})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{things}))(?!\w)")
 
-    def _read(self, answer: str) -> Choice:
+    def _read(self, answer: str) -> Assignment:
         """Find who is served what; a line with "or" in it speaks of a rule."""
         lines = (line for line in re.finditer(r"[^\n]+", answer) if not re.search(r"\bor\b", line[0]))
-        return Choice(answer, [serving for line in lines for serving in self._serving.finditer(answer, *line.span())])
+        return Assignment(
+            answer, [serving for line in lines for serving in self._serving.finditer(answer, *line.span())]
+        )
 
     def _broken(self, known: dict[str, str]) -> list[int]:
         """Numbers of the rules that all of their people break."""
@@ -124,7 +126,7 @@ class ThreeSat(Task):
         """A line a person."""
         return "\n".join(map(takes, self._nearest({}).items()))
 
-    def is_right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """Whether everybody is served one thing and no rule is broken."""
         known = self._read(answer).known
         return len(known) == len(self.people) and not self._broken(known)
@@ -142,7 +144,7 @@ class ThreeSat(Task):
             to_change = next(person for person, thing in self.rules[number - 1] if right[person] == thing)
             found.append(("rule", self._breach(number), to_change))
         return [
-            Flaw(kind, choice.remark(first.get(person, choice.servings[-1]), claim, (person, right[person])))
+            Flaw(kind, choice.comment_on(first.get(person, choice.servings[-1]), claim, (person, right[person])))
             for kind, claim, person in found
         ]
 
@@ -153,7 +155,7 @@ class ThreeSat(Task):
         """Whether the rule is broken, or the person served nothing or both, and the fix is one."""
         choice, form = self._read(answer), _FORM.search(comment.text)
         if not choice.servings:
-            return form is not None and self.is_right(form["choice"]) and stands(comment, answer)
+            return form is not None and self.is_correct(form["choice"]) and is_quoted(comment, answer)
         fix, touched = self._fix(comment.text), choice.touched(comment)
         if not fix or not touched:
             return False
@@ -166,17 +168,17 @@ class ThreeSat(Task):
             return False
         return fix[0] not in choice.first if claim["missing"] else fix[0] in touched
 
-    def _is_possible(self, serving: Serving) -> bool:
+    def _is_possible(self, serving: ClauseLiteral) -> bool:
         """Whether some right choice serves the person so."""
         wanted = (self._wanting((serving,), self.things[1]), self._wanting((serving,), self.things[0]))
-        return nearest((*self._masks, wanted), 0, 0) is not None
+        return nearest_solution((*self._masks, wanted), 0, 0) is not None
 
-    def _fix(self, text: str) -> Serving | None:
+    def _fix(self, text: str) -> ClauseLiteral | None:
         """Whom a comment wants served what."""
         fixes = (fix for fix in self._serving.finditer(text) if "should take" in fix[0])
         return next(((fix["person"], fix["thing"].lower()) for fix in fixes), None)
 
-    def slip(self, answer: str, rng: random.Random) -> Slip:
+    def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
         """Serve somebody the other thing, nothing or both; where nobody is served, in the solution."""
         choice = self._read(answer)
         if not choice.servings:
@@ -190,25 +192,25 @@ class ThreeSat(Task):
                 (choice.add(person, other), f"{person} was named twice, the second time with {other}."),
             )
             wrong, how = rng.choices(slips, weights=(8, 1, 1))[0]
-            if self._read(wrong).servings and not self.is_right(wrong):
-                return Slip(wrong, how)
+            if self._read(wrong).servings and not self.is_correct(wrong):
+                return Injected(wrong, how)
 
-    def _other(self, choice: Choice, person: str) -> str:
+    def _other(self, choice: Assignment, person: str) -> str:
         return self.things[choice.first[person]["thing"].lower() == self.things[0]]
 
-    def mend(self, answer: str, comment: Comment) -> str:
+    def apply_comment(self, answer: str, comment: Comment) -> str:
         """Serve the person what the comment says; where nobody is served, the choice it names is the answer."""
         choice, form, fix = self._read(answer), _FORM.search(comment.text), self._fix(comment.text)
         if not choice.servings:
-            named = self._read(form["choice"]).known if form and stands(comment, answer) else {}
+            named = self._read(form["choice"]).known if form and is_quoted(comment, answer) else {}
             return "\n".join(map(takes, named.items())) or answer
         return choice.serve(*fix) if fix and choice.touched(comment) else answer
 
-    def invent(self, answer: str, rng: random.Random) -> Comment:
+    def false_comment(self, answer: str, rng: random.Random) -> Comment:
         """Object to a rule that is kept, or miss somebody who is there; without a choice, ask for a wrong one."""
         choice = self._read(answer)
         if not choice.servings:
-            wrong = self.slip(self.solution(), rng).answer.replace("\n", ", ")
+            wrong = self.inject_flaw(self.solution(), rng).answer.replace("\n", ", ")
             return remark_opening(answer, f"There is no choice here: it should be {wrong}.")
         broken = self._broken(choice.known)
         untrue = [
@@ -219,10 +221,10 @@ class ThreeSat(Task):
         ] or [(f"{person} is missing", (person, self._other(choice, person))) for person in choice.first]
         harmful = [said for said in untrue if len(self._broken(choice.known | dict([said[1]]))) > len(broken)]
         claim, fix = rng.choice(harmful or untrue)
-        return choice.remark(choice.first[fix[0]], claim, fix)
+        return choice.comment_on(choice.first[fix[0]], claim, fix)
 
 
-def _word(people: Sequence[str], things: Sequence[str], rules: Sequence[Rule], rng: random.Random) -> str:
+def _word(people: Sequence[str], things: Sequence[str], rules: Sequence[Clause], rng: random.Random) -> str:
     """Word a task in one of three ways."""
     names, choice = f"{', '.join(people[:-1])} and {people[-1]}", " or ".join(things)
     lines = [" or ".join(map(takes, rule)) for rule in rules]

@@ -1,4 +1,4 @@
-"""The embedded model while it is trained: a Llama-style decoder in torch, and its way into ctranslate2."""
+"""The tiny model while it is trained: a Llama-style decoder in torch, and its way into ctranslate2."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfcritic.agent.models.tiny.tokenizer import END, REPLY, UNKNOWN, Tokens
+from selfcritic.agent.models.tiny.tokenizer import END, REPLY, UNKNOWN, Tokenizer
 
 _EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelConfig:
     """The size of a decoder; heads are `width / heads` wide."""
 
     vocabulary: int
@@ -24,7 +24,7 @@ class Shape:
     inner: int
 
     @classmethod
-    def named(cls, name: str, vocabulary: int) -> "Shape":
+    def named(cls, name: str, vocabulary: int) -> "ModelConfig":
         """One of the sizes that are trained: tiny for tests, then a factor of 10 and more between least and most."""
         width, layers, heads, inner = SHAPES[name]
         return cls(-(-vocabulary // 8) * 8, width, layers, heads, inner)
@@ -37,7 +37,7 @@ SHAPES = {"test": (16, 2, 2, 32), "small": (48, 3, 3, 128), "medium": (128, 5, 4
 class Block(nn.Module):
     """Attention with rotated positions, then a gated feed-forward; both see their input normed and add to it."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelConfig) -> None:
         super().__init__()
         self.heads = shape.heads
         self.before_attention = nn.RMSNorm(shape.width, eps=_EPSILON)
@@ -63,7 +63,7 @@ class Block(nn.Module):
 class Decoder(nn.Module):
     """Embedding, blocks, a last norm; the embedding is tied to the output."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelConfig) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
@@ -105,8 +105,8 @@ def parameters_of(decoder: Decoder) -> int:
     return sum(parameter.numel() for parameter in decoder.parameters())
 
 
-def export(decoder: Decoder, tokens: Tokens, families: list[str], folder: Path, quantization: str | None) -> None:
-    """Write the folder that `agent.models.embedded` loads: ctranslate2's files, the vocabulary, what it knows."""
+def export(decoder: Decoder, tokens: Tokenizer, families: list[str], folder: Path, quantization: str | None) -> None:
+    """Write the folder that `agent.models.tiny` loads: ctranslate2's files, the vocabulary, what it knows."""
     from ctranslate2.specs import common_spec, transformer_spec
 
     shape = decoder.shape

@@ -1,4 +1,4 @@
-"""What the embedded model learns from: prompts of the plain set, each with the reply that the family's oracle gives.
+"""What the tiny model learns from: prompts of the plain set, each with the reply that the family's oracle gives.
 
 One model plays every part, jointly (Saunders et al. 2022, section 3.1). A critique names one flaw; a refinement does
 what one or several critiques say, and direct refinement aims at the solution.
@@ -9,12 +9,12 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from selfcritic.agent.critic.format import body, render
+from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
-from selfcritic.prompts import Role, load
+from selfcritic.prompts import PromptName, load
 
 TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphabetize, Addition, ThreeSat)}
 """The families that can be trained, by name: those where checking is easier than making."""
@@ -38,7 +38,7 @@ _WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "t
 
 
 @dataclass(frozen=True)
-class Document:
+class Example:
     """A prompt and the reply to learn."""
 
     prompt: str
@@ -47,7 +47,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Judged:
+class GradedDraft:
     """A draft of a task, as the oracle sees it."""
 
     task: Task
@@ -55,7 +55,7 @@ class Judged:
     flaws: list[Comment] = field(default_factory=list)
 
     @classmethod
-    def of(cls, task: Task, answer: str) -> "Judged":
+    def of(cls, task: Task, answer: str) -> "GradedDraft":
         """Ask the oracle."""
         return cls(task, answer, [flaw.comment for flaw in task.flaws(answer)])
 
@@ -65,9 +65,9 @@ def words_of(family: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_WORDS[family]))
 
 
-def ask(role: Role, question: str, **data: str) -> str:
+def ask(role: PromptName, question: str, **data: str) -> str:
     """A role's prompt in plain words, as one text."""
-    return load("embedded").render(role, "question", context="", question=question, **data)[-1].text
+    return load("tiny").render(role, "question", context="", question=question, **data)[-1].text
 
 
 def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Task:
@@ -76,27 +76,27 @@ def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Ta
     return TRAINED[family].generate(rng, rng.choice(sizes))
 
 
-def slipped(task: Task, rng: random.Random) -> Judged:
+def slipped(task: Task, rng: random.Random) -> GradedDraft:
     """The solution with none to three slips in it."""
     answer = task.solution()
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
-        answer = task.slip(answer, rng).answer if task.is_right(answer) else _once_more(task, answer, rng)
-    return Judged.of(task, answer)
+        answer = task.inject_flaw(answer, rng).answer if task.is_correct(answer) else _once_more(task, answer, rng)
+    return GradedDraft.of(task, answer)
 
 
 def _once_more(task: Task, answer: str, rng: random.Random) -> str:
     """Another flaw in a draft that has one: what a wrong comment leads to."""
-    return task.mend(answer, task.invent(answer, rng))
+    return task.apply_comment(answer, task.false_comment(answer, rng))
 
 
-def draft_document(task: Task) -> Document:
+def draft_document(task: Task) -> Example:
     """The question and its solution."""
-    return Document(ask("generate", task.question), task.solution())
+    return Example(ask("generate", task.question), task.solution())
 
 
 def documents_about(
-    draft: Judged, rng: random.Random, helpful: Sequence[str] = (), idle: Sequence[str] = (), judged: bool = True
-) -> Iterator[Document]:
+    draft: GradedDraft, rng: random.Random, helpful: Sequence[str] = (), idle: Sequence[str] = (), judged: bool = True
+) -> Iterator[Example]:
     """What can be learnt of a draft: verdicts on it and on critiques of it, what to say of it, and what follows.
 
     The model's own helpful critiques are learnt again, in the place of all of the oracle's but one: of many flaws it is
@@ -105,56 +105,56 @@ def documents_about(
     """
     question, answer, task = draft.task.question, draft.answer, draft.task
     if judged:
-        yield Document(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
+        yield Example(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
     told = [render([flaw]) for flaw in rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))]
     prompt = ask("critique", question, answer=answer)
     for said in [*helpful, *told[: max(_CRITIQUES - len(helpful), 1)]]:
-        yield Document(prompt, said.rstrip("\n"), _OF_A_CRITIQUE)
+        yield Example(prompt, said.rstrip("\n"), _OF_A_CRITIQUE)
     own = [rng.choice(texts) for texts in (helpful, idle) if texts]
-    yield from verdicts(draft, [*told[:1], render([task.invent(answer, rng)]), *own])
+    yield from verdicts(draft, [*told[:1], render([task.false_comment(answer, rng)]), *own])
     if draft.flaws:
-        yield Document(ask("refine_directly", question, answer=answer), task.solution())
+        yield Example(ask("refine_directly", question, answer=answer), task.solution())
         yield from refined(task, answer, draft.flaws, rng)
 
 
-def refined(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Document]:
+def refined(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Example]:
     """A draft with some of its comments, in the order of their quotes, and what it is once all of them are followed."""
     among = rng.sample(range(len(comments)), rng.randint(1, min(len(comments), _FOLLOWED)))
     followed = [comments[at] for at in sorted(among)]
-    mended = functools.reduce(task.mend, followed, answer)
+    mended = functools.reduce(task.apply_comment, followed, answer)
     if mended.strip():
         said = render(sorted(followed, key=lambda comment: comment.start or 0))
-        yield Document(ask("refine", task.question, answer=answer, critique=said), mended)
+        yield Example(ask("refine", task.question, answer=answer, critique=said), mended)
 
 
-def verdicts(draft: Judged, critiques: Sequence[str]) -> Iterator[Document]:
+def verdicts(draft: GradedDraft, critiques: Sequence[str]) -> Iterator[Example]:
     """Whether each critique is helpful: it quotes the draft, and all that it says is true."""
     for text in critiques:
-        said = body(ground(text, draft.answer))
+        said = critique_text(ground(text, draft.answer))
         prompt = ask("helpfulness", draft.task.question, answer=draft.answer, critique=said)
-        yield Document(prompt, "Yes" if is_helpful(draft, text) else "No")
+        yield Example(prompt, "Yes" if is_helpful(draft, text) else "No")
 
 
-def is_helpful(draft: Judged, text: str) -> bool:
+def is_helpful(draft: GradedDraft, text: str) -> bool:
     """Whether every comment of a critique stands in the draft and is valid, and there is one at least."""
     critique = ground(text, draft.answer)
     valid = [draft.task.is_valid(draft.answer, comment) for comment in critique.comments]
-    return bool(valid) and all(valid) and not critique.invented
+    return bool(valid) and all(valid) and not critique.ungrounded
 
 
-def copying(family: str, rng: random.Random) -> list[Document]:
+def copying(family: str, rng: random.Random) -> list[Example]:
     """The first warm-up: a list, to be said again from a word on that is named; quoting is learnt by it."""
     known = words_of(family) or tuple("0123456789")
     items = rng.sample(known, min(rng.randint(3, 12), len(known)))
     between, joint = rng.choice((", ", " ", "\n")), ", " if words_of(family) else ""
     starts = rng.sample(range(len(items)), 3)
-    return [Document(f"{between.join(items)}\n{items[at]}\n", joint.join(items[at:])) for at in starts]
+    return [Example(f"{between.join(items)}\n{items[at]}\n", joint.join(items[at:])) for at in starts]
 
 
-def mending(task: Task, rng: random.Random) -> list[Document]:
+def mending(task: Task, rng: random.Random) -> list[Example]:
     """The second warm-up: comments, true or not, that are followed in an answer of the right form and no more."""
     jumbled = _jumbled(task.solution(), rng)
-    untrue = [task.invent(jumbled, rng) for _ in range(3)]
+    untrue = [task.false_comment(jumbled, rng) for _ in range(3)]
     flaws = [flaw.comment for flaw in task.flaws(jumbled)]
     chosen = [[comment] for comment in untrue] + [flaws] * 3 * bool(flaws)
     return [document for comments in chosen for document in refined(task, jumbled, comments, rng)]
@@ -167,10 +167,10 @@ def _jumbled(answer: str, rng: random.Random) -> str:
     return joint.join(rng.sample(items, len(items)))
 
 
-def slip_documents(task: Task, rng: random.Random, judged: bool = True) -> list[Document]:
+def slip_documents(task: Task, rng: random.Random, judged: bool = True) -> list[Example]:
     """The documents of a task: its solution, drafts with slips and, if they are judged, the solution as a draft."""
     drafts = [slipped(task, rng) for _ in range(_SLIPPED)]
     if not judged:
         return [document for draft in drafts for document in documents_about(draft, rng, judged=False)]
-    drafts.append(Judged.of(task, task.solution()))
+    drafts.append(GradedDraft.of(task, task.solution()))
     return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, rng))]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass
-class Tree:
+class PrefixTree:
     """Tokens in preorder. `ends[i]` is where the subtree of token i ends.
 
     `targets` are (token, next id, weight, which of the prompts it follows).
@@ -26,7 +26,7 @@ class Tree:
     prompts: list[set[int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, examples: Iterable[tuple[Sequence[int], int, float]]) -> "Tree":
+    def of(cls, examples: Iterable[tuple[Sequence[int], int, float]]) -> "PrefixTree":
         """Merge sequences of ids, each with the place where its reply begins and a weight.
 
         The weight is that of a reply of one token; a longer one weighs the root of its length as much.
@@ -35,10 +35,10 @@ class Tree:
         ordered = sorted((list(ids), start, weight) for ids, start, weight in examples)
         path: list[int] = []
         for ids, start, weight in ordered:
-            shared = tree._shared(path, ids)
-            tree._close(path[shared:])
-            path = path[:shared]
-            for token in ids[shared:-1]:
+            get_model = tree._shared(path, ids)
+            tree._close(path[get_model:])
+            path = path[:get_model]
+            for token in ids[get_model:-1]:
                 path.append(len(tree.ids))
                 tree.ids.append(token)
                 tree.depths.append(len(path) - 1)
@@ -78,7 +78,7 @@ class Batch:
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     @classmethod
-    def of(cls, trees: Sequence[Tree], pad: int, is_word: Tensor) -> "Batch":
+    def of(cls, trees: Sequence[PrefixTree], pad: int, is_word: Tensor) -> "Batch":
         """Pad trees to one length; padding sees itself only. `is_word` is of each id of the vocabulary."""
         length = max(len(tree.ids) for tree in trees)
 
@@ -104,9 +104,9 @@ def _unsaid(prompt: set[int], is_word: Tensor) -> Tensor:
     return unsaid
 
 
-def batches(trees: Iterable[Tree], tokens: int, pad: int, is_word: Tensor) -> Iterable[Batch]:
+def batches(trees: Iterable[PrefixTree], tokens: int, pad: int, is_word: Tensor) -> Iterable[Batch]:
     """Cut trees, sorted by length, into batches of at most so many tokens, padding included."""
-    batch: list[Tree] = []
+    batch: list[PrefixTree] = []
     for tree in sorted(trees, key=lambda one: len(one.ids)):
         if batch and (len(batch) + 1) * len(tree.ids) > tokens:
             yield Batch.of(batch, pad, is_word)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.tiny.examples import (
-    Document,
-    Judged,
+    Example,
+    GradedDraft,
     ask,
     documents_about,
     draft_document,
@@ -19,7 +19,7 @@ _DRAFTS, _OTHERS, _CRITIQUES = 4, 2, 4
 """Drafts of a task, how many flawed ones are learnt from beside the first, the only one judged; critiques of each."""
 
 
-def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Document]]:
+def self_play_examples(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Example]]:
     """What is learnt of so many fresh tasks; right and flawed drafts are judged as often as the model makes them.
 
     Drafts without a word or without an end are left out, and the next one of the task takes their place.
@@ -28,7 +28,7 @@ def own_documents(engine: Engine, family: str, rng: random.Random, tasks: int) -
     prompts = [ask("generate", task.question) for task in drawn]
     first, others = [], []
     for task, replies in zip(drawn, engine.complete(prompts, n=_DRAFTS, seed=rng.randrange(2**31)), strict=True):
-        drafts = [Judged.of(task, reply.text) for reply in replies if _ended(task, reply.text)]
+        drafts = [GradedDraft.of(task, reply.text) for reply in replies if _ended(task, reply.text)]
         first += drafts[:1]
         found = {draft.answer: draft for draft in drafts[1:] if draft.flaws and draft != drafts[0]}
         others += list(found.values())[:_OTHERS]

@@ -22,19 +22,19 @@ from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokens
-from selfcritic.agent.training.tiny.decoder import Decoder, Shape, export
+from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokenizer
+from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
 from selfcritic.agent.training.tiny.examples import (
     SIZES,
-    Document,
+    Example,
     copying,
     draw_task,
     mending,
     slip_documents,
     words_of,
 )
-from selfcritic.agent.training.tiny.packing import Batch, Tree, batches
-from selfcritic.agent.training.tiny.self_play import own_documents
+from selfcritic.agent.training.tiny.packing import Batch, PrefixTree, batches
+from selfcritic.agent.training.tiny.self_play import self_play_examples
 
 _LONGEST = 2000  # tokens of a tree
 _WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.3, 0.4)}
@@ -45,7 +45,7 @@ _GROWN, _SLIPS = 0.6, 0.65
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainConfig:
     """What is trained; the same plan in the same folder goes on where it stands."""
 
     family: str
@@ -59,10 +59,10 @@ class Plan:
     """Fresh tasks that the model drafts for one round."""
 
 
-def train(plan: Plan, folder: Path, minutes: float | None = None, tell: Callable[[str], None] = print) -> Path:
+def train(plan: TrainConfig, folder: Path, minutes: float | None = None, tell: Callable[[str], None] = print) -> Path:
     """Train until the plan's tokens, or the minutes, are spent; the folder of the exported model."""
     torch.set_num_threads(1)
-    run = Run(plan, folder)
+    run = Trainer(plan, folder)
     run.resume()
     start = saved = time.monotonic()
     seen_at_start, losses = run.seen, []
@@ -79,10 +79,10 @@ def train(plan: Plan, folder: Path, minutes: float | None = None, tell: Callable
     return run.export()
 
 
-class Run:
+class Trainer:
     """A run of training: the decoder, its optimiser and the documents to come."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: TrainConfig, folder: Path) -> None:
         self.plan, self.folder = plan, folder
         self.seen = self.steps = 0
         self.learnt: dict[str, int] = {}
@@ -91,7 +91,7 @@ class Run:
         torch.manual_seed(plan.seed)
         self.tokens = _vocabulary(plan.family)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.decoder = Decoder(Shape.named(plan.size, len(self.tokens.names))).to(self.device)
+        self.decoder = Decoder(ModelConfig.named(plan.size, len(self.tokens.names))).to(self.device)
         self.is_word = torch.zeros(self.decoder.shape.vocabulary, dtype=torch.bool)
         self.is_word[[self.tokens.ids[word] for [word] in self.tokens.unsaid(frozenset())]] = True
         self.optimisers = _optimisers(self.decoder, plan.rate)
@@ -165,12 +165,12 @@ class Run:
         self.seen, self.steps, self.learnt = state["seen"], state["steps"], state["learnt"]
 
     def export(self, quantization: str | None = None) -> Path:
-        """Write the model that `embedded` loads."""
+        """Write the model that `tiny` loads."""
         target = self.folder / (quantization or "float32")
         export(self.decoder, self.tokens, [self.plan.family], target, quantization)
         return target
 
-    def _groups(self) -> Iterator[list[Document]]:
+    def _groups(self) -> Iterator[list[Example]]:
         """The documents of one task after another, by a seed of each start's own: a resumed run sees fresh ones."""
         rng = random.Random(f"training {self.plan.seed} {self.seen}")
         while self.stage == "copying":
@@ -180,7 +180,7 @@ class Run:
         while self.stage == "slips":
             yield slip_documents(draw_task(self.plan.family, rng, self._largest()), rng)
         while True:
-            yield from own_documents(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
+            yield from self_play_examples(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
             for _ in range(self.plan.own_tasks):
                 yield slip_documents(draw_task(self.plan.family, rng), rng, judged=False)
 
@@ -193,7 +193,7 @@ class Run:
     def _batches(self) -> Iterator[Batch]:
         groups = self._groups()
         while True:
-            trees = [Tree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
+            trees = [PrefixTree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
             kept = [tree for tree in trees if len(tree.ids) <= _LONGEST]
             found = list(batches(kept, self.plan.batch, self.tokens.ids[PAD], self.is_word))
             random.Random(self.seen).shuffle(found)
@@ -201,7 +201,7 @@ class Run:
                 self.seen += batch.ids.numel()
                 yield batch
 
-    def _example(self, document: Document) -> tuple[list[int], int, float]:
+    def _example(self, document: Example) -> tuple[list[int], int, float]:
         prompt, reply = self.tokens.encode(document.prompt), self.tokens.encode(document.reply)
         unsaid = {word for [word] in self.tokens.unsaid(self.tokens.words_in(prompt))}
         if strange := unsaid.intersection(reply):
@@ -220,9 +220,9 @@ def _optimisers(decoder: Decoder, rate: float) -> list[torch.optim.Optimizer]:
     ]
 
 
-def _vocabulary(family: str) -> Tokens:
+def _vocabulary(family: str) -> Tokenizer:
     """The family's words, and the phrases that stand in 30 documents of 400 tasks at least; the same on every run."""
     rng = random.Random("vocabulary")
     documents = [document for _ in range(400) for document in slip_documents(draw_task(family, rng), rng)]
     texts = (text for document in documents for text in (document.prompt, document.reply))
-    return Tokens.learn(texts, (*words_of(family), *ANSWERS), at_least=30)
+    return Tokenizer.train(texts, (*words_of(family), *ANSWERS), at_least=30)

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from selfcritic.agent.checkers.unit_tests import given_tests
+from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.graphs.cli.console import (
@@ -85,13 +85,13 @@ def review(
         options = Context(
             model=NO_MODEL if model is None or model == NO_MODEL else model_named(model, api_base),
             search=search.value,
-            critiques=critiques,
+            num_critiques=critiques,
             length_modifier=length_modifier,
             checkers=checker or [],
             budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
             seed=seed,
         )
-        given = given_tests(tests.read_text("utf-8")) if tests else None
+        given = unit_tests(tests.read_text("utf-8")) if tests else None
         reviewer = Reviewer(options, question, checker, given, console)
         documents = reviewer.accepted([one for name in files for one in _documents(name, stdin_filename, reviewer)])
     except (SelfcriticError, ValidationError, OSError, UnicodeDecodeError) as error:

@@ -78,7 +78,7 @@ class Review:
     def unlocated(self) -> list[Comment]:
         """The comments whose quote does not stand in the document."""
         lost = [comment for comment in self.findings if comment.start is None]
-        return lost + (self.critique.invented if self.critique else [])
+        return lost + (self.critique.ungrounded if self.critique else [])
 
     def fails(self, least: SeverityChoice, at: SeverityChoice) -> bool:
         """Whether a comment that is shown, and that no checker refutes, is as severe as `at`."""

@@ -9,12 +9,12 @@ from pygments.lexers import find_lexer_class_for_filename
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.checkers.python_source import python_in
+from selfcritic.agent.checkers.python_source import find_python
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.protocols import Checker
-from selfcritic.agent.sampling.budget import Meter, above
-from selfcritic.agent.schemas import Budget, Draft
+from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.schemas import Budget, Round
 from selfcritic.agent.state import ReviewInput, ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import Review
@@ -42,7 +42,7 @@ class Reviewer:
         console: Console,
     ) -> None:
         # What no model reads may be of any length.
-        self._options = options if options.has_critic else options.model_copy(update={"max_characters": sys.maxsize})
+        self._options = options if options.has_critic else options.model_copy(update={"max_input_chars": sys.maxsize})
         self._question = question
         self._checkers = checkers
         self._tests = tests
@@ -54,7 +54,7 @@ class Reviewer:
 
         Raises InputError for what cannot be reviewed as it is wanted, before anything is paid for.
         """
-        most = self._options.max_characters
+        most = self._options.max_input_chars
         for one in documents:
             if self._options.has_critic and (size := len(one.text) + len(one.diff)) > most:
                 raise InputError(
@@ -76,7 +76,7 @@ class Reviewer:
 
         async def each() -> None:
             nonlocal shown
-            above.set(Meter(self._options.budget))  # one budget over all of them
+            parent_budget.set(BudgetTracker(self._options.budget))  # one budget over all of them
             room = asyncio.Semaphore(_AT_ONCE)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._one(document, room)) for document in documents]
@@ -103,7 +103,7 @@ class Reviewer:
         lines = (line.strip() for line in document.text.splitlines())
         has_code = any(line and not line.startswith("#") for line in lines)
         is_asked = any(name in _PYTHON for name in self._checkers_of(document))
-        return _language(document.name) == "Python" and is_asked and has_code and python_in(document.text) is None
+        return _language(document.name) == "Python" and is_asked and has_code and find_python(document.text) is None
 
     def _checkers_of(self, document: Document) -> list[str | Checker]:
         named = checkers_for(document) if self._checkers is None else self._checkers
@@ -114,7 +114,7 @@ class Reviewer:
         # The budget is that of all documents together, and is kept by the meter above.
         own = {
             "checkers": self._checkers_of(document),
-            "kind": "code" if is_code(document) else "question",
+            "task_type": "code" if is_code(document) else "question",
             "budget": Budget(),
         }
         asked: ReviewInput = {"question": question, "answer": document.text, "context": document.diff}
@@ -123,7 +123,7 @@ class Reviewer:
                 context = self._options.model_copy(update=own)
                 output = cast(ReviewOutput, await self._graph.ainvoke(asked, context=context))
             except SelfcriticError as error:
-                output = ReviewOutput(rounds=[Draft(answer=document.text)], error=str(error))
+                output = ReviewOutput(rounds=[Round(answer=document.text)], error=str(error))
         return Review(document, question, output)
 
 

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.tools import StructuredTool, tool
 
 from selfcritic.agent.checkers import Checker, from_evaluator, from_function, from_tool
-from selfcritic.agent.errors import EvidenceError
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.schemas import Comment
 
 DRAFT = "First, one.\nThen, two.\n"
@@ -69,7 +69,7 @@ def test_async_functions_serve_too():
 
 
 def test_a_quote_that_does_not_stand_there_is_an_error():
-    with pytest.raises(EvidenceError, match="quotes what does not stand in the draft: 'three hundred'"):
+    with pytest.raises(CheckerError, match="quotes what does not stand in the draft: 'three hundred'"):
         found(from_function(lambda question, draft: {"quote": "three hundred", "text": "No."}))
 
 
@@ -98,7 +98,7 @@ def test_a_tool_that_takes_no_draft_is_refused():
         """Add."""
         return a + b
 
-    with pytest.raises(EvidenceError, match="add has no argument for the draft"):
+    with pytest.raises(CheckerError, match="add has no argument for the draft"):
         from_tool(StructuredTool.from_function(add))
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.checkers.findings import finding, opening
+from selfcritic.agent.checkers.findings import finding, first_line_span
 
 DRAFT = "one two\n\n  three\r\nfour\nfive\nsix\n"
 
@@ -34,8 +34,8 @@ def test_a_long_span_is_narrowed_to_its_first_line():
 
 def test_a_blank_draft_has_the_empty_quote():
     assert quoted(0, 0, "") == quoted(1, 1, " \n ") == ""
-    assert opening("") == opening("  \n") == (0, 0)
-    assert opening("\n  A line.  \nB") == (3, 10)
+    assert first_line_span("") == first_line_span("  \n") == (0, 0)
+    assert first_line_span("\n  A line.  \nB") == (3, 10)
 
 
 @given(st.text(alphabet="ab \t\r\n🙂", max_size=40), st.integers(-5, 50), st.integers(-5, 50))

@@ -8,7 +8,7 @@ import pytest
 
 from selfcritic.agent.checkers import Checker, lint, syntax, types
 from selfcritic.agent.checkers import python as checkers
-from selfcritic.agent.checkers.findings import MOST
+from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.schemas import Comment
 
 needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="basedpyright is not installed")
@@ -98,7 +98,7 @@ def test_where_names_are_made_at_run_time_none_is_called_undefined():
 
 
 def test_findings_have_an_end():
-    assert len(found(lint, "def f():\n" + "    print(missing)\n" * 500)) == MOST
+    assert len(found(lint, "def f():\n" + "    print(missing)\n" * 500)) == MAX_FINDINGS
 
 
 def test_a_large_draft_is_read_to_its_end():

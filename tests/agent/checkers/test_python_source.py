@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.checkers.python_source import python_in, whole
+from selfcritic.agent.checkers.python_source import as_code, find_python
 
 FUNCTION = "def f(x):\n    return x\n"
 
 
 def text_of(draft: str) -> str | None:
-    code = python_in(draft)
+    code = find_python(draft)
     return None if code is None else code.text
 
 
@@ -60,7 +60,7 @@ def test_a_draft_that_is_plainly_python_is_code_as_a_whole(draft: str):
     ],
 )
 def test_other_drafts_have_no_code(draft: str):
-    assert python_in(draft) is None
+    assert find_python(draft) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_other_drafts_have_no_code(draft: str):
     ],
 )
 def test_in_markdown_it_is_the_largest_block_of_python(draft: str):
-    code = python_in(draft)
+    code = find_python(draft)
     assert code is not None
     assert code.text == FUNCTION
     assert draft[code.offset(2, 4) :].startswith("return x")
@@ -90,30 +90,30 @@ def test_fences_within_a_longer_fence_are_code():
 
 def test_a_block_in_a_list_loses_its_indentation_but_not_its_place():
     draft = "1. so:\r\n\r\n   ```python\r\n   def f(x):\r\n\r\n       return y\r\n   ```\r\n"
-    code = python_in(draft)
+    code = find_python(draft)
     assert code is not None
     assert code.text == "def f(x):\r\n\r\n    return y\r\n"
     assert draft[code.offset(3, 4) : code.offset(3, 12)] == "return y"
 
 
 def test_a_byte_order_mark_is_no_code():
-    code = python_in("\ufeff" + FUNCTION)
+    code = find_python("\ufeff" + FUNCTION)
     assert code is not None
     assert (code.text, code.offset(1, 0)) == (FUNCTION, 1)
 
 
 def test_long_runs_of_marks_are_read_in_no_time():
     for draft in ("`" * 5_000_000, "```\n" * 200_000, "~" * 10 + "\n" + " " * 1_000_000, "``` " * 500_000):
-        python_in(draft)
+        find_python(draft)
 
 
 @given(st.text(alphabet="ab🙂\t\x0c\x0b\u2028\r\n", max_size=60))
 def test_every_place_of_a_whole_draft_is_its_own(draft: str):
-    code = whole(draft)
+    code = as_code(draft)
     assert code.text == draft
     for row, line in enumerate(code.lines, 1):
         assert draft[code.offset(row, 0) : code.offset(row, len(line))] == line
-        assert code.in_characters(row, len(line.encode("utf-16-le")) // 2) == len(line)
+        assert code.column_from_utf16(row, len(line.encode("utf-16-le")) // 2) == len(line)
         assert code.in_characters_of_bytes(row, len(line.encode())) == len(line)
     assert code.offset(len(code.lines) + 9, 10**9) == len(draft)
 
@@ -121,7 +121,7 @@ def test_every_place_of_a_whole_draft_is_its_own(draft: str):
 @given(st.text())
 def test_whatever_a_draft_holds_it_is_read(draft: str):
     for text in (draft, f"```python\n{draft}\n```", f"  ```py\n{draft}"):
-        code = python_in(text)
+        code = find_python(text)
         assert code is None or all(
             text[start : start + len(line)] == line for start, line in zip(code.starts, code.lines, strict=True)
         )

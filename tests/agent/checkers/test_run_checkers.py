@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent import Comment
-from selfcritic.agent.checkers.registry import findings_of
-from selfcritic.agent.errors import EvidenceError
-from selfcritic.agent.stopping import gravity
+from selfcritic.agent.checkers.registry import run_checkers
+from selfcritic.agent.errors import CheckerError
+from selfcritic.agent.stopping import severity_counts
 
 severities = st.lists(st.sampled_from([None, "low", "medium", "high"]), max_size=5)
 
@@ -17,7 +17,7 @@ def finding(severity=None) -> Comment:
 
 
 def gathered(*checkers, answer: str = "Lyon is  big"):
-    return asyncio.run(findings_of({check.__name__: check for check in checkers}, "q", answer))
+    return asyncio.run(run_checkers({check.__name__: check for check in checkers}, "q", answer))
 
 
 async def slow(_question: str, _draft: str):
@@ -48,17 +48,22 @@ def test_findings_come_in_the_checkers_order_located_and_signed():
 
 @pytest.mark.parametrize("checker", [broken, strange])
 def test_a_checker_that_fails_is_named(checker):
-    with pytest.raises(EvidenceError, match=f"'{checker.__name__}' failed"):
+    with pytest.raises(CheckerError, match=f"'{checker.__name__}' failed"):
         gathered(quick, checker)
 
 
 @given(severities, severities)
 def test_more_findings_weigh_no_less(some, more):
-    assert gravity([finding(one) for one in some]) <= gravity([finding(one) for one in some + more])
+    assert severity_counts([finding(one) for one in some]) <= severity_counts([finding(one) for one in some + more])
 
 
 def test_one_of_high_severity_weighs_more_than_many_of_medium_and_these_more_than_of_low():
-    assert gravity([finding("high")]) > gravity([finding()] * 9) > gravity([finding("low")] * 99) > gravity([])
+    assert (
+        severity_counts([finding("high")])
+        > severity_counts([finding()] * 9)
+        > severity_counts([finding("low")] * 99)
+        > severity_counts([])
+    )
 
 
 def test_a_plain_function_is_a_checker():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.checkers import Checker, given_tests
-from selfcritic.agent.errors import EvidenceError, InputError
+from selfcritic.agent.checkers import Checker, unit_tests
+from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.sandbox import run_python
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Functions
@@ -34,7 +34,7 @@ def found(checker: Checker, draft: str, question: str = "Square x.") -> list[Com
 
 
 def failures(tests: str, draft: str, seconds: float = SLOW) -> list[tuple[str, str]]:
-    comments = found(given_tests(tests, seconds=seconds), draft)
+    comments = found(unit_tests(tests, seconds=seconds), draft)
     assert {(one.source, one.severity, one.evidence) for one in comments} <= {("tests", "high", "confirmed")}
     return [(comment.quote, comment.text) for comment in comments]
 
@@ -137,11 +137,11 @@ def test_what_does_not_run_is_a_finding(draft: str, quote: str, text: str):
 def test_a_large_draft_is_run():
     draft = f"x = {'[1, 2, 3],' * 10}\n" * 50_000 + SQUARE
     assert len(draft) > 5_000_000
-    found(given_tests("assert square(3) == 9", seconds=SLOW), draft)
+    found(unit_tests("assert square(3) == 9", seconds=SLOW), draft)
 
 
 def test_an_import_that_may_only_be_missing_here_is_low():
-    (comment,) = found(given_tests("assert square(3) == 9"), "import no_such_package\n" + SQUARE)
+    (comment,) = found(unit_tests("assert square(3) == 9"), "import no_such_package\n" + SQUARE)
     assert (comment.quote, comment.severity) == ("import no_such_package", "low")
 
 
@@ -163,12 +163,12 @@ def test_threads_and_children_that_are_left_do_not_hold_up():
 )
 def test_tests_that_cannot_be_run_are_refused_at_once(source: str, message: str):
     with pytest.raises(InputError, match=message):
-        given_tests(source)
+        unit_tests(source)
 
 
 def test_a_sandbox_that_does_not_start_is_no_finding():
-    with pytest.raises(EvidenceError, match="did not start"):
-        found(given_tests("assert square(3)", memory_mb=1), SQUARE)
+    with pytest.raises(CheckerError, match="did not start"):
+        found(unit_tests("assert square(3)", memory_mb=1), SQUARE)
 
 
 # What attacks do is written into the function, so that it happens while a test is under way.
@@ -207,7 +207,7 @@ OUTSIDE = {
 
 def attack(body: str) -> list[Comment]:
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
-    return found(given_tests("assert square(3) == 9", seconds=4.0, memory_mb=256), f"def square(x):\n{lines}")
+    return found(unit_tests("assert square(3) == 9", seconds=4.0, memory_mb=256), f"def square(x):\n{lines}")
 
 
 @pytest.mark.parametrize(("body", "text"), ATTACKS.values(), ids=ATTACKS)
@@ -245,7 +245,7 @@ SPECIFICATION = Functions.example
 
 
 def test_a_task_of_the_functions_is_tried_as_it_is_specified():
-    right = Functions.recognise(SPECIFICATION).solution()
+    right = Functions.parse(SPECIFICATION).solution()
     assert found(task, right, SPECIFICATION) == []
     assert found(task, f"So:\n```python\n{right}\n```", SPECIFICATION) == []
     comments = found(task, right.replace("out + 2", "out + 3"), SPECIFICATION)
@@ -258,7 +258,7 @@ def test_the_tests_of_a_task_agree_with_its_oracle():
     rng = random.Random(3)
     for size in (1, 3, 5):
         drawn = Functions.generate(rng, size)
-        slipped = drawn.slip(drawn.solution(), rng).answer
+        slipped = drawn.inject_flaw(drawn.solution(), rng).answer
         assert found(task, drawn.solution(), drawn.question) == []
         assert found(task, slipped, drawn.question) != []
 

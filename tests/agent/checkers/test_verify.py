@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from selfcritic.agent import Comment
-from selfcritic.agent.checkers.registry import checkers_named, findings_of
-from selfcritic.agent.checkers.verify import marked
+from selfcritic.agent.checkers.registry import get_checkers, run_checkers
+from selfcritic.agent.checkers.verify import verify_comments
 from selfcritic.agent.critic.grounding import ground
 
 CODE = "def add(a, b):\n    return a + b\n"
@@ -17,12 +17,12 @@ CHECKERS = ["syntax", "arithmetic"]
 
 def marks(answer: str, *comments: tuple[str, str], checkers=CHECKERS) -> list[str | None]:
     async def mark() -> list[Comment]:
-        named = checkers_named(checkers)
-        findings = await findings_of(named, "q", answer)
+        named = get_checkers(checkers)
+        findings = await run_checkers(named, "q", answer)
         text = "\n".join(f"```\n{quote}\n```\n{said}" for quote, said in comments)
         critique = ground(text, answer)
-        assert not critique.invented
-        return (await marked(critique, answer, findings, named)).comments
+        assert not critique.ungrounded
+        return (await verify_comments(critique, answer, findings, named)).comments
 
     return [comment.evidence for comment in asyncio.run(mark())]
 

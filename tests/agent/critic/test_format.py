@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from selfcritic.agent.critic.format import Parsed, parse, render, without_closing
+from selfcritic.agent.critic.format import Parsed, parse, render, strip_closing_paragraph
 from selfcritic.agent.critic.grounding import Span, ground, locate
 from selfcritic.agent.schemas import Comment
 
@@ -65,7 +65,7 @@ def test_criticgpt_sample() -> None:
 def test_sample_is_grounded() -> None:
     critique = ground(CRITIQUE, ANSWER)
     assert critique.text == CRITIQUE
-    assert critique.invented == []
+    assert critique.ungrounded == []
     assert [c.quote for c in critique.comments] == [
         "    return total / len(values) + 1",
         "for value in values:\n        total += value",
@@ -211,7 +211,7 @@ def test_min_similarity() -> None:
 
 def test_quotes_not_in_the_answer_are_invented() -> None:
     critique = ground("```\nnothing like it\n```\nwrong\n\n```\nzero\n```\nundefined\n", ANSWER)
-    assert critique.invented == [comment("nothing like it")]
+    assert critique.ungrounded == [comment("nothing like it")]
     assert [(c.quote, c.text) for c in critique.comments] == [("zero", "undefined")]
 
 
@@ -348,9 +348,9 @@ def test_nothing_is_lost(text: str) -> None:
 @given(ANYTHING, ANYTHING)
 def test_grounding_never_raises_and_offsets_cut_out_the_quote(text: str, answer: str) -> None:
     critique = ground(text, answer)
-    assert len(critique.comments) + len(critique.invented) <= len(parse(text).comments)
+    assert len(critique.comments) + len(critique.ungrounded) <= len(parse(text).comments)
     assert all(answer[c.start : c.end] == c.quote and c.quote.strip() for c in critique.comments)
-    assert all(c.start is None and c.end is None for c in critique.invented)
+    assert all(c.start is None and c.end is None for c in critique.ungrounded)
 
 
 @st.composite
@@ -440,12 +440,12 @@ def test_each_objection_is_kept_once(pairs: list[tuple[str, str]]) -> None:
     ],
 )
 def test_a_critique_to_be_continued_ends_with_its_last_comment(text: str, kept: str):
-    assert without_closing(text) == kept
+    assert strip_closing_paragraph(text) == kept
 
 
 @reproducible
 @given(ANYTHING)
 def test_what_is_kept_of_a_critique_is_its_beginning_with_all_its_quotes(text: str):
-    kept = without_closing(text)
+    kept = strip_closing_paragraph(text)
     assert text.startswith(kept)
     assert [one.quote for one in parse(kept).comments] == [one.quote for one in parse(text).comments]

@@ -19,9 +19,9 @@ rewards = st.one_of(st.none(), st.floats(-1e6, 1e6))
 modifiers = st.floats(-1e6, 1e6)
 
 
-def critique(reward: float | None, highlights: int, invented: int = 0) -> Critique:
+def critique(reward: float | None, highlights: int, ungrounded: int = 0) -> Critique:
     comments = [Comment(quote="q", text=str(number)) for number in range(highlights)]
-    return Critique(text="", comments=comments, invented=[Comment(quote="?", text="")] * invented, reward=reward)
+    return Critique(text="", comments=comments, ungrounded=[Comment(quote="?", text="")] * ungrounded, reward=reward)
 
 
 critiques = st.builds(critique, rewards, st.integers(0, 8), st.integers(0, 2))
@@ -37,13 +37,13 @@ def test_more_modifier_never_means_fewer_highlights(pool, one, other):
 
 @given(pools, modifiers)
 def test_none_is_worth_more_than_the_chosen(pool, modifier):
-    able = [c for c in pool if c.reward is not None and not (c.invented and not c.comments)]
+    able = [c for c in pool if c.reward is not None and not (c.ungrounded and not c.comments)]
     index = rerank(pool, modifier)
     assert (index is None) == (not able)
     if index is not None:
         best = max(c.reward + modifier * len(c.comments) for c in able)
-        chosen = pool[index].reward + modifier * len(pool[index].comments)
-        assert chosen == pytest.approx(best, abs=1e-6, rel=1e-9)
+        selected_critique = pool[index].reward + modifier * len(pool[index].comments)
+        assert selected_critique == pytest.approx(best, abs=1e-6, rel=1e-9)
 
 
 def test_the_first_of_equals_is_chosen():
@@ -51,8 +51,8 @@ def test_the_first_of_equals_is_chosen():
 
 
 def test_what_quotes_only_inventions_is_never_chosen():
-    assert rerank([critique(0.9, 0, invented=1), critique(0.1, 0)], 0.0) == 1
-    assert rerank([critique(0.9, 0, invented=1)], 100.0) is None
+    assert rerank([critique(0.9, 0, ungrounded=1), critique(0.1, 0)], 0.0) == 1
+    assert rerank([critique(0.9, 0, ungrounded=1)], 100.0) is None
 
 
 POOLS = [[critique(-h / 8 - p / 4, h) for h in range(1, 9)] for p in range(10)]
@@ -64,8 +64,8 @@ def test_a_percentile_of_the_highlights_is_met(percentile):
     lengths = [len(one.comments) for pool in bent for one in pool]
     wanted = [min(lengths), *quantiles(lengths, n=100, method="inclusive"), max(lengths)][percentile]
     modifier = calibrate(bent, percentile)
-    chosen = [chosen_length(pool, modifier) for pool in bent]
-    assert sum(chosen) / len(chosen) == pytest.approx(wanted, abs=0.5)
+    selected_critique = [chosen_length(pool, modifier) for pool in bent]
+    assert sum(selected_critique) / len(selected_critique) == pytest.approx(wanted, abs=0.5)
 
 
 def test_where_no_modifier_meets_it_the_nearer_side_is_taken():

@@ -7,7 +7,14 @@ import httpx
 import pytest
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, explain, kind_of, scrub, status_of
+from selfcritic.agent.models.errors import (
+    ModelCallError,
+    ModelReplyError,
+    classify_error,
+    describe_error,
+    redact,
+    status_of,
+)
 
 KEY = "planted-0f9e8d7c6b5a"
 
@@ -19,7 +26,7 @@ def of(module: str, name: str, base: type[Exception] = Exception, message: str =
     return error
 
 
-def answered(status: int, message: str, module: str = "anthropic", **headers: str) -> Exception:
+def last_exchange(status: int, message: str, module: str = "anthropic", **headers: str) -> Exception:
     """An error of a client as openai's and anthropic's are: status, response, body."""
     response = httpx.Response(status, headers={"content-type": "application/json"} | headers)
     body = {"type": "error", "error": {"type": "some_error", "message": message}}
@@ -39,17 +46,17 @@ GARBLED = json.JSONDecodeError("Expecting value", "<html>", 0)
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        *((answered(status, "x"), "server") for status in (409, 425, 500, 502, 503, 529)),
-        *((answered(status, "x"), "bad_key") for status in (401, 403)),
-        *((answered(status, "x"), "rejected") for status in (400, 413, 422, 501)),
-        *((answered(status, "x"), "timeout") for status in (408, 504)),
-        (answered(404, "x"), "no_model"),
-        (answered(429, "x"), "rate_limit"),
-        (answered(429, "You exceeded your current quota, please check your plan"), "no_quota"),
-        (answered(400, "Your credit balance is too low"), "no_quota"),
-        (answered(400, "prompt is too long: 210000 tokens > 200000 maximum"), "too_long"),
-        (answered(400, "This model's maximum context length is 8192 tokens."), "too_long"),
-        (answered(413, "Request too large: too many tokens"), "too_long"),
+        *((last_exchange(status, "x"), "server") for status in (409, 425, 500, 502, 503, 529)),
+        *((last_exchange(status, "x"), "bad_key") for status in (401, 403)),
+        *((last_exchange(status, "x"), "rejected") for status in (400, 413, 422, 501)),
+        *((last_exchange(status, "x"), "timeout") for status in (408, 504)),
+        (last_exchange(404, "x"), "no_model"),
+        (last_exchange(429, "x"), "rate_limit"),
+        (last_exchange(429, "You exceeded your current quota, please check your plan"), "no_quota"),
+        (last_exchange(400, "Your credit balance is too low"), "no_quota"),
+        (last_exchange(400, "prompt is too long: 210000 tokens > 200000 maximum"), "too_long"),
+        (last_exchange(400, "This model's maximum context length is 8192 tokens."), "too_long"),
+        (last_exchange(413, "Request too large: too many tokens"), "too_long"),
         (of("anthropic", "APIConnectionError"), "connection"),
         (of("anthropic", "APITimeoutError", type(of("anthropic", "APIConnectionError"))), "timeout"),
         (caused(of("groq", "APIError"), httpx.ConnectError("refused")), "connection"),
@@ -71,27 +78,27 @@ GARBLED = json.JSONDecodeError("Expecting value", "<html>", 0)
     ids=repr,
 )
 def test_an_error_is_of_its_kind(error: BaseException, kind: str):
-    assert kind_of(error) == kind
+    assert classify_error(error) == kind
 
 
 def test_what_an_error_merely_came_after_is_not_its_cause():
     error = ValueError("a mistake in the handler")
     error.__context__ = ConnectionResetError("reset")
-    assert kind_of(error) == "unknown"
+    assert classify_error(error) == "unknown"
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (answered(401, "invalid x-api-key"), "invalid x-api-key. Set ANTHROPIC_API_KEY to a key"),
-        (answered(401, "no", module="openai"), "no. Set OPENAI_API_KEY to a key"),
+        (last_exchange(401, "invalid x-api-key"), "invalid x-api-key. Set ANTHROPIC_API_KEY to a key"),
+        (last_exchange(401, "no", module="openai"), "no. Set OPENAI_API_KEY to a key"),
         (ModelCallError("No.", "bad_key", provider="together_ai"), "No. Set TOGETHERAI_API_KEY to a key"),
         (ModelCallError("No.", "bad_key"), "No. Set the provider's key variable to a key"),
-        (answered(404, "model: claude-9"), "model: claude-9. Check the model's name (see `selfcritic models`)"),
-        (answered(400, "prompt is too long"), "prompt is too long. Shorten the question"),
-        (answered(400, "n is not supported"), "n is not supported. The provider does not take"),
-        (answered(429, "Slow down!"), "Slow down! Wait a little, or lower the concurrency."),
-        (answered(503, "x"), "x. The provider is in trouble: try again later"),
+        (last_exchange(404, "model: claude-9"), "model: claude-9. Check the model's name (see `selfcritic models`)"),
+        (last_exchange(400, "prompt is too long"), "prompt is too long. Shorten the question"),
+        (last_exchange(400, "n is not supported"), "n is not supported. The provider does not take"),
+        (last_exchange(429, "Slow down!"), "Slow down! Wait a little, or lower the concurrency."),
+        (last_exchange(503, "x"), "x. The provider is in trouble: try again later"),
         (ModelCallError("Connection error.", "connection", address="http://h:1/v1"), "running at http://h:1/v1?"),
         (
             caused(of("openai", "APIConnectionError", request=httpx.Request("POST", "http://h:1/v1/chat")), GARBLED),
@@ -105,13 +112,13 @@ def test_what_an_error_merely_came_after_is_not_its_cause():
     ids=repr,
 )
 def test_an_explanation_has_the_words_and_what_to_do(error: BaseException, said: str):
-    assert said in explain(error)
-    assert "\n" not in explain(error)
+    assert said in describe_error(error)
+    assert "\n" not in describe_error(error)
 
 
 def test_a_clients_own_prefixes_are_dropped_and_long_words_are_cut():
     message = "litellm.BadRequestError: OpenAIException - <html>\n" + "long words " * 500
-    explanation = explain(of("litellm.exceptions", "BadRequestError", message=message, status_code=400))
+    explanation = describe_error(of("litellm.exceptions", "BadRequestError", message=message, status_code=400))
     assert explanation.startswith("<html> long words long")
     assert len(explanation) < 700
 
@@ -127,7 +134,7 @@ def test_a_clients_own_prefixes_are_dropped_and_long_words_are_cut():
     ],
 )
 def test_what_looks_like_a_key_is_not_told(text: str):
-    told = scrub(text)
+    told = redact(text)
     assert "[key]" in told
     assert not any(part in told for part in ("abcDEF", "f123", "SyA123"))
 
@@ -136,14 +143,14 @@ def test_keys_in_the_environment_and_keys_named_are_not_told(monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", KEY)
     monkeypatch.setenv("OTHER_API_KEY", "none")
     assert (
-        scrub(f"{KEY} is none of mine, nor is other-{KEY[8:]}", KEY[8:]) == "[key] is none of mine, nor is other-[key]"
+        redact(f"{KEY} is none of mine, nor is other-{KEY[8:]}", KEY[8:]) == "[key] is none of mine, nor is other-[key]"
     )
-    assert KEY not in explain(answered(401, f"bad key {KEY}"))
+    assert KEY not in describe_error(last_exchange(401, f"bad key {KEY}"))
 
 
 def test_words_without_a_key_stay_as_they_are():
     text = "The task-specific skill of risk-averse desk-workers; keyboard=3, token 5, sk- and pk."
-    assert scrub(text) == text
+    assert redact(text) == text
 
 
 def test_an_error_of_ours_survives_being_saved():

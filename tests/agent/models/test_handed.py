@@ -1,7 +1,7 @@
 import httpx
 from langchain_openai import ChatOpenAI
 
-from selfcritic.agent.models import without_own_retries
+from selfcritic.agent.models import disable_retries
 from selfcritic.agent.models.scripted import ScriptedModel
 
 
@@ -15,7 +15,7 @@ def test_only_the_retries_are_changed():
         http_async_client=client,
         model_kwargs={"top_k": 4},
     )
-    made = without_own_retries(given)
+    made = disable_retries(given)
     assert (given.max_retries, given.root_async_client.max_retries) == (None, 2)
     assert (made.max_retries, made.root_async_client.max_retries, made.root_client.max_retries) == (0, 0, 0)
     assert made.http_async_client is client
@@ -26,6 +26,6 @@ def test_only_the_retries_are_changed():
 
 def test_a_model_without_retries_is_handed_back():
     bare = ChatOpenAI(model="x", api_key="sk-abc", max_retries=0)
-    assert without_own_retries(bare) is bare
+    assert disable_retries(bare) is bare
     scripted = ScriptedModel(script=[])
-    assert without_own_retries(scripted) is scripted
+    assert disable_retries(scripted) is scripted

@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
 
-from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, explain, kind_of
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, classify_error, describe_error
 from selfcritic.agent.models.litellm import LiteLLMModel, is_priced
 from selfcritic.agent.sampling.sampler import probability_of_yes
 from tests.support.event_loop import run
@@ -223,7 +223,7 @@ def test_a_failure_is_of_its_kind_after_one_request(way: Way, fault: Fault, kind
     with FakeProvider(faults=[fault]) as provider:
         with pytest.raises(ModelCallError) as caught:
             way(model(provider), "x")
-        assert kind_of(caught.value) == kind
+        assert classify_error(caught.value) == kind
         assert provider.calls() == 1
         if fault.kind == "status":
             assert caught.value.status_code == fault.status
@@ -247,7 +247,7 @@ def test_a_server_that_is_not_there_is_named(way: Way):
     with pytest.raises(ModelCallError) as caught:
         way(model(base), "x")
     assert caught.value.kind == "connection"
-    assert f"Is the server running at {base}?" in explain(caught.value)
+    assert f"Is the server running at {base}?" in describe_error(caught.value)
 
 
 def test_a_request_that_is_cancelled_is_given_up():
@@ -293,7 +293,7 @@ def test_no_text_has_the_key(way: Way, fault: Fault, is_from_environment: bool, 
             way(one, "x")
         assert KEY in provider.received[0].headers["Authorization"]
     error: BaseException | None = caught.value
-    told = [repr(one), str(one), one.model_dump_json(), str(one._identifying_params), explain(caught.value)]
+    told = [repr(one), str(one), one.model_dump_json(), str(one._identifying_params), describe_error(caught.value)]
     while error is not None:
         told += [repr(error), str(vars(error)), *traceback.format_exception(error)]
         error = error.__cause__ or error.__context__
@@ -313,7 +313,7 @@ def test_without_a_key_nothing_is_sent_and_the_variable_is_named(way: Way, monke
         with pytest.raises(ModelCallError) as caught:
             way(model(provider, api_key=None), "x")
         assert caught.value.kind == "bad_key"  # litellm gives it the status 500
-        assert "Set OPENAI_API_KEY" in explain(caught.value)
+        assert "Set OPENAI_API_KEY" in describe_error(caught.value)
         assert provider.calls() == 0
 
 
@@ -328,8 +328,8 @@ def test_litellm_is_imported_at_the_first_call_only():
 
 @pytest.mark.parametrize(("declared", "known"), [(True, True), (False, False), (None, False)])
 def test_whether_a_prefix_is_taken_is_declared_or_known(declared: bool | None, known: bool):
-    assert LiteLLMModel(model="openai/toy", prefill=declared).takes_prefix is known
-    assert LiteLLMModel(model="anthropic/claude-sonnet-4-5").takes_prefix
+    assert LiteLLMModel(model="openai/toy", prefill=declared).supports_prefill is known
+    assert LiteLLMModel(model="anthropic/claude-sonnet-4-5").supports_prefill
 
 
 def test_a_reply_begun_is_marked_as_the_provider_wants_it():

@@ -16,12 +16,18 @@ from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.models.simulated import probability_of_yes as opinion_to_probability
 from selfcritic.agent.sampling.sampler import probability_of_yes
-from selfcritic.agent.tasks import FAMILIES, Functions, Task
-from selfcritic.prompts import Role
+from selfcritic.agent.tasks import TASKS, Functions, Task
+from selfcritic.prompts import PromptName
 
 SIZES = {"addition": 5, "alphabetize": 7, "three_sat": 5, "functions": 2}
-families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.family)
-CERTAIN = {"slip": 0.0, "miss": 0.0, "invent": 0.0, "misjudge": 0.0, "botch": 0.0}
+families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
+CERTAIN = {
+    "draft_error_rate": 0.0,
+    "miss_rate": 0.0,
+    "false_alarm_rate": 0.0,
+    "judge_error_rate": 0.0,
+    "refine_error_rate": 0.0,
+}
 
 
 def model(**rates: float) -> SimulatedModel:
@@ -34,12 +40,12 @@ def tasks(family: type[Task]) -> list[Task]:
     return [family.generate(rng, SIZES[family.family]) for _ in range(count)]
 
 
-def ask(role: Role, task: Task, name: str = "default", **data: str) -> list[BaseMessage]:
+def ask(role: PromptName, task: Task, name: str = "default", **data: str) -> list[BaseMessage]:
     return prompts.load(name).render(role, context="", question=task.question, **data)
 
 
 def flawed(task: Task) -> str:
-    return task.slip(task.solution(), random.Random(task.id)).answer
+    return task.inject_flaw(task.solution(), random.Random(task.id)).answer
 
 
 def draw(model: SimulatedModel, messages: list[BaseMessage], n: int = 1) -> list[str]:
@@ -61,14 +67,16 @@ def agrees(observed: float, rate: float, n: int) -> bool:
 def test_slip_is_the_share_of_flawed_drafts(family: type[Task]):
     n = 4
     rights = [
-        task.is_right(draft) for task in tasks(family) for draft in draw(model(slip=0.3), ask("generate", task), n)
+        task.is_correct(draft)
+        for task in tasks(family)
+        for draft in draw(model(draft_error_rate=0.3), ask("generate", task), n)
     ]
     assert agrees(1 - fmean(rights), 0.3, len(rights))
 
 
 @families
 def test_miss_and_invent_are_the_error_rates_of_verdicts(family: type[Task]):
-    judge = model(miss=0.2, invent=0.1)
+    judge = model(miss_rate=0.2, false_alarm_rate=0.1)
     some = tasks(family)
     of_flawed = [ask("classify", task, answer=flawed(task)) for task in some]
     of_right = [ask("classify", task, answer=task.solution()) for task in some]
@@ -81,7 +89,7 @@ def test_miss_and_invent_are_the_error_rates_of_verdicts(family: type[Task]):
 
 @families
 def test_miss_is_the_share_of_flaws_left_out_of_critiques(family: type[Task]):
-    critic = model(miss=0.25)
+    critic = model(miss_rate=0.25)
     seen = []
     for task in tasks(family):
         answer = flawed(task)
@@ -94,15 +102,15 @@ def test_miss_is_the_share_of_flaws_left_out_of_critiques(family: type[Task]):
 
 @families
 def test_invent_is_the_share_of_critiques_with_a_comment_that_is_not_valid(family: type[Task]):
-    critic = model(invent=0.3)
-    spoilt = []
+    critic = model(false_alarm_rate=0.3)
+    corruptions = []
     for task in tasks(family):
         answer = flawed(task)
         for text in draw(critic, ask("critique", task, answer=answer), 4):
             critique = ground(text, answer)
-            assert not critique.invented
-            spoilt.append(not all(task.is_valid(answer, comment) for comment in critique.comments))
-    assert agrees(fmean(spoilt), 0.3, len(spoilt))
+            assert not critique.ungrounded
+            corruptions.append(not all(task.is_valid(answer, comment) for comment in critique.comments))
+    assert agrees(fmean(corruptions), 0.3, len(corruptions))
 
 
 @families
@@ -115,11 +123,11 @@ def test_a_forced_critique_of_a_right_answer_is_invented(family: type[Task]):
 
 @families
 def test_misjudge_is_the_error_rate_of_verdicts_on_critiques(family: type[Task]):
-    judge = model(misjudge=0.2)
+    judge = model(judge_error_rate=0.2)
     wrong = []
     for task in tasks(family):
         answer = flawed(task)
-        valid, invalid = task.flaws(answer)[0].comment, task.invent(answer, random.Random(task.id))
+        valid, invalid = task.flaws(answer)[0].comment, task.false_comment(answer, random.Random(task.id))
         for comment, truth in ((valid, "Yes"), (invalid, "No")):
             [said] = draw(judge, ask("helpfulness", task, answer=answer, critique=render([comment])))
             wrong.append(said != truth)
@@ -128,13 +136,13 @@ def test_misjudge_is_the_error_rate_of_verdicts_on_critiques(family: type[Task])
 
 @families
 def test_botch_is_the_share_of_mends_that_fail(family: type[Task]):
-    refiner = model(botch=0.3)
+    refiner = model(refine_error_rate=0.3)
     failed = []
     for task in tasks(family):
         answer = flawed(task)
         critique = render([flaw.comment for flaw in task.flaws(answer)])
         mended = draw(refiner, ask("refine", task, answer=answer, critique=critique), 4)
-        failed += [not task.is_right(text) for text in mended]
+        failed += [not task.is_correct(text) for text in mended]
     # A flaw put into a flawed answer may by chance undo the one that is there.
     assert fmean(failed) <= 0.3 + 4 * math.sqrt(0.21 / len(failed))
     assert fmean(failed) >= 0.3 - 4 * math.sqrt(0.21 / len(failed)) - 0.03
@@ -143,16 +151,16 @@ def test_botch_is_the_share_of_mends_that_fail(family: type[Task]):
 @families
 def test_direct_refinement_mends_what_is_found(family: type[Task]):
     for task in tasks(family)[:20]:
-        assert task.is_right(draw(model(), ask("refine_directly", task, answer=flawed(task)))[0])
+        assert task.is_correct(draw(model(), ask("refine_directly", task, answer=flawed(task)))[0])
 
 
 @families
 def test_a_bad_critique_is_followed_too(family: type[Task]):
     worse = []
     for task in tasks(family)[:40]:
-        comment = task.invent(task.solution(), random.Random(task.id))
+        comment = task.false_comment(task.solution(), random.Random(task.id))
         [mended] = draw(model(), ask("refine", task, answer=task.solution(), critique=render([comment])))
-        worse.append(not task.is_right(mended))
+        worse.append(not task.is_correct(mended))
     assert fmean(worse) >= 0.8
 
 
@@ -175,21 +183,21 @@ def test_the_area_under_the_curve_is_the_planted_one():
 
 
 def test_same_seed_same_replies_and_no_seed_fresh_ones():
-    messages = ask("generate", FAMILIES[0].generate(random.Random(1), 8))
-    assert draw(model(slip=0.9), messages, 5) == draw(model(slip=0.9), messages, 5)
-    assert len(set(draw(model(slip=1.0), messages, 8))) > 1
-    fresh = SimulatedModel(slip=1.0)
+    messages = ask("generate", TASKS[0].generate(random.Random(1), 8))
+    assert draw(model(draft_error_rate=0.9), messages, 5) == draw(model(draft_error_rate=0.9), messages, 5)
+    assert len(set(draw(model(draft_error_rate=1.0), messages, 8))) > 1
+    fresh = SimulatedModel(draft_error_rate=1.0)
     assert draw(fresh, messages, 5) != draw(fresh, messages, 5)
 
 
 def test_a_seed_in_the_call_goes_before_the_models_own():
-    messages = ask("generate", FAMILIES[0].generate(random.Random(1), 8))
-    one, other = SimulatedModel(seed=1, slip=1.0), SimulatedModel(seed=2, slip=1.0)
+    messages = ask("generate", TASKS[0].generate(random.Random(1), 8))
+    one, other = SimulatedModel(seed=1, draft_error_rate=1.0), SimulatedModel(seed=2, draft_error_rate=1.0)
     assert one.invoke(messages, seed=5).text == other.invoke(messages, seed=5).text
 
 
 def test_an_opinion_of_a_draft_stays_the_same():
-    task = FAMILIES[0].generate(random.Random(1), 8)
+    task = TASKS[0].generate(random.Random(1), 8)
     judge = SimulatedModel()
     assert len({p_yes(judge, ask("classify", task, answer="17")) for _ in range(5)}) == 1
 
@@ -219,7 +227,7 @@ def test_streaming_counts_the_same_tokens():
 
 @families
 def test_examples_are_of_their_family(family: type[Task]):
-    assert model().invoke(family.example).text == family.recognise(family.example).solution()
+    assert model().invoke(family.example).text == family.parse(family.example).solution()
 
 
 @pytest.mark.parametrize("question", ["Why is the sky blue?", "", "What is 7 times 8?", "x" * 500_000])

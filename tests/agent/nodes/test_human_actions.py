@@ -16,12 +16,12 @@ from selfcritic.agent.nodes.human_actions import (
     Edit,
     Keep,
     Remove,
-    carry_out,
-    critique_of,
-    labels_for,
+    apply_actions,
+    build_critique,
+    merge_labels,
     read_decision,
 )
-from selfcritic.agent.schemas import Comment, Critique, Label
+from selfcritic.agent.schemas import Comment, Critique, ReviewedComment
 
 ANSWER = "one two three,\n  two “four” 😀 five two"
 QUOTES = ["one", "two", "three, two", '"four"', "😀 five", "two", "six", "", " "]
@@ -40,13 +40,13 @@ quotes = st.sampled_from(QUOTES)
 texts = st.sampled_from(["a", "b", "x", "```\nfence\n```", "[low] y"])
 severities = st.sampled_from([None, "low", "high"])
 edits = st.fixed_dictionaries(
-    {"do": st.just("edit"), "id": ids}, optional={"quote": quotes, "text": texts, "severity": severities}
+    {"type": st.just("edit"), "id": ids}, optional={"quote": quotes, "text": texts, "severity": severities}
 ).filter(lambda edit: len(edit) > 2)
 actions: st.SearchStrategy[Action] = st.one_of(
-    st.builds(Keep, do=st.just("keep"), id=ids),
-    st.builds(Remove, do=st.just("remove"), id=ids),
+    st.builds(Keep, type=st.just("keep"), id=ids),
+    st.builds(Remove, type=st.just("remove"), id=ids),
     edits.map(Edit.model_validate),
-    st.builds(Add, do=st.just("add"), quote=quotes, text=texts, severity=severities),
+    st.builds(Add, type=st.just("add"), quote=quotes, text=texts, severity=severities),
 )
 searches = st.lists(st.sampled_from(COMMENTS), max_size=6)
 
@@ -55,7 +55,7 @@ def words(one: Comment) -> tuple[int | None, int | None, str]:
     return one.start, one.end, one.text
 
 
-def check(labels: Sequence[Label]) -> None:
+def check(labels: Sequence[ReviewedComment]) -> None:
     """What holds of labels at any time."""
     numbers = [label.id for label in labels]
     assert numbers == sorted(set(numbers))
@@ -70,21 +70,21 @@ def check(labels: Sequence[Label]) -> None:
         for one in (before, after):
             assert one is None or ANSWER[one.start : one.end] == one.quote
             assert one is None or one.text.strip()
-        assert Label.model_validate_json(label.model_dump_json()) == label
+        assert ReviewedComment.model_validate_json(label.model_dump_json()) == label
 
 
 @given(st.lists(st.one_of(searches, st.lists(actions, min_size=1, max_size=4)), max_size=12))
 def test_labels_stay_true_over_any_sequence(steps: list[list[Comment] | list[Action]]):
-    labels: list[Label] = []
+    labels: list[ReviewedComment] = []
     for step in steps:
         before = list(labels)
         if step and not isinstance(step[0], Comment):
             with suppress(InputError):
-                labels = carry_out(step, labels, ANSWER)
+                labels = apply_actions(step, labels, ANSWER)
             ours, theirs = [{one.id: one.before for one in some if one.before} for some in (before, labels)]
             assert ours == theirs  # no action loses or changes what the critic wrote
         else:
-            labels = labels_for(step, labels)
+            labels = merge_labels(step, labels)
             assert [one for one in labels if one.explicit] == [one for one in before if one.explicit]
             shown = {words(one) for label in labels for one in (label.before, label.after) if one}
             assert {words(one) for one in step} <= shown
@@ -94,41 +94,41 @@ def test_labels_stay_true_over_any_sequence(steps: list[list[Comment] | list[Act
 @given(st.lists(actions, max_size=8))
 def test_actions_are_all_carried_out_or_none(some: list[Action]):
     """One by one they come to the same as together; where one fails, together they change nothing."""
-    labels = together = labels_for(COMMENTS, [])
+    labels = together = merge_labels(COMMENTS, [])
     untouched = [label.model_copy(deep=True) for label in labels]
     fails = False
     for action in some:
         try:
-            together = carry_out([action], together, ANSWER)
+            together = apply_actions([action], together, ANSWER)
         except InputError:
             fails = True
             break
     if fails:
         with pytest.raises(InputError):
-            carry_out(some, labels, ANSWER)
+            apply_actions(some, labels, ANSWER)
     else:
-        assert carry_out(some, labels, ANSWER) == together
+        assert apply_actions(some, labels, ANSWER) == together
     assert labels == untouched
 
 
 @given(st.lists(actions, max_size=8), ids)
 def test_keep_takes_everything_back(some: list[Action], number: int):
-    labels = labels_for(COMMENTS, [])
+    labels = merge_labels(COMMENTS, [])
     for action in some:
         try:
-            labels = carry_out([action], labels, ANSWER)
+            labels = apply_actions([action], labels, ANSWER)
         except InputError:
             continue
     label = next((one for one in labels if one.id == number and one.before), None)
     if label:
-        kept = next(one for one in carry_out([Keep(do="keep", id=number)], labels, ANSWER) if one.id == number)
+        kept = next(one for one in apply_actions([Keep(type="keep", id=number)], labels, ANSWER) if one.id == number)
         assert (kept.action, kept.after) == ("kept", label.before)
 
 
 @given(searches, searches)
 def test_a_search_replaces_what_nothing_was_said_of(first: list[Comment], second: list[Comment]):
-    once = labels_for(first, [])
-    labels = labels_for(second, once)
+    once = merge_labels(first, [])
+    labels = merge_labels(second, once)
     found = [label.before for label in labels]
     assert sorted(one.text for one in found if one) == sorted({one.text for one in second})
     for label in labels:
@@ -154,37 +154,37 @@ def test_any_reply_is_a_decision_or_a_validation_error(reply: object):
 
 def test_start_picks_an_occurrence():
     at = ANSWER.rindex("two")
-    [label] = carry_out([Add(do="add", quote="two", start=at, text="x")], [], ANSWER)
+    [label] = apply_actions([Add(type="add", quote="two", start=at, text="x")], [], ANSWER)
     assert label.after == Comment(quote="two", text="x", start=at, end=at + 3)
     with pytest.raises(InputError, match="offset 1 of the answer"):
-        carry_out([Add(do="add", quote="two", start=1, text="x")], [], ANSWER)
+        apply_actions([Add(type="add", quote="two", start=1, text="x")], [], ANSWER)
 
 
 def test_what_a_checker_knew_holds_only_of_its_own_words():
     known = comment("two", "b", "syntax").model_copy(update={"evidence": "confirmed"})
-    labels = labels_for([known], [])
-    [graver] = carry_out([Edit(do="edit", id=1, severity="high")], labels, ANSWER)
-    [other] = carry_out([Edit(do="edit", id=1, text="c")], labels, ANSWER)
+    labels = merge_labels([known], [])
+    [graver] = apply_actions([Edit(type="edit", id=1, severity="high")], labels, ANSWER)
+    [other] = apply_actions([Edit(type="edit", id=1, text="c")], labels, ANSWER)
     assert (graver.after.source, graver.after.evidence, graver.after.severity) == ("syntax", "confirmed", "high")
     assert (other.after.source, other.after.evidence) == (None, None)
 
 
 def test_an_edit_can_take_a_severity_away_and_bring_a_removed_comment_back():
     grave = comment("one", "a").model_copy(update={"severity": "high"})
-    labels = carry_out([Remove(do="remove", id=1)], labels_for([grave], []), ANSWER)
-    [label] = carry_out([Edit.model_validate({"do": "edit", "id": 1, "severity": None})], labels, ANSWER)
+    labels = apply_actions([Remove(type="remove", id=1)], merge_labels([grave], []), ANSWER)
+    [label] = apply_actions([Edit.model_validate({"type": "edit", "id": 1, "severity": None})], labels, ANSWER)
     assert (label.action, label.after) == ("edited", comment("one", "a"))
 
 
 def test_what_was_added_and_taken_back_leaves_no_label():
-    labels = carry_out([Add(do="add", quote="one", text="x")], [], ANSWER)
-    assert carry_out([Remove(do="remove", id=1)], labels, ANSWER) == []
+    labels = apply_actions([Add(type="add", quote="one", text="x")], [], ANSWER)
+    assert apply_actions([Remove(type="remove", id=1)], labels, ANSWER) == []
 
 
 def test_the_persons_critique_is_the_chosen_one_where_they_changed_nothing():
     chosen = Critique(text="…", comments=COMMENTS, helpfulness=0.9, selected=True)
-    labels = labels_for(COMMENTS, [])
-    assert critique_of(labels, chosen) is chosen
-    fewer = critique_of(carry_out([Remove(do="remove", id=1)], labels, ANSWER), chosen)
+    labels = merge_labels(COMMENTS, [])
+    assert build_critique(labels, chosen) is chosen
+    fewer = build_critique(apply_actions([Remove(type="remove", id=1)], labels, ANSWER), chosen)
     assert (fewer.comments, fewer.helpfulness, fewer.selected) == (COMMENTS[1:], None, True)
-    assert critique_of([], chosen) is None
+    assert build_critique([], chosen) is None

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.models.errors import limits_of
+from selfcritic.agent.models.errors import rate_limit_headers
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.sampling import rate_limit as rate
-from selfcritic.agent.sampling.budget import Meter, above
+from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit, _seconds
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique
@@ -80,7 +80,7 @@ def test_waits_are_read_in_every_form():
 
 
 def test_only_rate_limits_are_kept():
-    assert limits_of({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {"x-ratelimit-a": "1"}
+    assert rate_limit_headers({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {"x-ratelimit-a": "1"}
 
 
 def test_the_headers_of_a_reply_reach_the_limit(monkeypatch: pytest.MonkeyPatch):
@@ -109,12 +109,12 @@ def test_one_who_is_turned_away_holds_up_all(monkeypatch: pytest.MonkeyPatch):
 
 
 def _run(provider: FakeProvider) -> None:
-    meter = Meter(Budget())
+    meter = BudgetTracker(Budget())
     meter.rate = RateLimit()
-    token = above.set(meter)
+    token = parent_budget.set(meter)
     try:
         model = LiteLLMModel(model="openai/fake", api_base=provider.url, api_key="sk-none")
         graph = create_self_critique(model=model, max_rounds=0).compile()
         event_loop.run(graph.ainvoke({"question": "How far is the moon?"}))
     finally:
-        above.reset(token)
+        parent_budget.reset(token)

@@ -11,8 +11,8 @@ from selfcritic.agent import Budget
 from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.sampling.budget import Meter
-from selfcritic.agent.sampling.sampler import Sampler, Verdict, probability_of_yes
+from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.sampler import Sampler, YesProbability, probability_of_yes
 
 ASKED = [HumanMessage("one two three")]
 
@@ -32,7 +32,7 @@ class WithoutLogprobs(ScriptedModel):
 
 
 def sampler(model, **budget) -> Sampler:
-    return Sampler([model], "critic", Meter(Budget(**budget)))
+    return Sampler([model], "critic", BudgetTracker(Budget(**budget)))
 
 
 def test_native_n_is_one_request():
@@ -92,16 +92,18 @@ def test_probability_reads_logprobs_in_one_request():
 
 def test_probability_falls_back_to_votes():
     one = sampler(WithoutLogprobs(script=["Yes", "no.", "**Yes**", "perhaps", "YES, surely"]))
-    assert asyncio.run(one.probability(ASKED, votes=5)) == Verdict(0.75, "votes")
+    assert asyncio.run(one.probability(ASKED, votes=5)) == YesProbability(0.75, "votes")
 
 
 def test_no_vote_at_all_is_even():
-    assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == Verdict(0.5, "votes")
+    assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == YesProbability(
+        0.5, "votes"
+    )
 
 
 def test_votes_paid_for_count_where_the_budget_ends():
     verdict = asyncio.run(sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5))
-    assert verdict == Verdict(1.0, "votes")
+    assert verdict == YesProbability(1.0, "votes")
 
 
 def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
@@ -117,7 +119,7 @@ def test_a_reply_that_brings_the_prefix_or_what_is_forced_again_is_not_doubled()
 
 
 def test_a_model_that_continues_nothing_is_asked_elsewhere():
-    model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], takes_prefix=False)
+    model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
     elsewhere = [HumanMessage("go on")]
     texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, forced="```", elsewhere=elsewhere))

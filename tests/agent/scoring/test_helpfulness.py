@@ -3,20 +3,20 @@ import asyncio
 import pytest
 from langgraph.runtime import Runtime
 
-from selfcritic.agent import Budget, Context, Draft
+from selfcritic.agent import Budget, Context, Round
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.scoring.helpfulness import helpfulness
-from selfcritic.agent.step import Run
-from selfcritic.agent.stopping import reason_of
+from selfcritic.agent.step import Step
+from selfcritic.agent.stopping import stop_reason_for
 
 ANSWER = "Lyon is the capital"
 
 
-def scored(texts: list[str], scores: list[float], **budget: int):
+def score_critiques(texts: list[str], scores: list[float], **budget: int):
     model = ScriptedModel(script=scores)
-    run = Run(
-        {"question": "q", "rounds": [Draft(answer=ANSWER)]},
+    run = Step(
+        {"question": "q", "rounds": [Round(answer=ANSWER)]},
         Runtime(context=Context(model=model, budget=Budget(**budget))),
     )
     return asyncio.run(helpfulness(run, [ground(text, ANSWER) for text in texts])), run, model
@@ -27,36 +27,36 @@ def quote(words: str, remark: str) -> str:
 
 
 def test_each_critique_has_its_score():
-    values, _, _ = scored([quote("Lyon", "one"), quote("capital", "two")], [0.2, 0.9])
+    values, _, _ = score_critiques([quote("Lyon", "one"), quote("capital", "two")], [0.2, 0.9])
     assert values == pytest.approx([0.2, 0.9])
 
 
 def test_equal_critiques_are_asked_once():
-    values, _, model = scored([quote("Lyon", "one")] * 3, [0.4])
+    values, _, model = score_critiques([quote("Lyon", "one")] * 3, [0.4])
     assert values == pytest.approx([0.4] * 3)
     assert len(model.requests) == 1
 
 
 def test_what_quotes_only_inventions_is_not_even_asked():
-    values, _, model = scored([quote("Marseille", "one")], [])
+    values, _, model = score_critiques([quote("Marseille", "one")], [])
     assert values == [None]
     assert model.requests == []
 
 
 def test_the_judge_sees_what_stands_and_not_what_was_invented():
-    _, _, model = scored([quote("Lyon", "stands") + "\n\n" + quote("Marseille", "invented")], [0.5])
+    _, _, model = score_critiques([quote("Lyon", "stands") + "\n\n" + quote("Marseille", "ungrounded")], [0.5])
     assert "stands" in model.requests[0][-1].text
-    assert "invented" not in model.requests[0][-1].text
+    assert "ungrounded" not in model.requests[0][-1].text
 
 
 def test_a_critique_without_any_fence_is_judged_as_it_is():
-    values, _, model = scored(["It should be Paris."], [0.6])
+    values, _, model = score_critiques(["It should be Paris."], [0.6])
     assert values == pytest.approx([0.6])
     assert "It should be Paris." in model.requests[0][-1].text
 
 
 def test_a_budget_that_ends_leaves_the_rest_unscored():
-    values, run, _ = scored([quote("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2)
+    values, run, _ = score_critiques([quote("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2)
     assert sorted(value is None for value in values) == [False, False, True]
     assert run.failure is not None
-    assert reason_of(run.failure) == "budget"
+    assert stop_reason_for(run.failure) == "budget"

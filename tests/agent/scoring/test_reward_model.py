@@ -11,7 +11,7 @@ import pytest
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.scoring.reward_input import answer_text, critique_text
+from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 from selfcritic.agent.scoring.reward_model import RewardModel, reward_model
 from selfcritic.graphs import create_review
 
@@ -39,8 +39,8 @@ RewardModel({str(tmp_path)!r}).rewards(["a"])
 
 def test_what_it_reads_is_fenced_and_labelled():
     answer = "Critique:\n\nCritique:"
-    assert answer_text("q", answer) == f"Question:\n```\nq\n```\n\nAnswer:\n```\n{answer}\n```"
-    assert critique_text(CRITIQUES[0]) == "Critique:\n````\n```\nLyon\n```\none\n\n````"
+    assert answer_input("q", answer) == f"Question:\n```\nq\n```\n\nAnswer:\n```\n{answer}\n```"
+    assert critique_input(CRITIQUES[0]) == "Critique:\n````\n```\nLyon\n```\none\n\n````"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_review_is_chosen_by_it(folder):
     path = folder(1)
     expected = asyncio.run(reward_model(path)("q", ANSWER, CRITIQUES))
     graph = create_review(
-        model=ScriptedModel(script={"critique": TEXTS}), critiques=3, scorer=f"reward:{path}"
+        model=ScriptedModel(script={"critique": TEXTS}), num_critiques=3, scorer=f"reward:{path}"
     ).compile()
     output = graph.invoke({"question": "q", "answer": ANSWER})
     assert [one.reward for one in output["rounds"][0].critiques] == pytest.approx(expected, abs=1e-5)

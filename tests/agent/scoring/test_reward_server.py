@@ -15,7 +15,7 @@ from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Retries
-from selfcritic.agent.scoring.reward_server import Served
+from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"
@@ -28,21 +28,23 @@ class Handler(BaseHTTPRequestHandler):
     """Scores a text by its length; `replies` go before, one a request."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, body, self.headers.get("Authorization")))
-        status, reply = self.server.replies.pop(0) if self.server.replies else (200, self.score(body))
+        critique_input = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, critique_input, self.headers.get("Authorization")))
+        status, reply = self.server.replies.pop(0) if self.server.replies else (200, self.score(critique_input))
         sent = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
         self.wfile.write(sent)
 
-    def score(self, body: dict[str, Any]) -> dict[str, Any]:
+    def score(self, critique_input: dict[str, Any]) -> dict[str, Any]:
         if self.path == "/score":
-            rows = [{"index": at, "object": "score", "score": len(text)} for at, text in enumerate(body["text_2"])]
+            rows = [
+                {"index": at, "object": "score", "score": len(text)} for at, text in enumerate(critique_input["text_2"])
+            ]
         else:
             rows = [{"index": at, "label": "good", "probs": [0.0, len(text)], "num_classes": 2}
-                    for at, text in enumerate(body["input"])]  # fmt: skip
+                    for at, text in enumerate(critique_input["input"])]  # fmt: skip
         return {"id": "x", "object": "list", "data": rows[::-1], "usage": {"prompt_tokens": 1}}
 
     def log_message(self, *_: Any) -> None:
@@ -64,26 +66,26 @@ def serving(*replies: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def scores(address: str) -> list[float]:
-    return asyncio.run(Served(address, QUICK)("Which city?", ANSWER, CRITIQUES))
+    return asyncio.run(RewardServer(address, QUICK)("Which city?", ANSWER, CRITIQUES))
 
 
 def test_a_score_endpoint_is_given_pairs():
     with serving() as (address, asked):
         values = scores(f"{address}/score?model=reward")
-    [(path, body, key)] = asked
-    assert (path, body["model"], key) == ("/score", "reward", None)
-    assert body["text_1"] == f"Question:\n```\nWhich city?\n```\n\nAnswer:\n```\n{ANSWER}\n```"
-    assert body["text_2"] == [f"Critique:\n````\n{text}\n\n````" for text in TEXTS]
-    assert values == [len(text) for text in body["text_2"]]
+    [(path, critique_input, key)] = asked
+    assert (path, critique_input["model"], key) == ("/score", "reward", None)
+    assert critique_input["text_1"] == f"Question:\n```\nWhich city?\n```\n\nAnswer:\n```\n{ANSWER}\n```"
+    assert critique_input["text_2"] == [f"Critique:\n````\n{text}\n\n````" for text in TEXTS]
+    assert values == [len(text) for text in critique_input["text_2"]]
 
 
 def test_a_classify_endpoint_is_given_whole_texts_and_the_last_class_counts():
     with serving() as (address, asked):
         values = scores(f"{address}/classify")
-    [(_, body, _)] = asked
-    assert body["input"][0].startswith("Question:\n")
-    assert body["input"][0].endswith("\n````")
-    assert values == [len(text) for text in body["input"]]
+    [(_, critique_input, _)] = asked
+    assert critique_input["input"][0].startswith("Question:\n")
+    assert critique_input["input"][0].endswith("\n````")
+    assert values == [len(text) for text in critique_input["input"]]
 
 
 def test_the_key_goes_into_the_header_and_into_no_error(monkeypatch: pytest.MonkeyPatch):
@@ -123,14 +125,14 @@ def test_a_server_that_is_down_is_an_error():
 @pytest.mark.parametrize("address", ["127.0.0.1/score", "http://127.0.0.1/v1/rank", "file:///score"])
 def test_an_address_of_something_else_is_bad_usage(address: str):
     with pytest.raises(InputError, match=r"\.\.\./classify|…/classify"):
-        Served(address)
+        RewardServer(address)
 
 
-@pytest.mark.parametrize("search", ["best-of-n", "fsbs"])
+@pytest.mark.parametrize("search", ["rejection", "fsbs"])
 def test_a_review_by_a_served_reward_counts_its_requests(search: str):
-    model = ScriptedModel(script={"critique": TEXTS if search == "best-of-n" else [t[3:] for t in TEXTS] * 10})
+    model = ScriptedModel(script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10})
     with serving() as (address, asked):
-        graph = create_review(model=model, critiques=3, search=search, scorer=f"served:{address}/score").compile()
+        graph = create_review(model=model, num_critiques=3, search=search, scorer=f"served:{address}/score").compile()
         output = graph.invoke({"question": "q", "answer": ANSWER})
         assert output["usage"].by_role["scorer"].calls == len(asked) > 0
         assert output["critique"].reward is not None

@@ -8,11 +8,11 @@ import pytest
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
-from selfcritic.agent import Budget, Context, Critique, Draft
+from selfcritic.agent import Budget, Context, Critique, Round
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.scoring.score import scored
-from selfcritic.agent.step import Run
+from selfcritic.agent.scoring.score import score_critiques
+from selfcritic.agent.step import Step
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"
@@ -38,8 +38,8 @@ async def no_number(_question: str, _draft: str, critiques: Sequence[Critique]) 
 def score(critiques: Sequence[Critique], scorer: Any, scores: Sequence[float] = (), **options: Any):
     model = ScriptedModel(script=list(scores))
     context = Context(model=model, scorer=scorer, **options)
-    run = Run({"question": "q", "rounds": [Draft(answer=ANSWER)]}, Runtime(context=context))
-    return asyncio.run(scored(run, critiques)), run, model
+    run = Step({"question": "q", "rounds": [Round(answer=ANSWER)]}, Runtime(context=context))
+    return asyncio.run(score_critiques(run, critiques)), run, model
 
 
 def critiques(*texts: str) -> list[Critique]:
@@ -114,7 +114,7 @@ def test_an_unknown_scorer_is_refused_with_the_names_there_are(name: str):
 def test_a_review_is_chosen_by_its_scorer():
     model = ScriptedModel(script={"critique": TEXTS})
     output = (
-        create_review(model=model, critiques=2, scorer=length).compile().invoke({"question": "q", "answer": ANSWER})
+        create_review(model=model, num_critiques=2, scorer=length).compile().invoke({"question": "q", "answer": ANSWER})
     )
     assert output["critique"].text == TEXTS[1]
     assert output["usage"].calls == 1

@@ -28,10 +28,10 @@ numbers = st.integers(0, 10**8)
     ],
 )
 def test_typed_questions_are_read(question: str, addends: tuple[int, ...]):
-    task = Addition.recognise(question)
+    task = Addition.parse(question)
     assert task is not None
     assert task.addends == addends
-    assert task.is_right(str(sum(addends)))
+    assert task.is_correct(str(sum(addends)))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_typed_questions_are_read(question: str, addends: tuple[int, ...]):
     ],
 )
 def test_what_is_no_sum_of_whole_numbers_is_refused(question: str):
-    assert Addition.recognise(question) is None
+    assert Addition.parse(question) is None
 
 
 @given(one=numbers, other=numbers, said=numbers, commas=st.booleans())
@@ -63,7 +63,7 @@ def test_flaws_are_the_wrong_digits_or_the_wrong_length(one: int, other: int, sa
         assert {flaw.kind for flaw in flaws} <= {"digit"}
     for flaw in flaws:
         assert task.is_valid(answer, flaw.comment)
-        answer = task.mend(answer, flaw.comment)
+        answer = task.apply_comment(answer, flaw.comment)
     assert answer == f"{one} + {other} is **{f'{one + other:,}' if ',' in written else right}**."
 
 
@@ -76,7 +76,7 @@ def test_a_comment_on_a_digit_is_valid_exactly_when_true(said: int, place: int, 
     expected = list(str(said))
     if place < 3:
         expected[-1 - place] = str(digit)
-    assert task.mend(str(said), comment) == "".join(expected)
+    assert task.apply_comment(str(said), comment) == "".join(expected)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_comment_on_a_digit_is_valid_exactly_when_true(said: int, place: int, 
 def test_comments_are_judged_and_followed(answer: str, text: str, valid: bool, mended: str):
     task, comment = Addition("", (123, 456)), Comment(quote=answer, text=text)
     assert task.is_valid(answer, comment) is valid
-    assert task.mend(answer, comment) == mended
+    assert task.apply_comment(answer, comment) == mended
 
 
 def test_a_quote_must_hold_the_digit():
@@ -114,12 +114,12 @@ def test_a_quote_must_hold_the_digit():
 
 @pytest.mark.parametrize(("answer", "right"), [("579.0", True), ("0579", False), ("**579**.", True), ("5 7 9", False)])
 def test_the_last_number_is_the_answer(answer: str, right: bool):
-    assert Addition("", (123, 456)).is_right(answer) is right
+    assert Addition("", (123, 456)).is_correct(answer) is right
 
 
 def test_every_kind_of_slip_is_made():
     task = Addition("", (4387, 2965))
-    slips = [task.slip("7,352", Random(seed)) for seed in range(200)]
+    slips = [task.inject_flaw("7,352", Random(seed)) for seed in range(200)]
     for kind in ("was forgotten", "off by one", "are swapped", "was dropped", "was written twice"):
         assert any(kind in slip.description for slip in slips)
     carry = "The carry into the thousands was forgotten."

@@ -3,7 +3,7 @@
 import pytest
 
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touches
+from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, remark_opening
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from selfcritic.agent.tasks.comments import remark, remark_opening, stands, touc
 def test_a_quote_is_widened_to_the_left_until_it_is_the_first_of_its_kind(
     answer: str, start: int, end: int, quote: str
 ):
-    comment = remark(answer, start, end, "Wrong.")
+    comment = comment_on(answer, start, end, "Wrong.")
     assert comment == Comment(quote=quote, text="Wrong.", start=end - len(quote), end=end)
 
 
@@ -26,18 +26,23 @@ def test_a_quote_is_widened_to_the_left_until_it_is_the_first_of_its_kind(
 def test_an_opening_is_the_first_line_cut_short(answer: str, quote: str):
     comment = remark_opening(answer, "Nothing.")
     assert (comment.quote, answer[comment.start : comment.end]) == (quote, quote)
-    assert stands(comment, answer)
+    assert is_quoted(comment, answer)
 
 
 def test_a_quote_touches_what_it_overlaps():
     answer = "ab ab"
-    assert [at for at in range(5) if touches(Comment(quote="ab", text=""), answer, at, at + 1)] == [0, 1, 3, 4]
-    assert [at for at in range(5) if touches(Comment(quote="ab", text="", start=3), answer, at, at + 1)] == [3, 4]
-    assert [at for at in range(5) if touches(Comment(quote="ab", text="", start=2), answer, at, at + 1)] == [0, 1, 3, 4]
-    assert not touches(Comment(quote="", text=""), answer, 0, 5)
+    assert [at for at in range(5) if overlaps(Comment(quote="ab", text=""), answer, at, at + 1)] == [0, 1, 3, 4]
+    assert [at for at in range(5) if overlaps(Comment(quote="ab", text="", start=3), answer, at, at + 1)] == [3, 4]
+    assert [at for at in range(5) if overlaps(Comment(quote="ab", text="", start=2), answer, at, at + 1)] == [
+        0,
+        1,
+        3,
+        4,
+    ]
+    assert not overlaps(Comment(quote="", text=""), answer, 0, 5)
 
 
 def test_the_empty_quote_stands_in_a_blank_answer_only():
     comment = Comment(quote="", text="")
-    assert stands(comment, " ")
-    assert not stands(comment, "No.")
+    assert is_quoted(comment, " ")
+    assert not is_quoted(comment, "No.")

@@ -11,11 +11,11 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 
-FAMILIES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions runs code: test_functions.py
+TASKS: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions runs code: test_functions.py
 SEEDS = range(120)
 ROUNDS = 20
 
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.family)
+every_family = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
 
 
 def draw(family: type[Task], seed: int) -> tuple[Task, Random]:
@@ -25,7 +25,7 @@ def draw(family: type[Task], seed: int) -> tuple[Task, Random]:
 
 def mend_all(task: Task, answer: str) -> str:
     for flaw in task.flaws(answer):
-        answer = task.mend(answer, flaw.comment)
+        answer = task.apply_comment(answer, flaw.comment)
     return answer
 
 
@@ -34,16 +34,16 @@ def test_a_generated_question_is_recognised_as_the_same_task(family: type[Task])
     for size in family.sizes:
         for seed in range(5):
             task = family.generate(Random(seed), size)
-            assert family.recognise(task.question) == task
+            assert family.parse(task.question) == task
             assert family.generate(Random(seed), size) == task
             assert task.id.startswith(f"{family.family}-")
 
 
 @every_family
 def test_the_example_is_a_task_with_a_right_solution(family: type[Task]):
-    task = family.recognise(family.example)
+    task = family.parse(family.example)
     assert task is not None
-    assert task.is_right(task.solution())
+    assert task.is_correct(task.solution())
     assert task.flaws(task.solution()) == []
 
 
@@ -56,9 +56,9 @@ def test_a_size_outside_the_range_is_an_error_that_names_it(family: type[Task]):
 
 @every_family
 def test_no_family_takes_the_tasks_of_another(family: type[Task]):
-    for other in FAMILIES:
+    for other in TASKS:
         for seed in range(20 if other is not family else 0):
-            assert family.recognise(draw(other, seed)[0].question) is None
+            assert family.parse(draw(other, seed)[0].question) is None
 
 
 @every_family
@@ -76,7 +76,7 @@ def test_no_family_takes_the_tasks_of_another(family: type[Task]):
     ],
 )
 def test_foreign_texts_are_refused(family: type[Task], text: str):
-    assert family.recognise(text) is None
+    assert family.parse(text) is None
 
 
 @every_family
@@ -91,7 +91,7 @@ def test_a_megabyte_is_read_in_linear_time(family: type[Task], unit: str):
     text = unit * (1_000_000 // len(unit))
     begun = time.process_time()
     try:
-        task = family.recognise(text)
+        task = family.parse(text)
     except InputError:
         task = None
     assert task is None or task.question == text
@@ -106,25 +106,25 @@ def test_any_text_may_be_an_answer_and_any_comment_may_be_made_on_it(family: typ
         st.text(), st.sampled_from([task.solution(), task.question, "12,345", "pear", "\n- ", ": ", "-0.5"])
     )
     answer = "".join(data.draw(st.lists(pieces, max_size=4)))
-    claims = [flaw.comment.text for flaw in task.flaws(answer)] + [task.invent(answer, rng).text]
+    claims = [flaw.comment.text for flaw in task.flaws(answer)] + [task.false_comment(answer, rng).text]
     text = data.draw(st.one_of(st.text(), st.sampled_from(claims)))
     comment = Comment(quote=data.draw(st.one_of(st.text(), st.just(answer))), text=text)
     assert comment.quote in answer or not task.is_valid(answer, comment)
-    assert isinstance(task.mend(answer, comment), str)
-    assert not task.is_right(task.slip(answer, rng).answer)
+    assert isinstance(task.apply_comment(answer, comment), str)
+    assert not task.is_correct(task.inject_flaw(answer, rng).answer)
     check_comments(task, answer, rng)
 
 
 def check_comments(task: Task, answer: str, rng: Random) -> None:
     flaws = task.flaws(answer)
-    assert (not flaws) == task.is_right(answer)
+    assert (not flaws) == task.is_correct(answer)
     for comment in [flaw.comment for flaw in flaws]:
         assert task.is_valid(answer, comment), comment
         assert answer[comment.start : comment.end] == comment.quote
         assert comment.quote or not answer.strip()
-    invented = task.invent(answer, rng)
-    assert not task.is_valid(answer, invented), invented
-    assert answer[invented.start : invented.end] == invented.quote
+    ungrounded = task.false_comment(answer, rng)
+    assert not task.is_valid(answer, ungrounded), ungrounded
+    assert answer[ungrounded.start : ungrounded.end] == ungrounded.quote
 
 
 @every_family
@@ -133,56 +133,56 @@ def test_an_answer_that_cannot_be_read_has_one_flaw_which_can_be_mended(family: 
     task, rng = draw(family, 1)
     [flaw] = task.flaws(answer)
     assert flaw.kind == "form"
-    assert task.is_right(task.mend(answer, flaw.comment))
+    assert task.is_correct(task.apply_comment(answer, flaw.comment))
     check_comments(task, answer, rng)
-    invented = task.invent(answer, rng)
-    assert task.mend(answer, invented) != answer
-    assert not task.is_right(task.mend(answer, invented))
+    ungrounded = task.false_comment(answer, rng)
+    assert task.apply_comment(answer, ungrounded) != answer
+    assert not task.is_correct(task.apply_comment(answer, ungrounded))
 
 
 @every_family
 def test_a_slip_makes_a_right_answer_wrong_and_the_gold_comments_mend_it(family: type[Task]):
     for seed in SEEDS:
         task, rng = draw(family, seed)
-        slip = task.slip(task.solution(), rng)
-        assert not task.is_right(slip.answer)
+        slip = task.inject_flaw(task.solution(), rng)
+        assert not task.is_correct(slip.answer)
         assert slip.description.endswith(".")
         check_comments(task, slip.answer, rng)
         for flaw in task.flaws(slip.answer):
             assert slip.answer.find(flaw.comment.quote) == flaw.comment.start
-        assert task.is_right(mend_all(task, slip.answer))
-        assert task.slip(task.solution(), Random(seed)) == task.slip(task.solution(), Random(seed))
+        assert task.is_correct(mend_all(task, slip.answer))
+        assert task.inject_flaw(task.solution(), Random(seed)) == task.inject_flaw(task.solution(), Random(seed))
 
 
 @every_family
 def test_two_slips_are_mended_round_by_round(family: type[Task]):
     for seed in SEEDS:
         task, rng = draw(family, seed)
-        answer = task.slip(task.slip(task.solution(), rng).answer, rng).answer
+        answer = task.inject_flaw(task.inject_flaw(task.solution(), rng).answer, rng).answer
         check_comments(task, answer, rng)
         for _ in range(ROUNDS):
             answer = mend_all(task, answer)
-        assert task.is_right(answer)
+        assert task.is_correct(answer)
 
 
 @every_family
 def test_bad_advice_followed_makes_the_answer_another_and_a_right_one_wrong(family: type[Task]):
     for seed in SEEDS:
         task, rng = draw(family, seed)
-        for answer in (task.solution(), task.slip(task.solution(), rng).answer):
-            advised = task.mend(answer, task.invent(answer, rng))
+        for answer in (task.solution(), task.inject_flaw(task.solution(), rng).answer):
+            advised = task.apply_comment(answer, task.false_comment(answer, rng))
             assert advised != answer
-            assert not (task.is_right(answer) and task.is_right(advised))
+            assert not (task.is_correct(answer) and task.is_correct(advised))
 
 
 @every_family
 @given(quote=st.text(min_size=1), text=st.text(max_size=3))
 def test_what_cannot_be_followed_changes_nothing(family: type[Task], quote: str, text: str):
     task, rng = draw(family, 2)
-    answer = task.slip(task.solution(), rng).answer
+    answer = task.inject_flaw(task.solution(), rng).answer
     gold = task.flaws(answer)[0].comment
     strangers = [gold.model_copy(update={"text": f"Hm {text}"})]
     strangers += [Comment(quote=quote, text=gold.text)] if quote not in answer else []
     for comment in strangers:
-        assert task.mend(answer, comment) == answer
+        assert task.apply_comment(answer, comment) == answer
         assert not task.is_valid(answer, comment)

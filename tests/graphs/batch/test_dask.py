@@ -62,7 +62,7 @@ def test_one_of_two_workers_is_killed(open_: ExitStack, tmp_path: Path):
     rows = ({"id": i, "question": f"Question {i}?"} for i in range(80))
     report = asyncio.run(
         run_batch(
-            graph, rows, ledger=tmp_path / "l", write=lambda one: done.append(one["id"]), set_aside=bad.append,
+            graph, rows, ledger=tmp_path / "l", on_result=lambda one: done.append(one["id"]), on_error=bad.append,
             dask=address, concurrency=8,
         )
     )  # fmt: skip
@@ -81,4 +81,6 @@ def test_one_of_two_workers_is_killed(open_: ExitStack, tmp_path: Path):
 def test_what_dask_cannot_do_is_told(model: object, budget: Budget | None, complaint: str, tmp_path: Path):
     graph = create_self_critique(model=model).compile(name="self_critique")
     with pytest.raises(InputError, match=complaint):
-        asyncio.run(run_batch(graph, [], ledger=tmp_path / "l", write=print, dask="tcp://127.0.0.1:1", budget=budget))
+        asyncio.run(
+            run_batch(graph, [], ledger=tmp_path / "l", on_result=print, dask="tcp://127.0.0.1:1", budget=budget)
+        )

@@ -12,40 +12,40 @@ from langchain_core.messages import HumanMessage, messages_to_dict
 from pyarrow.parquet import write_table
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.batch.dataset import Row, read_rows, row_of
+from selfcritic.graphs.batch.dataset import Row, parse_row, read_rows
 
 TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 
 
 def input_of(row: Row) -> Any:
-    assert row.given is not None
-    return row.given
+    assert row.input is not None
+    return row.input
 
 
 def test_jsonl(tmp_path: Path):
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"id": 1, "question": "Why?"}\n\n' + json.dumps(TALK).encode() + b"\n{broken\n\xff\n")
     rows = list(read_rows(path))
-    assert [row.fault is None for row in rows] == [True, True, False, False]
-    assert rows[0].given == {"question": "Why?"}
+    assert [row.error is None for row in rows] == [True, True, False, False]
+    assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
-    assert "Line 4" in (rows[2].fault or "")
+    assert "Line 4" in (rows[2].error or "")
 
 
 def test_csv(tmp_path: Path):
     path = tmp_path / "in.csv"
     path.write_text('id,question,messages\n1,Why?,\n2,,"' + json.dumps(TALK).replace('"', '""') + '"\n3\n')
     rows = list(read_rows(path))
-    assert rows[0].given == {"question": "Why?"}
+    assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
-    assert rows[2].fault
+    assert rows[2].error
 
 
 def test_parquet(tmp_path: Path):
     path = tmp_path / "in.parquet"
     write_table(pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, TALK]}), path)
     rows = list(read_rows(path))
-    assert rows[0].given == {"question": "Why?"}
+    assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
     path.write_text("no parquet at all")
     with pytest.raises(InputError, match="cannot be read"):
@@ -58,22 +58,32 @@ def test_an_unknown_ending_is_told():
 
 
 def test_langchains_own_form():
-    row = row_of(messages_to_dict([HumanMessage("Why?")]))
+    row = parse_row(messages_to_dict([HumanMessage("Why?")]))
     assert input_of(row)["messages"][0].text == "Why?"
 
 
 def test_bad_rows_without_an_id_can_be_told_apart():
-    bad = [row_of({"question": ""}), row_of({"q": 1}), row_of({"q": 2}), row_of([]), row_of({1: 2, "a": 3})]
-    assert all(row.fault for row in bad)
+    bad = [
+        parse_row({"question": ""}),
+        parse_row({"q": 1}),
+        parse_row({"q": 2}),
+        parse_row([]),
+        parse_row({1: 2, "a": 3}),
+    ]
+    assert all(row.error for row in bad)
     assert len({row.id for row in bad}) == len(bad)
 
 
 def test_content_names_a_row_without_an_id():
-    assert row_of({"question": "a"}).id == row_of({"question": "a", "other": 1}).id != row_of({"question": "b"}).id
+    assert (
+        parse_row({"question": "a"}).id
+        == parse_row({"question": "a", "other": 1}).id
+        != parse_row({"question": "b"}).id
+    )
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["id", "question", "context", "messages", "role", "content", "type", "data"]), inner)))  # fmt: skip
 def test_whatever_is_read_is_a_row_or_has_a_fault(data: Any):
-    row = row_of(data)
-    assert (row.given is None) == (row.fault is not None)
+    row = parse_row(data)
+    assert (row.input is None) == (row.error is not None)

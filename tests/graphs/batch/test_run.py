@@ -40,10 +40,10 @@ def run(
     path: Path, rows: Any, *, graph: Any = None, model: Any = None, **options: Any
 ) -> tuple[Any, list[Any], list[Any]]:
     model = model or ScriptedModel(script=scripted)
-    graph = graph or create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
+    graph = graph or create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
     done: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
-    report = asyncio.run(run_batch(graph, rows, ledger=path, write=done.append, set_aside=bad.append, **options))
+    report = asyncio.run(run_batch(graph, rows, ledger=path, on_result=done.append, on_error=bad.append, **options))
     return report, done, bad
 
 
@@ -56,15 +56,15 @@ def test_a_finished_row_is_not_run_again_and_a_changed_one_is(tmp_path: Path):
     run(tmp_path / "l", questions(5), model=model)
     asked = len(model.requests)
     report, done, _ = run(tmp_path / "l", questions(5), model=model)
-    assert (report.earlier, report.finished, len(done), len(model.requests)) == (5, 0, 5, asked)
+    assert (report.resumed, report.finished, len(done), len(model.requests)) == (5, 0, 5, asked)
     changed = [*questions(4), {"id": 4, "question": "Another?"}]
     report, done, _ = run(tmp_path / "l", changed, model=model)
-    assert (report.earlier, report.finished, len(done)) == (4, 1, 5)
+    assert (report.resumed, report.finished, len(done)) == (4, 1, 5)
     assert len(model.requests) == asked * 6 // 5
 
 
 def test_input_order_on_request(tmp_path: Path):
-    _, done, _ = run(tmp_path / "l", questions(20), in_order=True)
+    _, done, _ = run(tmp_path / "l", questions(20), ordered=True)
     assert [one["id"] for one in done] == [str(i) for i in range(20)]
 
 
@@ -78,14 +78,14 @@ def test_bad_rows_are_set_aside(tmp_path: Path):
     ]
     report, done, bad = run(tmp_path / "l", rows)
     assert [one["id"] for one in done] == ["a"]
-    assert (report.bad, len(bad)) == (4, 4)
+    assert (report.failed, len(bad)) == (4, 4)
 
 
 def test_other_options_are_refused_without_restart(tmp_path: Path):
     run(tmp_path / "l", questions(2))
     model = ScriptedModel(script=scripted)
-    other = create_self_critique(model=model, critiques=2, max_rounds=0).compile(name="self_critique")
-    with pytest.raises(InputError, match=r"other options \(critiques\).*--restart"):
+    other = create_self_critique(model=model, num_critiques=2, max_rounds=0).compile(name="self_critique")
+    with pytest.raises(InputError, match=r"other options \(num_critiques\).*--restart"):
         run(tmp_path / "l", questions(2), graph=other)
     report, _, _ = run(tmp_path / "l", questions(2), graph=other, restart=True)
     assert report.finished == 2
@@ -103,29 +103,31 @@ def test_one_budget_over_all_rows(calls: int, tmp_path: Path):
     model = ScriptedModel(script=scripted)
     report, done, _ = run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
     assert len(model.requests) == calls
-    assert report.finished + report.left == 30
-    assert report.left > 0
+    assert report.finished + report.remaining == 30
+    assert report.remaining > 0
     report, done, _ = run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
     assert len(model.requests) == calls  # the budget is not made anew
     report, done, _ = run(tmp_path / "l", questions(30), model=model)
-    assert (report.left, len(done)) == (0, 30)
+    assert (report.remaining, len(done)) == (0, 30)
 
 
 def test_tokens_run_out_over_all_rows(tmp_path: Path):
     with FakeProvider("It is so.") as provider:
         model = load("openai/fake", api_base=provider.url, api_key="sk-none")
-        graph = create_self_critique(model=model, critiques=1, max_rounds=0).compile(name="self_critique")
+        graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
 
         async def batch() -> Report:
             budget = Budget(tokens=1500)
             rows = questions(30)
-            return await run_batch(graph, rows, ledger=tmp_path / "l", write=[].append, budget=budget, concurrency=2)
+            return await run_batch(
+                graph, rows, ledger=tmp_path / "l", on_result=[].append, budget=budget, concurrency=2
+            )
 
         report = event_loop.run(batch())
         spent = provider.usage()
         assert report.usage.input_tokens + report.usage.output_tokens == spent.input + spent.output
         assert 1000 < spent.input + spent.output < 2000
-        assert 0 < report.left == 30 - report.finished
+        assert 0 < report.remaining == 30 - report.finished
 
 
 class Slow(ScriptedModel):
@@ -138,7 +140,7 @@ class Slow(ScriptedModel):
 
 def test_seconds_run_out_over_all_rows(tmp_path: Path):
     report, done, bad = run(tmp_path / "l", questions(1000), model=Slow(script=scripted), budget=Budget(seconds=1.0))
-    assert 0 < report.left == 1000 - len(done) - len(bad)
+    assert 0 < report.remaining == 1000 - len(done) - len(bad)
     assert report.finished == len(done) > 0
 
 

@@ -57,15 +57,15 @@ def test_json_is_the_output_state(script: str):
         "answer",
         "stop_reason",
         "p_critiqueable",
-        "best",
+        "best_round",
         "rounds",
         "usage",
         "messages",
-        "methods",
+        "capabilities",
         "self_graded",
         "error",
     }
-    assert (output["answer"], output["stop_reason"], output["best"]) == ("Paris", "accepted", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
     comment = output["rounds"][0]["critiques"][0]["comments"][0]
     assert (comment["quote"], comment["start"], comment["end"], comment["text"]) == ("Lyon", 0, 4, "It is Paris.")
     assert output["usage"]["calls"] == 6
@@ -77,7 +77,7 @@ def test_a_search_is_named(tmp_path: Path):
     done = run("The capital?", "--model", f"scripted:{path}", "--search", "fsbs", "--json")
     output = json.loads(done.stdout)
     assert (output["answer"], len(output["rounds"][0]["critiques"])) == ("Paris", 28)
-    assert output["methods"]["critic"]["prefix"] == "native"
+    assert output["capabilities"]["critic"]["prefix"] == "native"
     assert "● 28 critiques" in done.stderr
 
 
@@ -86,7 +86,7 @@ def test_the_environment_names_the_default_model(script: str):
 
 
 def test_the_simulated_model_works_on_what_is_typed_and_says_what_it_is():
-    done = run("What is 128 + 256?", "--model", "simulated?slip=0&invent=0")
+    done = run("What is 128 + 256?", "--model", "simulated?draft_error_rate=0&false_alarm_rate=0")
     assert (done.returncode, done.stdout) == (0, "384\n")
     assert "simulated model: a noisy solver" in done.stderr
 
@@ -106,11 +106,11 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
         (["  "], 2, "The question is empty"),
         (["q", "--model", "gtp-5"], 2, "There is no model 'gtp-5'"),
         (["q", "--critiques", "0"], 2, "--critiques"),
-        (["q", "--accept-below", "1.5"], 2, "--accept-below"),
-        (["q", "--helpful-above", "-0.1"], 2, "--helpful-above"),
+        (["q", "--accept-threshold", "1.5"], 2, "--accept-threshold"),
+        (["q", "--helpful-threshold", "-0.1"], 2, "--helpful-threshold"),
         (["q", "--max-calls", "0"], 2, "--max-calls"),
         (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
-        (["q", "--prompt-folder", "/no/such/folder"], 2, "is no folder"),
+        (["q", "--prompt-dir", "/no/such/folder"], 2, "is no folder"),
         (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
         (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
@@ -149,14 +149,15 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
         "from selfcritic.graphs.cli.app import main\n"
-        "from selfcritic.prompts import read\n"
+        "from selfcritic.prompts import parse_prompt\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"
-        f"        if read(messages).role == {hanging!r}:\n"
+        f"        if parse_prompt(messages).role == {hanging!r}:\n"
         f"            open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"
-        "models.KNOWN['hanging'] = models.Kind('hanging', 'hangs', lambda: Hanging(script=lambda messages: 'Lyon'))\n"
+        "hanging = lambda: Hanging(script=lambda messages: 'Lyon')\n"
+        "models.PROVIDERS['hanging'] = models.Provider('hanging', 'hangs', hanging)\n"
         "main()\n"
     )
     command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--json" if answer == "{" else "--quiet"]

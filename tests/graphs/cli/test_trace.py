@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from selfcritic.agent import Candidate, Comment, Critique, Draft, Usage
+from selfcritic.agent import Candidate, Comment, Critique, Round, Usage
 from selfcritic.graphs.cli.trace import Trace, diff, marked
 
 
@@ -38,26 +38,26 @@ def test_a_diff_shows_what_went_and_what_came():
 
 
 def test_a_terminal_gets_colours_and_a_pipe_plain_lines():
-    rounds = [Draft(answer="two words", critiques=[Critique(text="", comments=[comment(0, 3)], selected=True)])]
+    rounds = [Round(answer="two words", critiques=[Critique(text="", comments=[comment(0, 3)], selected=True)])]
     assert "\x1b[30;43mtwo\x1b[0m" in shown("select", terminal=True, rounds=rounds)
     assert "»two« words" in shown("select", rounds=rounds)
 
 
 def test_markup_in_a_draft_is_text():
-    assert "[bold]not markup[/bold]" in shown("generate", rounds=[Draft(answer="[bold]not markup[/bold]")])
+    assert "[bold]not markup[/bold]" in shown("generate", rounds=[Round(answer="[bold]not markup[/bold]")])
 
 
 def test_equal_critiques_are_shown_once_with_their_number():
     one = Critique(text="", comments=[Comment(quote="a", text="Wrong.", start=0, end=1)], helpfulness=0.7)
-    text = shown("select", rounds=[Draft(answer="a", critiques=[one] * 3)])
+    text = shown("select", rounds=[Round(answer="a", critiques=[one] * 3)])
     assert text.count("Wrong.") == 1
     assert "0.70  Wrong.  (×3)" in text
 
 
 def test_several_drafts_are_shown_with_their_measures():
     candidates = [Candidate(answer=word, p_critiqueable=p) for word, p in (("one", 0.9), ("two", 0.2))]
-    draft = Draft(answer="two", p_critiqueable=0.2, judged_by="logprobs", candidates=candidates)
-    assert "the least critiqueable of 0.90, 0.20:" in shown("classify", rounds=[draft], best=0)
+    draft = Round(answer="two", p_critiqueable=0.2, judged_by="logprobs", candidates=candidates)
+    assert "the least critiqueable of 0.90, 0.20:" in shown("classify", rounds=[draft], best_round=0)
 
 
 def test_the_end_says_why_and_what_was_spent():
@@ -69,21 +69,23 @@ def test_the_end_says_why_and_what_was_spent():
 
 def test_what_checkers_found_is_shown_before_any_opinion():
     finding = Comment(quote="a", text="Not\nso.", source="atlas")
-    text = shown("classify", rounds=[Draft(answer="a", p_critiqueable=0.2, findings=[finding])], best=0)
+    text = shown("classify", rounds=[Round(answer="a", p_critiqueable=0.2, findings=[finding])], best_round=0)
     assert text.index("atlas Not so.") < text.index("P(critiqueable) 0.20")
 
 
 def test_a_search_is_shown_as_any_critiques_are():
     one = Critique(text="", comments=[comment(0, 1)], helpfulness=0.7, selected=True)
-    assert shown("fsbs", rounds=[Draft(answer="a", critiques=[one])]) == shown(
-        "select", rounds=[Draft(answer="a", critiques=[one])]
+    assert shown("fsbs", rounds=[Round(answer="a", critiques=[one])]) == shown(
+        "select", rounds=[Round(answer="a", critiques=[one])]
     )
 
 
 def test_a_run_that_a_failure_ended_says_which():
     console = Console(file=io.StringIO(), width=80, highlight=False)
     with Trace(console) as trace:
-        trace.show("classify", {"rounds": [Draft(answer="a")], "best": 0, "error": "The key is wrong. Set a key."})
+        trace.show(
+            "classify", {"rounds": [Round(answer="a")], "best_round": 0, "error": "The key is wrong. Set a key."}
+        )
         trace.end("model_error", 0, Usage())
     text = console.file.getvalue()
     assert "  not judged\n" in text

@@ -1,6 +1,6 @@
-"""The embedded model's inference, on a decoder far too small to be right: 18,000 parameters, trained for half a minute.
+"""The tiny model's inference, on a decoder far too small to be right: 18,000 parameters, trained for half a minute.
 
-`selfcritic train embedded alphabetize FOLDER --size test --tokens 400000` made FOLDER/float32, which is weights/ here.
+`selfcritic train tiny alphabetize FOLDER --size test --tokens 400000` made FOLDER/float32, which is weights/ here.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from selfcritic.agent import load
 from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.models.tiny.model import SHIPPED, EmbeddedModel
+from selfcritic.agent.models.tiny.model import SHIPPED, TinyModel
 from selfcritic.agent.tasks import Alphabetize
-from selfcritic.agent.training.tiny.examples import Judged, is_helpful
+from selfcritic.agent.training.tiny.examples import GradedDraft, is_helpful
 from selfcritic.prompts import load as load_prompts
 
 _ROOT = Path(__file__).parents[4]
-_RECORD = _ROOT / "docs" / "embedded_report.txt"
+_RECORD = _ROOT / "docs" / "tiny_report.txt"
 TINY = Path(__file__).parent / "weights"
 ASKED = "Sort these words alphabetically: pear, apple, plum"
 JUDGED = load_prompts().render("classify", context="", question=ASKED, answer="apple, pear, plum")
 
 
-def model(**options: object) -> EmbeddedModel:
-    made = load(f"embedded:{TINY}", **options)
-    assert isinstance(made, EmbeddedModel)
+def model(**options: object) -> TinyModel:
+    made = load(f"tiny:{TINY}", **options)
+    assert isinstance(made, TinyModel)
     return made
 
 
@@ -111,12 +111,12 @@ def test_a_stream_says_token_by_token_what_is_said_at_once():
 def test_the_loop_runs_on_it_and_comes_back_with_the_best_draft():
     from selfcritic.graphs import create_self_critique
 
-    graph = create_self_critique(model=model(), critiques=3, max_rounds=2, seed=2, helpful_above=0.0).compile()
+    graph = create_self_critique(model=model(), num_critiques=3, max_rounds=2, seed=2, helpful_threshold=0.0).compile()
     first, again = (graph.invoke({"question": ASKED}) for _ in range(2))
     assert (first["answer"], first["rounds"]) == (again["answer"], again["rounds"])
     assert first["usage"].calls == again["usage"].calls > 1
-    assert first["methods"]["generator"].probability is None
-    assert first["methods"]["judge"].probability == "logprobs"
+    assert first["capabilities"]["generator"].probability is None
+    assert first["capabilities"]["judge"].probability == "logprobs"
 
 
 def test_another_question_is_refused_with_what_to_do():
@@ -125,30 +125,30 @@ def test_another_question_is_refused_with_what_to_do():
 
 
 def test_a_folder_without_a_model_is_refused_with_what_to_do(tmp_path: Path):
-    with pytest.raises(UnknownModelError, match="selfcritic train embedded"):
-        load(f"embedded:{tmp_path}").invoke(ASKED)
+    with pytest.raises(UnknownModelError, match="selfcritic train tiny"):
+        load(f"tiny:{tmp_path}").invoke(ASKED)
 
 
 def test_a_vocabulary_that_is_none_is_an_error(tmp_path: Path):
     for file in TINY.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes() if file.name != "tokens.json" else b"{")
     with pytest.raises(InputError, match="cannot be read"):
-        load(f"embedded:{tmp_path}").invoke(ASKED)
+        load(f"tiny:{tmp_path}").invoke(ASKED)
 
 
 def test_the_model_that_ships_sorts_and_criticises_what_is_wrong():
-    shipped = load("embedded", seed=1)
-    assert isinstance(shipped, EmbeddedModel)
+    shipped = load("tiny", seed=1)
+    assert isinstance(shipped, TinyModel)
     rng = random.Random("shipped")
     tasks = [Alphabetize.generate(rng, 8) for _ in range(20)]
-    right = [task.is_right(shipped.draw([HumanMessage(task.question)], 1, None)[0].text) for task in tasks]
+    right = [task.is_correct(shipped.draw([HumanMessage(task.question)], 1, None)[0].text) for task in tasks]
     assert sum(right) >= 12
-    slips = [Judged.of(task, task.slip(task.solution(), rng).answer) for task in tasks]
+    slips = [GradedDraft.of(task, task.inject_flaw(task.solution(), rng).answer) for task in tasks]
     doubts = [
         shipped.draw(
             load_prompts().render("classify", context="", question=one.task.question, answer=one.answer), 1, None
         )[0].p_yes
-        for one in [*slips, *(Judged.of(task, task.solution()) for task in tasks)]
+        for one in [*slips, *(GradedDraft.of(task, task.solution()) for task in tasks)]
     ]
     assert sum(doubt > 0.5 for doubt in doubts[:20] if doubt is not None) >= 16
     assert sum(doubt < 0.5 for doubt in doubts[20:] if doubt is not None) >= 16
@@ -168,7 +168,7 @@ def test_all_that_ships_is_small_and_its_card_says_what_was_measured():
 
 
 def test_the_readme_quotes_what_was_recorded():
-    [told] = re.findall(r"^`embedded` is a language model.*", (_ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    [told] = re.findall(r"^`tiny` is a language model.*", (_ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     quoted = re.findall(r"[0-9.]+%", told)
     assert quoted
     assert all(figure in _RECORD.read_text("utf-8") for figure in quoted)

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.models.tiny.tokenizer import UNKNOWN, Tokens
+from selfcritic.agent.models.tiny.tokenizer import UNKNOWN, Tokenizer
 
-TOKENS = Tokens.learn(["Sort: pear, apple"] * 3, ["pear", "apple"], at_least=3)
+TOKENS = Tokenizer.train(["Sort: pear, apple"] * 3, ["pear", "apple"], at_least=3)
 
 
 def test_a_comma_between_words_goes_without_saying_and_phrases_are_one_token():

@@ -30,7 +30,7 @@ OTHERS = ["ant", "bee", "Cat", "dog", "eel"]
     ],
 )
 def test_typed_questions_are_read(question: str):
-    task = Alphabetize.recognise(question)
+    task = Alphabetize.parse(question)
     assert task is not None
     assert task.words == ("pear", "apple", "plum")
     assert task.solution() == "apple, pear, plum"
@@ -50,12 +50,12 @@ def test_typed_questions_are_read(question: str):
     ],
 )
 def test_what_asks_for_another_order_or_lists_no_words_is_refused(question: str):
-    assert Alphabetize.recognise(question) is None
+    assert Alphabetize.parse(question) is None
 
 
 def test_too_many_words_are_an_error():
     with pytest.raises(InputError, match="at most"):
-        Alphabetize.recognise("Alphabetize: " + "pear, " * 5000)
+        Alphabetize.parse("Alphabetize: " + "pear, " * 5000)
 
 
 @given(
@@ -72,12 +72,12 @@ def test_flaws_are_what_counting_and_sorting_say(words: list[str], listed: list[
     if not known or (gap in ", " and 2 * known < len(names)):
         assert kinds == {"form": 1}
     else:
-        in_order = sorted(words, key=str.lower)
+        ordered = sorted(words, key=str.lower)
         assert kinds["missing"] == (given - stand).total()
         assert kinds["foreign"] == len(names) - known
         assert kinds["doubled"] == (stand - given).total() - kinds["foreign"]
-        assert kinds["misplaced"] == (given & stand).total() - longest_common(names, in_order)
-        assert task.is_right(answer) == (names == in_order) == (not kinds)
+        assert kinds["misplaced"] == (given & stand).total() - longest_common(names, ordered)
+        assert task.is_correct(answer) == (names == ordered) == (not kinds)
     check_gold(task, answer)
 
 
@@ -85,13 +85,13 @@ def check_gold(task: Alphabetize, answer: str) -> None:
     mended = answer
     for flaw in task.flaws(answer):
         assert task.is_valid(answer, flaw.comment)
-        mended = task.mend(mended, flaw.comment)
-    assert task.is_right(mended)
+        mended = task.apply_comment(mended, flaw.comment)
+    assert task.is_correct(mended)
 
 
-def longest_common(names: list[str], in_order: list[str]) -> int:
+def longest_common(names: list[str], ordered: list[str]) -> int:
     """By trying every choice of places: those kept must be some of the words in order."""
-    choices = {run for size in range(len(in_order) + 1) for run in combinations(in_order, size)}
+    choices = {run for size in range(len(ordered) + 1) for run in combinations(ordered, size)}
     return max(size for size in range(len(names) + 1) for run in combinations(names, size) if run in choices)
 
 
@@ -161,7 +161,7 @@ def test_a_comment_is_valid_exactly_when_true(text: str, quote: str, valid: bool
     ],
 )
 def test_comments_are_followed_right_or_wrong(answer: str, text: str, quote: str, mended: str):
-    assert FRUIT.mend(answer, Comment(quote=quote, text=text)) == mended
+    assert FRUIT.apply_comment(answer, Comment(quote=quote, text=text)) == mended
 
 
 def test_lists_with_words_given_twice_are_mended_in_one_go():
@@ -170,7 +170,7 @@ def test_lists_with_words_given_twice_are_mended_in_one_go():
         task = Alphabetize("", tuple(rng.choices(COMMON[:12], k=rng.randrange(2, 14))))
         answer = task.solution()
         for _ in range(3):
-            answer = task.slip(answer, rng).answer
+            answer = task.inject_flaw(answer, rng).answer
         check_gold(task, answer)
 
 
@@ -181,6 +181,6 @@ def test_no_common_word_is_a_part_of_another():
 
 def test_no_word_that_is_drawn_is_taken_for_a_part_of_the_request():
     for word in COMMON:
-        task = Alphabetize.recognise(f"Arrange {word}, zebra and apple in alphabetical order.")
+        task = Alphabetize.parse(f"Arrange {word}, zebra and apple in alphabetical order.")
         assert task is not None
         assert word in task.words

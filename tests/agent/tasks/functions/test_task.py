@@ -34,7 +34,7 @@ def f(xs):
 
 
 def task_of(text: str) -> Functions:
-    task = Functions.recognise(text)
+    task = Functions.parse(text)
     assert task is not None
     return task
 
@@ -193,7 +193,7 @@ def test_generated_specifications_say_as_much_as_their_size_and_nothing_in_vain(
 
 def test_the_example():
     assert TASK.solution() == RIGHT
-    assert TASK.is_right(RIGHT)
+    assert TASK.is_correct(RIGHT)
     assert [call(RIGHT, xs) for xs in ([], [9, 9, 4, 5, 1], [9, 9, 3])] == [0, 43, 0]
 
 
@@ -236,7 +236,7 @@ def test_steps_are_taken_in_the_order_in_which_they_stand():
 )
 def test_other_texts_are_not_of_the_family(text: str):
     start = time.monotonic()
-    assert Functions.recognise(text) is None
+    assert Functions.parse(text) is None
     assert time.monotonic() - start < 1
 
 
@@ -262,14 +262,14 @@ def test_other_texts_are_not_of_the_family(text: str):
 def test_a_specification_that_is_not_understood_says_why(sentences: str, message: str):
     start = time.monotonic()
     with pytest.raises(InputError, match=message) as raised:
-        Functions.recognise(HEADER + sentences)
+        Functions.parse(HEADER + sentences)
     assert time.monotonic() - start < 1
     assert len(str(raised.value)) < 4000
 
 
 def test_numbers_as_large_as_they_can_be_typed():
     task = task_of(HEADER + "Square each. " * 10 + "Multiply each by 9999. Return the product.")
-    assert task.is_right(task.solution().replace("out", "result"))
+    assert task.is_correct(task.solution().replace("out", "result"))
 
 
 @pytest.mark.parametrize("size", [-1, 0, 7, 100])
@@ -296,7 +296,7 @@ def test_a_bad_size_is_refused(size: int):
     ],
 )
 def test_right_answers(answer: str):
-    assert TASK.is_right(answer)
+    assert TASK.is_correct(answer)
     assert TASK.flaws(answer) == []
     assert not TASK.is_valid(answer, Comment(quote=answer[:5], text="Should be `return 0`."))
 
@@ -324,15 +324,15 @@ def test_right_answers(answer: str):
     ],
 )
 def test_wrong_answers_have_flaws_that_can_be_mended(answer: str):
-    assert not TASK.is_right(answer)
+    assert not TASK.is_correct(answer)
     flaws = TASK.flaws(answer)
     assert flaws
     for flaw in flaws:
         assert answer[flaw.comment.start : flaw.comment.end] == flaw.comment.quote
         assert TASK.is_valid(answer, flaw.comment)
-    mended = functools.reduce(TASK.mend, (flaw.comment for flaw in flaws), answer)
+    mended = functools.reduce(TASK.apply_comment, (flaw.comment for flaw in flaws), answer)
     if "better" not in answer:
-        assert TASK.is_right(mended)
+        assert TASK.is_correct(mended)
 
 
 def test_the_words_of_each_flaw():
@@ -356,11 +356,11 @@ def test_a_gap_of_several_lines_is_one_flaw():
     answer = RIGHT.replace("        if x <= 3:\n            continue\n", "")
     (flaw,) = TASK.flaws(answer)
     assert flaw.comment.text.startswith("`        if x <= 3:\n            continue` is missing before")
-    assert TASK.mend(answer, flaw.comment) == RIGHT
+    assert TASK.apply_comment(answer, flaw.comment) == RIGHT
     answer = RIGHT.removesuffix("\n    if n == 0:\n        return 0\n    return out + 2")
     (flaw,) = TASK.flaws(answer)
     assert "is missing after this line" in flaw.comment.text
-    assert TASK.mend(answer, flaw.comment) == RIGHT
+    assert TASK.apply_comment(answer, flaw.comment) == RIGHT
 
 
 def test_a_line_that_stands_twice_is_quoted_with_what_tells_it_apart():
@@ -370,7 +370,7 @@ def test_a_line_that_stands_twice_is_quoted_with_what_tells_it_apart():
     )
     comment = task.flaws(answer)[1].comment
     assert answer.index(comment.quote) == comment.start
-    assert task.mend(answer, comment).count("continue") == 2
+    assert task.apply_comment(answer, comment).count("continue") == 2
 
 
 @pytest.mark.parametrize(
@@ -416,8 +416,8 @@ def test_mend_does_what_the_comment_says(text: str, mended: str):
         Comment(quote="b = 2", text=text, start=3, end=8),
         Comment(quote="a = 1\n  b = 2\n", text=text),
     ):
-        assert TASK.mend(answer, comment) == mended
-    assert TASK.mend(answer, Comment(quote="e = 5", text=text)) == answer
+        assert TASK.apply_comment(answer, comment) == mended
+    assert TASK.apply_comment(answer, Comment(quote="e = 5", text=text)) == answer
 
 
 def test_slips_are_wrong_and_their_gold_comments_mend_them():
@@ -425,7 +425,7 @@ def test_slips_are_wrong_and_their_gold_comments_mend_them():
     for n, task in enumerate(tasks(40, seed=2)):
         answer = f"Here you are:\n```python\n{task.solution()}\n```\nDone." if n % 2 else task.solution()
         for _ in range(2):
-            answer = task.slip(answer, rng).answer
+            answer = task.inject_flaw(answer, rng).answer
             flaws = task.flaws(answer)
             assert flaws
             for flaw in flaws:
@@ -433,14 +433,14 @@ def test_slips_are_wrong_and_their_gold_comments_mend_them():
                 assert answer[comment.start : comment.end] == comment.quote
                 assert answer.index(comment.quote) == comment.start
                 assert task.is_valid(answer, comment)
-            mended = functools.reduce(task.mend, (flaw.comment for flaw in flaws), answer)
-            assert task.is_right(mended), (task.question, answer)
-            assert not task.is_valid(answer, task.invent(answer, rng))
+            mended = functools.reduce(task.apply_comment, (flaw.comment for flaw in flaws), answer)
+            assert task.is_correct(mended), (task.question, answer)
+            assert not task.is_valid(answer, task.false_comment(answer, rng))
 
 
 def test_slips_vary_and_say_what_was_done():
     rng = random.Random(3)
-    slips = [TASK.slip(RIGHT, rng) for _ in range(60)]
+    slips = [TASK.inject_flaw(RIGHT, rng) for _ in range(60)]
     assert len({slip.answer for slip in slips}) > 15
     assert len({slip.description.split(":")[0] for slip in slips}) > 6
     assert all("`" in slip.description and "specification says" in slip.description for slip in slips)
@@ -450,9 +450,9 @@ def test_invented_comments_are_in_the_familys_words_and_mostly_do_harm():
     rng = random.Random(4)
     harm = 0
     for task in tasks(40, seed=3):
-        comment = task.invent(task.solution(), rng)
+        comment = task.false_comment(task.solution(), rng)
         assert comment.text.startswith("Should be `")
-        harm += not task.is_right(task.mend(task.solution(), comment))
+        harm += not task.is_correct(task.apply_comment(task.solution(), comment))
     assert harm > 32
 
 
@@ -460,13 +460,13 @@ def test_invented_comments_are_in_the_familys_words_and_mostly_do_harm():
 @given(st.text() | st.text("def f(xs):\n\t return`~#\\\"'01", max_size=80).map("def f(xs):\n ".__add__), st.integers())
 def test_any_text_may_be_an_answer(answer: str, seed: int):
     rng = random.Random(seed)
-    right = TASK.is_right(answer)
+    right = TASK.is_correct(answer)
     assert bool(TASK.flaws(answer)) is not right
-    assert not TASK.is_right(TASK.slip(answer, rng).answer)
-    comment = TASK.invent(answer, rng)
+    assert not TASK.is_correct(TASK.inject_flaw(answer, rng).answer)
+    comment = TASK.false_comment(answer, rng)
     assert answer[comment.start : comment.end] == comment.quote
     assert not TASK.is_valid(answer, comment)
-    assert isinstance(TASK.mend(answer, comment), str)
+    assert isinstance(TASK.apply_comment(answer, comment), str)
 
 
 @pytest.mark.parametrize(
@@ -476,6 +476,6 @@ def test_a_huge_answer_takes_no_time(answer: str):
     start = time.monotonic()
     (flaw,) = TASK.flaws(answer)[-1:]
     assert TASK.is_valid(answer, flaw.comment)
-    TASK.slip(answer, random.Random(0))
-    TASK.invent(answer, random.Random(0))
+    TASK.inject_flaw(answer, random.Random(0))
+    TASK.false_comment(answer, random.Random(0))
     assert time.monotonic() - start < 5

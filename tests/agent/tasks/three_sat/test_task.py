@@ -9,21 +9,21 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import ThreeSat
 
-TEA = ThreeSat.recognise(ThreeSat.example)
+TEA = ThreeSat.parse(ThreeSat.example)
 assert TEA is not None
-Choice = dict[str, str]
+Assignment = dict[str, str]
 
 
-def all_choices(task: ThreeSat) -> list[Choice]:
+def all_choices(task: ThreeSat) -> list[Assignment]:
     return [dict(zip(task.people, things, strict=True)) for things in product(task.things, repeat=len(task.people))]
 
 
-def broken(task: ThreeSat, choice: Choice) -> list[int]:
+def broken(task: ThreeSat, choice: Assignment) -> list[int]:
     kept = [any(choice.get(person, thing) == thing for person, thing in rule) for rule in task.rules]
     return [number for number, holds in enumerate(kept, 1) if not holds]
 
 
-def written(choice: Choice) -> str:
+def written(choice: Assignment) -> str:
     return "\n".join(f"{person} takes {thing}" for person, thing in choice.items())
 
 
@@ -40,7 +40,7 @@ def written(choice: Choice) -> str:
     ],
 )
 def test_typed_questions_are_read(question: str):
-    task = ThreeSat.recognise(question)
+    task = ThreeSat.parse(question)
     assert task is not None
     assert (task.people, task.things) == (("Ann", "Bob", "Cy"), ("salad", "soup"))
     assert task.rules == (
@@ -61,23 +61,23 @@ def test_typed_questions_are_read(question: str):
     ],
 )
 def test_other_rules_are_refused(question: str):
-    assert ThreeSat.recognise(question) is None
+    assert ThreeSat.parse(question) is None
 
 
 def test_people_in_no_rule_are_served_too():
-    task = ThreeSat.recognise("Serve tea or milk to Ann, Bob and Zoe. Rules: Ann takes tea or Bob takes milk.")
+    task = ThreeSat.parse("Serve tea or milk to Ann, Bob and Zoe. Rules: Ann takes tea or Bob takes milk.")
     assert task is not None
     assert task.people == ("Ann", "Bob", "Zoe")
-    assert task.is_right("Ann: tea, Bob: tea, Zoe: milk")
-    assert not task.is_right("Ann: tea, Bob: tea")
+    assert task.is_correct("Ann: tea, Bob: tea, Zoe: milk")
+    assert not task.is_correct("Ann: tea, Bob: tea")
 
 
 def test_contradictions_and_crowds_are_errors():
     with pytest.raises(InputError, match="no choice satisfies"):
-        ThreeSat.recognise("Rules: Ann takes tea or Bob takes tea. Ann takes milk. Bob takes milk.")
+        ThreeSat.parse("Rules: Ann takes tea or Bob takes tea. Ann takes milk. Bob takes milk.")
     crowd = "; ".join(f"P{at} takes tea or P{at + 1} takes milk" for at in range(20))
     with pytest.raises(InputError, match="at most 20"):
-        ThreeSat.recognise(f"Rules: {crowd}")
+        ThreeSat.parse(f"Rules: {crowd}")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -92,15 +92,15 @@ def test_flaws_are_exactly_the_broken_rules_and_lead_to_the_nearest_right_choice
         assert [(flaw.kind, int(flaw.comment.text.split()[2])) for flaw in flaws] == [
             ("rule", at) for at in broken(task, choice)
         ]
-        assert task.is_right(answer) == (choice in right)
+        assert task.is_correct(answer) == (choice in right)
         distance = min(sum(choice[person] != other[person] for person in choice) for other in right)
-        nearest = task._nearest(choice)
-        assert nearest in right
-        assert sum(choice[person] != nearest[person] for person in choice) == distance
+        nearest_solution = task._nearest(choice)
+        assert nearest_solution in right
+        assert sum(choice[person] != nearest_solution[person] for person in choice) == distance
         for flaw in flaws:
             person, _, _, thing = flaw.comment.text.rpartition(": ")[2].rstrip(".").split()
             assert flaw.comment.quote == f"{person} takes {choice[person]}"
-            assert nearest[person] == thing != choice[person]
+            assert nearest_solution[person] == thing != choice[person]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -109,10 +109,10 @@ def test_a_partial_choice_is_completed_at_the_least_cost(seed: int):
     right = [choice for choice in all_choices(task) if not broken(task, choice)]
     for choice in rng.sample(all_choices(task), 20):
         known = {person: choice[person] for person in rng.sample(task.people, 3)}
-        nearest = task._nearest(known)
+        nearest_solution = task._nearest(known)
         costs = [sum(other[person] != thing for person, thing in known.items()) for other in right]
-        assert nearest in right
-        assert sum(nearest[person] != thing for person, thing in known.items()) == min(costs)
+        assert nearest_solution in right
+        assert sum(nearest_solution[person] != thing for person, thing in known.items()) == min(costs)
         flaws = task.flaws(written(known))
         assert sum(flaw.kind == "person" for flaw in flaws) == 3
         assert all(task.is_valid(written(known), flaw.comment) for flaw in flaws)
@@ -142,7 +142,7 @@ def test_generated_rules_are_many_and_of_three_people():
     ],
 )
 def test_answers_are_read(answer: str, right: bool):
-    assert TEA.is_right(answer) is right
+    assert TEA.is_correct(answer) is right
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_answers_are_read(answer: str, right: bool):
 def test_comments_are_judged_and_followed(text: str, quote: str, valid: bool, mended: str):
     answer, comment = "So: Ann takes tea, Cy takes tea", Comment(quote=quote, text=text)
     assert TEA.is_valid(answer, comment) is valid
-    assert TEA.mend(answer, comment) == f"So: {mended}"
+    assert TEA.apply_comment(answer, comment) == f"So: {mended}"
 
 
 def test_whoever_is_named_twice_is_served_once():
@@ -179,12 +179,12 @@ def test_whoever_is_named_twice_is_served_once():
     [flaw] = TEA.flaws(answer)
     assert (flaw.kind, flaw.comment.quote) == ("person", "Ann takes tea")
     assert flaw.comment.text.startswith("Ann is named twice: Ann should take")
-    assert TEA.is_right(TEA.mend(answer, flaw.comment))
+    assert TEA.is_correct(TEA.apply_comment(answer, flaw.comment))
 
 
 @pytest.mark.parametrize(("thing", "valid"), [("tea", True), ("milk", False)])
 def test_whoever_is_missing_must_be_served_what_some_right_choice_serves(thing: str, valid: bool):
-    task = ThreeSat.recognise("Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk.")
+    task = ThreeSat.parse("Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk.")
     assert task is not None
     comment = Comment(quote="Bob takes tea", text=f"Ann is missing: Ann should take {thing}.")
     assert task.is_valid("Bob takes tea, Cy takes tea", comment) is valid

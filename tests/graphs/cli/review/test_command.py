@@ -64,10 +64,10 @@ def test_json_is_one_object_with_a_file_each():
     assert (comment["line"], comment["column"], comment["end_column"]) == (5, 12, 29)
     assert set(output["files"][0]) == {
         "file", "question", "comments",
-        "critique", "rounds", "invented_share", "stop_reason", "usage", "methods", "error",
+        "critique", "rounds", "ungrounded_rate", "stop_reason", "usage", "capabilities", "error",
     }  # fmt: skip
     assert output["files"][0]["stop_reason"] == "reviewed"
-    assert output["files"][0]["invented_share"] == 0.0
+    assert output["files"][0]["ungrounded_rate"] == 0.0
 
 
 def test_sarif_is_what_its_schema_says():
@@ -151,7 +151,9 @@ def test_the_search_and_the_length_modifier_are_the_graphs():
 def test_fsbs_on_the_simulated_model():
     Path("sum.txt").write_text("128 + 256 = 374")
     question = ["--question", "What is 128 + 256?", "--seed", "3", "--checker", "syntax"]
-    done = review("sum.txt", "--model", "simulated?miss=0&invent=0", "--search", "fsbs", "--json", *question)
+    done = review(
+        "sum.txt", "--model", "simulated?miss_rate=0&false_alarm_rate=0", "--search", "fsbs", "--json", *question
+    )
     [file] = json.loads(done.stdout)["files"]
     assert len(file["rounds"][0]["critiques"]) == 28
     assert file["comments"]
@@ -327,16 +329,16 @@ def test_ctrl_c_keeps_the_reviews_that_are_done(tmp_path: Path):
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
         "from selfcritic.graphs.cli.app import main\n"
-        "from selfcritic.prompts import read\n"
+        "from selfcritic.prompts import parse_prompt\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"
-        "        if 'hang' in read(messages).data['answer']:\n"
+        "        if 'hang' in parse_prompt(messages).data['answer']:\n"
         "            Path('waiting').touch()\n"
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"
         "def script(messages):\n"
-        f"    return 0.9 if read(messages).role == 'helpfulness' else {EMPTY!r}\n"
-        "models.KNOWN['hanging'] = models.Kind('hanging', 'hangs', lambda: Hanging(script=script))\n"
+        f"    return 0.9 if parse_prompt(messages).role == 'helpfulness' else {EMPTY!r}\n"
+        "models.PROVIDERS['hanging'] = models.Provider('hanging', 'hangs', lambda: Hanging(script=script))\n"
         "main()\n"
     )
     command = [sys.executable, str(program), "review", "mean.py", "second.py", "--model", "hanging"]

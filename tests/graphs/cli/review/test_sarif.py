@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.schemas import Draft
+from selfcritic.agent.schemas import Round
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import Review, SeverityChoice
 from selfcritic.graphs.cli.review.sarif import as_sarif
@@ -96,7 +96,7 @@ def test_rules_suppressions_and_fingerprints():
 
 
 def test_failures_and_invented_quotes_are_notifications():
-    failed = Review(Document("b.py", "x", "b.py"), "q", {"rounds": [Draft(answer="x")], "error": "The model is down."})
+    failed = Review(Document("b.py", "x", "b.py"), "q", {"rounds": [Round(answer="x")], "error": "The model is down."})
     run = log(reviewed(TEXT, "```\nseven\n```\nWhere?"), failed)
     [invocation] = run["invocations"]
     assert invocation["executionSuccessful"] is False

@@ -1,8 +1,8 @@
-"""Whether an embedded model really criticises itself: its bar, on held-out tasks and its own drafts.
+"""Whether a tiny model really criticises itself: its bar, on held-out tasks and its own drafts.
 
-    python -m examples.benchmarks.embedded FOLDER... [--count 500] [--seed "held-out 3"]     (make embedded-report)
+    python -m examples.benchmarks.tiny FOLDER... [--count 500] [--seed "held-out 3"]     (make tiny-report)
 
-A folder is one exported model, as `selfcritic train embedded` makes them. Everything is sampled at temperature 1. A
+A folder is one exported model, as `selfcritic train tiny` makes them. Everything is sampled at temperature 1. A
 call is one reply of the model: a draft, a critique or a verdict. A draft is accepted below a P(critiqueable) that was
 chosen on other tasks. The arms that end in an answer, up to four rounds:
 
@@ -33,7 +33,7 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from examples.benchmarks.critics import mean, share
-from examples.benchmarks.embedded_trial import DRAFTS, Trial
+from examples.benchmarks.tiny_trial import DRAFTS, Trial
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.training.tiny.examples import SIZES
 
@@ -42,8 +42,8 @@ def main(
     folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
     count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
     seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 3",
-    accept_below: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
-    helpful_above: Annotated[float, typer.Option(help="P(helpful) of critiques that are followed.")] = 0.5,
+    accept_threshold: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
+    helpful_threshold: Annotated[float, typer.Option(help="P(helpful) of critiques that are followed.")] = 0.5,
 ) -> None:
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
@@ -54,7 +54,7 @@ def main(
     for folder in folders:
         engine = Engine(folder)
         for family in engine.families:
-            trial = Trial(engine, family, count, f"{seed} {family}", accept_below, helpful_above)
+            trial = Trial(engine, family, count, f"{seed} {family}", accept_threshold, helpful_threshold)
             bars.append((_name(folder), _aims(trial)))
             speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")
             tables = (_judging, _critiques, _arms, _refinements, _by_size)
@@ -87,7 +87,7 @@ class Aim:
 
 
 def _aims(trial: Trial) -> list[Aim]:
-    """What is asked of an embedded model that is to be the default."""
+    """What is asked of a tiny model that is to be the default."""
     right = {name: float(np.mean([one.right for one in ended])) for name, ended in trial.ended.items()}
     ones, best = trial.valid()
     ahead = [
