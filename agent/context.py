@@ -11,7 +11,7 @@ from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction,
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
 from selfcritic.prompts import TaskType
 
-register_checker("task", "selfcritic.agent.tasks.checker:task")
+register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
 Role = Literal["generator", "critic", "judge", "refiner"]
 """Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""

@@ -39,7 +39,7 @@ class Comment(Record):
     end: int | None = None
     """Offset behind the quote's last character."""
     source: str | None = None
-    """The checker that found it, such as "syntax" or "tests"; None where a critic wrote it."""
+    """The checker that found it, such as "syntax" or "unit_tests"; None where a critic wrote it."""
     evidence: Literal["confirmed", "refuted"] | None = None
     """What the checkers know of a critic's comment; None where they know nothing of it."""
 

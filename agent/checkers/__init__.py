@@ -1,7 +1,7 @@
 """What tools know of an answer: checkers, and the sandbox that runs text as code."""
 
 from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
-from selfcritic.agent.checkers.python import lint, syntax, types
+from selfcritic.agent.checkers.python import lint, syntax, typecheck
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.protocols import Checker
 
@@ -12,6 +12,6 @@ __all__ = [
     "from_tool",
     "lint",
     "syntax",
-    "types",
+    "typecheck",
     "unit_tests",
 ]

@@ -89,7 +89,7 @@ async def lint(_question: str, draft: str, /) -> list[Comment]:
     return await asyncio.to_thread(_lint, draft)
 
 
-async def types(_question: str, draft: str, /) -> list[Comment]:
+async def typecheck(_question: str, draft: str, /) -> list[Comment]:
     """The type errors that pyright, or basedpyright, finds; nothing where neither is installed.
 
     Functions without any annotation are not looked at: a type that nobody stated is a guess. What comes from other
@@ -172,7 +172,7 @@ def _of_pyright(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
     text = re.sub(r"\s+", " ", said["message"])
     places = ((said["range"][key]["line"] + 1, said["range"][key]["character"]) for key in ("start", "end"))
     start, end = ((row, code.column_from_utf16(row, units)) for row, units in places)
-    return _at(draft, code, start, end, f"{text} ({said['rule']}).", _severity(said["rule"], _PYRIGHT), "types")
+    return _at(draft, code, start, end, f"{text} ({said['rule']}).", _severity(said["rule"], _PYRIGHT), "typecheck")
 
 
 _SET = json.dumps(

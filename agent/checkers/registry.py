@@ -14,7 +14,7 @@ from selfcritic.agent.schemas import Comment
 CHECKERS: dict[str, str] = {
     "syntax": "selfcritic.agent.checkers.python:syntax",
     "lint": "selfcritic.agent.checkers.python:lint",
-    "types": "selfcritic.agent.checkers.python:types",
+    "typecheck": "selfcritic.agent.checkers.python:typecheck",
     "arithmetic": "selfcritic.agent.checkers.arithmetic.checker:arithmetic",
 }
 """Where each stands: Python that does not parse, that ruff or a type checker objects to, the tests of the task that the

@@ -73,7 +73,7 @@ class Tests:
 
 
 def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> Checker:
-    """A checker that runs tests of the user's against a draft: its source is "tests", its findings are high.
+    """A checker that runs tests of the user's against a draft: its source is "unit_tests", its findings are high.
 
     The tests are a Python file: assertions at its top, functions `test_…` (also async), classes `Test…`, unittest's
     cases; pytest's `parametrize`, `raises` and `approx` where pytest is installed. They see the names of the draft, and
@@ -91,7 +91,7 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     tests = Tests(source, seconds=seconds, memory_mb=memory_mb)
 
     async def check(_question: str, draft: str, /) -> list[Comment]:
-        return await asyncio.to_thread(tests.check, draft, "tests")
+        return await asyncio.to_thread(tests.check, draft, "unit_tests")
 
     return check
 

@@ -8,15 +8,15 @@ from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.functions.task import Functions
 
 
-async def task(question: str, draft: str, /) -> list[Comment]:
-    """Run the tests that the question itself brings: its source is "task", its findings are high.
+async def task_tests(question: str, draft: str, /) -> list[Comment]:
+    """Run the tests that the question itself brings: its source is "task_tests", its findings are high.
 
     Those are the specification of a task of the family "functions", tried on many inputs, or else the examples (">>>
     f(2)", with the result below) and the assertions, a line each, that are written in the question. Without any it
     finds nothing.
     """
     tests = _of_family(question) or tests_in_question(question)
-    return await asyncio.to_thread(tests.check, draft, "task") if tests else []
+    return await asyncio.to_thread(tests.check, draft, "task_tests") if tests else []
 
 
 def _of_family(question: str) -> Tests | None:

@@ -1,6 +1,6 @@
 """Python's own tools over its standard library: whether they cope with every file, what they find, how long it takes.
 
-    python -m examples.benchmarks.evidence [--types] [--package email]
+    python -m examples.benchmarks.evidence [--typecheck] [--package email]
 
 Claim: no file of json, email, http and asyncio makes a checker raise.
 """
@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selfcritic.agent.checkers import Checker, lint, syntax, types
+from selfcritic.agent.checkers import Checker, lint, syntax, typecheck
 from selfcritic.agent.checkers.python_source import find_python
 from selfcritic.agent.schemas import Comment
 
@@ -27,7 +27,7 @@ LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 def main(
     package: Annotated[list[str], typer.Option(help="Packages of the standard library.")] = PACKAGES,
-    with_types: Annotated[bool, typer.Option("--types", help="Run pyright, too, where it is installed.")] = False,
+    with_types: Annotated[bool, typer.Option("--typecheck", help="Run pyright, too, where it is installed.")] = False,
 ) -> None:
     """Print, for each package and checker, files, crashes, findings and times; then the rules of the findings."""
     table = Table("package", "checker", "files", "seen as Python", "crashes", "findings", "median", "max")
@@ -35,7 +35,7 @@ def main(
     for name in package:
         drafts = [path.read_bytes().decode() for path in sorted((LIBRARY / name).rglob("*.py"))]
         python = sum(find_python(draft) is not None for draft in drafts)
-        for checker in (syntax, lint, *([types] if with_types else [])):
+        for checker in (syntax, lint, *([typecheck] if with_types else [])):
             seconds, texts, crashes = _over(checker, drafts)
             rules.update(f"{checker.__name__} {_rule(text)}" for text in texts)
             times = [f"{value:.2f} s" for value in (statistics.median(seconds), max(seconds))]

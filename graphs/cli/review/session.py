@@ -25,7 +25,7 @@ NO_MODEL = "none"
 
 _AT_ONCE = 4
 _PLAIN = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
-_PYTHON = ("syntax", "lint", "types")
+_PYTHON = ("syntax", "lint", "typecheck")
 _CHECKERS = {"Python": ["syntax", "lint"]} | {language: ["arithmetic"] for language in _PLAIN}
 """By kind of file, the checkers that look at it where none are named."""
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from selfcritic.agent.checkers import Checker, lint, syntax, types
+from selfcritic.agent.checkers import Checker, lint, syntax, typecheck
 from selfcritic.agent.checkers import python as checkers
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.schemas import Comment
@@ -114,7 +114,7 @@ def test_what_pyright_knows():
         "def f(x: int) -> int:\r\n\t'🙂🙂'; return x.nothing\r\n\r\n\r\n"
         "f('🙂', 1)  # type: ignore\r\nf(absent)  # pyright: ignore\r\n"
     )
-    said = told(types, draft)
+    said = told(typecheck, draft)
     assert [quote for quote, _, _ in said] == ["nothing", "f('🙂', 1)  # type: ignore", "absent"]
     assert ["reportAttributeAccessIssue" in said[0][1], "reportUndefinedVariable" in said[2][1]] == [True, True]
     assert said[2][2] == "high"
@@ -122,20 +122,20 @@ def test_what_pyright_knows():
 
 @needs_pyright
 def test_of_other_packages_and_of_broken_code_pyright_knows_nothing():
-    assert told(types, "import no_such_package\n\nno_such_package.f(1).g\n") == []
-    assert told(types, "def f(x: int) -> str:\n    return x\n\ndef g(\n") == []
+    assert told(typecheck, "import no_such_package\n\nno_such_package.f(1).g\n") == []
+    assert told(typecheck, "def f(x: int) -> str:\n    return x\n\ndef g(\n") == []
 
 
 def test_where_no_type_checker_is_installed_nothing_is_found(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checkers, "_pyright", lambda: None)
-    assert told(types, "def f(x: int) -> str:\n    return x\n") == []
+    assert told(typecheck, "def f(x: int) -> str:\n    return x\n") == []
 
 
 @pytest.mark.parametrize(
     "draft",
     ["", " \n", "The answer is 42.", "let x = 1;\n", "\0\1\2" * 9000, "```js\nlet x\n```", "😀" * 100, "\ud800"],
 )
-@pytest.mark.parametrize("checker", [syntax, lint, types])
+@pytest.mark.parametrize("checker", [syntax, lint, typecheck])
 def test_in_a_draft_without_python_nothing_is_found(checker: Checker, draft: str):
     assert told(checker, draft) == []
 
@@ -154,4 +154,4 @@ def test_the_tools_see_neither_environment_nor_this_project(monkeypatch: pytest.
     monkeypatch.setenv("NODE_OPTIONS", "--no-such-option")
     assert told(lint, "def f( x ):\n    return x\n") == []
     if importlib.util.find_spec("basedpyright"):
-        assert len(told(types, "def f(x: int) -> str:\n    return x\n")) == 1
+        assert len(told(typecheck, "def f(x: int) -> str:\n    return x\n")) == 1

@@ -15,7 +15,7 @@ from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.sandbox import run_python
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Functions
-from selfcritic.agent.tasks.checker import task
+from selfcritic.agent.tasks.checker import task_tests
 
 ISOLATED = run_python("").isolation != "none"
 needs_isolation = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works on this machine")
@@ -35,7 +35,7 @@ def found(checker: Checker, draft: str, question: str = "Square x.") -> list[Com
 
 def failures(tests: str, draft: str, seconds: float = SLOW) -> list[tuple[str, str]]:
     comments = found(unit_tests(tests, seconds=seconds), draft)
-    assert {(one.source, one.severity, one.evidence) for one in comments} <= {("tests", "high", "confirmed")}
+    assert {(one.source, one.severity, one.evidence) for one in comments} <= {("unit_tests", "high", "confirmed")}
     return [(comment.quote, comment.text) for comment in comments]
 
 
@@ -246,12 +246,14 @@ SPECIFICATION = Functions.example
 
 def test_a_task_of_the_functions_is_tried_as_it_is_specified():
     right = Functions.parse(SPECIFICATION).solution()
-    assert found(task, right, SPECIFICATION) == []
-    assert found(task, f"So:\n```python\n{right}\n```", SPECIFICATION) == []
-    comments = found(task, right.replace("out + 2", "out + 3"), SPECIFICATION)
-    assert {one.source for one in comments} == {"task"}
+    assert found(task_tests, right, SPECIFICATION) == []
+    assert found(task_tests, f"So:\n```python\n{right}\n```", SPECIFICATION) == []
+    comments = found(task_tests, right.replace("out + 2", "out + 3"), SPECIFICATION)
+    assert {one.source for one in comments} == {"task_tests"}
     assert all(one.quote == "def f(xs):" and "gives" in one.text for one in comments)
-    assert any(".0, not " in one.text for one in found(task, right.replace("out + 2", "out + 2.0"), SPECIFICATION))
+    assert any(
+        ".0, not " in one.text for one in found(task_tests, right.replace("out + 2", "out + 2.0"), SPECIFICATION)
+    )
 
 
 def test_the_tests_of_a_task_agree_with_its_oracle():
@@ -259,8 +261,8 @@ def test_the_tests_of_a_task_agree_with_its_oracle():
     for size in (1, 3, 5):
         drawn = Functions.generate(rng, size)
         slipped = drawn.inject_flaw(drawn.solution(), rng).answer
-        assert found(task, drawn.solution(), drawn.question) == []
-        assert found(task, slipped, drawn.question) != []
+        assert found(task_tests, drawn.solution(), drawn.question) == []
+        assert found(task_tests, slipped, drawn.question) != []
 
 
 @pytest.mark.parametrize(
@@ -275,8 +277,8 @@ def test_the_tests_of_a_task_agree_with_its_oracle():
     ],
 )
 def test_examples_in_a_question_are_tests(question: str):
-    assert found(task, SQUARE, question) == []
-    (comment,) = found(task, SQUARE.replace("* x", "* 2"), question)
+    assert found(task_tests, SQUARE, question) == []
+    (comment,) = found(task_tests, SQUARE.replace("* x", "* 2"), question)
     assert comment.quote == "def square(x):"
     assert "6" in comment.text
 
@@ -295,7 +297,7 @@ def test_examples_in_a_question_are_tests(question: str):
     ],
 )
 def test_an_example_is_read_as_doctest_does_or_as_a_value(example: str, value: str, passes: bool):
-    assert (found(task, f"def f(x):\n    return {value}\n", f">>> f(1)\n{example}\n") == []) == passes
+    assert (found(task_tests, f"def f(x):\n    return {value}\n", f">>> f(1)\n{example}\n") == []) == passes
 
 
 @pytest.mark.parametrize(
@@ -310,4 +312,4 @@ def test_an_example_is_read_as_doctest_does_or_as_a_value(example: str, value: s
     ],
 )
 def test_a_question_without_tests_has_no_findings(question: str):
-    assert found(task, "def f(xs):\n    return 1 / 0\n", question) == []
+    assert found(task_tests, "def f(xs):\n    return 1 / 0\n", question) == []
