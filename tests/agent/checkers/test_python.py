@@ -127,7 +127,7 @@ def test_of_other_packages_and_of_broken_code_pyright_knows_nothing():
 
 
 def test_where_no_type_checker_is_installed_nothing_is_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(checkers, "_pyright", lambda: None)
+    monkeypatch.setattr(checkers, "_pyright_command", lambda: None)
     assert told(typecheck, "def f(x: int) -> str:\n    return x\n") == []
 
 

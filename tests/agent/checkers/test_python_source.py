@@ -114,7 +114,7 @@ def test_every_place_of_a_whole_draft_is_its_own(draft: str):
     for row, line in enumerate(code.lines, 1):
         assert draft[code.offset(row, 0) : code.offset(row, len(line))] == line
         assert code.column_from_utf16(row, len(line.encode("utf-16-le")) // 2) == len(line)
-        assert code.in_characters_of_bytes(row, len(line.encode())) == len(line)
+        assert code.column_from_utf8(row, len(line.encode())) == len(line)
     assert code.offset(len(code.lines) + 9, 10**9) == len(draft)
 
 

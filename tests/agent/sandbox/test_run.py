@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.sandbox import run as sandbox
+from selfcritic.agent.sandbox.isolation import strongest_isolation
 from selfcritic.agent.sandbox.run import OUTPUT_BYTES, SandboxResult, run_python
 
 ISOLATED = run_python("").isolation != "none"
@@ -166,11 +166,11 @@ def test_a_virtual_environment_below_tmp_can_be_read_only(monkeypatch: pytest.Mo
         Path(folder).chmod(0o755)
         (Path(folder) / "package.py").write_text("here")
         monkeypatch.setattr(sys, "prefix", folder)
-        sandbox._strongest.cache_clear()
+        strongest_isolation.cache_clear()
         try:
             result = run_python(f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')")
         finally:
-            sandbox._strongest.cache_clear()
+            strongest_isolation.cache_clear()
         assert result.isolation != "none"
         assert result.stdout == "here\n"
         assert "Read-only file system" in result.stderr
