@@ -82,10 +82,15 @@ def from_evaluator(evaluator: Callable[..., Any], *, passes: float = 0.5, name: 
     """
 
     async def check(question: str, draft: str, /) -> list[Comment]:
-        result = await call_async(evaluator, inputs=question, outputs=draft)
-        results = result if isinstance(result, list) else [result]
-        failures = [result for result in results if result["score"] is not None and float(result["score"]) < passes]
-        return [_to_evaluator_finding(failure, draft, name) for failure in failures]
+        results = await call_async(evaluator, inputs=question, outputs=draft)
+        if not isinstance(results, list):
+            results = [results]
+        findings: list[Comment] = []
+        for result in results:
+            score = result["score"]
+            if score is not None and float(score) < passes:
+                findings.append(_to_evaluator_finding(result, draft, name))
+        return findings
 
     return check
 
