@@ -9,8 +9,8 @@ limit.
 
 - "bubblewrap" or "unshare": There is no network. Other processes are invisible, and no process survives the program.
   All file systems are read-only except a private /tmp, which contains the working directory. There are no capabilities.
-  Root's programs run as nobody.
-  Not prevented: The program can read what the user can read. Root's program can read any file if nobody cannot reach
+  Root's programs run as the user `nobody`.
+  Not prevented: The program can read what the user can read. Root's program can read any file if `nobody` cannot reach
   the interpreter. Root's bubblewrap limits memory and time, but not the number of processes.
 - "none": No further measures. The program can write wherever the user can, open sockets, read the environment
   of this process in /proc, and leave its process group to run forever. Root has no limit on processes.
