@@ -23,11 +23,12 @@ from selfcritic.agent.tasks.digits import (
     NUMBER,
     PLACE_NAMES,
     Corruption,
+    FoundNumber,
+    digit_at,
     dropped_digits,
     duplicated_digits,
-    find_digits,
+    find_number,
     is_canonical,
-    join_digits,
     off_by_one_digits,
     place_from_name,
     place_name,
@@ -37,6 +38,7 @@ from selfcritic.agent.tasks.digits import (
 )
 from selfcritic.agent.tasks.requests import STOPWORDS
 
+_DIGITS = "0123456789"
 _TOKEN = re.compile(rf"{NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
 _NOT_A_WHOLE_NUMBER = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")  # a factorial, a decimal, "1 000"
 _ADDITION_WORDS = frozenset(
@@ -68,15 +70,18 @@ class Addition(Task):
 
     @classmethod
     def parse(cls, question: str) -> Self | None:
-        """Parse a request for a sum; return None if it contains any other word."""
+        """Parse a request for a sum.
+
+        Returns None if the text contains any other word.
+        """
         tokens = _TOKEN.findall(question.lower())
-        positions = [index for index, token in enumerate(tokens) if token[0] in "0123456789"]
+        positions = [index for index, token in enumerate(tokens) if _is_number(token)]
         if len(positions) < 2 or _NOT_A_WHOLE_NUMBER.search(question):
             return None
         first = positions[0]
         last = positions[-1]
         addends = [tokens[index] for index in positions]
-        words_around = {*tokens[:first], *tokens[last + 1 :]}
+        words_around = set(tokens[:first] + tokens[last + 1 :])
         words_between = set(tokens[first : last + 1]).difference(addends)
         if not words_around <= _WORDS_AROUND or not words_between <= _WORDS_BETWEEN:
             return None
@@ -88,13 +93,15 @@ class Addition(Task):
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw two addends of `size` digits each, from 1 to 30.
+        """Draw two addends of `size` digits each.
+
+        `size` is from 1 to 30.
 
         Raises:
             InputError: The size is out of range.
         """
         if size not in cls.sizes:
-            raise InputError(f"`size` of an addition task must be from {cls.sizes[0]} to {cls.sizes[-1]}, not {size}.")
+            raise InputError(f"`size` of an addition task must be from 1 to 30 digits, not {size}.")
         smallest = 10 ** (size - 1)
         left = rng.randrange(smallest, 10 * smallest)
         right = rng.randrange(smallest, 10 * smallest)
@@ -114,7 +121,8 @@ class Addition(Task):
 
     def is_correct(self, answer: str) -> bool:
         """Compare the last number of the answer with the sum."""
-        return join_digits(answer, find_digits(answer)) == self.solution()
+        number = find_number(answer)
+        return number is not None and number.digits == self.solution()
 
     def flaws(self, answer: str) -> list[Flaw]:
         """List the wrong digits, the last one first.
@@ -122,37 +130,34 @@ class Addition(Task):
         In this order, fixing one does not change the quotes of the others.
         """
         solution = self.solution()
-        offsets = find_digits(answer)
-        if not offsets:
+        number = find_number(answer)
+        if number is None:
             return [Flaw("form", _missing_sum_comment(answer, solution))]
-        if len(offsets) != len(solution):
-            plural = "s" if len(solution) > 1 else ""
-            text = f"The sum has {len(solution)} digit{plural}: it should be {solution}."
-            return [Flaw("length", comment_on(answer, offsets[0], offsets[-1] + 1, text))]
+        if len(number.digits) != len(solution):
+            return [Flaw("length", _length_comment(answer, number, solution))]
         flaws = []
         for place, digit in enumerate(reversed(solution)):
-            if answer[offsets[-1 - place]] != digit:
-                comment = _digit_comment(answer, offsets, place, digit)
+            if digit_at(number.digits, place) != digit:
+                comment = _digit_comment(answer, number, place, digit)
                 flaws.append(Flaw("digit", comment))
         return flaws
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Check whether the comment corrects a wrong digit or a wrong sum."""
+        """Check whether the comment corrects the digit or the sum."""
         claim = _DIGIT_CLAIM.search(comment.text)
         if claim:
             return self._is_valid_digit_claim(answer, comment, claim)
         return self._is_valid_sum_claim(answer, comment)
 
     def _is_valid_digit_claim(self, answer: str, comment: Comment, claim: re.Match[str]) -> bool:
-        solution = self.solution()
-        offsets = find_digits(answer)
+        number = find_number(answer)
         place = _claimed_place(claim)
-        if place >= min(len(offsets), len(solution)):
+        if number is None or place >= len(number.digits):
             return False
-        offset = offsets[-1 - place]
-        correct_digit = solution[-1 - place]
-        if claim["digit"] != correct_digit or answer[offset] == correct_digit:
+        correct_digit = digit_at(self.solution(), place)
+        if claim["digit"] != correct_digit or digit_at(number.digits, place) == correct_digit:
             return False
+        offset = number.offset_of(place)
         return overlaps(comment, answer, offset, offset + 1)
 
     def _is_valid_sum_claim(self, answer: str, comment: Comment) -> bool:
@@ -163,19 +168,20 @@ class Addition(Task):
         length_claim = _LENGTH_CLAIM.search(comment.text)
         if length_claim and int(length_claim[1]) != len(solution):
             return False
-        offsets = find_digits(answer)
-        if not offsets:
+        number = find_number(answer)
+        if number is None:
             return is_quoted(comment, answer)
-        if self.is_correct(answer) or _NO_SUM_CLAIM.search(comment.text):
+        if number.digits == solution or _NO_SUM_CLAIM.search(comment.text):
             return False
-        return overlaps(comment, answer, offsets[0], offsets[-1] + 1)
+        return overlaps(comment, answer, number.start, number.end)
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Corrupt the number of the answer, or the solution if the answer has none."""
-        if not find_digits(answer):
+        """Corrupt the number of the answer, else the solution."""
+        number = find_number(answer)
+        if number is None:
             answer = self.solution()
-        offsets = find_digits(answer)
-        digits = join_digits(answer, offsets)
+            number = FoundNumber(answer, range(len(answer)))
+        digits = number.digits
         # The order is part of the seeds.
         corruptions_by_kind = [
             self._wrong(self._forgotten_carries(digits)),
@@ -186,10 +192,11 @@ class Addition(Task):
         ]
         corruptions = rng.choice([corruptions for corruptions in corruptions_by_kind if corruptions])
         corruption = rng.choice(corruptions)
-        return Injected(replace_number(answer, offsets, corruption.digits), corruption.description)
+        flawed = replace_number(answer, number, corruption.digits)
+        return Injected(flawed, corruption.description)
 
     def _wrong(self, corruptions: Iterator[Corruption]) -> list[Corruption]:
-        """Keep the corruptions that are numbers and differ from the sum."""
+        """Keep the corruptions that are wrong but valid numbers."""
         solution = self.solution()
         wrong = []
         for corruption in corruptions:
@@ -201,13 +208,14 @@ class Addition(Task):
         """Yield the number without each carry of the sum."""
         for place in range(1, len(digits)):
             modulus = 10**place
-            has_carry = sum(addend % modulus for addend in self.addends) >= modulus
-            index = len(digits) - 1 - place
-            if not has_carry or digits[index] == "0":
+            lower_sum = sum(addend % modulus for addend in self.addends)
+            digit = int(digit_at(digits, place))
+            if lower_sum < modulus or digit == 0:
                 continue
-            digit = str(int(digits[index]) - 1)
+            index = len(digits) - 1 - place
+            without_carry = replace_digit(digits, index, str(digit - 1))
             # A leading 1 that is only a carry disappears.
-            without_carry = replace_digit(digits, index, digit).lstrip("0") or "0"
+            without_carry = without_carry.lstrip("0") or "0"
             yield Corruption(without_carry, f"The carry into the {place_name(place)} was forgotten.")
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
@@ -215,52 +223,51 @@ class Addition(Task):
 
         If the answer has no number, the claimed sum becomes the answer.
         """
-        offsets = find_digits(answer)
+        number = find_number(answer)
         digit_claim = _DIGIT_CLAIM.search(comment.text)
         sum_claim = _SUM_CLAIM.search(comment.text)
-        if not offsets:
+        if number is None:
             if sum_claim and not digit_claim and is_quoted(comment, answer):
                 return sum_claim["number"]
             return answer
-        if not overlaps(comment, answer, offsets[0], offsets[-1] + 1):
+        if not overlaps(comment, answer, number.start, number.end):
             return answer
         if digit_claim:
             place = _claimed_place(digit_claim)
-            if place >= len(offsets):
+            if place >= len(number.digits):
                 return answer
-            return replace_digit(answer, offsets[-1 - place], digit_claim["digit"])
+            return replace_digit(answer, number.offset_of(place), digit_claim["digit"])
         if sum_claim:
-            return replace_number(answer, offsets, _claimed_digits(sum_claim))
+            return replace_number(answer, number, _claimed_digits(sum_claim))
         return answer
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Object to a correct digit if there is one, else to any digit.
+        """Object to a correct digit, else to any digit.
 
         If the answer has no number, the comment asks for a wrong sum.
         """
         solution = self.solution()
-        offsets = find_digits(answer)
-        if not offsets:
+        number = find_number(answer)
+        if number is None:
             wrong_sum = self.inject_flaw(solution, rng).answer
             return _missing_sum_comment(answer, wrong_sum)
-        digits = join_digits(answer, offsets)
-        places = range(len(digits))
-        correct_places = [place for place in places if _digit_at(solution, place) == _digit_at(digits, place)]
+        places = range(len(number.digits))
+        correct_places = []
+        for place in places:
+            if digit_at(number.digits, place) == digit_at(solution, place):
+                correct_places.append(place)
         place = rng.choice(correct_places or places)
-        excluded = (_digit_at(solution, place), _digit_at(digits, place))
-        digit = rng.choice([digit for digit in "0123456789" if digit not in excluded])
-        return _digit_comment(answer, offsets, place, digit)
+        excluded = {digit_at(number.digits, place), digit_at(solution, place)}
+        wrong_digits = [digit for digit in _DIGITS if digit not in excluded]
+        return _digit_comment(answer, number, place, rng.choice(wrong_digits))
+
+
+def _is_number(token: str) -> bool:
+    return token[0] in _DIGITS
 
 
 def _parse_number(text: str) -> int:
     return int(text.replace(",", ""))
-
-
-def _digit_at(digits: str, place: int) -> str:
-    """Return the digit at a power of ten, or "" beyond the first digit."""
-    if place >= len(digits):
-        return ""
-    return digits[-1 - place]
 
 
 def _claimed_place(claim: re.Match[str]) -> int:
@@ -271,10 +278,18 @@ def _claimed_digits(claim: re.Match[str]) -> str:
     return claim["number"].replace(",", "")
 
 
-def _digit_comment(answer: str, offsets: list[int], place: int, digit: str) -> Comment:
+def _digit_comment(answer: str, number: FoundNumber, place: int, digit: str) -> Comment:
     # A single digit often occurs elsewhere, so the quote starts at the first digit.
+    end = number.offset_of(place) + 1
     text = f"The {place_name(place)} digit should be {digit}."
-    return comment_on(answer, offsets[0], offsets[-1 - place] + 1, text)
+    return comment_on(answer, number.start, end, text)
+
+
+def _length_comment(answer: str, number: FoundNumber, solution: str) -> Comment:
+    length = len(solution)
+    noun = "digit" if length == 1 else "digits"
+    text = f"The sum has {length} {noun}: it should be {solution}."
+    return comment_on(answer, number.start, number.end, text)
 
 
 def _missing_sum_comment(answer: str, number: str) -> Comment:

@@ -9,53 +9,87 @@ NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
 MAX_ADDEND_CHARS = 1000  # Python converts at most 4,300 digits
 
 PLACE_NAMES = ("units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions")
+_MAX_ANSWER_DIGITS = 2 * MAX_ADDEND_CHARS
 
 _SIGNED_NUMBER = re.compile(rf"(?P<sign>(?<!\w)[-−])?(?P<number>{NUMBER})(?:\.(?P<fraction>[0-9]+))?")
 _NEIGHBORS = ("1", "02", "13", "24", "35", "46", "57", "68", "79", "8")
 
 
 class Corruption(NamedTuple):
-    """The digits of a wrong number, and what is wrong with it."""
+    """The digits of a wrong number, and the error in it."""
 
     digits: str
     description: str
 
 
-def find_digits(text: str) -> list[int]:
-    """Return the offsets of the digits of the last number in a text.
+class FoundNumber(NamedTuple):
+    """A number in a text.
 
-    Returns [] if that number is negative, a fraction, or has more than 2,000 digits.
+    A place is a power of ten: 0 is the last digit.
+    """
+
+    digits: str
+    """Its digits, without commas."""
+    offsets: Sequence[int]
+    """The offset of each digit in the text."""
+
+    @property
+    def start(self) -> int:
+        """The offset of the first digit."""
+        return self.offsets[0]
+
+    @property
+    def end(self) -> int:
+        """The offset after the last digit."""
+        return self.offsets[-1] + 1
+
+    def offset_of(self, place: int) -> int:
+        """Return the offset of the digit at a place."""
+        return self.offsets[-1 - place]
+
+
+def find_number(text: str) -> FoundNumber | None:
+    """Return the last number in a text.
+
+    Returns None if that number is negative, a fraction, or has more than 2,000 digits.
     """
     matches = deque(_SIGNED_NUMBER.finditer(text), maxlen=1)
     if not matches:
-        return []
+        return None
     match = matches[0]
     fraction = match["fraction"] or ""
     if match["sign"] or fraction.strip("0"):
-        return []
-    offsets = [offset for offset in range(*match.span("number")) if text[offset] != ","]
-    if len(offsets) > 2 * MAX_ADDEND_CHARS:
-        return []
-    return offsets
+        return None
+    digits = match["number"].replace(",", "")
+    if len(digits) > _MAX_ANSWER_DIGITS:
+        return None
+    start, end = match.span("number")
+    offsets = [offset for offset in range(start, end) if text[offset] != ","]
+    return FoundNumber(digits, offsets)
 
 
-def join_digits(text: str, offsets: Sequence[int]) -> str:
-    """Return the characters at the offsets."""
-    return "".join(text[offset] for offset in offsets)
+def digit_at(digits: str, place: int) -> str:
+    """Return the digit at a place, or "" beyond them."""
+    if place >= len(digits):
+        return ""
+    return digits[-1 - place]
 
 
 def replace_digit(text: str, index: int, digit: str) -> str:
     """Replace one character."""
-    return text[:index] + digit + text[index + 1 :]
+    before = text[:index]
+    after = text[index + 1 :]
+    return before + digit + after
 
 
-def replace_number(text: str, offsets: Sequence[int], digits: str) -> str:
-    """Replace a number by other digits, with commas if the number has commas."""
-    start = offsets[0]
-    end = offsets[-1] + 1
-    if "," in text[start:end]:
+def replace_number(text: str, number: FoundNumber, digits: str) -> str:
+    """Replace the digits of a number, keeping its comma style."""
+    before = text[: number.start]
+    after = text[number.end :]
+    has_commas = "," in text[number.start : number.end]
+    if has_commas:
         digits = _group_thousands(digits)
-    return text[:start] + digits + text[end:]
+    return before + digits + after
 
 
 def _group_thousands(digits: str) -> str:
@@ -70,14 +104,14 @@ def _group_thousands(digits: str) -> str:
 
 
 def place_name(place: int) -> str:
-    """Name a digit by its power of ten: 0 is "units"."""
+    """Name a place: 0 is "units"."""
     if place < len(PLACE_NAMES):
         return PLACE_NAMES[place]
     return f"10^{place}"
 
 
 def place_from_name(name: str) -> int:
-    """Return the power of ten of a lowercase name: "ones", one of `PLACE_NAMES` or "10^7"."""
+    """Return the place of a name such as "ones" or "10^7"."""
     if name == "ones":
         return 0
     if name.startswith("10^"):
@@ -91,9 +125,10 @@ def is_canonical(digits: str) -> bool:
 
 
 def off_by_one_digits(digits: str) -> Iterator[Corruption]:
-    """Yield the number with each digit increased or decreased by one."""
+    """Yield the number with each digit changed by one."""
     for index, digit in enumerate(digits):
-        description = f"The {_name_at(digits, index)} digit is off by one."
+        name = _name_at(digits, index)
+        description = f"The {name} digit is off by one."
         for neighbor in _NEIGHBORS[int(digit)]:
             yield Corruption(replace_digit(digits, index, neighbor), description)
 
@@ -101,7 +136,9 @@ def off_by_one_digits(digits: str) -> Iterator[Corruption]:
 def swapped_digits(digits: str) -> Iterator[Corruption]:
     """Yield the number with each pair of adjacent digits swapped."""
     for index in range(len(digits) - 1):
-        swapped = digits[:index] + digits[index + 1] + digits[index] + digits[index + 2 :]
+        left = digits[index]
+        right = digits[index + 1]
+        swapped = digits[:index] + right + left + digits[index + 2 :]
         left_name = _name_at(digits, index)
         right_name = _name_at(digits, index + 1)
         yield Corruption(swapped, f"The {left_name} and {right_name} digits are swapped.")
@@ -117,8 +154,8 @@ def dropped_digits(digits: str) -> Iterator[Corruption]:
 def duplicated_digits(digits: str) -> Iterator[Corruption]:
     """Yield the number with each of its digits written twice."""
     for index in range(len(digits)):
-        longer = digits[:index] + digits[index] + digits[index:]
-        yield Corruption(longer, f"The {_name_at(digits, index)} digit was written twice.")
+        doubled = digits[: index + 1] + digits[index:]
+        yield Corruption(doubled, f"The {_name_at(digits, index)} digit was written twice.")
 
 
 def _name_at(digits: str, index: int) -> str:

@@ -59,7 +59,7 @@ def _split_request(question: str) -> _Request:
 
 
 def _split_sentence(question: str) -> _Request:
-    """Split from the first to the last word that is not part of an instruction."""
+    """Split off the span of words that are not instructions."""
     listed = []
     for match in re.finditer(r"\S+", question):
         word = match[0].lower().strip(",.?!")

@@ -1,4 +1,4 @@
-"""Measure how often the arithmetic checker objects to correct and to wrong solutions.
+"""Measure how often the arithmetic checker objects to worked solutions.
 
     python -m examples.benchmarks.arithmetic SOLUTIONS.jsonl [--half tuned|held-out] [--show]
 
@@ -53,7 +53,7 @@ def main(
     half: Annotated[Half, typer.Option(help="Half of the rows to read.")] = Half.HELD_OUT,
     show: Annotated[bool, typer.Option(help="Print the objections to correct solutions.")] = False,
 ) -> None:
-    """Print the rates of objections to wrong and to correct solutions."""
+    """Print the objection rates for wrong and correct solutions."""
     console = Console(width=100)
     start = time.perf_counter()
     checked = [_check(row) for row in _read_rows(solutions, half)]

@@ -12,7 +12,7 @@ _ROOT_BITS = 128
 
 
 class Unsupported(Exception):  # noqa: N818 - control flow: the text is skipped, nothing failed
-    """The text is not a supported expression, or its value is too large."""
+    """The expression is not supported or too large."""
 
 
 def bounded(value: Fraction) -> Fraction:
@@ -79,7 +79,9 @@ def factorial(value: Fraction) -> Fraction:
 
 
 def binomial(n: Fraction, k: Fraction) -> Fraction:
-    """Count the ways to choose k of n items, both from 0 to 170.
+    """Count the ways to choose k of n items.
+
+    Both are integers from 0 to 170.
 
     Raises:
         Unsupported: An argument is not such an integer.

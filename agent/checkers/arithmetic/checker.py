@@ -59,7 +59,7 @@ def _find_errors(draft: str) -> list[Comment]:
 
 
 def _check_equation(equation: Equation, draft: str) -> Comment | None:
-    """Return a comment if the equation is false in every reading."""
+    """Comment on an equation that no reading makes true."""
     left = parse(equation.left)
     right = parse(equation.right)
     if left is None or right is None:
@@ -103,9 +103,9 @@ def _starts_with(tokens: Sequence[Token], prefix: Sequence[Token]) -> bool:
 
 
 def _surroundings(left: Expression, right: Expression, draft: str) -> tuple[str, str]:
-    """Return the start of the sentence, and the text after the left side.
+    """Return the text before the equation and after its left side.
 
-    Both are limited to the context window.
+    The first part starts with the sentence. Both are limited to the context window.
     """
     window_start = max(left.start - _CONTEXT_WINDOW, 0)
     _, _, line = draft[window_start : left.start].rpartition("\n")
@@ -115,7 +115,7 @@ def _surroundings(left: Expression, right: Expression, draft: str) -> tuple[str,
 
 
 def _is_not_asserted(before: str, after: str) -> bool:
-    """Return whether the text may deny the equation, assume it, or quote it from somebody else."""
+    """Return whether the text may deny, assume or quote the equation."""
     if NEGATION.search(before + after):
         return True
     return HYPOTHETICAL.search(before) is not None
@@ -151,12 +151,12 @@ def _readings(equation: Equation, left: Expression, right: Expression) -> Iterat
 
 
 def _starts_with_dash(tokens: Sequence[Token]) -> bool:
-    """Return whether the tokens start with a minus sign that may be a bullet."""
+    """Return whether the first minus sign may be a bullet."""
     return tokens[0].kind == "minus" and tokens[1].spaced
 
 
 def _number_formats(left: Expression, right: Expression) -> Iterator[tuple[NumberFormat, NumberFormat]]:
-    """Yield the pairs of formats in which the numbers of both sides may be written."""
+    """Yield the possible number formats of both sides."""
     decimals = max(left.decimals, right.decimals)
     sixths_options = [False]
     if decimals >= 2:

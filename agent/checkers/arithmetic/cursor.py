@@ -14,7 +14,7 @@ class TokenCursor:
         self.position = 0
 
     def kind(self, ahead: int = 0) -> str:
-        """Return the kind of the token `ahead` places further, or "end"."""
+        """Return the kind of a later token, or "end"."""
         index = self.position + ahead
         if index >= len(self.tokens):
             return "end"
@@ -25,7 +25,7 @@ class TokenCursor:
         return self.tokens[self.position - 1].kind
 
     def words(self) -> list[str]:
-        """Return the words of the current token, or [] if it is not a word."""
+        """Return the words of the current token, if any."""
         if self.kind() != "word":
             return []
         return get_words(self.tokens[self.position])

@@ -1,4 +1,4 @@
-"""Decide whether the two sides of an equation agree: exactly, rounded, or in other units."""
+"""Compare two sides: exactly, as a rounding, or in different units."""
 
 import math
 from fractions import Fraction
@@ -37,13 +37,13 @@ def is_equal(left: Expression, right: Expression, *, approximate: bool, whole: b
 
 
 def _relative_difference(left: Expression, right: Expression) -> Fraction:
-    """Return the difference of two different values, relative to the larger one."""
+    """Return the difference, relative to the larger of two unequal values."""
     size = max(abs(left.value), abs(right.value))
     return abs(left.value - right.value) / size
 
 
 def _differ_by_precision(left: Expression, right: Expression) -> bool:
-    """Return whether two values differ by an inexact root or by floating-point error only."""
+    """Return whether only limited precision separates the values."""
     difference = _relative_difference(left, right)
     has_root = not (left.exact and right.exact)
     if has_root and difference <= _ROOT_TOLERANCE:
@@ -59,7 +59,7 @@ def _may_use_rounded_operands(left: Expression, right: Expression) -> bool:
 
 
 def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, whole: bool) -> bool:
-    """Return whether a numeral is the value of a side, rounded or truncated to its last digit."""
+    """Return whether a numeral rounds or truncates the other side."""
     text = numeral.numbers[-1]
     places = num_decimals(text)
     scale = _scale(numeral)
@@ -84,7 +84,7 @@ def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, wh
 
 
 def _scale(numeral: Expression) -> Fraction:
-    """Return the factor of a "%" sign or of a word such as "million"."""
+    """Return the factor of "%" or of a word like "million"."""
     written = Fraction(numeral.numbers[-1])
     if written == 0:
         return Fraction(1)
@@ -92,7 +92,10 @@ def _scale(numeral: Expression) -> Fraction:
 
 
 def _half_of_last_digit(numeral: str) -> Fraction:
-    """Return half the place value of the last digit, trailing zeros of an integer excluded."""
+    """Return half the place value of the last digit.
+
+    Trailing zeros of an integer do not count as digits.
+    """
     zeros = 0
     if "." not in numeral:
         zeros = len(numeral) - len(numeral.rstrip("0"))

@@ -21,7 +21,7 @@ PLAIN = NumberFormat()
 
 @dataclass
 class Expression:
-    """A parsed expression: its exact value and how it is written."""
+    """The value of a parsed expression and its notation."""
 
     value: Fraction
     start: int

@@ -14,7 +14,7 @@ _SIXTHS = [Fraction(n, 6) for n in (1, 2, 4, 5)]
 
 
 def normalize_numeral(text: str, number_format: NumberFormat) -> str:
-    """Return the digits and decimal point of a numeral, without thousands separators.
+    """Remove thousands separators, and keep digits and the decimal point.
 
     Raises:
         Unsupported: The numeral has more than 60 characters.
@@ -37,7 +37,7 @@ def numeral_value(numeral: str, number_format: NumberFormat) -> Fraction:
 
 
 def _restore_sixth(value: Fraction, places: int) -> Fraction:
-    """Return the number of sixths that the value rounds or truncates, or the value."""
+    """Return the sixths that a decimal abbreviates, else the decimal."""
     whole = math.floor(value)
     for sixth in _SIXTHS:
         error_in_last_place = (whole + sixth - value) * 10**places

@@ -32,7 +32,7 @@ _DIGIT = re.compile(r"[0-9]")
 
 
 def parse(tokens: Sequence[Token], number_format: NumberFormat = PLAIN) -> Expression | None:
-    """Parse all tokens as one expression; return None if that is not possible."""
+    """Parse all tokens as one expression, or return None."""
     if not tokens or len(tokens) > MAX_TOKENS:
         return None
     try:
@@ -62,7 +62,10 @@ class _Parser(TokenCursor):
         return self.expression
 
     def _end_without_description(self) -> int:
-        """Return the end of the first trailing word: "3 pieces" of "3 pieces of gum left"."""
+        """Return the offset after the first of the trailing words.
+
+        "3 pieces of gum left" ends after "pieces".
+        """
         last = max(index for index, token in enumerate(self.tokens) if token.kind != "word")
         first_word = min(last + 1, len(self.tokens) - 1)
         return self.tokens[first_word].end
@@ -255,7 +258,7 @@ class _Parser(TokenCursor):
         return value
 
     def _parse_units(self, value: Fraction) -> Fraction:
-        """Skip the units after a value, and apply each percent sign to it."""
+        """Skip the units after a value and apply percent signs."""
         while True:
             kind = self.kind()
             if kind == "percent":

@@ -36,7 +36,7 @@ def create_comment(left: Expression, right: Expression, draft: str) -> Comment:
 
 
 def _quote_start(left: Expression, right: Expression, draft: str) -> int:
-    """Include the dollar sign of the left side if both sides have one."""
+    """Include the dollar sign if both sides have one."""
     has_dollars = draft.endswith("$", 0, left.start) and draft.endswith("$", 0, right.start)
     is_formula = draft.startswith("$", right.end)
     if not has_dollars or is_formula:
@@ -51,7 +51,7 @@ def _collapse_spaces(text: str) -> str:
 
 
 def _correct_value(calculation: Expression, claim: Expression) -> str:
-    """Format the value of a calculation in the notation of the false claim."""
+    """Format a value in the notation of the false claim."""
     if not claim.percents:
         return _format_value(calculation)
     # In 1/4 × 100 = 20%, the calculation is already in percent.
@@ -63,7 +63,10 @@ def _correct_value(calculation: Expression, claim: Expression) -> str:
 
 
 def _format_value(expression: Expression, *, as_percent: bool = False) -> str:
-    """Format a value as a short decimal, else as a fraction with its rounding, else as a rounding."""
+    """Format a value for a reader.
+
+    The result is a short decimal, else a fraction with its rounding, else a rounding.
+    """
     value = expression.value
     unit = ""
     if as_percent:

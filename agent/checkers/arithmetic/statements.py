@@ -1,6 +1,5 @@
 """Find the equations in a text, as the tokens of both sides."""
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _RELATIONS = ("equals", "approx")
 _SIGNS = ("plus", "minus", "times", "divide", "power")
 _OPERANDS = ("number", "digits", "frac", "binomial", "sqrt", "open", "lbrace")
+_MATH_KINDS = frozenset((*_OPERANDS, *_SIGNS, "percent"))
 _OPENING = ("open", "lbrace")
 _CLOSING = ("close", "rbrace")
 
@@ -39,7 +39,7 @@ def find_equations(draft: str) -> Iterator[Equation]:
 
 
 def _paragraphs(draft: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the paragraphs that contain a relation sign."""
+    """Yield the spans of paragraphs with a relation sign."""
     start = 0
     for blank_line in _BLANK_LINE.finditer(draft):
         if _RELATION.search(draft, start, blank_line.start()):
@@ -73,7 +73,7 @@ def _statements(draft: str, start: int, end: int) -> Iterator[list[Token]]:
 
 
 def _continues(statement: list[Token], token: Token) -> bool:
-    """Return whether a token on a new line continues the statement."""
+    """Return whether a new line continues the statement."""
     if token.kind in _RELATIONS:
         return True
     if not statement:
@@ -83,27 +83,32 @@ def _continues(statement: list[Token], token: Token) -> bool:
 
 
 def _split_chain(statement: Sequence[Token]) -> Iterator[Equation]:
-    relations = [index for index, token in enumerate(statement) if token.kind in _RELATIONS]
-    boundaries = [-1, *relations, len(statement)]
-    sides = [statement[before + 1 : after] for before, after in itertools.pairwise(boundaries)]
+    sides: list[list[Token]] = [[]]
+    relations: list[str] = []
+    for token in statement:
+        if token.kind in _RELATIONS:
+            relations.append(token.kind)
+            sides.append([])
+        else:
+            sides[-1].append(token)
+    last = len(relations) - 1
     for index, relation in enumerate(relations):
-        left = sides[index]
-        right = sides[index + 1]
-        is_first = index == 0
-        is_last = index == len(relations) - 1
-        if not is_first:
+        left: Sequence[Token] = sides[index]
+        right: Sequence[Token] = sides[index + 1]
+        if index > 0:
             _, left = _split_at_conjunction(left)
-        if not is_last:
+        if index < last:
             right, _ = _split_at_conjunction(right)
-        left = _strip_prose(_after_open_paren(left))
+        left = _after_open_paren(left)
+        left = _strip_prose(left)
         right = _before_close_paren(right)
-        yield Equation(left, right, is_approximate=statement[relation].kind == "approx")
+        yield Equation(left, right, is_approximate=relation == "approx")
 
 
 def _split_at_conjunction(side: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]]:
-    """Split "8 and 2 + 2" into the ends of two equations.
+    """Split the side shared by two equations, such as "8 and 2 + 2".
 
-    Without such a conjunction, both parts are the whole side.
+    Without a conjunction, both parts are the whole side.
     """
     index = _find_conjunction(side)
     if not index:
@@ -124,7 +129,7 @@ def _find_conjunction(side: Sequence[Token]) -> int | None:
 
 
 def _after_open_paren(side: Sequence[Token]) -> Sequence[Token]:
-    """Return the tokens after the last parenthesis that is not closed."""
+    """Return the tokens after the last unclosed parenthesis."""
     depth = 0
     for index in reversed(range(len(side))):
         if side[index].kind in _CLOSING:
@@ -137,7 +142,7 @@ def _after_open_paren(side: Sequence[Token]) -> Sequence[Token]:
 
 
 def _before_close_paren(side: Sequence[Token]) -> Sequence[Token]:
-    """Return the tokens before the first parenthesis that is not opened."""
+    """Return the tokens before the first unopened parenthesis."""
     depth = 0
     for index, token in enumerate(side):
         if token.kind in _OPENING:
@@ -150,7 +155,7 @@ def _before_close_paren(side: Sequence[Token]) -> Sequence[Token]:
 
 
 def _strip_prose(side: Sequence[Token]) -> Sequence[Token]:
-    """Remove the words before an expression, such as "so he pays".
+    """Remove words before an expression, such as "so he pays".
 
     Returns no tokens if the words may be part of the expression.
     """
@@ -159,9 +164,8 @@ def _strip_prose(side: Sequence[Token]) -> Sequence[Token]:
     expression = side[start:]
     if not prose or prose[-1].text.lower() in LEAD_IN_WORDS:
         return expression
-    for token in prose:
-        if token.kind in _OPERANDS or token.kind in _SIGNS or token.kind == "percent":
-            return []
+    if any(token.kind in _MATH_KINDS for token in prose):
+        return []
     for token in prose[-3:]:
         if token.kind == "word" and not NUMBER_WORDS.isdisjoint(get_words(token)):
             return []
@@ -169,7 +173,7 @@ def _strip_prose(side: Sequence[Token]) -> Sequence[Token]:
 
 
 def _find_expression(side: Sequence[Token]) -> int:
-    """Return the index where the last expression of a side starts."""
+    """Return the index where the last expression starts."""
     for index in range(len(side) - 1, 0, -1):
         if _starts_expression(side, index):
             return index
@@ -177,15 +181,14 @@ def _find_expression(side: Sequence[Token]) -> int:
 
 
 def _starts_expression(side: Sequence[Token], index: int) -> bool:
-    """Return whether a token is an operand after a word that does not link it to another operand."""
+    """Return whether a token is an operand after unrelated prose."""
     token = side[index]
     previous = side[index - 1]
     if previous.kind != "word" or token.kind not in _OPERANDS:
         return False
     if index > 1 and get_words(previous) == ["of"]:
-        has_operand_before = side[index - 2].kind in ("number", "percent", "rbrace", "digits")
-        if has_operand_before:
+        operand = side[index - 2]
+        if operand.kind in ("number", "percent", "rbrace", "digits"):
             return False
-    is_last = index + 1 == len(side)
-    is_remark = token.kind == "open" and not is_last and side[index + 1].kind == "word"
-    return not is_remark
+    kinds = [token.kind for token in side[index : index + 2]]
+    return kinds != ["open", "word"]  # a remark in parentheses

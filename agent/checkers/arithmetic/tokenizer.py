@@ -127,7 +127,7 @@ def _is_word(match: re.Match[str], *, follows_number: bool) -> bool:
 
 
 def _is_article(match: re.Match[str]) -> bool:
-    """Return whether a single letter is a word: "a day", not "3 a"."""
+    """Return whether one letter is a word, as in "a day"."""
     text = match.string
     before = text[max(match.start() - 2, 0) : match.start()]
     after = text[match.end() : match.end() + 2]
@@ -137,7 +137,7 @@ def _is_article(match: re.Match[str]) -> bool:
 
 
 def get_words(token: Token) -> list[str]:
-    r"""Return the lowercase words of a word token or a \text{…}.
+    r"""Return the lowercase words of a word or \text{…} token.
 
     A plural loses its final s, unless it is a number word such as "tens".
     """

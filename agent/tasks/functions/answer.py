@@ -18,7 +18,10 @@ class CodeBlock(NamedTuple):
 
 
 class CodeLine(NamedTuple):
-    """A line of an answer, without trailing whitespace, and its offset."""
+    """A line of an answer, and its offset.
+
+    `code_lines` strips trailing whitespace from the text.
+    """
 
     text: str
     start: int
@@ -40,15 +43,19 @@ class CodeLine(NamedTuple):
 
 
 def find_code(answer: str) -> CodeBlock:
-    """Return the largest fenced block, or the whole answer if it has none."""
-    blocks = [CodeBlock(match.start("code"), match["code"]) for match in _BLOCK.finditer(answer)]
-    if not blocks:
+    """Return the largest fenced block, or the whole answer."""
+    largest = max(_BLOCK.finditer(answer), key=_code_length, default=None)
+    if largest is None:
         return CodeBlock(0, answer)
-    return max(blocks, key=lambda block: len(block.text))
+    return CodeBlock(largest.start("code"), largest["code"])
+
+
+def _code_length(block: re.Match[str]) -> int:
+    return len(block["code"])
 
 
 def code_lines(answer: str) -> list[CodeLine]:
-    """Return the lines of the answer's code, without blank lines and comments.
+    """Return the lines of code, without blank lines and comments.
 
     Returns [] for code of more than 20,000 characters or 200 line ends.
     """

@@ -11,7 +11,7 @@ from selfcritic.agent.tasks.functions.specification import ReferenceLine, Specif
 
 
 class Difference(NamedTuple):
-    """An edit toward the reference code, and the line of the answer that it applies to."""
+    """An edit toward the reference code, and the line it changes."""
 
     edit: Edit
     line: CodeLine
@@ -20,9 +20,9 @@ class Difference(NamedTuple):
 
 
 def find_differences(answer: str, specification: Specification) -> list[Difference]:
-    """Return the edits that turn the answer into the reference code, in line order.
+    """Return the edits that turn the answer into the reference.
 
-    An answer without a function f gets one edit that rewrites it.
+    They are in line order. An answer without a function f gets one edit that rewrites it.
     """
     lines = code_lines(answer)
     reference = specification.lines
@@ -60,7 +60,7 @@ def _compare_block(lines: Sequence[CodeLine], expected: Sequence[ReferenceLine])
 
 
 def _missing_lines(lines: Sequence[CodeLine], index: int, missing: Sequence[ReferenceLine]) -> Difference:
-    """Insert the missing lines before the line at an index, or after the last line."""
+    """Insert lines before an index, or after the last line."""
     code = "\n".join(line.text for line in missing)
     phrase = missing[0].phrase
     if index < len(lines):
@@ -71,7 +71,7 @@ def _missing_lines(lines: Sequence[CodeLine], index: int, missing: Sequence[Refe
 
 
 def _relative_code(code: str, line: CodeLine) -> str:
-    """Return code as a comment quotes it: unindented if it is one line, indented like `line`."""
+    """Remove the indentation from one line if `line` has the same."""
     unindented = code.lstrip()
     is_single_line = "\n" not in code
     if is_single_line and code == line.indent + unindented:

@@ -1,4 +1,4 @@
-"""Edits of an answer: the comments that ask for them, and how to apply them."""
+"""Write, parse and apply the edits that comments ask for."""
 
 import re
 from collections.abc import Mapping
@@ -40,11 +40,14 @@ class Edit(NamedTuple):
 
     @property
     def flaw_kind(self) -> str:
-        """The kind of flaw that the edit fixes, such as "wrong line"."""
+        """The kind of flaw it fixes, such as "wrong line"."""
         return _WORDINGS[self.type].flaw_kind
 
     def comment_text(self, phrase: str) -> str:
-        """Write the comment, with the sentence of the specification that requires the edit."""
+        """Write the comment that asks for the edit.
+
+        `phrase` is the sentence of the specification that requires it.
+        """
         request = _WORDINGS[self.type].comment.format(code=self.code)
         reason = "the specification does not ask for it"
         if phrase:
@@ -66,7 +69,7 @@ def parse_edit(text: str) -> Edit | None:
 
 
 def apply_edit(answer: str, comment: Comment, edit: Edit) -> str:
-    """Apply an edit to the last line that a comment quotes.
+    """Apply an edit to the last quoted line.
 
     Code without indentation gets the indentation of that line.
     """

@@ -1,4 +1,4 @@
-"""The sentences of a functions specification: how to write them, read them and turn them into code.
+"""Write, parse and translate the sentences of a functions specification.
 
 One phrasing string both writes and reads a sentence. In it, "(a|b)" is either option and "{k}" is a number; the letter
 is a key of `_NUMBER_KINDS`.
@@ -207,15 +207,20 @@ FORMS = (*SCOPES, *FILTERS, *CHANGES, *RETURNS, *EMPTY)
 
 
 def describe_forms() -> str:
-    """List all sentences, as help for the reader of an error message."""
-    optional = ", ".join(f'"{form.example}"' for form in (*SCOPES, *FILTERS, *CHANGES, EMPTY[0]))
-    results = ", ".join(f'"{form.example}"' for form in RETURNS if form.code["result"] == "out")
-    endings = ", ".join(f'"…{_ending_example(ending)}"' for ending, _ in (*_NUMBER_ENDINGS[1:], *_LIST_ENDINGS[1:]))
+    """List all sentences, for an error message."""
+    optional = [form.example for form in (*SCOPES, *FILTERS, *CHANGES, EMPTY[0])]
+    results = [form.example for form in RETURNS if form.code["result"] == "out"]
+    endings = []
+    for ending, _ in (*_NUMBER_ENDINGS, *_LIST_ENDINGS):
+        if ending:
+            example = Form("return", ending, {}).example
+            endings.append(f"…{example}")
     return (
-        f'Write "{HEADER}", then any of: {optional}; and one of: {results}, which may end in: {endings}. '
+        f'Write "{HEADER}", then any of: {_quote(optional)}; '
+        f"and one of: {_quote(results)}, which may end in: {_quote(endings)}. "
         "End each sentence with a period."
     )
 
 
-def _ending_example(ending: str) -> str:
-    return Form("return", ending, {}).example
+def _quote(texts: Iterable[str]) -> str:
+    return ", ".join(f'"{text}"' for text in texts)

@@ -81,12 +81,12 @@ class Mistake(NamedTuple):
 
 
 def find_mistakes(answer: str) -> list[Mistake]:
-    """Return all mistakes that can be made in the answer's code.
+    """Return all possible mistakes in the answer's code.
 
     A mistake changes one line, omits one line, or omits a condition with its only line.
     """
     lines = code_lines(answer)
-    mistakes = []
+    mistakes: list[Mistake] = []
     for line in lines:
         mistakes += _line_mistakes(line)
     mistakes += _missing_line_mistakes(answer, lines)
@@ -97,8 +97,11 @@ def _line_mistakes(line: CodeLine) -> Iterator[Mistake]:
     for mistake_type in _MISTAKE_TYPES:
         for match in re.finditer(mistake_type.pattern, line.text):
             replacement = _replacement(match, mistake_type.replacement)
-            new = line.text[: match.start()] + replacement + line.text[match.end() :]
-            description = f"{mistake_type.description}: `{new.strip()}` instead of `{line.text.strip()}`."
+            before = line.text[: match.start()]
+            after = line.text[match.end() :]
+            new = before + replacement + after
+            change = f"`{new.strip()}` instead of `{line.text.strip()}`"
+            description = f"{mistake_type.description}: {change}."
             yield Mistake(line.start, line.end, line.text, new, description)
 
 
@@ -112,7 +115,10 @@ def _replacement(match: re.Match[str], replacement: str | Mapping[str, str]) -> 
 
 
 def _missing_line_mistakes(answer: str, lines: Sequence[CodeLine]) -> Iterator[Mistake]:
-    """Yield the omission of each line, or of an `if` whose body is that line only."""
+    """Yield the omission of each line.
+
+    If the line is the whole body of an `if`, the `if` is omitted too.
+    """
     for above, line, below in zip(lines, lines[1:], lines[2:], strict=False):
         if line.text.endswith(":"):
             continue

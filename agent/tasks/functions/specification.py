@@ -29,7 +29,7 @@ _CONNECTIVE = re.compile(r"(?:and|first|next|then|finally)\b,? ", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ReferenceLine:
-    """A line of the reference code, and the sentence that requires it."""
+    """A line of code, and the sentence that requires it."""
 
     text: str
     phrase: str
@@ -58,7 +58,7 @@ class Specification:
 
     @property
     def counts(self) -> list[int]:
-        """The numbers in its scope: how many elements to skip or to use."""
+        """How many elements its scope skips or uses."""
         return _find_numbers(self._clauses_of("scope"), r"\d+")
 
     def run(self, inputs: Sequence[Sequence[int]]) -> list[Any]:
@@ -154,7 +154,9 @@ def _find_numbers(clauses: Iterable[Clause], pattern: str) -> list[int]:
 
 
 def parse_specification(text: str) -> Specification | None:
-    """Parse a specification; return None for a text that does not mention f(xs).
+    """Parse a specification, or return None for another text.
+
+    A specification mentions "function f(xs)".
 
     Raises:
         InputError: A sentence is unknown, or the sentences do not go together.

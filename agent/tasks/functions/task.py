@@ -95,7 +95,7 @@ class Functions(Task):
         return self.specification.code
 
     def is_correct(self, answer: str) -> bool:
-        """Run the answer's code and compare its results with the reference."""
+        """Compare the results of the code with the reference."""
         code = find_code(answer).text
         if code.strip("\n") == self.solution():
             return True
@@ -104,7 +104,7 @@ class Functions(Task):
         return _passes(self, code)
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """List the lines that differ from the reference, the last one first."""
+        """List the lines that differ, the last one first."""
         if self.is_correct(answer):
             return []
         flaws = []
@@ -125,10 +125,12 @@ class Functions(Task):
             if edit and edit.is_same_as(difference.edit) and _is_about(comment, answer, difference):
                 return True
         edited = self.apply_comment(answer, comment)
-        return edited != answer and len(self.flaws(edited)) < len(self.flaws(answer))
+        if edited == answer:
+            return False
+        return len(self.flaws(edited)) < len(self.flaws(answer))
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Make a mistake in the answer, or in the reference code if none applies."""
+        """Make a mistake in the answer, else in the reference code."""
         mistakes = find_mistakes(answer)
         rng.shuffle(mistakes)
         for mistake in mistakes:
@@ -183,12 +185,12 @@ class Functions(Task):
         return [[], [0], *lists, *palindromes]
 
     def expected(self) -> str:
-        """Return the results of the reference code in marshal format, as hexadecimal digits."""
+        """Return the reference results in marshal format, as hexadecimal digits."""
         results = self.specification.run(self.inputs())
         return marshal.dumps(results, _MARSHAL_VERSION).hex()
 
     def _is_informative(self) -> bool:
-        """Return whether the results vary, and every part of the specification changes them."""
+        """Return whether the results vary and depend on every part."""
         inputs = self.inputs()
         results = self.specification.run(inputs)
         distinct_results = {str(result) for result in results}
@@ -198,7 +200,7 @@ class Functions(Task):
         return all(simpler.run(inputs) != results for simpler in simplifications)
 
     def _phrase_for(self, code: str) -> str | None:
-        """Return the sentence that requires the first line of some code."""
+        """Return the sentence that requires the first line."""
         first_line, _, _ = code.partition("\n")
         text = first_line.strip()
         for line in self.specification.lines:
