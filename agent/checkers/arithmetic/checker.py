@@ -134,7 +134,8 @@ def _holds_in_any_reading(equation: Equation, left: Expression, right: Expressio
 
 def _may_be_rounded(left: Expression, right: Expression) -> bool:
     has_fraction = left.value.denominator > 1 or right.value.denominator > 1
-    return has_fraction or right.numbers[-1].endswith("0")
+    ends_in_zero = bool(right.numbers) and right.numbers[-1].endswith("0")
+    return has_fraction or ends_in_zero
 
 
 def _readings(equation: Equation, left: Expression, right: Expression) -> Iterator[tuple[Expression, Expression]]:

@@ -249,6 +249,11 @@ def test_skips_ambiguous_text(text: str):
     assert check(text) == []
 
 
+def test_reports_a_false_equation_with_a_short_latex_fraction():
+    [comment] = find("5 + 3 = \\frac42")
+    assert comment.quote == "5 + 3 = \\frac42"
+
+
 def test_joins_lines_of_one_equation():
     assert check("10 +\n5 × 2 = 20") == []
     assert check("A = 3 + 4\n\n= 9") == []
