@@ -34,12 +34,11 @@ from selfcritic.agent.models.errors import (
     ReplyErrorKind,
     classify_error,
     describe_error,
-    headers_of,
-    rate_limit_headers,
     redact,
 )
+from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
 from selfcritic.agent.sampling.budget import BudgetTracker
-from selfcritic.agent.sampling.retry import attempts, retry_after
+from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
 CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
@@ -169,7 +168,7 @@ class Sampler:
         while True:
             options = {name: v for name, v in wanted.items() if v is not None and name not in self.method.refused}
             try:
-                async with self.meter.in_time():
+                async with self.meter.deadline():
                     return await self._once(messages, options)
             except ModelError as error:
                 is_for_prefix = isinstance(messages[-1], AIMessage) and _PREFIX_REFUSED.search(str(error))
@@ -227,7 +226,7 @@ class Sampler:
     async def _attempt(
         self, model: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
     ) -> list[AIMessage]:
-        await self.meter.turn(messages)
+        await self.meter.acquire(messages)
         self.meter.reserve(self.part, messages)
         if "logprobs" in options:
             options = {**options, "top_logprobs": _TOP_LOGPROBS}
@@ -247,12 +246,13 @@ class Sampler:
             self.meter.charge(self.part, error.usage, error.cost_usd)
             raise
         except Exception as error:
-            self.meter.heed(rate_limit_headers(headers_of(error)), retry_after(error))
+            self.meter.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
             raise
         replies = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
         cost_usd = replies[0].response_metadata.get("cost_usd") if replies else None
         self.meter.charge(self.part, _usage(replies, result), cost_usd)
-        self.meter.heed(rate_limit_headers(replies[0].response_metadata.get("headers") or {}) if replies else {})
+        headers = replies[0].response_metadata.get("headers") if replies else None
+        self.meter.apply_headers(rate_limit_headers(headers or {}))
         return replies if isinstance(messages[-1], AIMessage) else _usable(replies)  # a prefix may be all there is
 
 

@@ -13,8 +13,8 @@ from selfcritic.agent.models.errors import (
     classify_error,
     describe_error,
     redact,
-    status_of,
 )
+from selfcritic.agent.models.headers import status_of
 
 KEY = "planted-0f9e8d7c6b5a"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from selfcritic.agent.models.errors import rate_limit_headers
+from selfcritic.agent.models.headers import rate_limit_headers
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.sampling import rate_limit as rate
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
-from selfcritic.agent.sampling.rate_limit import RateLimit, _seconds
+from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
@@ -39,7 +39,7 @@ def go(limit: RateLimit, clock: Clock, *tokens: int) -> list[float]:
     async def all_() -> list[float]:
         moments = []
         for one in tokens:
-            await limit.turn(one)
+            await limit.acquire(one)
             moments.append(round(clock.now, 3))
         return moments
 
@@ -53,7 +53,7 @@ def test_requests_are_spaced(clock: Clock):
 def test_tokens_are_spaced_replies_included(clock: Clock):
     limit = RateLimit(tokens=600, clock=clock)
     assert go(limit, clock, 10, 20, 5) == [0, 1, 3]
-    limit.took(95)
+    limit.record(95)
     assert go(limit, clock, 1) == [13]
 
 
@@ -63,29 +63,19 @@ def test_tokens_are_spaced_replies_included(clock: Clock):
 ])  # fmt: skip
 def test_nothing_is_sent_before_the_providers_reset(headers: dict[str, str], clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.heed(headers)
+    limit.apply_headers(headers)
     assert go(limit, clock, 1) == [62.5]
 
 
 def test_what_is_left_is_used(clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.heed({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"})
+    limit.apply_headers({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"})
     assert go(limit, clock, 1) == [0]
-
-
-def test_waits_are_read_in_every_form():
-    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30)
-    assert 25 < (_seconds(then.isoformat()) or 0) <= 30
-    assert [_seconds(text) for text in ("1.5", "20ms", "1h", "soon", "")] == [1.5, 0.02, 3600, None, None]
-
-
-def test_only_rate_limits_are_kept():
-    assert rate_limit_headers({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {"x-ratelimit-a": "1"}
 
 
 def test_the_headers_of_a_reply_reach_the_limit(monkeypatch: pytest.MonkeyPatch):
     seen: list[dict[str, str]] = []
-    monkeypatch.setattr(RateLimit, "heed", lambda self, headers: seen.append(dict(headers)))
+    monkeypatch.setattr(RateLimit, "apply_headers", lambda self, headers: seen.append(dict(headers)))
 
     class Telling(FakeProvider):
         async def _answer(self, request: Any, received: Received) -> Any:

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from selfcritic.agent.errors import BudgetExhausted
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
+from selfcritic.agent.models.headers import retry_after
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.sampling.retry import attempts, retry_after
+from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Retries
 from tests.support.event_loop import run
 from tests.support.fake_provider import (
