@@ -50,13 +50,13 @@ def test_findings_of_low_severity_do_not_stand_in_the_way():
 
 def test_the_critic_is_told_and_the_judge_is_not():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"])
-    told = {parse_prompt(messages).role: "findings" in parse_prompt(messages).data for messages in model.requests}
+    told = {parse_prompt(messages).name: "findings" in parse_prompt(messages).data for messages in model.requests}
     assert told == {"generate": False, "classify": False, "critique": True, "helpfulness": False, "refine": False}
 
 
 def test_the_critic_is_told_where_it_speculates_too():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"], speculative=True)
-    asked = [parse_prompt(messages).data for messages in model.requests if parse_prompt(messages).role == "critique"]
+    asked = [parse_prompt(messages).data for messages in model.requests if parse_prompt(messages).name == "critique"]
     assert ["findings" in data for data in asked] == [True, False]
 
 

@@ -152,7 +152,7 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
         "from selfcritic.prompts import parse_prompt\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"
-        f"        if parse_prompt(messages).role == {hanging!r}:\n"
+        f"        if parse_prompt(messages).name == {hanging!r}:\n"
         f"            open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"
