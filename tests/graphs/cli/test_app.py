@@ -110,7 +110,7 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
         (["q", "--helpful-threshold", "-0.1"], 2, "--helpful-threshold"),
         (["q", "--max-calls", "0"], 2, "--max-calls"),
         (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
-        (["q", "--prompt-dir", "/no/such/folder"], 2, "is no folder"),
+        (["q", "--prompt-dir", "/no/such/folder"], 2, "is not a folder"),
         (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
         (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
