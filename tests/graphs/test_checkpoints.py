@@ -285,7 +285,7 @@ def test_serializer_restores_every_record(caplog: pytest.LogCaptureFixture):
     critique = Critique(text="c", comments=[comment], ungrounded=[comment])
     round_ = Round(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
     usage = Usage(by_role={"judge": RoleUsage()})
-    records = [round_, usage, Capabilities(refused=["n"]), HumanMessage("f")]
+    records = [round_, usage, Capabilities(rejected=["n"]), HumanMessage("f")]
     assert serializer().loads_typed(serializer().dumps_typed(records)) == records
     assert caplog.records == []
 
