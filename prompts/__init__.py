@@ -73,11 +73,13 @@ class PromptSet:
         variables = set(VARIABLES[name])
         required = variables - set(OPTIONAL)
         if not required <= set(data) <= variables:
-            raise PromptError(f"The prompt '{name}' takes {', '.join(VARIABLES[name])}; it was given {sorted(data)}.")
+            expected = ", ".join(VARIABLES[name])
+            raise PromptError(f"The prompt '{name}' takes {expected}; it was given {sorted(data)}.")
         empty = [variable for variable in OPTIONAL if not data.get(variable)]
         template = _drop_paragraphs(self.templates[name], empty)
         sections = {variable: _section(variable, text) for variable, text in data.items()}
-        instruction = HumanMessage(template.substitute(sections).strip("\n"))
+        text = template.substitute(sections).strip("\n")
+        instruction = HumanMessage(text)
         system = self.systems.get(task_type)
         if not system:
             return [instruction]
@@ -86,7 +88,8 @@ class PromptSet:
 
 def fence_for(text: str) -> str:
     """Return a run of backticks longer than any in the text."""
-    longest_run = max((len(run) for run in re.findall("`+", text)), default=0)
+    runs = re.findall("`+", text)
+    longest_run = max(map(len, runs), default=0)
     return "`" * max(3, longest_run + 1)
 
 
@@ -122,13 +125,18 @@ def parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
     prefix = ""
     if messages and isinstance(messages[-1], AIMessage):
         prefix = messages[-1].text
-    human_texts = [message.text for message in messages if isinstance(message, HumanMessage)]
-    instruction = human_texts[-1] if human_texts else ""
-    last_line = instruction.rstrip().rsplit("\n", 1)[-1].strip()
+    instruction = ""
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            instruction = message.text
+    last_line = _last_line(instruction)
     name = next((name for name, cue in CUES.items() if cue == last_line), None)
-    sections = _SECTION.findall(instruction)
-    data = {label.lower(): text for label, _, text in sections}
+    data = {label.lower(): text for label, _, text in _SECTION.findall(instruction)}
     return ParsedPrompt(name, data, prefix)
+
+
+def _last_line(text: str) -> str:
+    return text.rstrip().rsplit("\n", 1)[-1].strip()
 
 
 @functools.cache
@@ -140,7 +148,8 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
     """
     set_dir = _SETS_DIR / name
     if not re.fullmatch(r"\w+", name) or not set_dir.is_dir():
-        raise PromptError(f"There is no prompt set '{name}'. Use one of: {', '.join(available())}.")
+        names = ", ".join(available())
+        raise PromptError(f"There is no prompt set '{name}'. Use one of: {names}.")
     files = {path.name: path for path in set_dir.glob("*.md")}
     if folder is not None:
         files.update(_overrides(Path(folder)))
@@ -149,13 +158,17 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
         path = files.get(f"system.{task_type}.md")
         if path is not None:
             systems[task_type] = path.read_text("utf-8").strip()
-    templates = {prompt: _template(prompt, files.get(f"{prompt}.md")) for prompt in VARIABLES}
+    templates: dict[PromptName, string.Template] = {}
+    for prompt_name in VARIABLES:
+        path = files.get(f"{prompt_name}.md")
+        templates[prompt_name] = _template(prompt_name, path)
     return PromptSet(templates, systems)
 
 
 def available() -> list[str]:
     """List the prompt sets of the package."""
-    return sorted(path.name for path in _SETS_DIR.iterdir() if (path / "generate.md").is_file())
+    files = _SETS_DIR.glob("*/generate.md")
+    return sorted(path.parent.name for path in files)
 
 
 def _overrides(folder: Path) -> dict[str, Path]:
@@ -166,9 +179,8 @@ def _overrides(folder: Path) -> dict[str, Path]:
     files = {path.name: path for path in folder.glob("*.md")}
     unknown = sorted(set(files) - allowed)
     if unknown:
-        raise PromptError(
-            f"'{folder}' has unknown prompt files: {', '.join(unknown)}. Use one of: {', '.join(sorted(allowed))}."
-        )
+        names = ", ".join(unknown)
+        raise PromptError(f"'{folder}' has unknown prompt files: {names}. Use: {', '.join(sorted(allowed))}.")
     return files
 
 
@@ -186,13 +198,13 @@ def _template(name: PromptName, path: Path | None) -> string.Template:
     declared = [variable.strip() for variable in head.removeprefix("variables:").split(",")]
     _check_variables(name, f"{path} declares", declared)
     _check_variables(name, f"{path} uses", template.get_identifiers())
-    last_line = body.rstrip().rsplit("\n", 1)[-1].strip()
-    if last_line != CUES[name]:
+    if _last_line(body) != CUES[name]:
         raise PromptError(f"{path}: the last line must be the cue '{CUES[name]}'.")
     return template
 
 
 def _check_variables(name: PromptName, subject: str, variables: Sequence[str]) -> None:
     if sorted(variables) != sorted(VARIABLES[name]):
+        actual = ", ".join(variables) or "none"
         expected = ", ".join(VARIABLES[name])
-        raise PromptError(f"{subject} the variables {', '.join(variables) or 'none'}; '{name}' needs {expected}.")
+        raise PromptError(f"{subject} the variables {actual}; '{name}' needs {expected}.")

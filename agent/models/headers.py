@@ -31,18 +31,22 @@ def headers_of(error: BaseException) -> dict[str, str]:
         for name in ("litellm_response_headers", "headers"):
             headers = getattr(holder, name, None)
             if isinstance(headers, Mapping) and headers:
-                return {str(key).lower(): str(value) for key, value in headers.items()}
+                return _lower_case(headers)
     return {}
 
 
 def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep only the rate-limit headers, without litellm's prefix."""
     kept: dict[str, str] = {}
-    for key, value in headers.items():
-        name = str(key).lower().removeprefix("llm_provider-")
+    for key, value in _lower_case(headers).items():
+        name = key.removeprefix("llm_provider-")
         if "ratelimit-" in name:
-            kept[name] = str(value)
+            kept[name] = value
     return kept
+
+
+def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in headers.items()}
 
 
 def retry_after(error: BaseException) -> float | None:

@@ -57,7 +57,8 @@ def reply_error(choice: Any) -> ReplyError | None:
     if message.tool_calls:
         return None
     provider_fields = getattr(message, "provider_specific_fields", None) or {}
-    return _content_error(message.content, provider_fields.get("refusal"), choice.finish_reason)
+    refusal = provider_fields.get("refusal")
+    return _content_error(message.content, refusal, choice.finish_reason)
 
 
 def _content_error(content: str | None, refusal: str | None, finish_reason: str) -> ReplyError | None:
@@ -89,6 +90,14 @@ def convert_logprobs(tokens: Any) -> list[dict[str, Any]]:
     """Convert litellm's logprobs to JSON in OpenAI's form."""
     converted = []
     for token in tokens or []:
-        alternatives = [{"token": top.token, "logprob": top.logprob} for top in token.top_logprobs or []]
-        converted.append({"token": token.token, "logprob": token.logprob, "top_logprobs": alternatives})
+        alternatives = []
+        for alternative in token.top_logprobs or []:
+            alternatives.append({"token": alternative.token, "logprob": alternative.logprob})
+        converted.append(
+            {
+                "token": token.token,
+                "logprob": token.logprob,
+                "top_logprobs": alternatives,
+            }
+        )
     return converted

@@ -93,9 +93,10 @@ class BudgetTracker:
             self._parent.charge(role, tokens, cost_usd)
         for account in self._accounts(role):
             if tokens is not None:
+                details = tokens.get("input_token_details", {})
                 account.input_tokens += tokens["input_tokens"]
                 account.output_tokens += tokens["output_tokens"]
-                account.cached_tokens += tokens.get("input_token_details", {}).get("cache_read", 0)
+                account.cached_tokens += details.get("cache_read", 0)
             account.cost_usd = _add_costs(account.cost_usd, cost_usd)
 
     @asynccontextmanager
@@ -132,8 +133,8 @@ class BudgetTracker:
         if budget.calls is not None and usage.calls >= budget.calls:
             return f"{budget.calls} calls"
         if budget.tokens is not None:
-            tokens = usage.input_tokens + usage.output_tokens + count_tokens_approximately(messages)
-            if tokens > budget.tokens:
+            used_tokens = usage.input_tokens + usage.output_tokens
+            if used_tokens + count_tokens_approximately(messages) > budget.tokens:
                 return f"{budget.tokens} tokens"
         if budget.cost_usd is not None and (usage.cost_usd is None or usage.cost_usd >= budget.cost_usd):
             return f"{budget.cost_usd} USD"

@@ -40,7 +40,10 @@ def parse_row(data: Any, error: str | None = None) -> Row:
     row_id = data.get("id")
     if error is not None:
         return _bad_row(data, row_id, error)
-    content = {name: data[name] for name in _INPUT_FIELDS if data.get(name) not in (None, "")}
+    content = {}
+    for name in _INPUT_FIELDS:
+        if data.get(name) not in (None, ""):
+            content[name] = data[name]
     try:
         row_input = _parse_input(content)
     except (ValueError, TypeError, KeyError, NotImplementedError) as exception:
@@ -70,7 +73,12 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         InputError: the extension is unknown, or the file cannot be read as Parquet.
     """
-    readers = {".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}
+    readers = {
+        ".jsonl": _read_jsonl,
+        ".ndjson": _read_jsonl,
+        ".csv": _read_csv,
+        ".parquet": _read_parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"'{path.name}' has an unknown extension: convert it to one of {', '.join(readers)}.")
@@ -105,9 +113,13 @@ def _parse_messages(messages: Any) -> list[Any]:
         raise ValueError("`messages` must be a non-empty list")
     if all(isinstance(message, BaseMessage) for message in messages):
         return messages
-    if all(isinstance(message, dict) and set(message) == {"type", "data"} for message in messages):
+    if all(_is_langchain_dict(message) for message in messages):
         return messages_from_dict(messages)
     return convert_to_messages(messages)
+
+
+def _is_langchain_dict(message: Any) -> bool:
+    return isinstance(message, dict) and set(message) == {"type", "data"}
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:

@@ -12,7 +12,8 @@ from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
-from tests.support.fake_provider import TRANSIENT, Body, FakeProvider, Fault, Received, Tokens
+from tests.support.completions import Body
+from tests.support.fake_provider import TRANSIENT, FakeProvider, Fault, Received, Tokens
 from tests.support.provider_loop import (
     ENDLESS,
     KEY,

@@ -110,7 +110,7 @@ def test_uses_the_fallback_if_the_first_model_is_down(trouble: str):
 def test_raises_the_last_models_error_if_all_are_down():
     unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.rejected_port()}/v1", api_key=KEY)
     with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down:
-        with pytest.raises(ModelError, match="provider says 503"):
+        with pytest.raises(ModelError, match="provider returned 503"):
             run(down, generator=unreachable, fallbacks={"generator": [models(down)["generator"]]})
         assert down.calls() == 4
 

@@ -12,9 +12,7 @@ Each request takes the next item of `faults` (None for no fault). Otherwise a fa
 
 import asyncio
 import json
-import math
 import random
-import re
 import socket
 import struct
 import threading
@@ -22,15 +20,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from aiohttp import web
+
+from tests.support import completions
+from tests.support.completions import Body
 
 FaultKind = Literal[
     "status", "reset", "hang", "truncated", "invalid_json", "no_choices", "null", "refusal", "filtered", "huge"
 ]
 Support = Literal["honor", "ignore", "reject"]
-Body = dict[str, Any]
 Reply = Callable[[list[Body], int], str | float | None]
 
 
@@ -196,14 +196,14 @@ class FakeProvider:
         if received.fault and kind == "status":
             key = request.headers.get("Authorization", "").removeprefix("Bearer ")
             return error_response(received.fault, key)
-        rejected = [name for name in _extras(body) if self.support[name] == "reject"]
+        rejected = [name for name in completions.extras(body) if self.support[name] == "reject"]
         if rejected:
             message = f"Unsupported parameter: '{rejected[0]}'."
             return error_response(Fault("status", self.rejects_with, message=message))
         completion, tokens = self._complete(body, kind)
         is_stream = bool(body.get("stream"))
-        text = _events(completion, body) if is_stream else json.dumps(completion)
-        sent = _first_half(text) if kind in _BROKEN else text
+        text = completions.events(completion, body) if is_stream else json.dumps(completion)
+        sent = completions.first_half(text) if kind in _BROKEN else text
         if kind == "invalid_json":
             sent += _GARBLED
         response = web.StreamResponse(headers={"Content-Type": _STREAM if is_stream else "application/json"})
@@ -221,13 +221,13 @@ class FakeProvider:
 
     def _complete(self, body: Body, kind: FaultKind | None) -> tuple[Body, Tokens]:
         """Return the whole completion and its tokens."""
-        extras = _extras(body)
+        extras = completions.extras(body)
         count = body.get("n", 1) if self.support["n"] == "honor" else 1
         if kind == "no_choices":
             count = 0
         choices = [self._choice(body, extras, kind, index) for index in range(count)]
-        input_tokens = sum(_count_tokens(str(message.get("content"))) for message in body["messages"])
-        output_tokens = sum(_count_tokens(choice["message"]["content"] or "") for choice in choices)
+        input_tokens = sum(completions.count_tokens(str(message.get("content"))) for message in body["messages"])
+        output_tokens = sum(completions.count_tokens(choice["message"]["content"] or "") for choice in choices)
         tokens = Tokens(input_tokens, output_tokens, int(input_tokens * self.cached_share))
         usage = {
             "prompt_tokens": input_tokens,
@@ -248,10 +248,10 @@ class FakeProvider:
     def _choice(self, body: Body, extras: set[str], kind: FaultKind | None, index: int) -> Body:
         reply = self.reply(body["messages"], self._reply_count)
         self._reply_count += 1
-        text = _reply_text(reply)
+        text = completions.reply_text(reply)
         if "prefix" in extras and self.support["prefix"] == "honor":
             text = text.removeprefix(body["messages"][-1]["content"])
-        text = _stop_text(text, body.get("stop"))
+        text = completions.stop_text(text, body.get("stop"))
         if kind == "huge":
             text = "".join(f"{number:01023} " for number in range(2**10))
         message: Body = {"role": "assistant", "content": text}
@@ -260,7 +260,7 @@ class FakeProvider:
             message["refusal"] = "I cannot help with that." if kind == "refusal" else None
         logprobs = None
         if "logprobs" in extras and self.support["logprobs"] == "honor" and reply is not None:
-            logprobs = {"content": _logprobs(reply)}
+            logprobs = {"content": completions.logprobs(reply)}
         return {
             "index": index,
             "message": message,
@@ -269,78 +269,9 @@ class FakeProvider:
         }
 
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _STREAM = "text/event-stream"
 _BROKEN = ("reset", "truncated", "invalid_json")
 _GARBLED = "\n\ndata: {\n\n"
-
-
-def _count_tokens(text: str) -> int:
-    return len(_TOKEN.findall(text))
-
-
-def _reply_text(reply: str | float | None) -> str:
-    if isinstance(reply, str):
-        return reply
-    return "Yes" if (reply or 0) > 0.5 else "No"
-
-
-def _stop_text(text: str, stop: str | list[str] | None) -> str:
-    """Cut the text before the first stop sequence."""
-    sequences = [stop] if isinstance(stop, str) else stop or []
-    return min((text.partition(sequence)[0] for sequence in sequences), key=len, default=text)
-
-
-def _extras(body: Body) -> set[str]:
-    """Return the requested features that not every provider has."""
-    extras = set()
-    if body.get("n", 1) > 1:
-        extras.add("n")
-    if body.get("logprobs"):
-        extras.add("logprobs")
-    if body["messages"][-1]["role"] == "assistant":
-        extras.add("prefix")
-    return extras
-
-
-def _logprobs(reply: str | float) -> list[Body]:
-    """Return the tokens in OpenAI's form; a verdict has two options."""
-    if isinstance(reply, str):
-        tokens = [{"token": word, "logprob": -0.1} for word in re.findall(r"\s*\S+", reply)]
-        return [{**token, "bytes": None, "top_logprobs": [{**token, "bytes": None}]} for token in tokens]
-    options = [
-        {"token": word, "logprob": math.log(p) if p > 0 else -100.0, "bytes": None}
-        for word, p in (("Yes", reply), ("No", 1 - reply))
-    ]
-    first = options[0] if reply > 0.5 else options[1]
-    return [{**first, "top_logprobs": options}]
-
-
-def _events(completion: Body, body: Body) -> str:
-    """Return the completion as a stream, word by word."""
-    chunks: list[Body] = []
-    for choice in completion["choices"]:
-        index = choice["index"]
-        message = choice["message"]
-        words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
-        for word in words:
-            chunks.append({"index": index, "delta": {**message, "content": word}, "finish_reason": None})
-        chunks[-1]["logprobs"] = choice["logprobs"]
-        chunks.append({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]})
-    head = {key: completion[key] for key in ("id", "created", "model")}
-    head["object"] = "chat.completion.chunk"
-    events = [{**head, "choices": [chunk]} for chunk in chunks]
-    if (body.get("stream_options") or {}).get("include_usage"):
-        events.append({**head, "choices": [], "usage": completion["usage"]})
-    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
-
-
-def _first_half(text: str) -> str:
-    """Return about half of the text; of a stream, whole events."""
-    middle = len(text) // 2
-    if "\n\n" not in text:
-        return text[:middle]
-    return text[: text.rfind("\n\n", 0, middle) + 2]
 
 
 def _hang_up(request: web.Request, reset: bool) -> None:
@@ -356,6 +287,6 @@ def error_response(fault: Fault, key: str = "") -> web.Response:
     headers = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)
-    message = fault.message or f"The provider says {fault.status}."
+    message = fault.message or f"The provider returned {fault.status}."
     error = {"message": message.format(key=key), "type": "error", "param": None, "code": None}
     return web.json_response({"error": error}, status=fault.status, headers=headers)

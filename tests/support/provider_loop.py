@@ -10,7 +10,8 @@ from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
-from tests.support.fake_provider import Body, FakeProvider, Received
+from tests.support.completions import Body
+from tests.support.fake_provider import FakeProvider, Received
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KEY = "sk-very-secret-0123456789"
