@@ -64,6 +64,11 @@ def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> S
         select=select,
     )
 
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, State, State], defaults: Context) -> None:
     def start(state: State) -> str:
         return "expand_beams" if state.get("rounds") else "load_answer"
 
@@ -84,7 +89,6 @@ def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> S
     builder.add_conditional_edges("score", after_score, ["prune_beams", "select"])
     builder.add_conditional_edges("prune_beams", after_prune_beams, ["expand_beams", "select"])
     builder.add_edge("select", END)
-    return builder
 
 
 graph = create_fsbs().compile(name="fsbs")

@@ -26,7 +26,7 @@ It resumes with a decision: in Studio this JSON in the resume box, in Python `Co
      "next": "accept"}     or "refine", "continue" (see the review again), "search_again" (with "length_modifier": 0.2)
 
 `actions`, `severity` and `start` (which of several occurrences) are optional. Comments you do not mention are kept. An
-unusable reply changes nothing: the graph stops again, and `error` says what is wrong. A failed search or refinement
+unusable reply changes nothing: the graph stops again, and `error` explains why. A failed search or refinement
 ends in the same way. If there are scored critiques, `search_again` selects another one by score + length_modifier ×
 comments, without new model calls. Comments that a person has acted on stay; the others are replaced.
 
@@ -91,6 +91,11 @@ def create_human_review(
     )
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, ReviewInput, HumanReviewOutput], defaults: Context) -> None:
     def search_node() -> str:
         context = resolve_context(defaults)
         if not context.has_critic:
@@ -123,7 +128,6 @@ def create_human_review(
     builder.add_edge("prepare_review", "await_decision")
     builder.add_conditional_edges("await_decision", after_decision, decisions)
     builder.add_conditional_edges("refine", unless_stopped("await_decision"), ["await_decision", END])
-    return builder
 
 
 async def _load_answer(state: State, runtime: Runtime[Context]) -> State:

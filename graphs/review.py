@@ -49,6 +49,11 @@ def create_review(
     )
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, ReviewInput, ReviewOutput], defaults: Context) -> None:
     def after_check_answer(state: State) -> str:
         context = resolve_context(defaults)
         if state["stop_reason"] is not None or not context.has_critic:
@@ -64,7 +69,6 @@ def create_review(
     builder.add_edge("select", "finalize_review")
     builder.add_edge("fsbs", "finalize_review")
     builder.add_edge("finalize_review", END)
-    return builder
 
 
 graph = create_review().compile(name="review")

@@ -64,6 +64,11 @@ def create_self_critique(
     fsbs_options = {"helpful_threshold": defaults.helpful_threshold, **options}
     builder.add_node("fsbs", create_fsbs(**fsbs_options).compile())
 
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, Input, Output], defaults: Context) -> None:
     def after_classify(state: State) -> str:
         if state.get("stop_reason") is not None:
             return END
@@ -79,7 +84,6 @@ def create_self_critique(
     builder.add_conditional_edges("fsbs", unless_stopped("refine"), ["refine", END])
     builder.add_conditional_edges("select", unless_stopped("refine"), ["refine", END])
     builder.add_conditional_edges("refine", unless_stopped("classify"), ["classify", END])
-    return builder
 
 
 graph = create_self_critique().compile(name="self_critique")

@@ -7,8 +7,8 @@ in progress start again.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from selfcritic.graphs.batch.ledger import Ledger, fingerprint
 
 Graph = CompiledStateGraph[Any, Context, Any, Any]
 Result = dict[str, Any]
+RowRunner = Callable[[Input], Awaitable[Any]]
 RowData = Row | Mapping[str, Any] | list[Any]
 _OUTPUT = TypeAdapter(Output)
 
@@ -126,35 +127,41 @@ async def run_batch(
     await _check(graph, options, budget, concurrency)
     if dask is not None and (budget != Budget() or requests_per_minute or tokens_per_minute):
         raise InputError("`dask` supports no budget or rate limit over the whole batch: leave them out.")
-    opened_ledger = Ledger(ledger, fingerprint(graph.name, options), restart)
-    tracker = _PersistentBudget(budget, opened_ledger, RateLimit(requests_per_minute, tokens_per_minute))
-    token = parent_budget.set(tracker)
-    try:
-        async with AsyncExitStack() as stack:
-            run_row: Callable[[Input], Awaitable[Any]] = partial(graph.ainvoke, context=options)
-            if dask is not None:
-                run_row = await stack.enter_async_context(dask_runner(dask, graph.name, options, tracker))
-            batch = _Batch(
-                run_row=run_row,
-                ledger=opened_ledger,
-                budget=tracker,
-                on_result=_ignore if ordered else on_result,
-                on_error=on_error,
-                on_progress=on_progress,
-            )
-            await batch.run(rows, concurrency)
+    with closing(Ledger(ledger, fingerprint(graph.name, options), restart)) as rows_ledger:
+        rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
+        batch = _Batch(
+            ledger=rows_ledger,
+            budget=_PersistentBudget(budget, rows_ledger, rate_limit),
+            on_result=_ignore if ordered else on_result,
+            on_error=on_error,
+            on_progress=on_progress,
+        )
+        async with _row_runner(graph, options, batch.budget, dask) as run_row:
+            await batch.run(rows, run_row, concurrency)
         if ordered:
-            for result in opened_ledger.ordered_results():
+            for result in rows_ledger.ordered_results():
                 on_result(result)
         return batch.report
+
+
+@asynccontextmanager
+async def _row_runner(
+    graph: Graph, options: Context, budget: BudgetTracker, dask: str | None
+) -> AsyncIterator[RowRunner]:
+    """Yield the function that runs a row, here or on Dask's workers, charged to the batch's budget."""
+    token = parent_budget.set(budget)
+    try:
+        if dask is None:
+            yield partial(graph.ainvoke, context=options)
+        else:
+            async with dask_runner(dask, graph.name, options, budget) as run_on_worker:
+                yield run_on_worker
     finally:
         parent_budget.reset(token)
-        opened_ledger.close()
 
 
 @dataclass
 class _Batch:
-    run_row: Callable[[Input], Awaitable[Any]]
     ledger: Ledger
     budget: BudgetTracker
     on_result: Callable[[Result], None]
@@ -164,13 +171,13 @@ class _Batch:
     input_error: Exception | None = None
     """What ended the reading of the rows."""
 
-    async def run(self, rows: Iterable[RowData], concurrency: int) -> None:
+    async def run(self, rows: Iterable[RowData], run_row: RowRunner, concurrency: int) -> None:
         """Run the rows with this many workers."""
         self.report.usage = self.budget.usage
         pending = self._pending(rows)
         async with asyncio.TaskGroup() as workers:
             for _ in range(concurrency):
-                workers.create_task(self._work(pending))
+                workers.create_task(self._work(pending, run_row))
         self.report.usage = self.budget.usage
         if self.input_error is not None:
             raise self.input_error
@@ -197,11 +204,11 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - raised once the rows in progress, which are paid for, are finished
             self.input_error = error
 
-    async def _work(self, pending: Iterator[Row]) -> None:
+    async def _work(self, pending: Iterator[Row], run_row: RowRunner) -> None:
         """Run rows until there are no more; the workers share the iterator."""
         for row in pending:
             try:
-                output = await self.run_row(cast(Input, row.input))
+                output = await run_row(cast(Input, row.input))
             except BudgetExhausted as error:
                 if self.budget.is_spent:
                     self.report.remaining += 1
