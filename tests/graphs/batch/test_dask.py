@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
@@ -58,12 +59,13 @@ def test_loses_no_row_if_a_worker_is_killed(stack: ExitStack, tmp_path: Path):
     killer.start()
     finished_ids: list[str] = []
     errors: list[object] = []
-    graph = create_self_critique(model="openai/fake", max_rounds=0).compile(name="self_critique")
+    graph = create_self_critique().compile(name="self_critique")
     rows = ({"id": i, "question": f"Question {i}?"} for i in range(80))
     report = asyncio.run(
         run_batch(
             graph,
             rows,
+            context=Context(model="openai/fake", max_rounds=0),
             ledger=tmp_path / "l",
             on_result=lambda result: finished_ids.append(result["id"]),
             on_error=errors.append,
@@ -84,8 +86,17 @@ def test_loses_no_row_if_a_worker_is_killed(stack: ExitStack, tmp_path: Path):
     [("simulated", Budget(calls=1), "no budget"), (ScriptedModel(script=["a"]), None, "set each model by name")],
 )
 def test_rejects_options_that_dask_does_not_support(model: object, budget: Budget | None, message: str, tmp_path: Path):
-    graph = create_self_critique(model=model).compile(name="self_critique")
+    graph = create_self_critique().compile(name="self_critique")
+    context = Context(model=model)
     with pytest.raises(InputError, match=message):
         asyncio.run(
-            run_batch(graph, [], ledger=tmp_path / "l", on_result=print, dask="tcp://127.0.0.1:1", budget=budget)
+            run_batch(
+                graph,
+                [],
+                context=context,
+                ledger=tmp_path / "l",
+                on_result=print,
+                dask="tcp://127.0.0.1:1",
+                budget=budget,
+            )
         )

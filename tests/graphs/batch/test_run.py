@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent import load
+from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
@@ -38,20 +39,28 @@ def accept_every_draft(messages: list[Any]) -> str | float:
     return 0.1 if is_verdict else "an answer"
 
 
-def create_graph(model: Any, **options: Any) -> Any:
-    options = {"num_critiques": 1, "max_rounds": 0} | options
-    return create_self_critique(model=model, **options).compile(name="self_critique")
+def create_context(model: Any, **options: Any) -> Context:
+    return Context(model=model, max_rounds=0, **({"num_critiques": 1} | options))
 
 
 def run(
-    path: Path, rows: Any, *, graph: Any = None, model: Any = None, **options: Any
+    path: Path, rows: Any, *, context: Context | None = None, model: Any = None, **options: Any
 ) -> tuple[Any, list[Any], list[Any]]:
     """Run a batch and return its report, results and errors."""
-    graph = graph or create_graph(model or ScriptedModel(script=accept_every_draft))
+    graph = create_self_critique().compile(name="self_critique")
+    context = context or create_context(model or ScriptedModel(script=accept_every_draft))
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     report = asyncio.run(
-        run_batch(graph, rows, ledger=path, on_result=results.append, on_error=errors.append, **options)
+        run_batch(
+            graph,
+            rows,
+            context=context,
+            ledger=path,
+            on_result=results.append,
+            on_error=errors.append,
+            **options,
+        )
     )
     return report, results, errors
 
@@ -93,10 +102,10 @@ def test_reports_bad_rows_and_runs_the_others(tmp_path: Path):
 
 def test_rejects_other_options_without_restart(tmp_path: Path):
     run(tmp_path / "l", questions(2))
-    other = create_graph(ScriptedModel(script=accept_every_draft), num_critiques=2)
+    other = create_context(ScriptedModel(script=accept_every_draft), num_critiques=2)
     with pytest.raises(InputError, match=r"other options \(num_critiques\).*--restart"):
-        run(tmp_path / "l", questions(2), graph=other)
-    report, _, _ = run(tmp_path / "l", questions(2), graph=other, restart=True)
+        run(tmp_path / "l", questions(2), context=other)
+    report, _, _ = run(tmp_path / "l", questions(2), context=other, restart=True)
     assert report.finished == 2
 
 
@@ -126,8 +135,9 @@ def test_tokens_limit_covers_all_rows(tmp_path: Path):
 
         async def batch() -> Report:
             return await run_batch(
-                create_graph(model),
+                create_self_critique().compile(name="self_critique"),
                 questions(30),
+                context=create_context(model),
                 ledger=tmp_path / "l",
                 on_result=[].append,
                 budget=Budget(tokens=1500),
