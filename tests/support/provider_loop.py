@@ -32,7 +32,7 @@ def reply(messages: list[Body], index: int) -> str | float:
     return f"Lyon {index}"
 
 
-def models(provider: FakeProvider, **fields: Any) -> dict[Role, Any]:
+def models(provider: FakeProvider, **fields: Any) -> dict[str, Any]:
     """Return a model for each role, named after it."""
     return {role: load(f"openai/{role}", api_base=provider.url, api_key=KEY, **fields) for role in ROLES}
 

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -135,7 +136,7 @@ def test_sends_only_the_options_that_are_set(call: Call):
         configured = make_model(provider, temperature=0.5, max_tokens=9)
         assert call(configured, "x", seed=7, stop=[";", "."], temperature=0.25).text == "one"
         call(make_model(provider), "x", temperature=None, seed=None, logprobs=None)
-        always = {"model": "toy", "messages": [{"role": "user", "content": "x"}]}
+        always: dict[str, Any] = {"model": "toy", "messages": [{"role": "user", "content": "x"}]}
         if call in (stream, astream):
             always |= {"stream": True, "stream_options": {"include_usage": True}}
         options = {"temperature": 0.25, "max_tokens": 9, "seed": 7, "stop": [";", "."]}
