@@ -98,7 +98,7 @@ def test_reports_native_n_and_logprobs():
 @pytest.mark.parametrize("trouble", ["refused", "503"])
 def test_uses_the_fallback_if_the_first_model_is_down(trouble: str):
     with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down, FakeProvider(reply) as provider:
-        url = down.url if trouble == "503" else f"http://127.0.0.1:{FakeProvider.rejected_port()}/v1"
+        url = down.url if trouble == "503" else f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
         first = load("openai/judge", api_base=url, api_key=KEY)
         output = run(provider, judge=first, fallbacks={"judge": [models(provider)["judge"]]}, max_rounds=0)
         assert output["stop_reason"] == "max_rounds"
@@ -108,7 +108,7 @@ def test_uses_the_fallback_if_the_first_model_is_down(trouble: str):
 
 
 def test_raises_the_last_models_error_if_all_are_down():
-    unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.rejected_port()}/v1", api_key=KEY)
+    unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
     with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down:
         with pytest.raises(ModelError, match="provider returned 503"):
             run(down, generator=unreachable, fallbacks={"generator": [models(down)["generator"]]})
