@@ -1,19 +1,20 @@
-"""Where a run is saved so that it can go on after a crash: a SQLite file, or a PostgreSQL server by the same code.
+"""Save runs to a SQLite file or a PostgreSQL server, to resume after a crash.
 
-`ainvoke` and `astream` save each request's reply as it comes, `invoke` each node's update as it ends. What was saved
-is not asked for again after a crash, provided that the run has `durability="sync"`. LangGraph's default "async" starts
-a step while the checkpoint it stands on is still being written: replies that were saved before that checkpoint are
-lost with it if the process dies in between. "exit" saves nothing before the end.
+`ainvoke` and `astream` save the reply of each request when it arrives; `invoke` saves each node's update when the node
+ends. After a crash, requests whose replies were saved are not repeated, if the run uses `durability="sync"`.
+LangGraph's default, "async", starts a step before the previous checkpoint is written. If the process dies in between,
+the replies saved since that checkpoint are lost. "exit" saves only at the end.
 
-LangGraph finds a saved request by its place among those of its node. Where a node asks in two goes, which happens in
-the first verdicts on several drafts by a model without log-probs, the second goes may come in another order and be
-asked for again; the results are the same.
+LangGraph identifies a saved request by its position among the requests of its node. A node that sends requests in two
+waves may send the second wave in another order and repeat it. This happens in the first verdicts on several drafts by
+a model without logprobs. The results are the same.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from typing import Any
 
 import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -33,42 +34,82 @@ RECORDS = (
     schemas.RoleUsage,
 )
 
+_RENAMED_RECORDS = ("Draft", "Method", "Label")
+"""Records that earlier versions saved under these names."""
+
 
 def serializer() -> JsonPlusSerializer:
-    """Reads back the records of a run and nothing else."""
-    return JsonPlusSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Capabilities])
+    """Return a serializer that reads only the records of a run."""
+    return _RecordSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Capabilities])
+
+
+class _RecordSerializer(JsonPlusSerializer):
+    """Rejects records of earlier versions, which LangGraph would read as dicts."""
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        payload = data[1]
+        for name in _RENAMED_RECORDS:
+            if _msgpack_reference(name) in payload:
+                raise InputError(
+                    f"This thread was saved by an earlier version of selfcritic (record '{name}'). "
+                    "Start a new thread, or continue this one with the earlier version."
+                )
+        return super().loads_typed(data)
+
+
+def _msgpack_reference(name: str) -> bytes:
+    """Encode a record's module and name as LangGraph saves them; text in UTF-8 never contains these bytes."""
+    encoded = b""
+    for text in (schemas.__name__, name):
+        header = 0xA0 | len(text)  # a string of up to 31 bytes
+        encoded += bytes([header]) + text.encode()
+    return encoded
+
+
+def open_checkpointer(where: str) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
+    """Open a checkpointer over a SQLite file or a postgresql:// address.
+
+    A missing file is created. PostgreSQL needs the extra `postgres`.
+
+    Raises:
+        InputError: the file or server cannot be used, or the extra is not installed.
+    """
+    if where.startswith(("postgresql://", "postgres://")):
+        return _open_postgres(where)
+    return _open_sqlite(where)
 
 
 @asynccontextmanager
-async def open_checkpointer(where: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
-    """A checkpointer over a file, made where it is missing, or over a postgresql:// address (extra `postgres`)."""
-    if where.startswith(("postgresql://", "postgres://")):
+async def _open_postgres(address: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    try:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        from psycopg import OperationalError
+    except ImportError as error:
+        raise InputError("PostgreSQL needs an extra: pip install 'selfcritic[postgres]'.") from error
+    async with AsyncExitStack() as stack:
         try:
-            from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-            from psycopg import OperationalError
-        except ImportError as error:
-            raise InputError("For PostgreSQL install the extra: pip install 'selfcritic[postgres]'.") from error
-        async with AsyncExitStack() as stack:
-            try:
-                opened = AsyncPostgresSaver.from_conn_string(where, serde=serializer())
-                saver = await stack.enter_async_context(opened)
-                await saver.setup()
-            except OperationalError as error:
-                raise InputError(f"The PostgreSQL server cannot be used: {error}") from error
-            yield saver
-        return
-    await asyncio.to_thread(_check, where)
-    async with aiosqlite.connect(where) as connection:
-        # A commit need not wait for the disk to outlive the process: replies are saved as fast as they come.
+            connection = AsyncPostgresSaver.from_conn_string(address, serde=serializer())
+            saver = await stack.enter_async_context(connection)
+            await saver.setup()
+        except OperationalError as error:
+            raise InputError(f"The PostgreSQL server cannot be used: {error}") from error
+        yield saver
+
+
+@asynccontextmanager
+async def _open_sqlite(path: str) -> AsyncIterator[BaseCheckpointSaver[str]]:
+    await asyncio.to_thread(_check_sqlite, path)
+    async with aiosqlite.connect(path) as connection:
+        # A commit survives a killed process without waiting for the disk, so replies are saved quickly.
         await connection.execute("PRAGMA synchronous = NORMAL")
-        sqlite = AsyncSqliteSaver(connection, serde=serializer())
-        await sqlite.setup()
-        yield sqlite
+        saver = AsyncSqliteSaver(connection, serde=serializer())
+        await saver.setup()
+        yield saver
 
 
-def _check(path: str) -> None:
+def _check_sqlite(path: str) -> None:
     try:
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("BEGIN IMMEDIATE")  # asks for the right to write, too
+            connection.execute("BEGIN IMMEDIATE")  # also checks write access
     except sqlite3.Error as error:
         raise InputError(f"The checkpoint file '{path}' cannot be used: {error}.") from error

@@ -1,7 +1,7 @@
-"""Self-critique for agents made by `langchain.agents.create_agent`: the final answer is criticised and mended.
+"""Middleware that criticizes and refines an agent's final answer.
 
-Needs the extra `langchain`. The agent's last message becomes round 0 of the loop; what was said before it, the results
-of the agent's tools included, is material that the answer must rest on.
+For agents made by `langchain.agents.create_agent`; needs the extra `langchain`. The agent's last message is round 0 of
+the loop. The messages before it, including tool results, are the context that the answer must follow from.
 """
 
 from typing import Annotated, Any, NotRequired, cast
@@ -21,25 +21,28 @@ from selfcritic.graphs.self_critique import create_self_critique
 
 
 class SelfCritiqueState(AgentState[ResponseT]):
-    """What the middleware adds to an agent's state."""
+    """Agent state with the loop's output."""
 
     self_critique: NotRequired[Annotated[Output | None, OmitFromInput]]
-    """What the loop came to: `stop_reason`, `rounds`, `usage` and the rest; None where there was no answer in words."""
+    """The loop's output: `stop_reason`, `rounds`, `usage` and more. None if the agent gave no text answer."""
 
 
 class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], ContextT, ResponseT]):
-    """Criticises and mends an agent's final answer; messages to tools are left alone, and so is a structured response.
+    """Criticizes and refines an agent's final answer.
 
-    Keywords are those of `create_self_critique`, `budget` (of the loop, an answer) among them. The message that was
-    mended keeps its id, so that it takes the old one's place; the agent's output has the run under `self_critique`.
-    Streamed tokens are the agent's own, from before the mend; the mended message comes with the updates and values.
+    Tool calls and structured responses are not changed. Keywords are those of `create_self_critique`; `budget` applies
+    to each answer. A refined message keeps its id, so it replaces the original. The agent's output has the loop's
+    output under `self_critique`. Streamed tokens are the agent's original answer; the refined message is in the
+    updates and values.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        options["nodes"] = {"generate": start_from_messages} | (options.get("nodes") or {})
+        nodes = {"generate": start_from_messages}
+        nodes.update(options.get("nodes") or {})
+        options["nodes"] = nodes
         self._loop = create_self_critique(**options).compile(name="self_critique")
 
     def after_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
@@ -47,33 +50,36 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         if not _has_answer(state):
             return {"self_critique": None}
         try:
-            return _update(state, cast(Output, self._loop.invoke(_chat(state))))
-        except InputError as failure:
-            return _update(state, _as_it_was(state, failure))
+            output = self._loop.invoke(_loop_input(state))
+        except InputError as error:
+            return _update(state, _unchanged_output(state, error))
+        return _update(state, cast(Output, output))
 
     async def aafter_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
         """Run the loop on the final answer."""
         if not _has_answer(state):
             return {"self_critique": None}
         try:
-            return _update(state, cast(Output, await self._loop.ainvoke(_chat(state))))
-        except InputError as failure:
-            return _update(state, _as_it_was(state, failure))
+            output = await self._loop.ainvoke(_loop_input(state))
+        except InputError as error:
+            return _update(state, _unchanged_output(state, error))
+        return _update(state, cast(Output, output))
 
 
 def _has_answer(state: SelfCritiqueState[Any]) -> bool:
-    """Whether a person was answered in words."""
+    """Return whether the agent answered a human in text."""
     messages = state["messages"]
-    was_asked = any(isinstance(message, HumanMessage) for message in messages)
-    return was_asked and is_final_answer(messages[-1]) and state.get("structured_response") is None
+    has_question = any(isinstance(message, HumanMessage) for message in messages)
+    has_structured_response = state.get("structured_response") is not None
+    return has_question and is_final_answer(messages[-1]) and not has_structured_response
 
 
-def _chat(state: SelfCritiqueState[Any]) -> Input:
+def _loop_input(state: SelfCritiqueState[Any]) -> Input:
     return {"messages": state["messages"]}
 
 
-def _as_it_was(state: SelfCritiqueState[Any], failure: InputError) -> Output:
-    """The ending where the loop cannot work on what there is: the agent's answer is paid for, and stays."""
+def _unchanged_output(state: SelfCritiqueState[Any], error: InputError) -> Output:
+    """Return an output that keeps the agent's answer after the loop rejected its input."""
     answer = state["messages"][-1].text
     return Output(
         answer=answer,
@@ -83,14 +89,15 @@ def _as_it_was(state: SelfCritiqueState[Any], failure: InputError) -> Output:
         rounds=[Round(answer=answer)],
         usage=Usage(),
         capabilities={},
-        error=str(failure),
+        error=str(error),
     )
 
 
 def _update(state: SelfCritiqueState[Any], output: Output) -> dict[str, Any]:
-    """The loop's output without the chat, and the last message in its mended form where it was mended."""
-    update: dict[str, Any] = {"self_critique": {key: value for key, value in output.items() if key != "messages"}}
-    last = cast(AIMessage, state["messages"][-1])
+    """Return the state update: the output without messages, and the last message if refined."""
+    loop_output = {key: value for key, value in output.items() if key != "messages"}
+    update: dict[str, Any] = {"self_critique": loop_output}
     if output["best_round"] > 0:
-        update["messages"] = [last.model_copy(update={"content": output["answer"]})]
+        last_message = cast(AIMessage, state["messages"][-1])
+        update["messages"] = [last_message.model_copy(update={"content": output["answer"]})]
     return update

@@ -1,12 +1,12 @@
-"""What is said to a model: a folder a prompt set, a file a role.
+"""Prompt sets: one folder per set, one file per prompt.
 
-A file begins with a line `variables: name, name`; the rest is a `string.Template` that names each of them with a dollar
-sign. Every variable is data (a question, a draft, a critique): it is put in as a labelled Markdown fence that
-is longer than any run of backticks within, so that no text can close it. The last line is the role's cue, the paper's
-words ("Critiqueable:"), which a small model continues and by which the simulated model knows what it is asked.
+A file starts with a line `variables: name, name`. The rest is a `string.Template` that uses each variable once as
+`$name`. Every variable is data (a question, a draft, a critique). It is rendered as a labeled Markdown fence, longer
+than any run of backticks in the data, so no text can close it. The last line is the prompt's cue, such as the paper's
+"Critiqueable:". A small model continues the cue; `parse_prompt` identifies the prompt by it.
 
-`system.KIND.md`, where a set has it, is said first and is the same for every role, and the data comes before the
-instruction, so that the calls of one round share their prefix and a provider's prompt cache serves them.
+`system.TASK_TYPE.md`, if a set has it, is the system message of all prompts. The data precedes the instruction, so the
+requests of one round share a prefix that a provider can cache.
 """
 
 import functools
@@ -31,10 +31,10 @@ VARIABLES: Mapping[PromptName, tuple[str, ...]] = {
     "refine": ("context", "question", "answer", "critique"),
     "refine_directly": ("context", "question", "answer"),
 }
-"""What each role's prompt is given; a file declares and uses exactly these."""
+"""Variables of each prompt; a file declares and uses exactly these."""
 
 OPTIONAL = ("context", "findings")
-"""Variables that may be empty; a paragraph that names an empty one is left out."""
+"""Variables that may be empty; a paragraph that uses an empty one is dropped."""
 
 CUES: Mapping[PromptName, str] = {
     "generate": "Answer:",
@@ -45,129 +45,166 @@ CUES: Mapping[PromptName, str] = {
     "refine": "Refinement:",
     "refine_directly": "Direct refinement:",
 }
-"""The last line of each role's prompt."""
+"""Last line of each prompt."""
 
-_HERE = Path(__file__).parent
+_SETS_DIR = Path(__file__).parent
 _SECTION = re.compile(r"^(\w+):\n(`{3,})\n(.*?)\n\2$", re.DOTALL | re.MULTILINE)
 
 
 class PromptError(ValueError):
-    """A prompt is missing, or its variables are not the ones that its role is given."""
+    """A prompt is missing or invalid, or was rendered with wrong variables."""
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of every role, read and checked."""
+    """The validated prompts of one set."""
 
-    roles: Mapping[PromptName, string.Template]
+    templates: Mapping[PromptName, string.Template]
     systems: Mapping[TaskType, str]
 
-    def render(self, role: PromptName, kind: TaskType = "question", **data: str) -> list[BaseMessage]:
-        """The chat messages that ask for a role's part; of the role's variables, `data` may leave out optional ones."""
-        if not set(VARIABLES[role]) - set(OPTIONAL) <= set(data) <= set(VARIABLES[role]):
-            raise PromptError(f"The prompt '{role}' takes {', '.join(VARIABLES[role])}; it was given {sorted(data)}.")
-        blocks = {name: _section(name, text) for name, text in data.items()}
-        absent = [name for name in OPTIONAL if not data.get(name)]  # with their paragraphs they are left out
-        body = _without(absent, self.roles[role]).substitute(blocks).strip("\n")
-        system = self.systems.get(kind)
-        return [*([SystemMessage(system)] if system else []), HumanMessage(body)]
+    def render(self, name: PromptName, task_type: TaskType = "question", **data: str) -> list[BaseMessage]:
+        """Render a prompt as chat messages.
+
+        `data` has the prompt's variables; it may omit optional ones.
+
+        Raises:
+            PromptError: `data` lacks a required variable or has an unknown one.
+        """
+        variables = set(VARIABLES[name])
+        required = variables - set(OPTIONAL)
+        if not required <= set(data) <= variables:
+            expected = ", ".join(VARIABLES[name])
+            raise PromptError(f"The prompt '{name}' takes {expected}; it was given {sorted(data)}.")
+        empty = [variable for variable in OPTIONAL if not data.get(variable)]
+        template = _drop_paragraphs(self.templates[name], empty)
+        sections = {variable: _section(variable, text) for variable, text in data.items()}
+        text = template.substitute(sections).strip("\n")
+        instruction = HumanMessage(text)
+        system = self.systems.get(task_type)
+        if not system:
+            return [instruction]
+        return [SystemMessage(system), instruction]
 
 
 def fence_for(text: str) -> str:
-    """A run of backticks that is longer than any within the text."""
-    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    """Return a run of backticks longer than any in the text."""
+    runs = re.findall("`+", text)
+    longest_run = max(map(len, runs), default=0)
+    return "`" * max(3, longest_run + 1)
 
 
-def _without(absent: Sequence[str], template: string.Template) -> string.Template:
-    """The template without the paragraphs that name an absent variable."""
-    paragraphs = template.template.split("\n\n")
-    named = [set(string.Template(paragraph).get_identifiers()) for paragraph in paragraphs]
-    return string.Template(
-        "\n\n".join(p for p, available in zip(paragraphs, named, strict=True) if not available & {*absent})
-    )
+def _drop_paragraphs(template: string.Template, variables: Sequence[str]) -> string.Template:
+    """Drop the paragraphs that use any of the variables."""
+    kept = []
+    for paragraph in template.template.split("\n\n"):
+        used = string.Template(paragraph).get_identifiers()
+        if not set(used) & set(variables):
+            kept.append(paragraph)
+    return string.Template("\n\n".join(kept))
 
 
-def _section(name: str, text: str) -> str:
-    """A labelled fence; each is as long as its own text needs, and no other's."""
+def _section(variable: str, text: str) -> str:
+    """Return a labeled fence around the text."""
     fence = fence_for(text)
-    return f"{name.capitalize()}:\n{fence}\n{text}\n{fence}"
+    return f"{variable.capitalize()}:\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True)
 class ParsedPrompt:
-    """What a rendered prompt says: the inverse of `PromptSet.render`."""
+    """A parsed prompt; the inverse of `PromptSet.render`."""
 
-    role: PromptName | None
-    """None where the last line is no role's cue."""
+    name: PromptName | None
+    """None if the last line is not a cue."""
     data: Mapping[str, str]
     prefix: str
-    """What the reply is to continue: the text of a last assistant message."""
+    """Prefilled start of the reply: the text of a final assistant message."""
 
 
 def parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
-    """Read the role, the data and a prefilled reply out of rendered messages."""
-    prefix = messages[-1].text if messages and isinstance(messages[-1], AIMessage) else ""
-    asked = next((message.text for message in reversed(messages) if isinstance(message, HumanMessage)), "")
-    cue = asked.rstrip().rsplit("\n", 1)[-1].strip()
-    role = next((role for role, words in CUES.items() if words == cue), None)
-    return ParsedPrompt(role, {name.lower(): text for name, _, text in _SECTION.findall(asked)}, prefix)
+    """Parse the prompt name, the data and the prefill of rendered messages."""
+    prefix = ""
+    if messages and isinstance(messages[-1], AIMessage):
+        prefix = messages[-1].text
+    instruction = ""
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            instruction = message.text
+    last_line = _last_line(instruction)
+    name = next((name for name, cue in CUES.items() if cue == last_line), None)
+    data = {label.lower(): text for label, _, text in _SECTION.findall(instruction)}
+    return ParsedPrompt(name, data, prefix)
+
+
+def _last_line(text: str) -> str:
+    return text.rstrip().rsplit("\n", 1)[-1].strip()
 
 
 @functools.cache
 def load(name: str = "default", folder: str | None = None) -> PromptSet:
-    """The set of that name; a file of the same name in the user's `folder` takes the place of the set's own."""
-    home = _HERE / name
-    if not re.fullmatch(r"\w+", name) or not home.is_dir():
-        raise PromptError(f"There is no prompt set '{name}'; there are {', '.join(available())}.")
-    files = {path.name: path for path in home.glob("*.md")}
+    """Load a prompt set; files in `folder` override files of the same name.
+
+    Raises:
+        PromptError: the set or the folder does not exist, or a file is invalid.
+    """
+    set_dir = _SETS_DIR / name
+    if not re.fullmatch(r"\w+", name) or not set_dir.is_dir():
+        names = ", ".join(available())
+        raise PromptError(f"There is no prompt set '{name}'. Use one of: {names}.")
+    files = {path.name: path for path in set_dir.glob("*.md")}
     if folder is not None:
-        files |= _overrides(Path(folder), allowed={f"{role}.md" for role in VARIABLES} | _system_files())
-    return PromptSet(
-        roles={role: _template(role, files.get(f"{role}.md")) for role in VARIABLES},
-        systems={
-            kind: files[f"system.{kind}.md"].read_text("utf-8").strip()
-            for kind in get_args(TaskType)
-            if f"system.{kind}.md" in files
-        },
-    )
+        files.update(_overrides(Path(folder)))
+    systems: dict[TaskType, str] = {}
+    for task_type in get_args(TaskType):
+        path = files.get(f"system.{task_type}.md")
+        if path is not None:
+            systems[task_type] = path.read_text("utf-8").strip()
+    templates: dict[PromptName, string.Template] = {}
+    for prompt_name in VARIABLES:
+        path = files.get(f"{prompt_name}.md")
+        templates[prompt_name] = _template(prompt_name, path)
+    return PromptSet(templates, systems)
 
 
 def available() -> list[str]:
-    """The prompt sets that ship."""
-    return sorted(path.name for path in _HERE.iterdir() if (path / "generate.md").is_file())
+    """List the prompt sets of the package."""
+    files = _SETS_DIR.glob("*/generate.md")
+    return sorted(path.parent.name for path in files)
 
 
-def _system_files() -> set[str]:
-    return {f"system.{kind}.md" for kind in get_args(TaskType)}
-
-
-def _overrides(folder: Path, allowed: set[str]) -> dict[str, Path]:
+def _overrides(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise PromptError(f"The prompt folder '{folder}' is no folder.")
+        raise PromptError(f"The prompt folder '{folder}' does not exist or is not a folder.")
+    allowed = {f"{name}.md" for name in VARIABLES}
+    allowed |= {f"system.{task_type}.md" for task_type in get_args(TaskType)}
     files = {path.name: path for path in folder.glob("*.md")}
-    if strange := sorted(set(files) - allowed):
-        raise PromptError(
-            f"'{folder}' holds {', '.join(strange)}; a prompt file is one of {', '.join(sorted(allowed))}."
-        )
+    unknown = sorted(set(files) - allowed)
+    if unknown:
+        names = ", ".join(unknown)
+        raise PromptError(f"'{folder}' has unknown prompt files: {names}. Use: {', '.join(sorted(allowed))}.")
     return files
 
 
-def _template(role: PromptName, path: Path | None) -> string.Template:
-    """Read a role's file and hold its variables against the ones the role is given."""
+def _template(name: PromptName, path: Path | None) -> string.Template:
+    """Read and validate a prompt file."""
     if path is None:
-        raise PromptError(f"The prompt set has no file '{role}.md'.")
+        raise PromptError(f"The prompt set has no file '{name}.md'.")
+    expected = ", ".join(VARIABLES[name])
     head, _, body = path.read_text("utf-8").partition("\n")
     if not head.startswith("variables:"):
-        raise PromptError(f"{path}: the first line must be 'variables: {', '.join(VARIABLES[role])}'.")
+        raise PromptError(f"{path}: the first line must be 'variables: {expected}'.")
     template = string.Template(body)
     if not template.is_valid():
-        raise PromptError(f"{path}: a stray dollar sign; write two of them for one that is meant.")
-    declared = [name.strip() for name in head.removeprefix("variables:").split(",")]
-    for found, how in ((declared, "declares"), (template.get_identifiers(), "uses")):
-        if sorted(found) != sorted(VARIABLES[role]):
-            raise PromptError(
-                f"{path} {how} {', '.join(found) or 'none'}; '{role}' is given {', '.join(VARIABLES[role])}."
-            )
-    if body.rstrip().rsplit("\n", 1)[-1].strip() != CUES[role]:
-        raise PromptError(f"{path}: the last line must be the cue '{CUES[role]}'.")
+        raise PromptError(f"{path}: invalid dollar sign. Write $$ for a literal dollar sign.")
+    declared = [variable.strip() for variable in head.removeprefix("variables:").split(",")]
+    _check_variables(name, f"{path} declares", declared)
+    _check_variables(name, f"{path} uses", template.get_identifiers())
+    if _last_line(body) != CUES[name]:
+        raise PromptError(f"{path}: the last line must be the cue '{CUES[name]}'.")
     return template
+
+
+def _check_variables(name: PromptName, subject: str, variables: Sequence[str]) -> None:
+    if sorted(variables) != sorted(VARIABLES[name]):
+        actual = ", ".join(variables) or "none"
+        expected = ", ".join(VARIABLES[name])
+        raise PromptError(f"{subject} the variables {actual}; '{name}' needs {expected}.")

@@ -23,7 +23,7 @@ import typer
 
 from selfcritic.graphs.cli.app import app
 from tests.support.fake_provider import FakeProvider
-from tests.support.provider_loop import says
+from tests.support.provider_loop import reply
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,7 +77,7 @@ def test_shell_blocks_name_what_there_is(page: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("bash"))
 def test_shell_blocks_run(page: Path, tmp_path: Path):
-    with FakeProvider(says) as provider:
+    with FakeProvider(reply) as provider:
         environment = {
             **{name: value for name, value in os.environ.items() if name != "SELFCRITIC_MODEL"},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

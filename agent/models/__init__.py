@@ -1,4 +1,4 @@
-"""How a model is reached: `load` turns a spec into a chat model, and `KNOWN` says which specs there are."""
+"""Load chat models by spec; `PROVIDERS` lists the specs."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from selfcritic.agent.errors import UnknownModelError
 
 @dataclass(frozen=True)
 class Provider:
-    """One kind of model that `load` knows."""
+    """A source of models that `load` knows."""
 
     spec: str
     description: str
     factory: Callable[..., BaseChatModel]
-    """Takes what stands behind the name's colon, where something does, and the options."""
+    """Called with the text after the spec's colon, if any, and the options as keywords."""
 
 
 def _simulated(**options: Any) -> BaseChatModel:
@@ -37,7 +37,9 @@ def _scripted(path: str, **options: Any) -> BaseChatModel:
 def _tiny(folder: str | None = None, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.tiny.model import TinyModel
 
-    return TinyModel(**options) if folder is None else TinyModel(folder=folder, **options)
+    if folder is not None:
+        options["folder"] = folder
+    return TinyModel(**options)
 
 
 def _litellm(model: str, **options: Any) -> BaseChatModel:
@@ -49,79 +51,96 @@ def _litellm(model: str, **options: Any) -> BaseChatModel:
 PROVIDERS: Mapping[str, Provider] = {
     "simulated": Provider(
         "simulated[?draft_error_rate=0.5&seed=1…]",
-        "a noisy solver of the built-in task families with known error rates; offline",
+        "noisy solver of the built-in tasks with known error rates; offline",
         _simulated,
     ),
-    "scripted": Provider("scripted:FILE.json", "says what the file tells it to say, for tests; offline", _scripted),
+    "scripted": Provider(
+        "scripted:FILE.json",
+        "replies from a file, for tests; offline",
+        _scripted,
+    ),
     "tiny": Provider(
         "tiny[:FOLDER]",
-        "a language model of 1 MB that sorts words, or one that `selfcritic train tiny` made; offline",
+        "1 MB language model that sorts words, or one trained by `selfcritic train tiny`; offline",
         _tiny,
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",
-        "any model that litellm knows: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
+        "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
         _litellm,
     ),
 }
 
 
 def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
-    """The chat model that a spec names; a chat model is handed back as it is.
+    """Load the chat model of a spec; a chat model is returned unchanged.
 
-    Options are the model's own fields; a spec may carry them after a question mark:
-    "simulated?draft_error_rate=0.3&seed=7",
-    "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Raises UnknownModelError where there is no such name or option.
+    Options are fields of the model. A spec may carry them after a question mark:
+    "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1".
+
+    Raises:
+        UnknownModelError: the spec or an option is unknown.
     """
     if isinstance(spec, BaseChatModel):
         return spec
     name, _, query = spec.partition("?")
-    kind, arguments = _kind(name)
-    if kind is None:
-        raise UnknownModelError(
-            f"There is no model '{spec}'. Known are: {', '.join(k.spec for k in PROVIDERS.values())}."
-        )
+    provider, arguments = _parse_name(name)
+    if provider is None:
+        specs = ", ".join(known.spec for known in PROVIDERS.values())
+        raise UnknownModelError(f"There is no model '{spec}'. Use one of: {specs}.")
+    spec_options = dict(parse_qsl(query))
     try:
-        return kind.factory(*arguments, **dict(parse_qsl(query)), **options)
+        return provider.factory(*arguments, **spec_options, **options)
     except (TypeError, ValidationError) as error:
-        raise UnknownModelError(f"The model '{name}' cannot be made: {_reason(error)}") from None
+        raise UnknownModelError(f"The model '{name}' cannot be loaded: {_format_error(error)}") from None
 
 
-def _kind(name: str) -> tuple[Provider | None, list[str]]:
-    """The kind of model that a name is of, and what is told to its maker; a name with a slash is a provider's."""
-    if "/" in name and name.partition(":")[0] not in PROVIDERS:
+def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
+    """Return the provider of a name, and the positional arguments of its factory."""
+    key, _, rest = name.partition(":")
+    if "/" in name and key not in PROVIDERS:
         return PROVIDERS["litellm"], [name]
-    kind, _, rest = name.partition(":")
-    return (PROVIDERS.get(kind) if kind != "litellm" else None), [rest] if rest else []
+    arguments = [rest] if rest else []
+    if key == "litellm":
+        return None, arguments
+    return PROVIDERS.get(key), arguments
 
 
-def _reason(error: TypeError | ValidationError) -> str:
+def _format_error(error: TypeError | ValidationError) -> str:
     if isinstance(error, TypeError):
-        return f"it is named '{PROVIDERS['scripted'].spec}'."
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)) + "."
-
-
-@functools.lru_cache(maxsize=64)
-def _loaded(spec: str) -> BaseChatModel:
-    return load(spec)
+        return f"use the form '{PROVIDERS['scripted'].spec}'."
+    lines = []
+    for details in error.errors(include_input=False):
+        location = ".".join(map(str, details["loc"]))
+        lines.append(f"{location}: {details['msg']}")
+    return "; ".join(lines) + "."
 
 
 def get_model(spec: str | BaseChatModel) -> BaseChatModel:
-    """As `load`, but one model for all who name the same spec, so that its connections are shared."""
-    return _loaded(spec) if isinstance(spec, str) else spec
+    """Load a model once per spec, so that its connections are shared."""
+    if isinstance(spec, BaseChatModel):
+        return spec
+    return _load_cached(spec)
+
+
+@functools.lru_cache(maxsize=64)
+def _load_cached(spec: str) -> BaseChatModel:
+    return load(spec)
 
 
 _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}
-"""What OpenAI's and its kin's chat models build for themselves, with the retries in it."""
+"""Clients that OpenAI-like chat models build for themselves, with retries."""
 
 
 def disable_retries(model: BaseChatModel) -> BaseChatModel:
-    """The same model, made anew with `max_retries=0`: retries of its own would pass the budget by, uncounted."""
+    """Copy the model with `max_retries=0`, so its own retries cannot bypass the budget.
+
+    Returns the model itself if it does not retry.
+    """
     fields = type(model).model_fields
     if "max_retries" not in fields or getattr(model, "max_retries", None) == 0:
         return model
-    given = {
-        fields[name].alias or name: getattr(model, name)
-        for name in model.model_fields_set & fields.keys() - _CLIENTS - {"max_retries"}
-    }
-    return type(model)(**given, **{fields["max_retries"].alias or "max_retries": 0})
+    copied_fields = (model.model_fields_set & fields.keys()) - _CLIENTS
+    arguments = {fields[name].alias or name: getattr(model, name) for name in copied_fields}
+    arguments[fields["max_retries"].alias or "max_retries"] = 0
+    return type(model)(**arguments)

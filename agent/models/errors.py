@@ -1,7 +1,7 @@
-"""What can go wrong with a model: the kinds of failure, read off the errors of any client, and what to do about them.
+"""Classify the errors of any model client and explain them.
 
-No client is imported here. An error is known by its status, its headers and the names of its classes, so that litellm,
-langchain-openai, langchain-anthropic and their like are read alike.
+No client is imported. An error is classified by its status, its headers and the names of its classes. So litellm,
+langchain-openai, langchain-anthropic and similar clients are handled alike.
 """
 
 import os
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.models.headers import headers_of, status_of
 
 RequestErrorKind = Literal[
     "bad_key",
@@ -31,7 +32,7 @@ ReplyErrorKind = Literal["truncated", "no_choices", "null", "refusal"]
 
 
 class ModelCallError(SelfcriticError):
-    """A request to a model brought no reply."""
+    """A request to a model failed without a reply."""
 
     def __init__(
         self,
@@ -47,13 +48,13 @@ class ModelCallError(SelfcriticError):
         self.kind = kind
         self.status_code = status_code
         self.headers = dict(headers or {})
-        """What the provider sent along; empty where the request never got to it."""
+        """Headers of the provider's response; empty if the request did not reach the provider."""
         self.provider = provider
         self.address = address
 
 
 class ModelReplyError(SelfcriticError):
-    """A model's reply came, was paid for, and is of no use."""
+    """A model's reply arrived and was charged, but is unusable."""
 
     def __init__(
         self,
@@ -66,65 +67,58 @@ class ModelReplyError(SelfcriticError):
         super().__init__(message)
         self.kind = kind
         self.usage = usage
-        """What the provider says the reply took; None where it says nothing."""
+        """Tokens that the provider reported for the reply; None if it reported nothing."""
         self.cost_usd = cost_usd
 
 
 def classify_error(error: BaseException) -> RequestErrorKind | ReplyErrorKind:
-    """What kind of failure an error is; "unknown" where it is none of a model's."""
+    """Return the kind of a model error, "unknown" for any other error."""
     if isinstance(error, ModelCallError | ModelReplyError):
         return error.kind
     status = status_of(error)
-    is_final_answer = bool(headers_of(error)) and (status or 0) >= 400
-    if not is_final_answer and (kind := _unanswered(list(_links(error)))):
-        return kind
-    return _by_status(status, _said(error)) if status else "unknown"
-
-
-def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error carries."""
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("status_code", "code"):
-            if isinstance(status := getattr(holder, name, None), int):
-                return int(status)
-    return None
-
-
-def headers_of(error: BaseException) -> dict[str, str]:
-    """The headers of the provider's response, their names in lower case; empty where there was none."""
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("litellm_response_headers", "headers"):
-            if isinstance(headers := getattr(holder, name, None), Mapping) and headers:
-                return {str(key).lower(): str(value) for key, value in headers.items()}
-    return {}
+    has_response = bool(headers_of(error)) and status is not None and status >= 400
+    if not has_response:
+        kind = _classify_client_error(error)
+        if kind is not None:
+            return kind
+    if not status:
+        return "unknown"
+    return _classify_status(status, _provider_message(error))
 
 
 def describe_error(error: BaseException) -> str:
-    """The provider's words and what to do, in one line and without any key."""
-    hint = _HINTS.get(classify_error(error), "").format(
-        variable=_key_variable(error), address=_address(error) or "its address"
-    )
-    return f"{words(error)} {hint}".strip()
+    """Return the provider's message and a hint on one line, without keys."""
+    hint = _HINTS.get(classify_error(error), "")
+    hint = hint.format(variable=_key_variable(error), address=_address(error) or "its address")
+    return f"{error_message(error)} {hint}".strip()
 
 
-def words(error: BaseException, *secrets: str) -> str:
-    """What the provider said, in one line and without any key."""
-    text = " ".join(redact(_said(error), *secrets).split()) or type(error).__name__
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return text if text.endswith((".", "!", "?", "…")) else text + "."
+def error_message(error: BaseException, *secrets: str) -> str:
+    """Return the provider's message on one line, without keys."""
+    text = redact(_provider_message(error), *secrets)
+    text = " ".join(text.split()) or type(error).__name__
+    if len(text) > _MAX_MESSAGE_CHARS:
+        text = text[:_MAX_MESSAGE_CHARS] + "…"
+    if not text.endswith((".", "!", "?", "…")):
+        text += "."
+    return text
 
 
 def redact(text: str, *secrets: str) -> str:
-    """The text without the given secrets, the keys in the environment, and all that looks like a key."""
-    kept = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
-    for secret in sorted((value for value in (*secrets, *kept) if len(value) >= _SHORTEST), key=len, reverse=True):
+    """Replace the secrets, keys in the environment, and key-like strings."""
+    candidates = list(secrets)
+    for name, value in os.environ.items():
+        if _SECRET_NAME.search(name):
+            candidates.append(value)
+    long_enough = [value for value in candidates if len(value) >= _MIN_SECRET_CHARS]
+    for secret in sorted(long_enough, key=len, reverse=True):
         text = text.replace(secret, "[key]")
     return _KEY.sub("[key]", text)
 
 
-_LONGEST = 500
-_SHORTEST = 6
-"""Of a value from the environment that is taken for a key: "x" or "none" would be found in any text."""
+_MAX_MESSAGE_CHARS = 500
+_MIN_SECRET_CHARS = 6
+"""A shorter value, such as "x" or "none", occurs in ordinary text."""
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 _KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+")
 _CLIENT_PREFIX = re.compile(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)|Timeout Error)\s*(?::|-)\s*")
@@ -134,7 +128,7 @@ _TOO_LONG = re.compile(
 _NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
 
 _TIMEOUTS = {"builtins.TimeoutError", "httpx.TimeoutException", "httpx2.TimeoutException"}
-_CONNECTIONS = {
+_CONNECTION_ERRORS = {
     "builtins.ConnectionError",
     "httpx.TransportError",
     "httpx2.TransportError",
@@ -142,20 +136,20 @@ _CONNECTIONS = {
 }
 
 _HINTS: Mapping[str, str] = {
-    "bad_key": "Set {variable} to a key that may use this model; a server of your own takes any.",
+    "bad_key": "Set {variable} to a key with access to this model; a self-hosted server accepts any key.",
     "no_model": "Check the model's name (see `selfcritic models`) and api_base, which often ends in /v1.",
     "too_long": "Shorten the question or its context, or choose a model with a larger context.",
-    "rejected": "The provider does not take the request as it is.",
+    "rejected": "The provider does not accept this request: check the options of the model and the run.",
     "rate_limit": "Wait a little, or lower the concurrency.",
-    "no_quota": "The account has nothing left to spend: see the provider's billing page.",
-    "timeout": "Raise timeout, or see whether the provider is up.",
+    "no_quota": "The account has no credit left: see the provider's billing page.",
+    "timeout": "Raise timeout, or check whether the provider is up.",
     "connection": "Is the server running at {address}?",
-    "server": "The provider is in trouble: try again later, or name another model.",
-    "invalid_json": "The provider's reply is garbled: see what stands between you and {address}.",
-    "truncated": "The reply broke off: try again, and see what stands between you and the provider.",
-    "no_choices": "Try again, or name another model.",
-    "null": "Try again, or raise max_tokens, which a model that reasons can use up before it answers.",
-    "refusal": "Put the question differently, or name another model.",
+    "server": "The provider is unavailable: try again later, or use another model.",
+    "invalid_json": "The reply is not valid JSON: check the proxies between you and {address}.",
+    "truncated": "The reply is incomplete: try again, and check the proxies between you and the provider.",
+    "no_choices": "Try again, or use another model.",
+    "null": "Try again, or raise max_tokens: a reasoning model can use it up before it answers.",
+    "refusal": "Rephrase the question, or use another model.",
 }
 
 _KEY_VARIABLES = {
@@ -166,42 +160,59 @@ _KEY_VARIABLES = {
     "fireworks_ai": "FIREWORKS_AI_API_KEY",
     "text-completion-openai": "OPENAI_API_KEY",
 }
-"""Of the providers whose variable is not their name and _API_KEY."""
+"""Providers whose variable is not PROVIDER_API_KEY."""
 
 
-def _root(kind: type) -> str:
+def _root_package(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def _links(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from. litellm raises within `except`, without a `from`; elsewhere that is chance."""
-    of_litellm = _root(type(error)) == "litellm"
+def _cause_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and its causes.
+
+    litellm raises inside `except` without `from`, so its contexts count as causes. Elsewhere a context is accidental.
+    """
+    uses_context = _root_package(type(error)) == "litellm"
     link: BaseException | None = error
     while link is not None:
         yield link
-        link = link.__cause__ or (link.__context__ if of_litellm else None)
+        cause = link.__cause__
+        if cause is None and uses_context:
+            cause = link.__context__
+        link = cause
 
 
-def _unanswered(links: list[BaseException]) -> RequestErrorKind | None:
-    """The kind of a failure that the provider did not tell of itself."""
-    kinds = [kind for link in links for kind in type(link).__mro__]
-    names = {f"{_root(kind)}.{kind.__name__}" for kind in kinds}
-    bare = {kind.__name__ for kind in kinds}  # anthropic, groq and more have openai's classes under their own roof
+def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
+    """Classify an error raised without a provider response."""
+    names: set[str] = set()
+    bare_names: set[str] = set()  # anthropic, groq and others copy openai's classes under their own package
+    for link in _cause_chain(error):
+        for kind in type(link).__mro__:
+            names.add(f"{_root_package(kind)}.{kind.__name__}")
+            bare_names.add(kind.__name__)
     if "json.JSONDecodeError" in names:
         return "invalid_json"
-    if any(f"{_root(type(link))}.{type(link).__name__}" == "openai.OpenAIError" for link in links):
-        return "bad_key"  # the client's own complaint that there is none, which litellm gives the status 500
-    if names & _TIMEOUTS or "APITimeoutError" in bare:
+    if any(_is_missing_key(link) for link in _cause_chain(error)):
+        return "bad_key"
+    if names & _TIMEOUTS or "APITimeoutError" in bare_names:
         return "timeout"
-    return "connection" if names & _CONNECTIONS or "APIConnectionError" in bare else None
+    if names & _CONNECTION_ERRORS or "APIConnectionError" in bare_names:
+        return "connection"
+    return None
 
 
-def _by_status(status: int, said: str) -> RequestErrorKind:
-    if status in (400, 402, 403, 429) and _NO_QUOTA.search(said):
+def _is_missing_key(error: BaseException) -> bool:
+    """Return whether openai's client found no key; litellm gives that the status 500."""
+    kind = type(error)
+    return kind.__name__ == "OpenAIError" and _root_package(kind) == "openai"
+
+
+def _classify_status(status: int, message: str) -> RequestErrorKind:
+    if status in (400, 402, 403, 429) and _NO_QUOTA.search(message):
         return "no_quota"
     if status in (401, 403):
         return "bad_key"
-    if status == 404 or "LLM Provider NOT provided" in said:
+    if status == 404 or "LLM Provider NOT provided" in message:
         return "no_model"
     if status in (408, 504):
         return "timeout"
@@ -209,38 +220,47 @@ def _by_status(status: int, said: str) -> RequestErrorKind:
         return "rate_limit"
     if status in (409, 425, 500, 502, 503, 529):  # 529: Anthropic is overloaded
         return "server"
-    return "too_long" if _TOO_LONG.search(said) else "rejected"
+    if _TOO_LONG.search(message):
+        return "too_long"
+    return "rejected"
 
 
-def _said(error: BaseException) -> str:
-    """The provider's own message where the client keeps it apart, else the client's."""
-    body: Any = getattr(error, "body", None)
-    if isinstance(body, dict):
-        body = body.get("error") or body
-        if isinstance(body, dict) and isinstance(body.get("message"), str):
-            return " ".join(filter(None, (body["message"], str(body.get("code") or ""))))
+def _provider_message(error: BaseException) -> str:
+    """Return the provider's message if the client keeps it, else the client's."""
+    details: Any = getattr(error, "body", None)
+    if isinstance(details, dict):
+        details = details.get("error") or details
+    if isinstance(details, dict) and isinstance(details.get("message"), str):
+        code = details.get("code") or ""
+        return f"{details['message']} {code}".strip()
     text = str(getattr(error, "message", None) or error)
-    while (shorter := _CLIENT_PREFIX.sub("", text)) != text:
+    shorter = _CLIENT_PREFIX.sub("", text)
+    while shorter != text:
         text = shorter
+        shorter = _CLIENT_PREFIX.sub("", text)
     return text
 
 
 def _key_variable(error: BaseException) -> str:
-    provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None) or _root(type(error))
+    provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None)
+    if not provider:
+        provider = _root_package(type(error))
     if provider in ("builtins", "selfcritic", "litellm", ""):
         return "the provider's key variable"
-    return _KEY_VARIABLES.get(provider, re.sub(r"\W", "_", provider.removeprefix("langchain_")).upper() + "_API_KEY")
+    if provider in _KEY_VARIABLES:
+        return _KEY_VARIABLES[provider]
+    name = provider.removeprefix("langchain_")
+    return re.sub(r"\W", "_", name).upper() + "_API_KEY"
 
 
 def _address(error: BaseException) -> str | None:
     if isinstance(error, ModelCallError):
         return error.address
-    carried = vars(error)  # for httpx's `request` raises where there is none
-    url = urlsplit(str(getattr(carried.get("request") or carried.get("_request"), "url", "")))
-    return f"{url.scheme}://{url.netloc}" if url.netloc and _root(type(error)) != "litellm" else None
-
-
-def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell of rate limits, without a client's prefix; the others are nobody's business."""
-    named = {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
-    return {name: value for name, value in named.items() if "ratelimit-" in name}
+    if _root_package(type(error)) == "litellm":
+        return None
+    attributes = vars(error)  # httpx's `request` property raises if it is not set
+    request = attributes.get("request") or attributes.get("_request")
+    url = urlsplit(str(getattr(request, "url", "")))
+    if not url.netloc:
+        return None
+    return f"{url.scheme}://{url.netloc}"

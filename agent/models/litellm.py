@@ -1,14 +1,10 @@
-"""Any model that litellm knows, as a chat model: openai/gpt-4o-mini, anthropic/…, ollama/…, hosted_vllm/….
+"""Chat model for any model of litellm: openai/gpt-4o-mini, ollama/….
 
-Thin on purpose: one call here is one request at most, for retries live elsewhere. What litellm passes off as a success
-and is none (no choice, no content, a refusal, a stream that broke off) is an error here. litellm is imported at the
-first call, since that takes seconds. Keys come from the environment, where litellm looks for them itself.
+One call sends at most one request; retries are elsewhere. litellm passes some failures as successes: no choice, no
+content, a refusal, an incomplete stream. Here they are errors. litellm reads keys from the environment.
 """
 
-import asyncio
-import functools
 import importlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self, cast
@@ -29,51 +25,72 @@ from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
     ReplyErrorKind,
+    RequestErrorKind,
     classify_error,
-    headers_of,
-    rate_limit_headers,
+    error_message,
     redact,
-    status_of,
-    words,
 )
-from selfcritic.agent.models.litellm_replies import Streamed, fault_of, logprobs_of, usage_of
+from selfcritic.agent.models.headers import headers_of, rate_limit_headers, status_of
+from selfcritic.agent.models.litellm_library import import_litellm, import_litellm_async, is_priced, supports_prefill
+from selfcritic.agent.models.litellm_replies import (
+    ReplyError,
+    StreamAccumulator,
+    convert_logprobs,
+    convert_usage,
+    reply_error,
+)
+
+_OPENAI_COMPATIBLE = ("openai", "hosted_vllm", "custom_openai")
+_STREAM_OPTIONS = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
+"""Options of a streamed request; a stream carries a single reply, so `n` is not sent."""
+_REPLY_ERRORS: dict[ReplyErrorKind, str] = {
+    "truncated": "broke off in the middle of its reply",
+    "no_choices": "sent a reply without any choice",
+    "null": "sent a reply without content",
+    "refusal": "refused to answer",
+}
 
 
 class LiteLLMModel(BaseChatModel):
-    """A chat model behind litellm; `model` is named as litellm does, the provider first."""
+    """A chat model that litellm calls; `model` is PROVIDER/MODEL."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     model: str
     api_base: str | None = None
     api_key: SecretStr | None = None
-    """None leaves it to litellm to find the provider's variable in the environment."""
+    """If None, litellm reads the provider's environment variable."""
     temperature: float | None = None
     max_tokens: int | None = None
     timeout: float = Field(default=60.0, gt=0)
-    """Seconds; of a stream, between one piece and the next."""
+    """Seconds for a reply; in a stream, seconds between two chunks."""
     input_cost_per_token: float | None = Field(default=None, ge=0)
-    """In US dollars, as the next; for a model whose price litellm does not know."""
+    """US dollars; set both costs for a model whose price litellm does not know."""
     output_cost_per_token: float | None = Field(default=None, ge=0)
+    """US dollars."""
     prefill: bool | None = None
-    """Whether a reply that was begun for it is continued; None leaves it to what litellm knows of the model."""
+    """Whether the model continues a prefilled reply; if None, litellm's model table decides."""
     disable_streaming: bool | Literal["tool_calling"] = "tool_calling"
 
     @model_validator(mode="after")
-    def _prices_come_together(self) -> Self:
-        if (self.input_cost_per_token is None) != (self.output_cost_per_token is None):
-            raise ValueError("input_cost_per_token and output_cost_per_token are given together or not at all")
+    def _require_both_costs(self) -> Self:
+        has_input_cost = self.input_cost_per_token is not None
+        has_output_cost = self.output_cost_per_token is not None
+        if has_input_cost != has_output_cost:
+            raise ValueError("set both input_cost_per_token and output_cost_per_token, or neither")
         return self
 
     @property
     def is_priced(self) -> bool:
-        """Whether what a reply costs is known."""
+        """Whether the cost of a reply is known; may import litellm."""
         return self.input_cost_per_token is not None or is_priced(self.model)
 
     @property
     def supports_prefill(self) -> bool:
-        """Whether a reply that was begun for it is continued; may import litellm."""
-        return self.prefill if self.prefill is not None else continues(self.model)
+        """Whether the model continues a prefilled reply; may import litellm."""
+        if self.prefill is not None:
+            return self.prefill
+        return supports_prefill(self.model)
 
     @property
     def _llm_type(self) -> str:
@@ -81,8 +98,12 @@ class LiteLLMModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        named = ("model", "api_base", "temperature", "max_tokens")
-        return {name: getattr(self, name) for name in named}
+        return {
+            "model": self.model,
+            "api_base": self.api_base,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+        }
 
     def _generate(
         self,
@@ -91,8 +112,8 @@ class LiteLLMModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        litellm = _litellm()
-        with self._told_apart():
+        litellm = import_litellm()
+        with self._translate_errors():
             response = litellm.completion(**self._request(messages, stop, options))
         return self._result(response)
 
@@ -103,8 +124,8 @@ class LiteLLMModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        litellm = await _litellm_without_blocking()
-        with self._told_apart():
+        litellm = await import_litellm_async()
+        with self._translate_errors():
             response = await litellm.acompletion(**self._request(messages, stop, options))
         return self._result(response)
 
@@ -115,13 +136,15 @@ class LiteLLMModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        litellm, streamed = _litellm(), Streamed()
-        with self._told_apart():
-            stream = litellm.completion(**self._request(messages, stop, options | _STREAM))
+        litellm = import_litellm()
+        accumulator = StreamAccumulator()
+        with self._translate_errors():
+            stream = litellm.completion(**self._request(messages, stop, options | _STREAM_OPTIONS))
             for chunk in stream:
-                if piece := streamed.take(chunk):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last(streamed, stream)
+                text = accumulator.add(chunk)
+                if text:
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+        yield self._final_chunk(accumulator, stream)
 
     async def _astream(
         self,
@@ -130,48 +153,59 @@ class LiteLLMModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        litellm, streamed = await _litellm_without_blocking(), Streamed()
-        with self._told_apart():
-            stream = await litellm.acompletion(**self._request(messages, stop, options | _STREAM))
+        litellm = await import_litellm_async()
+        accumulator = StreamAccumulator()
+        with self._translate_errors():
+            stream = await litellm.acompletion(**self._request(messages, stop, options | _STREAM_OPTIONS))
             async for chunk in stream:
-                if piece := streamed.take(chunk):
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last(streamed, stream)
+                text = accumulator.add(chunk)
+                if text:
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+        yield self._final_chunk(accumulator, stream)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of litellm's completion. Without `max_retries` its client would send a request three times."""
-        fields = {
+        """Build the arguments of `litellm.completion`."""
+        fields: dict[str, Any] = {
             "api_base": self.api_base,
-            "api_key": self.api_key and self.api_key.get_secret_value(),
+            "api_key": self.api_key.get_secret_value() if self.api_key else None,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "timeout": self.timeout,
             "stop": stop,
         }
-        given = {name: value for name, value in {**fields, **options}.items() if value is not None}
-        if not given.get("stream"):
-            given.pop("stream", None)
-        fixed: dict[str, Any] = {"model": self.model, "messages": convert_to_openai_messages(messages)}
+        fields.update(options)
+        arguments = {name: value for name, value in fields.items() if value is not None}
+        if not arguments.get("stream"):
+            arguments.pop("stream", None)
+        arguments["model"] = self.model
+        arguments["messages"] = convert_to_openai_messages(messages)
         if messages and isinstance(messages[-1], AIMessage):
-            fixed |= self._begun(fixed["messages"])
-        return {**given, **fixed, "max_retries": 0, "drop_params": False}
+            arguments.update(self._prefill_params(arguments["messages"]))
+        arguments["max_retries"] = 0  # litellm's client would send a failed request three times
+        arguments["drop_params"] = False
+        return arguments
 
-    def _begun(self, messages: Any) -> dict[str, Any]:
-        """What tells the provider to continue the last message: litellm's mark, or vLLM's options of OpenAI's API."""
-        if self.model.partition("/")[0] in _LIKE_OPENAI:
+    def _prefill_params(self, messages: Any) -> dict[str, Any]:
+        """Return the arguments that make the provider continue the last message.
+
+        OpenAI-compatible servers take vLLM's options, other providers litellm's `prefix` key.
+        """
+        provider = self.model.partition("/")[0]
+        if provider in _OPENAI_COMPATIBLE:
             return {"extra_body": {"continue_final_message": True, "add_generation_prompt": False}}
-        return {"messages": [*messages[:-1], {**messages[-1], "prefix": True}]}
+        prefilled = {**messages[-1], "prefix": True}
+        return {"messages": [*messages[:-1], prefilled]}
 
     @contextmanager
-    def _told_apart(self) -> Iterator[None]:
-        """Turn the client's errors into ours, which carry no key though a provider may echo it."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Turn litellm's errors into ModelCallError, without the key that a provider may echo."""
         try:
             yield
-        except importlib.import_module("openai").OpenAIError as error:  # the base of all errors of litellm
+        except importlib.import_module("openai").OpenAIError as error:  # base class of litellm's errors
             key = self.api_key.get_secret_value() if self.api_key else ""
             failure = ModelCallError(
-                words(error, key),
-                cast(Any, classify_error(error)),
+                error_message(error, key),
+                cast(RequestErrorKind, classify_error(error)),
                 status_code=status_of(error),
                 headers=headers_of(error),
                 provider=getattr(error, "llm_provider", None),
@@ -183,108 +217,81 @@ class LiteLLMModel(BaseChatModel):
                 failure.__context__ = None  # `from None` only hides it
 
     def _result(self, response: Any) -> ChatResult:
-        """One generation for each choice that is of use; where none is, an error."""
+        """Return a generation for each usable choice.
+
+        Raises:
+            ModelReplyError: no choice is usable.
+        """
         usage = getattr(response, "usage", None)
-        faults = [fault_of(choice) for choice in response.choices]
-        sound = [choice for choice, fault in zip(response.choices, faults, strict=True) if fault is None]
-        if not sound:
-            raise self._unusable(*next((fault for fault in faults if fault), ("no_choices", "")), usage)
-        generations = [self._generation(choice, response.model) for choice in sound]
+        generations: list[ChatGeneration] = []
+        errors: list[ReplyError] = []
+        for choice in response.choices:
+            error = reply_error(choice)
+            if error is None:
+                generations.append(self._generation(choice, response.model))
+            else:
+                errors.append(error)
+        if not generations:
+            errors.append(ReplyError("no_choices", ""))
+            raise self._reply_exception(errors[0], usage)
         first = cast(AIMessage, generations[0].message)
-        first.usage_metadata = usage_of(usage)
+        first.usage_metadata = convert_usage(usage)
         first.response_metadata["cost_usd"] = self._cost(usage)
-        hidden = getattr(response, "_hidden_params", None) or {}
-        if limits := rate_limit_headers(hidden.get("additional_headers") or {}):
+        hidden_params = getattr(response, "_hidden_params", None) or {}
+        limits = rate_limit_headers(hidden_params.get("additional_headers") or {})
+        if limits:
             first.response_metadata["headers"] = limits
         return ChatResult(generations=generations)
 
     def _generation(self, choice: Any, model: str) -> ChatGeneration:
-        [message] = convert_to_messages([choice.message.model_dump(include={"role", "content", "tool_calls"})])
+        fields = choice.message.model_dump(include={"role", "content", "tool_calls"})
+        [message] = convert_to_messages([fields])
         logprobs = getattr(choice, "logprobs", None)
         message.response_metadata = {
             "model_name": model,
             "finish_reason": choice.finish_reason,
-            "logprobs": {"content": logprobs_of(logprobs.content)} if logprobs else None,
+            "logprobs": {"content": convert_logprobs(logprobs.content)} if logprobs else None,
         }
         return ChatGeneration(message=message)
 
-    def _last(self, streamed: Streamed, stream: Any) -> ChatGenerationChunk:
-        """The chunk that ends a stream; raises where the stream was no whole and usable reply."""
-        # litellm makes up the finish_reason and the usage of a stream that broke off; its wrapper knows the truth.
+    def _final_chunk(self, accumulator: StreamAccumulator, stream: Any) -> ChatGenerationChunk:
+        """Return the chunk that ends a stream.
+
+        Raises:
+            ModelReplyError: the stream is incomplete or unusable.
+        """
+        # litellm invents the finish reason and usage of an incomplete stream; its wrapper has the real ones.
         finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
         has_usage = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
-        if fault := streamed.fault(finish_reason, has_usage):
-            raise self._unusable(*fault, streamed.usage if has_usage else None)
+        error = accumulator.error(finish_reason, has_usage)
+        if error:
+            raise self._reply_exception(error, accumulator.usage if has_usage else None)
+        usage = convert_usage(accumulator.usage)
         return ChatGenerationChunk(
-            message=AIMessageChunk(content="", usage_metadata=usage_of(streamed.usage), chunk_position="last"),
+            message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"),
             generation_info={
-                "model_name": streamed.model,
+                "model_name": accumulator.model,
                 "finish_reason": finish_reason,
-                "logprobs": {"content": streamed.logprobs} if streamed.logprobs else None,
-                "cost_usd": self._cost(streamed.usage),
+                "logprobs": {"content": accumulator.logprobs} if accumulator.logprobs else None,
+                "cost_usd": self._cost(accumulator.usage),
             },
         )
 
-    def _unusable(self, kind: ReplyErrorKind, said: str, usage: Any) -> ModelReplyError:
-        text = f"{self.model} {_COMPLAINTS[kind]}{': ' + said if said else ''}"
-        return ModelReplyError(text, kind, usage=usage_of(usage), cost_usd=self._cost(usage))
+    def _reply_exception(self, error: ReplyError, usage: Any) -> ModelReplyError:
+        text = f"{self.model} {_REPLY_ERRORS[error.kind]}"
+        if error.details:
+            text += f": {error.details}"
+        return ModelReplyError(text, error.kind, usage=convert_usage(usage), cost_usd=self._cost(usage))
 
     def _cost(self, usage: Any) -> float | None:
+        """Return the cost of a reply in US dollars, None if unknown."""
         if usage is None:
             return None
         if self.input_cost_per_token is not None and self.output_cost_per_token is not None:
-            taken, given = int(usage.prompt_tokens), int(usage.completion_tokens)
-            return taken * self.input_cost_per_token + given * self.output_cost_per_token
+            input_cost = int(usage.prompt_tokens) * self.input_cost_per_token
+            output_cost = int(usage.completion_tokens) * self.output_cost_per_token
+            return input_cost + output_cost
         if not is_priced(self.model):
             return None
-        return float(sum(_litellm().cost_per_token(model=self.model, usage_object=usage)))
-
-
-@functools.cache
-def is_priced(model: str) -> bool:
-    """Whether litellm knows the price of a model."""
-    # Its get_model_info asks servers about some models, and takes a missing price for zero.
-    litellm = _litellm()
-    known = litellm.model_cost
-    provider, _, name = model.partition("/")
-    entry = known.get(model) or known.get(name, {})
-    is_theirs = model in known or str(entry.get("litellm_provider")).startswith(provider)  # "vertex_ai-text-models"
-    if not is_theirs or not {"input_cost_per_token", "output_cost_per_token"} <= entry.keys():
-        return False
-    try:
-        litellm.cost_per_token(model=model, prompt_tokens=1, completion_tokens=1)
-    except (litellm.BadRequestError, litellm.exceptions.ModelNotMappedError):
-        return False
-    return True
-
-
-@functools.cache
-def continues(model: str) -> bool:
-    """Whether litellm knows that a model continues a reply that was begun for it."""
-    known = _litellm().model_cost
-    entry = known.get(model) or known.get(model.partition("/")[2], {})
-    return bool(entry.get("supports_assistant_prefill"))
-
-
-_LIKE_OPENAI = ("openai", "hosted_vllm", "custom_openai")
-_STREAM = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
-"""What makes a request a stream, which carries a single reply."""
-_COMPLAINTS: dict[ReplyErrorKind, str] = {
-    "truncated": "broke off in the middle of its reply",
-    "no_choices": "sent a reply without any choice",
-    "null": "sent a reply without content",
-    "refusal": "refused to answer",
-}
-
-
-@functools.cache
-def _litellm() -> Any:
-    # Else the import asks the network for prices, and every error prints a banner.
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    litellm = importlib.import_module("litellm")
-    litellm.suppress_debug_info = True  # type: ignore[attr-defined]
-    return litellm
-
-
-async def _litellm_without_blocking() -> Any:
-    return _litellm() if _litellm.cache_info().currsize else await asyncio.to_thread(_litellm)
+        costs = import_litellm().cost_per_token(model=self.model, usage_object=usage)
+        return float(sum(costs))

@@ -72,7 +72,7 @@ class ScriptedModel(LocalChatModel):
     def _next(self, messages: list[BaseMessage]) -> ScriptedReply:
         if callable(self.script):
             return self.script(messages)
-        role = parse_prompt(messages).role if isinstance(self.script, dict) else None
+        role = parse_prompt(messages).name if isinstance(self.script, dict) else None
         entries = self.script.get(role, []) if isinstance(self.script, dict) and role else self.script
         told = self._told.get(role, 0)
         if not isinstance(entries, list) or told >= len(entries):

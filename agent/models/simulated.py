@@ -72,7 +72,7 @@ class _Solver:
     def __init__(self, rates: SimulatedModel, task: Task, reading: ParsedPrompt, nature: int) -> None:
         self.rates = rates
         self.task = task
-        self.role = reading.role
+        self.role = reading.name
         self.answer = reading.data.get("answer", "")
         self.critique = reading.data.get("critique", "")
         self.prefix = reading.prefix
@@ -139,7 +139,7 @@ def probability_of_yes(yes_rate: float, opinion: float) -> float:
 def _read(messages: list[BaseMessage]) -> ParsedPrompt:
     """The prompt's role and data; a message without the form of our prompts is a question to answer."""
     reading = parse_prompt(messages)
-    if reading.role is not None:
+    if reading.name is not None:
         return reading
     return ParsedPrompt("generate", {"question": messages[-1].text}, "")
 

@@ -1,4 +1,7 @@
-"""One budget over all parts of a run: counts what is spent and refuses the request that would exceed it."""
+"""Enforce one budget over all roles of a run.
+
+A tracker counts usage and refuses a request that would exceed the budget.
+"""
 
 import asyncio
 import time
@@ -16,90 +19,105 @@ from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 
 
 class BudgetTracker:
-    """What one step of a run spends, on top of what the steps before it have spent."""
+    """Tracks the usage of one step, added to the usage of earlier steps."""
 
     def __init__(self, budget: Budget, usage: Usage | None = None, parent: "BudgetTracker | None" = None) -> None:
         self.rate: RateLimit | None = None
-        """What all requests on this meter, and on those beneath it, wait for."""
+        """Rate limit of all requests on this tracker and its children."""
         self.budget = budget
         self._parent = parent
-        self._refused = False
+        self._has_refused = False
         self._usage = usage.model_copy(deep=True) if usage else Usage()
-        self._before = self._usage.seconds
+        self._seconds_before = self._usage.seconds
         self._started = time.monotonic()
 
     @property
     def usage(self) -> Usage:
-        """What has been spent up to now."""
-        self._usage.seconds = self._before + time.monotonic() - self._started
+        """Usage up to now, in this step and those before it."""
+        self._usage.seconds = self._seconds_before + time.monotonic() - self._started
         return self._usage
 
     @property
     def is_spent(self) -> bool:
-        """Whether this meter's own budget, not one of its parents', has refused a request."""
-        return self._refused
+        """Whether this tracker's budget refused a request; a parent's budget does not count."""
+        return self._has_refused
 
     def child(self) -> "BudgetTracker":
-        """A meter that also counts for this one, and so obeys its budget."""
+        """Create a tracker that also counts for this one and its budget."""
         return BudgetTracker(Budget(), parent=self)
 
-    def add(self, spent: Usage) -> None:
-        """Count what was spent, and saved, before a crash."""
-        for part, theirs in spent.by_role.items():
-            for usage in self._accounts(part):
-                usage.calls += theirs.calls
-                usage.input_tokens += theirs.input_tokens
-                usage.output_tokens += theirs.output_tokens
-                usage.cached_tokens += theirs.cached_tokens
-                usage.cost_usd = _sum(usage.cost_usd, theirs.cost_usd)
+    def add(self, usage: Usage) -> None:
+        """Count usage that was saved before a crash."""
+        for role, role_usage in usage.by_role.items():
+            for account in self._accounts(role):
+                account.calls += role_usage.calls
+                account.input_tokens += role_usage.input_tokens
+                account.output_tokens += role_usage.output_tokens
+                account.cached_tokens += role_usage.cached_tokens
+                account.cost_usd = _add_costs(account.cost_usd, role_usage.cost_usd)
 
     async def acquire(self, messages: Sequence[BaseMessage]) -> None:
-        """Wait until the rate limits let a request go."""
+        """Wait until all rate limits admit a request."""
         for rate in self._rates():
-            await rate.turn(count_tokens_approximately(messages))
+            await rate.acquire(count_tokens_approximately(messages))
 
     def apply_headers(self, headers: Mapping[str, str], wait: float | None = None) -> None:
-        """Let the rate limits know what a provider says of its own."""
+        """Apply a provider's headers and requested wait to all rate limits."""
         for rate in self._rates():
-            rate.heed(headers)
+            rate.apply_headers(headers)
             rate.pause(wait)
 
-    def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
-        """Count a request that is about to be sent; raises BudgetExhausted instead where it must not be."""
-        if limit := self._limit_reached(messages):
-            self._refused = True
+    def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
+        """Count a request that is about to be sent.
+
+        Raises:
+            BudgetExhausted: the budget, or a parent's budget, does not cover the request; it is not counted.
+        """
+        limit = self._reached_limit(messages)
+        if limit is not None:
+            self._has_refused = True
             raise BudgetExhausted(f"The budget ({limit}) does not cover the next request.")
         if self._parent:
-            self._parent.reserve(part, messages)
-        for usage in self._accounts(part):
-            usage.calls += 1
+            self._parent.reserve(role, messages)
+        for account in self._accounts(role):
+            account.calls += 1
 
-    def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
-        """Add what a reply says it took. One whose price is not known makes the whole cost unknown."""
+    def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
+        """Count the tokens and cost of a reply.
+
+        An unknown cost (None) makes the total cost unknown.
+        """
         if self.rate and tokens is not None:
-            self.rate.took(tokens["output_tokens"])
+            self.rate.record(tokens["output_tokens"])
         if self._parent:
-            self._parent.charge(part, tokens, cost_usd)
-        for usage in self._accounts(part):
+            self._parent.charge(role, tokens, cost_usd)
+        for account in self._accounts(role):
             if tokens is not None:
-                usage.input_tokens += tokens["input_tokens"]
-                usage.output_tokens += tokens["output_tokens"]
-                usage.cached_tokens += tokens.get("input_token_details", {}).get("cache_read", 0)
-            usage.cost_usd = _sum(usage.cost_usd, cost_usd)
+                details = tokens.get("input_token_details", {})
+                account.input_tokens += tokens["input_tokens"]
+                account.output_tokens += tokens["output_tokens"]
+                account.cached_tokens += details.get("cache_read", 0)
+            account.cost_usd = _add_costs(account.cost_usd, cost_usd)
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
-        """Break off what is inside when the run's seconds are over; raises BudgetExhausted then."""
-        left = None if self.budget.seconds is None else self.budget.seconds - self.usage.seconds
+        """Cancel the body when the budget's seconds are over.
+
+        Raises:
+            BudgetExhausted: the seconds of this budget, or of a parent's, are over.
+        """
+        seconds_left = None
+        if self.budget.seconds is not None:
+            seconds_left = self.budget.seconds - self.usage.seconds
         try:
             async with AsyncExitStack() as stack:
                 if self._parent:
                     await stack.enter_async_context(self._parent.deadline())
-                clock = await stack.enter_async_context(asyncio.timeout(left))
+                timeout = await stack.enter_async_context(asyncio.timeout(seconds_left))
                 yield
         except TimeoutError:
-            if clock.expired():
-                self._refused = True
+            if timeout.expired():
+                self._has_refused = True
                 raise BudgetExhausted(f"The budget ({self.budget.seconds} seconds) is spent.") from None
             raise
 
@@ -109,27 +127,33 @@ class BudgetTracker:
         if self._parent:
             yield from self._parent._rates()
 
-    def _limit_reached(self, messages: Sequence[BaseMessage]) -> str | None:
-        budget, usage = self.budget, self.usage
+    def _reached_limit(self, messages: Sequence[BaseMessage]) -> str | None:
+        budget = self.budget
+        usage = self.usage
         if budget.calls is not None and usage.calls >= budget.calls:
             return f"{budget.calls} calls"
-        spent = usage.input_tokens + usage.output_tokens
-        if budget.tokens is not None and spent + count_tokens_approximately(messages) > budget.tokens:
-            return f"{budget.tokens} tokens"
+        if budget.tokens is not None:
+            used_tokens = usage.input_tokens + usage.output_tokens
+            if used_tokens + count_tokens_approximately(messages) > budget.tokens:
+                return f"{budget.tokens} tokens"
         if budget.cost_usd is not None and (usage.cost_usd is None or usage.cost_usd >= budget.cost_usd):
             return f"{budget.cost_usd} USD"
         if budget.seconds is not None and usage.seconds >= budget.seconds:
             return f"{budget.seconds} seconds"
         return None
 
-    def _accounts(self, part: str) -> tuple[RoleUsage, RoleUsage]:
-        return self._usage, self._usage.by_role.setdefault(part, RoleUsage())
+    def _accounts(self, role: str) -> tuple[RoleUsage, RoleUsage]:
+        """Return the total usage and the role's usage."""
+        role_usage = self._usage.by_role.setdefault(role, RoleUsage())
+        return self._usage, role_usage
 
 
-parent_budget: ContextVar[BudgetTracker | None] = ContextVar("above", default=None)
-"""The meter of a batch, that every run within it counts for, too."""
+parent_budget: ContextVar[BudgetTracker | None] = ContextVar("parent_budget", default=None)
+"""The tracker of a batch, which every run in the batch counts for."""
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    """The sum of two costs; not known where one of them is not."""
-    return None if one is None or other is None else one + other
+def _add_costs(first: float | None, second: float | None) -> float | None:
+    """Add two costs; the sum is unknown (None) if either is."""
+    if first is None or second is None:
+        return None
+    return first + second

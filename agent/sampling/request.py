@@ -20,12 +20,11 @@ from selfcritic.agent.models.errors import (
     ModelReplyError,
     classify_error,
     describe_error,
-    headers_of,
-    rate_limit_headers,
     redact,
 )
+from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
 from selfcritic.agent.sampling.budget import BudgetTracker
-from selfcritic.agent.sampling.retry import attempts, retry_after
+from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
 CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]

@@ -1,7 +1,7 @@
-"""The rows of a batch run by the workers of a Dask cluster; the driver, its ledger and its files stay where they are.
+"""Run the rows of a batch on the workers of a Dask cluster.
 
-A worker is sent a graph's name, options and a row, never a key: keys come from the worker's own environment. Where a
-worker dies Dask hands its rows to another, and each comes back once.
+The driver keeps the ledger and the files. A worker receives a graph's name, its options and a row, never a key: keys
+come from the worker's environment. If a worker dies, Dask gives its rows to another; each row returns once.
 """
 
 import functools
@@ -18,51 +18,63 @@ from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output
 
-_INPUT, _OUTPUT = TypeAdapter(Input), TypeAdapter(Output)
+_INPUT = TypeAdapter(Input)
+_OUTPUT = TypeAdapter(Output)
+_GRAPHS = ("self_critique", "best_of_n")
 
 
 @asynccontextmanager
 async def dask_runner(
-    address: str, name: str, options: Context, meter: BudgetTracker
+    address: str, graph_name: str, options: Context, budget: BudgetTracker
 ) -> AsyncIterator[Callable[[Input], Awaitable[Output]]]:
-    """What runs a row on a worker, and counts what it spent; raises InputError where there is no scheduler."""
+    """Connect to a scheduler; yields a function that runs a row on a worker.
+
+    The function adds the row's usage to `budget`.
+
+    Raises:
+        InputError: `distributed` is not installed, no scheduler answers, or workers cannot load the graph or a model.
+    """
     try:
         from distributed import Client
     except ImportError as error:
-        raise InputError("For Dask install the extra: pip install 'selfcritic[dask]'.") from error
-    _can_travel(name, options)
-    told = options.model_dump_json()
+        raise InputError("Dask needs an extra: pip install 'selfcritic[dask]'.") from error
+    _check_serializable(graph_name, options)
+    options_json = options.model_dump_json()
     try:
         client: Any = await cast(Any, Client)(address, asynchronous=True)
     except (OSError, ValueError) as error:
         raise InputError(f"No Dask scheduler answers at {address}: {error}") from error
 
-    async def run_row(given: Input) -> Output:
-        row = _INPUT.dump_python(given, mode="json")
-        output = _OUTPUT.validate_python(await client.submit(_work, name, told, row, pure=False))
-        meter.add(output.get("usage", Usage()))
+    async def run_row(row_input: Input) -> Output:
+        row_json = _INPUT.dump_python(row_input, mode="json")
+        result = await client.submit(_run_on_worker, graph_name, options_json, row_json, pure=False)
+        output = _OUTPUT.validate_python(result)
+        budget.add(output.get("usage", Usage()))
         return output
 
     async with client:
         yield run_row
 
 
-async def _work(name: str, options: str, row: dict[str, Any]) -> Any:
-    """One row, on a worker."""
-    graph = importlib.import_module(f"selfcritic.graphs.{name}").graph
-    output = await graph.ainvoke(_INPUT.validate_python(row), context=_read(options))
+async def _run_on_worker(graph_name: str, options_json: str, row_json: dict[str, Any]) -> Any:
+    graph = importlib.import_module(f"selfcritic.graphs.{graph_name}").graph
+    row_input = _INPUT.validate_python(row_json)
+    output = await graph.ainvoke(row_input, context=_parse_options(options_json))
     return _OUTPUT.dump_python(output, mode="json")
 
 
 @functools.cache
-def _read(options: str) -> Context:
-    return Context.model_validate_json(options)
+def _parse_options(options_json: str) -> Context:
+    return Context.model_validate_json(options_json)
 
 
-def _can_travel(name: str, options: Context) -> None:
-    named = [options.model_for(part) for part in get_args(Role)]
-    named += [spec for specs in options.fallbacks.values() for spec in specs]
-    if not all(isinstance(spec, str) for spec in named):
-        raise InputError("Over Dask, models are named (PROVIDER/MODEL), not handed in: they are loaded on the workers.")
-    if name not in ("self_critique", "best_of_n"):
-        raise InputError(f"Over Dask, the graph is one of ours, compiled with its name; '{name}' is none.")
+def _check_serializable(graph_name: str, options: Context) -> None:
+    models = [options.model_for(role) for role in get_args(Role)]
+    for fallbacks in options.fallbacks.values():
+        models.extend(fallbacks)
+    if not all(isinstance(model, str) for model in models):
+        raise InputError("With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it.")
+    if graph_name not in _GRAPHS:
+        raise InputError(
+            f"Dask workers cannot run the graph '{graph_name}': compile one of {', '.join(_GRAPHS)} with its name."
+        )

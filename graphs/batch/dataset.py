@@ -1,7 +1,7 @@
-"""The rows of a data set: read from JSONL, CSV or Parquet, one at a time, and made a run's input.
+"""Read the rows of a dataset from JSONL, CSV or Parquet, one at a time.
 
-A row has `question` and `context`, or `messages` (LangChain's or OpenAI's form; in a CSV cell as JSON); a JSONL line
-may also be a bare list of messages. `id` names it; without one its content does.
+A row has `question` and `context`, or `messages` in LangChain's or OpenAI's form (as JSON in a CSV cell). A JSONL line
+may also be a bare list of messages. `id` names the row; without an id, a hash of its content does.
 """
 
 import csv
@@ -17,105 +17,140 @@ from langchain_core.messages import BaseMessage, convert_to_messages, messages_f
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import Input
 
-_USED = ("question", "context", "messages")
+_INPUT_FIELDS = ("question", "context", "messages")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its name, what tells its content from others, and a run's input or what is wrong with it."""
+    """One row of a dataset; either `input` or `error` is set."""
 
     id: str
     digest: str
+    """Hash of the content; another digest under the same id is another row."""
     input: Input | None
     error: str | None = None
 
 
-def parse_row(data: Any, fault: str | None = None) -> Row:
-    """Make a row of what was read. What cannot be used is told in `fault`; nothing is raised."""
+def parse_row(data: Any, error: str | None = None) -> Row:
+    """Convert raw data to a row; an unusable row gets an `error`, nothing is raised."""
     if isinstance(data, list):
         data = {"messages": data}
-    is_object = isinstance(data, Mapping)
-    content = {name: data[name] for name in _USED if data.get(name) not in (None, "")} if is_object else data
-    if fault is None and not is_object:
-        fault = "The row is neither an object nor a list of messages."
-    given = None
+    if not isinstance(data, Mapping):
+        return _bad_row(data, None, error or "The row is neither an object nor a list of messages.")
+    row_id = data.get("id")
+    if error is not None:
+        return _bad_row(data, row_id, error)
+    content = {}
+    for name in _INPUT_FIELDS:
+        if data.get(name) not in (None, ""):
+            content[name] = data[name]
     try:
-        given = None if fault else _input(content)
-    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
-        fault = f"The row cannot be used: {error}"
-    # Bad rows differ by what is not used, too.
-    told = repr(data) if given is None else json.dumps(content, sort_keys=True, default=str)
-    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-    named = data.get("id") if is_object else None
-    return Row(digest[:16] if named in (None, "") else str(named), digest, given, fault)
+        row_input = _parse_input(content)
+    except (ValueError, TypeError, KeyError, NotImplementedError) as exception:
+        return _bad_row(data, row_id, f"The row cannot be used: {exception}")
+    digest = _hash(json.dumps(content, sort_keys=True, default=str))
+    return Row(_format_id(row_id, digest), digest, row_input)
+
+
+def _bad_row(data: Any, row_id: Any, error: str) -> Row:
+    digest = _hash(repr(data))  # bad rows also differ by fields that no input uses
+    return Row(_format_id(row_id, digest), digest, None, error)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _format_id(row_id: Any, digest: str) -> str:
+    if row_id in (None, ""):
+        return digest[:16]
+    return str(row_id)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file, by its ending; raises InputError where it cannot be read at all."""
-    readers = {".jsonl": _jsonl, ".ndjson": _jsonl, ".csv": _csv, ".parquet": _parquet}
-    if (reader := readers.get(path.suffix.lower())) is None:
-        raise InputError(f"'{path.name}' ends in none of {', '.join(readers)}: rename or convert it.")
+    """Read the rows of a file; the extension names its format.
+
+    Raises:
+        InputError: the extension is unknown, or the file cannot be read as Parquet.
+    """
+    readers = {
+        ".jsonl": _read_jsonl,
+        ".ndjson": _read_jsonl,
+        ".csv": _read_csv,
+        ".parquet": _read_parquet,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f"'{path.name}' has an unknown extension: convert it to one of {', '.join(readers)}.")
     return reader(path)
 
 
 def count_rows(path: Path) -> int:
-    """How many rows a file has, for the time left."""
+    """Count the rows of a file, for progress estimates."""
     return sum(1 for _ in read_rows(path))
 
 
-def _input(content: Mapping[str, Any]) -> Input:
-    given: Input = {}
+def _parse_input(content: Mapping[str, Any]) -> Input:
     for name in ("question", "context"):
         if name in content and not isinstance(content[name], str):
-            raise ValueError(f"`{name}` is no text")
+            raise ValueError(f"`{name}` must be a string")
+    row_input: Input = {}
     if "question" in content:
-        given["question"] = content["question"]
+        row_input["question"] = content["question"]
     if "context" in content:
-        given["context"] = content["context"]
+        row_input["context"] = content["context"]
     if "messages" in content:
-        given["messages"] = _messages(content["messages"])
-    if "question" not in given and "messages" not in given:
+        row_input["messages"] = _parse_messages(content["messages"])
+    if "question" not in row_input and "messages" not in row_input:
         raise ValueError("it has neither `question` nor `messages`")
-    return given
+    return row_input
 
 
-def _messages(told: Any) -> list[Any]:
-    told = json.loads(told) if isinstance(told, str) else told
-    if not isinstance(told, list) or not told:
-        raise ValueError("`messages` is no list of messages")
-    if all(isinstance(one, BaseMessage) for one in told):
-        return told
-    if all(isinstance(one, dict) and set(one) == {"type", "data"} for one in told):
-        return messages_from_dict(told)
-    return convert_to_messages(told)
+def _parse_messages(messages: Any) -> list[Any]:
+    if isinstance(messages, str):
+        messages = json.loads(messages)
+    if not isinstance(messages, list) or not messages:
+        raise ValueError("`messages` must be a non-empty list")
+    if all(isinstance(message, BaseMessage) for message in messages):
+        return messages
+    if all(_is_langchain_dict(message) for message in messages):
+        return messages_from_dict(messages)
+    return convert_to_messages(messages)
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
+def _is_langchain_dict(message: Any) -> bool:
+    return isinstance(message, dict) and set(message) == {"type", "data"}
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
                 yield parse_row(json.loads(line))
-            except ValueError as error:  # of JSON, or of UTF-8
-                yield parse_row(line.decode("utf-8", "replace"), f"Line {number} is no JSON: {error}")
+            except ValueError as error:  # invalid JSON or UTF-8
+                text = line.decode("utf-8", "replace")
+                yield parse_row(text, f"Line {number} is not valid JSON: {error}")
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        for row in rows:
-            torn = None in row or None in row.values()
-            fault = f"Line {rows.line_num} has not as many cells as the header." if torn else None
-            yield parse_row({str(name): value for name, value in row.items()}, fault)
+        reader = csv.DictReader(file)
+        for cells in reader:
+            error = None
+            if None in cells or None in cells.values():
+                error = f"Line {reader.line_num} must have as many cells as the header."
+            data = {str(name): value for name, value in cells.items()}
+            yield parse_row(data, error)
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise InputError("For Parquet install the extra: pip install 'selfcritic[parquet]'.") from error
+        raise InputError("Parquet files need an extra: pip install 'selfcritic[parquet]'.") from error
     try:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):

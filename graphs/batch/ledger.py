@@ -1,8 +1,7 @@
-"""A batch's ledger in a SQLite file: the rows that are done, what was spent, and the options they were run with.
+"""Ledger of a batch: a SQLite file of finished rows, usage and options.
 
-A row is known by its id and its content together: changed content under an old id is another row. Everything is
-committed before the driver goes on, so that a process killed at any moment loses nothing that stands here. One process
-holds the file at a time.
+A row is identified by its id and content together: changed content under the same id is another row. Every change is
+committed before the batch continues, so a killed process loses nothing. One process at a time can open the file.
 """
 
 import hashlib
@@ -27,91 +26,126 @@ CREATE TEMP TABLE seen (place INTEGER PRIMARY KEY, id TEXT UNIQUE, digest TEXT);
 
 
 class Ledger:
-    """The ledger of one batch; raises InputError where the file is in use, foreign, or of other options."""
+    """The ledger of one batch."""
 
     def __init__(self, path: str | Path, options: dict[str, Any], restart: bool = False) -> None:
+        """Open or create the file.
+
+        Raises:
+            InputError: the file is in use, is not a ledger, or belongs to a batch with other options.
+        """
+        self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two drivers would pay for each row twice
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two processes would pay for each row twice
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # outlives the process, if not the machine's power
+            self._db.execute("PRAGMA synchronous = NORMAL")  # survives a killed process, not a power failure
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("COMMIT")
             self._db.executescript(_TABLES)
             if restart:
                 self._db.executescript("BEGIN; DELETE FROM done; DELETE FROM facts; COMMIT")
-            self._same_options(options, path)
+            self._check_options(options)
         except sqlite3.Error as error:
-            raise InputError(f"The ledger '{path}' cannot be used: {error}. Does another batch hold it?") from error
+            raise InputError(
+                f"The ledger '{path}' cannot be opened: {error}. "
+                "Check that the file is a ledger and that no other batch uses it."
+            ) from error
 
-    def _same_options(self, options: dict[str, Any], path: str | Path) -> None:
-        earlier = self._fact("options")
-        if earlier is None:
-            self._write("options", json.dumps(options, sort_keys=True))
+    def _check_options(self, options: dict[str, Any]) -> None:
+        saved = self._read_fact("options")
+        if saved is None:
+            self._write_fact("options", json.dumps(options, sort_keys=True))
             return
-        before = json.loads(earlier)
-        if differing := sorted(name for name in {*before, *options} if before.get(name) != options.get(name)):
+        saved_options = json.loads(saved)
+        names = {*saved_options, *options}
+        changed = sorted(name for name in names if saved_options.get(name) != options.get(name))
+        if changed:
             self.close()
             raise InputError(
-                f"The ledger '{path}' was begun with other options ({', '.join(differing)}). Give the earlier ones to "
-                "go on, name another ledger, or begin anew with --restart (restart=True), which forgets its rows."
+                f"The ledger '{self._path}' was created with other options ({', '.join(changed)}). Use the same "
+                "options to resume, use another ledger, or delete its rows with --restart (restart=True)."
             )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close and unlock the file."""
         self._db.close()
 
     def register(self, row: Row) -> bool:
-        """Note a row of this input; False where its id has come before."""
-        taken = self._db.execute("INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest))
-        return taken.rowcount == 1
+        """Add a row of the current input; return False if its id is a duplicate."""
+        cursor = self._db.execute("INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest))
+        return cursor.rowcount == 1
 
     def result(self, row: Row) -> dict[str, Any] | None:
-        """What a row came to where it is done."""
-        found = self._db.execute("SELECT result FROM done WHERE id = ? AND digest = ?", (row.id, row.digest)).fetchone()
-        return json.loads(found[0]) if found else None
+        """Return the saved result of a row, None if it is not finished."""
+        cursor = self._db.execute("SELECT result FROM done WHERE id = ? AND digest = ?", (row.id, row.digest))
+        record = cursor.fetchone()
+        if record is None:
+            return None
+        result: dict[str, Any] = json.loads(record[0])
+        return result
 
     def finish(self, row: Row, result: dict[str, Any]) -> None:
-        """Write a row down as done."""
+        """Save the result of a finished row."""
         text = json.dumps(result, ensure_ascii=False)
         self._db.execute("INSERT OR IGNORE INTO done VALUES (?, ?, ?)", (row.id, row.digest, text))
 
     def ordered_results(self) -> Iterator[dict[str, Any]]:
-        """The results of this input's rows, as far as they are done."""
+        """Yield the results of the finished rows in input order."""
         query = "SELECT result FROM seen JOIN done USING (id, digest) ORDER BY place"
-        return (json.loads(text) for (text,) in self._db.execute(query))
+        for (text,) in self._db.execute(query):
+            yield json.loads(text)
 
     def spent(self) -> Usage:
-        """What the batch has spent so far, in this process and those before."""
-        told = self._fact("usage")
-        return Usage.model_validate_json(told) if told else Usage()
+        """Return the usage of the batch, earlier processes included."""
+        saved = self._read_fact("usage")
+        if not saved:
+            return Usage()
+        return Usage.model_validate_json(saved)
 
     def save_usage(self, usage: Usage) -> None:
-        """Write down what is spent."""
-        self._write("usage", usage.model_dump_json())
+        """Save the usage of the batch."""
+        self._write_fact("usage", usage.model_dump_json())
 
-    def _fact(self, name: str) -> str | None:
-        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return found[0] if found else None
+    def _read_fact(self, name: str) -> str | None:
+        record = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        if record is None:
+            return None
+        return str(record[0])
 
-    def _write(self, name: str, value: str) -> None:
+    def _write_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
 def fingerprint(name: str, context: Context) -> dict[str, Any]:
-    """The options that a row's result depends on, models by their identity and prompts by their text; no key in it."""
-    told = {option: _plain(getattr(context, option)) for option in Context.model_fields if option != "retries"}
-    folder = context.prompt_dir
-    texts = [(path.name, path.read_text("utf-8")) for path in sorted(Path(folder).glob("*.md"))] if folder else []
-    return {"graph": name, **told, "prompt_dir": hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]}
+    """Return the options that determine a row's result, without keys.
+
+    Models are represented by a hash of their parameters, prompt files by a hash of their text.
+    """
+    options: dict[str, Any] = {"graph": name}
+    for option in Context.model_fields:
+        if option != "retries":
+            options[option] = _to_json(getattr(context, option))
+    texts = []
+    if context.prompt_dir:
+        for path in sorted(Path(context.prompt_dir).glob("*.md")):
+            texts.append((path.name, path.read_text("utf-8")))
+    options["prompt_dir"] = _short_hash(json.dumps(texts))
+    return options
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, BaseChatModel):
-        text = json.dumps(value._identifying_params, sort_keys=True, default=str)
-        return [type(value).__name__, hashlib.sha256(text.encode()).hexdigest()[:16]]
+        parameters = json.dumps(value._identifying_params, sort_keys=True, default=str)
+        return [type(value).__name__, _short_hash(parameters)]
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _to_json(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value.model_dump() if hasattr(value, "model_dump") else value
+        return [_to_json(item) for item in value]
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    return value
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

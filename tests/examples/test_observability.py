@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.fake_provider import BAD_KEY, FakeProvider
 from tests.support.otlp_collector import Collector
-from tests.support.provider_loop import KEY, says
+from tests.support.provider_loop import KEY, reply
 
 ROOT = Path(__file__).parents[2]
 WATCHED = """
@@ -96,8 +96,8 @@ def test_the_collector_gets_a_span_for_every_node_and_every_request():
 
 @pytest.mark.slow
 def test_no_span_holds_a_key():
-    refusing = FakeProvider(says, faults=[BAD_KEY])  # which repeats the key
-    with Collector() as collector, FakeProvider(says) as provider, refusing:
+    refusing = FakeProvider(reply, faults=[BAD_KEY])  # which repeats the key
+    with Collector() as collector, FakeProvider(reply) as provider, refusing:
         program = f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{TRACED}"
         printed = python("-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY)
     *reasons, refusal = printed.splitlines()
@@ -116,7 +116,7 @@ def test_without_its_own_variables_langsmith_is_silent():
 
 @pytest.mark.slow
 def test_with_its_own_variables_langsmith_gets_the_run_and_no_key():
-    with Collector() as collector, FakeProvider(says) as provider:
+    with Collector() as collector, FakeProvider(reply) as provider:
         printed = python(
             "-c", f"ADDRESS, KEY = {provider.url!r}, {KEY!r}{LANGSMITH}",
             LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=collector.url, LANGSMITH_API_KEY="theirs",

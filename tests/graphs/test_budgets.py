@@ -1,4 +1,4 @@
-"""One budget over all parts, held against a server that counts."""
+"""One budget over all roles, checked against a server that counts."""
 
 import time
 from contextlib import nullcontext
@@ -12,27 +12,35 @@ from selfcritic.agent.errors import BudgetExhausted, InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
-from tests.support.fake_provider import PASSING, Body, FakeProvider, Fault, Received
+from tests.support.completions import Body
+from tests.support.fake_provider import TRANSIENT, FakeProvider, Fault, Received, Tokens
 from tests.support.provider_loop import (
     ENDLESS,
     KEY,
-    PARTS,
+    ROLES,
     about,
-    asked,
-    assert_usage_is_the_servers,
+    assert_usage_matches,
     models,
-    of,
+    question,
+    reply,
     run,
     run_all,
-    says,
+    sent_by,
 )
 
 pytestmark = pytest.mark.slow
 
+BROKEN_REPLIES = [fault for fault in TRANSIENT if fault.kind != "status"]
+PRICE = {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3}
+
+
+def cost_of(tokens: Tokens) -> float:
+    return tokens.input * 1e-3 + tokens.output * 2e-3
+
 
 @pytest.fixture(autouse=True, scope="module")
-def litellm_is_imported():
-    """Its import takes seconds, which a budget of seconds would be spent on."""
+def import_litellm():
+    """Import litellm first: it takes seconds, which would count for a budget of seconds."""
     assert load("openai/x", api_base="http://127.0.0.1").is_priced in (True, False)
 
 
@@ -46,50 +54,51 @@ def litellm_is_imported():
     ],
     ids=["native", "ignored", "rejected", "faults"],
 )
-def test_request_k_plus_1_is_never_sent(server: dict[str, Any]):
-    limits = range(1, 41)
-    with FakeProvider(says, **server) as provider:
-        outcomes = run_all(
-            provider, [{"budget": Budget(calls=k)} for k in (1, *limits)], num_critiques=4, num_votes=3, **ENDLESS
-        )
-        for index, outcome in list(enumerate(outcomes))[1:]:  # run 0 is there so that run k asks question k
-            sent = provider.calls(about(asked(index)))
+def test_never_sends_a_request_beyond_the_budget(server: dict[str, Any]):
+    limits = [1, *range(1, 41)]  # run 0 only shifts the others: run k asks question k and may send k requests
+    with FakeProvider(reply, **server) as provider:
+        contexts = [{"budget": Budget(calls=limit)} for limit in limits]
+        outcomes = run_all(provider, contexts, num_critiques=4, num_votes=3, **ENDLESS)
+        for limit in range(1, 41):
+            outcome = outcomes[limit]
+            requests = about(question(limit))
+            sent = provider.calls(requests)
             if isinstance(outcome, SelfcriticError):
-                assert sent <= index
-                assert provider.usage(about(asked(index))).output == 0
+                assert sent <= limit
+                assert provider.usage(requests).output == 0
                 continue
-            assert sent == outcome["usage"].calls <= index
+            assert sent == outcome["usage"].calls <= limit
             assert outcome["answer"].startswith("Lyon")
             assert outcome["stop_reason"] in ("budget", "model_error")
-            assert outcome["stop_reason"] == "model_error" or sent == index
-            assert_usage_is_the_servers(outcome["usage"], provider, about(asked(index)))
+            assert outcome["stop_reason"] == "model_error" or sent == limit
+            assert_usage_matches(outcome["usage"], provider, requests)
 
 
-@pytest.mark.parametrize("kind", [fault for fault in PASSING if fault.kind != "status"], ids=lambda fault: fault.kind)
-def test_usage_is_the_servers_own_count_whatever_arrives(kind: Fault):
-    with FakeProvider(says, faults=[None, kind, None, kind, None, None, kind], cached_share=0.5) as provider:
+@pytest.mark.parametrize("fault", BROKEN_REPLIES, ids=lambda fault: fault.kind)
+def test_usage_matches_the_server_despite_faults(fault: Fault):
+    with FakeProvider(reply, faults=[None, fault, None, fault, None, None, fault], cached_share=0.5) as provider:
         output = run(provider, max_rounds=1)
         assert output["stop_reason"] == "max_rounds"
         assert provider.calls() == 10
-        assert_usage_is_the_servers(output["usage"], provider)
+        assert_usage_matches(output["usage"], provider)
         assert output["usage"].cached_tokens > 0
         assert output["usage"].cost_usd is None
 
 
 @pytest.mark.parametrize("kind", ["null", "no_choices", "refusal", "filtered"])
-def test_replies_of_no_use_are_paid_for(kind: Any):
-    with FakeProvider(says, faults=[None, None, *[Fault(kind)] * 9]) as provider:
+def test_counts_unusable_replies(kind: Any):
+    with FakeProvider(reply, faults=[None, None, *[Fault(kind)] * 9]) as provider:
         output = run(provider)
         assert output["stop_reason"] == "model_error"
-        assert_usage_is_the_servers(output["usage"], provider)
+        assert_usage_matches(output["usage"], provider)
         assert output["usage"].by_role["critic"].input_tokens > 0
 
 
 @pytest.mark.parametrize("requests_before", [0, 1, 2, 3, 5], ids=["draft", "judge", "critic", "scores", "refiner"])
 @pytest.mark.parametrize("on_a_thread", [False, True])
-def test_seconds_hold_while_a_request_hangs(requests_before: int, on_a_thread: bool):
+def test_seconds_end_a_request_that_hangs(requests_before: int, on_a_thread: bool):
     faults = [*[None] * requests_before, *[Fault("hang")] * 9]
-    with FakeProvider(says, faults=faults) as provider:
+    with FakeProvider(reply, faults=faults) as provider:
         options = {**models(provider), "budget": Budget(seconds=1.5), "num_critiques": 2}
         graph = create_self_critique(**options).compile(checkpointer=InMemorySaver() if on_a_thread else None)
         config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
@@ -100,8 +109,8 @@ def test_seconds_hold_while_a_request_hangs(requests_before: int, on_a_thread: b
         assert 1.5 <= time.monotonic() - started <= 1.65
 
 
-def test_seconds_hold_in_a_synchronous_run():
-    with FakeProvider(says, faults=[None, Fault("hang")]) as provider:
+def test_seconds_end_a_synchronous_run():
+    with FakeProvider(reply, faults=[None, Fault("hang")]) as provider:
         graph = create_self_critique(**models(provider), budget=Budget(seconds=1.5)).compile()
         started = time.monotonic()
         output = graph.invoke({"question": "Which city?"})
@@ -110,72 +119,83 @@ def test_seconds_hold_in_a_synchronous_run():
         assert (output["stop_reason"], output["answer"][:4]) == ("budget", "Lyon")
 
 
-def test_tokens_run_out():
-    with FakeProvider(says) as provider:
+def test_tokens_end_a_run():
+    with FakeProvider(reply) as provider:
         output = run(provider, budget=Budget(tokens=2000), **ENDLESS)
         assert output["stop_reason"] == "budget"
-        spent = provider.usage()
-        assert 1000 < spent.input + spent.output == output["usage"].input_tokens + output["usage"].output_tokens
-        assert spent.input + spent.output <= 2000 + max(one.tokens.output for one in provider.received)
+        served = provider.usage()
+        total = served.input + served.output
+        assert 1000 < total == output["usage"].input_tokens + output["usage"].output_tokens
+        assert total <= 2000 + max(received.tokens.output for received in provider.received)
 
 
-def test_a_cost_limit_stops_a_model_whose_price_is_known():
-    with FakeProvider(says) as provider:
-        priced = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
+def test_cost_ends_a_run_if_the_price_is_known():
+    with FakeProvider(reply) as provider:
+        priced = models(provider, **PRICE)
         output = run(provider, **priced, budget=Budget(cost_usd=1.0), **ENDLESS)
         assert output["stop_reason"] == "budget"
-        spent = provider.usage()
-        assert output["usage"].cost_usd == pytest.approx(spent.input * 1e-3 + spent.output * 2e-3)
-        assert output["usage"].cost_usd >= 1.0
-        dearest = max(one.tokens.input * 1e-3 + one.tokens.output * 2e-3 for one in provider.received)
-        assert output["usage"].cost_usd < 1.0 + 2 * dearest  # two scores are under way at once
+        cost = output["usage"].cost_usd
+        assert cost == pytest.approx(cost_of(provider.usage()))
+        highest = max(cost_of(received.tokens) for received in provider.received)
+        assert 1.0 <= cost < 1.0 + 2 * highest  # two scores are requested at the same time
 
 
-@pytest.mark.parametrize("where", [*PARTS, "fallback"])
-def test_a_cost_limit_on_a_model_of_unknown_price_is_refused_before_any_request(where: Any):
-    with FakeProvider(says) as provider:
-        options: dict[Any, Any] = models(provider, input_cost_per_token=1e-3, output_cost_per_token=2e-3)
+@pytest.mark.parametrize("where", [*ROLES, "fallback"])
+def test_cost_limit_with_an_unpriced_model_fails_before_any_request(where: Any):
+    with FakeProvider(reply) as provider:
+        options: dict[Any, Any] = models(provider, **PRICE)
         unpriced = load("openai/unheard-of", api_base=provider.url, api_key=KEY)
-        options |= {"fallbacks": {"judge": [unpriced]}} if where == "fallback" else {where: unpriced}
+        if where == "fallback":
+            options["fallbacks"] = {"judge": [unpriced]}
+        else:
+            options[where] = unpriced
         with pytest.raises(InputError, match=r"openai/unheard-of.*input_cost_per_token.*limit calls or tokens"):
             run(provider, **options, budget=Budget(cost_usd=1.0))
         assert provider.calls() == 0
 
 
-def test_a_model_in_this_process_costs_nothing():
+def test_local_models_cost_nothing():
     scripted = ScriptedModel(script={"generate": ["Lyon"], "classify": [0.1]})
     graph = create_self_critique(model=scripted, budget=Budget(cost_usd=0.01)).compile()
     assert graph.invoke({"question": "Which city?"})["usage"].cost_usd == 0
 
 
-def every_third_goes_on(messages: list[Body], index: int) -> str | float:
-    """To be quick, the first draft of two runs in three is accepted."""
-    said, text = says(messages, index), str(messages[-1]["content"])
-    is_third = int(text.partition("Question number ")[2].partition(",")[0]) % 3 == 0
-    return 0.1 if said == 0.9 and not is_third else said
+def accept_two_in_three(messages: list[Body], index: int) -> str | float:
+    """Accept the first draft of two runs in three, for speed."""
+    text = str(messages[-1]["content"])
+    number = int(text.partition("Question number ")[2].partition(",")[0])
+    verdict = reply(messages, index)
+    if verdict == 0.9 and number % 3 != 0:
+        return 0.1
+    return verdict
 
 
-def test_five_hundred_runs_at_a_fault_rate_of_30_percent_end_and_add_up():
-    with FakeProvider(every_third_goes_on, fault_rate=0.3, seed=5, cached_share=0.5) as provider:
+def group_by_question(requests: list[Received]) -> dict[str, list[Received]]:
+    groups: dict[str, list[Received]] = {}
+    for received in requests:
+        text = str(received.body["messages"][-1]["content"])
+        start = text.index("Question number")
+        asked_question = text[start:].split("?")[0] + "?"
+        groups.setdefault(asked_question, []).append(received)
+    return groups
+
+
+def test_usage_adds_up_over_500_runs_with_30_percent_faults():
+    with FakeProvider(accept_two_in_three, fault_rate=0.3, seed=5, cached_share=0.5) as provider:
         outcomes = run_all(provider, [{}] * 500, num_critiques=2, max_rounds=1)
-        by_question: dict[str, list[Received]] = {}
-        for received in provider.received:
-            text = str(received.body["messages"][-1]["content"])
-            by_question.setdefault(text[text.index("Question number") :].split("?")[0] + "?", []).append(received)
-        drafted = 0
+        requests_by_question = group_by_question(provider.received)
+        finished = 0
         for index, outcome in enumerate(outcomes):
-            requests = by_question[asked(index)]
+            requests = requests_by_question[question(index)]
             if isinstance(outcome, SelfcriticError):
-                assert all(of("generator")(received) for received in requests)
+                assert all(sent_by("generator")(received) for received in requests)
                 continue
-            drafted += 1
-            usage, tokens = outcome["usage"], [one.tokens for one in requests if one.tokens]
+            finished += 1
             assert outcome["answer"].startswith("Lyon")
             assert outcome["stop_reason"] in ("accepted", "max_rounds", "model_error")
-            assert (usage.calls, usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (
-                len(requests),
-                sum(one.input for one in tokens),
-                sum(one.output for one in tokens),
-                sum(one.cached for one in tokens),
-            )
-        assert 450 < drafted <= 500
+            usage = outcome["usage"]
+            served = sum((received.tokens for received in requests if received.tokens), Tokens())
+            assert usage.calls == len(requests)
+            assert (usage.input_tokens, usage.output_tokens) == (served.input, served.output)
+            assert usage.cached_tokens == served.cached
+        assert 450 < finished <= 500

@@ -56,7 +56,7 @@ def test_finding_of_low_severity_does_not_prevent_acceptance():
 def test_only_the_critic_sees_the_findings():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"])
     prompts = [parse_prompt(messages) for messages in model.requests]
-    has_findings = {prompt.role: "findings" in prompt.data for prompt in prompts}
+    has_findings = {prompt.name: "findings" in prompt.data for prompt in prompts}
     assert has_findings == {
         "generate": False,
         "classify": False,
@@ -69,7 +69,7 @@ def test_only_the_critic_sees_the_findings():
 def test_speculative_critic_sees_the_findings():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"], speculative=True)
     prompts = [parse_prompt(messages) for messages in model.requests]
-    assert ["findings" in prompt.data for prompt in prompts if prompt.role == "critique"] == [True, False]
+    assert ["findings" in prompt.data for prompt in prompts if prompt.name == "critique"] == [True, False]
 
 
 def test_best_draft_has_the_least_severe_findings():

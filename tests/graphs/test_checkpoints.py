@@ -1,4 +1,4 @@
-"""A run that is killed goes on where it was, and pays again for nothing that was saved: real processes, SIGKILL."""
+"""A killed run resumes without repeating saved requests: real processes, SIGKILL."""
 
 import asyncio
 import json
@@ -25,6 +25,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner
 
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Candidate, Capabilities, Comment, Critique, RoleUsage, Round, Usage
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
@@ -34,27 +35,31 @@ from tests.support.write_checkpoint import QUESTION, model
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-AT_ONCE = {"natively": 8, "plainly": 40}
-"""Requests in flight at most: the scorings of eight critiques, of five votes each where there are no log-probs."""
-SETTLED = {"natively": 0, "plainly": 60}
-"""Lines of the log from which on it is known what the model can do."""
+EARLIER_VERSION = "saved by an earlier version of selfcritic"
+MAX_IN_FLIGHT = {"natively": 8, "plainly": 40}
+"""Concurrent requests: the scores of eight critiques, with five votes each without logprobs."""
+FIRST_KILL_LINE = {"natively": 0, "plainly": 60}
+"""Log lines after which the model's capabilities are known."""
 
 
 class Runner:
-    """Two warm processes that fork a run each, at once; what goes to their standard error is kept in `said`."""
+    """Two warm processes that fork a run each; their standard error goes to the file `stderr`."""
 
-    def __init__(self, open_: ExitStack, said: Path, processes: int = 2, **environment: str) -> None:
+    def __init__(self, stack: ExitStack, stderr: Path, processes: int = 2, **environment: str) -> None:
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
-        self.said = said
         command = [sys.executable, "-W", "default", "-m", "tests.support.crashing_run"]
         for _ in range(processes):
             process = subprocess.Popen(
-                command, cwd=HERE.parents[1], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=open_.enter_context(said.open("a")),
-                text=True, env=os.environ | environment,
-            )  # fmt: skip
-            self._idle.put(open_.enter_context(process))
-            open_.callback(process.stdin.close)  # which ends it
+                command,
+                cwd=HERE.parents[1],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(stderr.open("a")),
+                text=True,
+                env=os.environ | environment,
+            )
+            self._idle.put(stack.enter_context(process))
+            stack.callback(process.stdin.close)  # ends the process
 
     def __call__(self, job: dict[str, Any]) -> str:
         process = self._idle.get()
@@ -68,13 +73,13 @@ class Runner:
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    with ExitStack() as open_:
-        yield Runner(open_, tmp_path_factory.mktemp("runner") / "stderr")
+    with ExitStack() as stack:
+        yield Runner(stack, tmp_path_factory.mktemp("runner") / "stderr")
 
 
 @dataclass
 class Case:
-    """One run, as often as it is killed."""
+    """One run, which may be killed and resumed several times."""
 
     runner: Runner
     folder: Path
@@ -84,7 +89,7 @@ class Case:
     where: str = ""
     thread: str = "t"
     killed: list[Counter[str]] = field(default_factory=list)
-    """What had been saved at each kill."""
+    """Requests saved at each kill."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -95,24 +100,32 @@ class Case:
         path = self.folder / "log"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
-    def go(self, kill: tuple[int, float, int] | None = None) -> str:
-        return self.runner(
-            {"how": self.how, "where": self.where, "thread": self.thread, "log": str(self.folder / "log"),
-             "out": str(self.folder / "out"), "replies": self.replies, "durability": self.durability, "kill": kill}
-        )  # fmt: skip
+    def run(self, kill: tuple[int, float, int] | None = None) -> str:
+        """Start or resume the run; `kill` is log lines, then seconds, then the signal."""
+        job = {
+            "how": self.how,
+            "where": self.where,
+            "thread": self.thread,
+            "log": str(self.folder / "log"),
+            "out": str(self.folder / "out"),
+            "replies": self.replies,
+            "durability": self.durability,
+            "kill": kill,
+        }
+        return self.runner(job)
 
     def kill(self, after: int, seconds: float) -> None:
-        """Start the run, or go on with it, and kill it so long after so many lines of its log."""
-        if self.go((after, seconds, signal.SIGKILL)) == "killed":
+        """Start or resume the run, and kill it some seconds after some more log lines."""
+        if self.run((after, seconds, signal.SIGKILL)) == "killed":
             self.killed.append(self.saved())
 
     def saved(self) -> Counter[str]:
-        """The requests whose replies stand in the file."""
+        """Return the requests whose replies are in the file."""
         loaded = [serializer().loads_typed(row) for row in self._rows()]
-        return Counter(one["replies"][0].additional_kwargs["key"] for one in loaded)
+        return Counter(saved["replies"][0].additional_kwargs["key"] for saved in loaded)
 
     def _rows(self) -> list[tuple[str, bytes]]:
-        """The requests' replies, read without LangGraph."""
+        """Read the replies of the requests without LangGraph."""
         if self.where.startswith("postgresql"):
             query = "SELECT type, blob FROM checkpoint_writes WHERE channel = '__return__' AND thread_id = %s"
             with psycopg.connect(self.where) as postgres:
@@ -125,70 +138,75 @@ class Case:
 
     @property
     def output(self) -> dict[str, Any]:
-        """What the run came to, without what differs from run to run."""
+        """Output of the run, without fields that differ from run to run."""
         output: dict[str, Any] = json.loads((self.folder / "out").read_text())
         del output["usage"]["seconds"]
         for message in output["messages"]:
             del message["id"]
         return output
 
-    def asked(self, since: int = 0) -> Counter[str]:
-        """The requests made, from a line of the log on."""
-        return Counter(key for _, what, key in self.log[since:] if what == "ask")
+    def requests(self, start: int = 0) -> Counter[str]:
+        """Return the requests in the log from line `start`."""
+        return Counter(key for _, event, key in self.log[start:] if event == "ask")
 
 
-def moment(seed: int, first: int, last: int) -> tuple[int, float]:
-    """A seeded moment: lines of the log, and seconds after."""
-    draw = random.Random(seed)
-    return draw.randrange(first, last), draw.uniform(0, 0.008)
+def draw_kill(seed: int, first: int, last: int) -> tuple[int, float]:
+    """Draw log lines and seconds for a kill."""
+    rng = random.Random(seed)
+    return rng.randrange(first, last), rng.uniform(0, 0.008)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Case]:
-    """A run of the kind that is never killed, each kind once."""
-    done: dict[tuple[str, str], Case] = {}
+    """Return a function that runs a case without a kill, once per kind."""
+    cases: dict[tuple[str, str], Case] = {}
 
     def run(how: str = "ainvoke", replies: str = "natively") -> Case:
-        if (how, replies) not in done:
-            case = done[how, replies] = Case(runner, tmp_path_factory.mktemp("undisturbed"), how, replies)
-            assert case.go() == "ended"
-        return done[how, replies]
+        if (how, replies) not in cases:
+            case = Case(runner, tmp_path_factory.mktemp("undisturbed"), how, replies)
+            assert case.run() == "ended"
+            cases[how, replies] = case
+        return cases[how, replies]
 
     return run
 
 
-def check(case: Case, whole: Case) -> None:
-    """The case goes on to the same end, and asks for what had not been saved and for nothing else."""
+def check(case: Case, baseline: Case) -> None:
+    """Assert that the case resumes to the same output and sends exactly the requests that were not saved."""
     before = len(case.log)
-    assert case.go() == "ended"
-    assert case.output == whole.output
+    assert case.run() == "ended"
+    assert case.output == baseline.output
     if case.killed:
-        assert case.asked(since=before) == whole.asked() - case.killed[-1]
-    assert (case.asked() - whole.asked()).total() <= AT_ONCE[case.replies] * len(case.killed)
+        assert case.requests(start=before) == baseline.requests() - case.killed[-1]
+    assert (case.requests() - baseline.requests()).total() <= MAX_IN_FLIGHT[case.replies] * len(case.killed)
 
 
-def check_all(cases: Sequence[tuple[int, Case]], whole: Case) -> None:
-    """Kill and continue two cases at once, each third one killed twice."""
+def check_all(cases: Sequence[tuple[int, Case]], baseline: Case) -> None:
+    """Kill and resume the cases, two at a time; every third case is killed twice."""
 
-    def one(numbered: tuple[int, Case]) -> None:
-        seed, case = numbered
-        lines = len(whole.log)
-        case.kill(*moment(seed, SETTLED[case.replies], lines))
+    def kill_and_check(numbered_case: tuple[int, Case]) -> None:
+        seed, case = numbered_case
+        lines = len(baseline.log)
+        case.kill(*draw_kill(seed, FIRST_KILL_LINE[case.replies], lines))
         if seed % 3 == 0:
-            case.kill(*moment(seed + 100, 1, max(2, lines - len(case.log))))
-        check(case, whole)
+            case.kill(*draw_kill(seed + 100, 1, max(2, lines - len(case.log))))
+        check(case, baseline)
 
     with ThreadPoolExecutor(2) as pool:
-        outcomes = [pool.submit(one, numbered) for numbered in cases]
-    failed = {seed: error for (seed, _), done in zip(cases, outcomes, strict=True) if (error := done.exception())}
-    assert not failed, "\n".join(f"moment {seed}: {error}" for seed, error in failed.items())
+        futures = [pool.submit(kill_and_check, numbered_case) for numbered_case in cases]
+    failures = []
+    for (seed, _), future in zip(cases, futures, strict=True):
+        error = future.exception()
+        if error is not None:
+            failures.append(f"seed {seed}: {error}")
+    assert not failures, "\n".join(failures)
     assert sum(len(case.killed) for _, case in cases) >= len(cases) / 2
 
 
 @pytest.mark.parametrize(
     ("how", "replies", "count"), [("ainvoke", "natively", 20), ("cli", "natively", 20), ("ainvoke", "plainly", 8)]
 )
-def test_killed_at_any_moment_it_goes_on(
+def test_resumes_after_a_kill_at_any_time(
     how: str, replies: str, count: int, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
 ):
     cases = [(seed, Case(runner, tmp_path / str(seed), how, replies, "sync")) for seed in range(count)]
@@ -196,129 +214,156 @@ def test_killed_at_any_moment_it_goes_on(
 
 
 @pytest.mark.parametrize(("how", "durability"), [("ainvoke", None), ("invoke", "sync")])
-def test_saved_less_often_the_result_is_still_the_same(
+def test_returns_the_same_output_with_weaker_durability(
     how: str, durability: str | None, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
 ):
-    """LangGraph's default may lose a step's first replies, `invoke` a whole step's: eight requests at most."""
-    whole = undisturbed("ainvoke")
+    """LangGraph's default may lose a step's first replies, `invoke` a whole step's: at most eight requests."""
+    baseline = undisturbed("ainvoke")
 
-    def one(seed: int) -> None:
+    def kill_and_resume(seed: int) -> None:
         case = Case(runner, tmp_path / str(seed), how, durability=durability)
-        case.kill(*moment(seed, 1, len(whole.log)))
-        assert case.go() == "ended"
-        assert case.output == whole.output
-        assert (case.asked() - whole.asked()).total() <= 8
+        case.kill(*draw_kill(seed, 1, len(baseline.log)))
+        assert case.run() == "ended"
+        assert case.output == baseline.output
+        assert (case.requests() - baseline.requests()).total() <= 8
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, range(6)))
+        list(pool.map(kill_and_resume, range(6)))
 
 
-def test_two_runs_on_one_file_do_not_meet(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+def test_two_runs_in_one_file_are_independent(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
     where = str(tmp_path / "both.sqlite")
     cases = [Case(runner, tmp_path / name, "cli", durability="sync", where=where, thread=name) for name in "ab"]
     check_all([(seed, case) for seed, case in enumerate(cases, 1)], undisturbed("cli"))
 
 
-def test_after_ctrl_c_the_same_command_continues(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
-    whole = undisturbed("cli")
+def test_the_same_command_resumes_after_ctrl_c(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+    baseline = undisturbed("cli")
     case = Case(runner, tmp_path / "case", "cli")
-    assert case.go((len(whole.log) // 2, 0.0, signal.SIGINT)) == "ended"
+    assert case.run((len(baseline.log) // 2, 0.0, signal.SIGINT)) == "ended"
     assert case.output["stop_reason"] == "interrupted"
     case.killed.append(case.saved())
-    check(case, whole)
+    check(case, baseline)
 
 
-def test_a_finished_thread_is_printed_again_without_a_request(runner: Runner, tmp_path: Path):
+def test_prints_a_finished_thread_without_requests(runner: Runner, tmp_path: Path):
     case = Case(runner, tmp_path / "case", "cli")
-    case.go()
+    case.run()
     printed, log = (case.folder / "out").read_text(), case.log
     (case.folder / "out").unlink()
-    case.go()
+    case.run()
     assert (case.folder / "out").read_text() == printed
     assert case.log == log
 
 
 @pytest.mark.parametrize("strict", ["false", "true"])
-def test_all_records_come_back_as_records_without_a_warning(strict: str, tmp_path: Path):
-    """A run that was killed, then what its checkpoints hold, saved requests included."""
-    with ExitStack() as open_:
-        runner = Runner(open_, tmp_path / "stderr", 1, LANGGRAPH_STRICT_MSGPACK=strict)
+def test_restores_all_records_without_warnings(strict: str, tmp_path: Path):
+    """Inspect the checkpoints of a killed run, saved requests included."""
+    with ExitStack() as stack:
+        runner = Runner(stack, tmp_path / "stderr", 1, LANGGRAPH_STRICT_MSGPACK=strict)
         case = Case(runner, tmp_path / "case", durability="sync")
         case.kill(50, 0.002)
-        assert case.go() == "ended"
-        assert Case(runner, case.folder, "look").go() == "ended"
-    found = json.loads((case.folder / "out").read_text())
-    rounds = ["rounds[]: Draft", "rounds[].candidates[]: Candidate", "rounds[].critiques[]: Critique",
-              "rounds[].critiques[].comments[]: Comment"]  # fmt: skip
-    saved = ["__return__.replies[]: AIMessage", "messages[]: AIMessage", "methods.judge: Method", "usage: Usage",
-             "usage.by_role.critic: RoleUsage"]  # fmt: skip
-    assert set(rounds + saved) <= set(found)
+        assert case.run() == "ended"
+        assert Case(runner, case.folder, "look").run() == "ended"
+    types = json.loads((case.folder / "out").read_text())
+    assert {
+        "rounds[]: Round",
+        "rounds[].candidates[]: Candidate",
+        "rounds[].critiques[]: Critique",
+        "rounds[].critiques[].comments[]: Comment",
+        "__return__.replies[]: AIMessage",
+        "messages[]: AIMessage",
+        "capabilities.judge: Capabilities",
+        "usage: Usage",
+        "usage.by_role.critic: RoleUsage",
+    } <= set(types)
     assert (tmp_path / "stderr").read_text() == ""
 
 
-def test_every_record_of_a_run_is_read_back(caplog: pytest.LogCaptureFixture):
+def test_serializer_restores_every_record(caplog: pytest.LogCaptureFixture):
     comment = Comment(quote="a", text="b")
     critique = Critique(text="c", comments=[comment], ungrounded=[comment])
-    draft = Round(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
-    everything = [draft, Usage(by_role={"judge": RoleUsage()}), Capabilities(rejected=["n"]), HumanMessage("f")]
-    assert serializer().loads_typed(serializer().dumps_typed(everything)) == everything
+    round_ = Round(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
+    usage = Usage(by_role={"judge": RoleUsage()})
+    records = [round_, usage, Capabilities(rejected=["n"]), HumanMessage("f")]
+    assert serializer().loads_typed(serializer().dumps_typed(records)) == records
     assert caplog.records == []
 
 
-def test_what_an_earlier_version_saved_is_read_and_continued(tmp_path: Path):
-    """Written once by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v1.sqlite`.
+def test_reads_and_resumes_the_current_checkpoint_format(tmp_path: Path):
+    """Read a file written by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v2.sqlite`.
 
-    The file stays as it is; a version that saves otherwise adds a file of its own beside it.
+    The file is never rewritten: a version that saves another format adds a file.
     """
-    path = shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path)
-    asked: Any = model()
-    for role in ("generate", "classify", "classify", "critique", "critique"):
-        asked.script[role].pop(0)
+    path = shutil.copy(HERE / "data" / "checkpoint-v2.sqlite", tmp_path)
+    scripted: Any = model()
+    for name in ("generate", "classify", "classify", "critique", "critique"):
+        scripted.script[name].pop(0)
 
     async def read() -> list[dict[str, Any]]:
         async with open_checkpointer(str(path)) as saver:
-            graph = create_self_critique(model=asked, num_drafts=2, num_critiques=2).compile(checkpointer=saver)
+            graph = create_self_critique(model=scripted, num_drafts=2, num_critiques=2).compile(checkpointer=saver)
             finished: Any = {"configurable": {"thread_id": "finished"}}
             stopped: Any = {"configurable": {"thread_id": "stopped"}}
             assert (await graph.aget_state(finished)).next == ()
             assert (await graph.aget_state(stopped)).next == ("select",)
             return [(await graph.aget_state(finished)).values, await graph.ainvoke(None, stopped, durability="sync")]
 
-    finished, continued = asyncio.run(read())
+    finished, resumed = asyncio.run(read())
     assert finished["question"] == QUESTION["question"]
-    assert len(asked.requests) == 4  # two scorings, a mend, a verdict
-    for output in (finished, continued):
+    assert len(scripted.requests) == 4  # two scores, a refinement, a verdict
+    for output in (finished, resumed):
         assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
         assert output["usage"].calls == 8
         first, second = output["rounds"]
-        assert [one.answer for one in first.candidates] == ["Nice", "Lyon"]
-        assert [one.helpfulness for one in first.critiques] == pytest.approx([0.8, 0.3])
+        assert [candidate.answer for candidate in first.candidates] == ["Nice", "Lyon"]
+        assert [critique.helpfulness for critique in first.critiques] == pytest.approx([0.8, 0.3])
         assert (first.critiques[0].comments[0].text, second.answer) == ("It is Paris.", "Paris")
-    for one in continued["rounds"][0].critiques:
-        assert one.reward == one.helpfulness  # which that version did not save
-        one.reward = None
-    assert continued["rounds"] == finished["rounds"]
+    assert resumed["rounds"] == finished["rounds"]
+
+
+@pytest.mark.parametrize("thread", ["finished", "stopped"])
+def test_rejects_a_thread_of_an_earlier_version_with_a_clear_message(thread: str, tmp_path: Path):
+    path = shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path)
+    config: Any = {"configurable": {"thread_id": thread}}
+    scripted = model()
+
+    async def resume() -> None:
+        async with open_checkpointer(str(path)) as saver:
+            graph = create_self_critique(model=scripted).compile(checkpointer=saver)
+            with pytest.raises(InputError, match=EARLIER_VERSION):
+                await graph.aget_state(config)
+            with pytest.raises(InputError, match=EARLIER_VERSION):
+                await graph.ainvoke(None, config)
+
+    asyncio.run(resume())
+    assert scripted.requests == []
+
+
+def test_accepts_text_that_names_a_record_of_an_earlier_version():
+    text = "selfcritic.agent.schemas Draft selfcritic.agent.schemas\xb8Draft"
+    assert serializer().loads_typed(serializer().dumps_typed([text])) == [text]
 
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server of its own, on a port that was free."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    """Run a PostgreSQL server on a free port and yield its address."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     su = shutil.which("su")
-    if not found or os.getuid() != 0 or su is None:
-        pytest.skip("PostgreSQL's initdb is not installed, or this is not root, who may become postgres")
+    if not programs or os.getuid() != 0 or su is None:
+        pytest.skip("needs PostgreSQL's initdb, and root to become the user postgres")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         shutil.chown(folder, "postgres")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        control = found[-1].parent / "pg_ctl"
+        control = programs[-1].parent / "pg_ctl"
 
         def as_postgres(command: str) -> None:
             subprocess.run([su, "postgres", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
-        as_postgres(f"{found[-1]} -D {folder}/data -A trust -U postgres --no-sync")
+        as_postgres(f"{programs[-1]} -D {folder}/data -A trust -U postgres --no-sync")
         as_postgres(f"{control} -D {folder}/data -o '{options}' -l {folder}/log -w start")
         try:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -326,18 +371,18 @@ def postgres() -> Iterator[str]:
             as_postgres(f"{control} -D {folder}/data -m immediate -w stop")
 
 
-def test_postgres_by_the_same_code(postgres: str, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+def test_resumes_from_postgres(postgres: str, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
     case = Case(runner, tmp_path / "case", "cli", where=postgres)
     case.kill(40, 0.003)
     assert case.killed
     check(case, undisturbed("cli"))
 
 
-NO_DATABASE = "This is a text, and it is long enough to be seen as no header of a database file at all. " * 20
+PLAIN_TEXT = "This text is long enough to have the size of a database header. " * 20
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--checkpoint", "FOLDER/db"], "--checkpoint and --thread go together"),
         (["--thread", "t"], "--checkpoint and --thread go together"),
@@ -345,14 +390,16 @@ NO_DATABASE = "This is a text, and it is long enough to be seen as no header of 
         (["--checkpoint", "FOLDER", "--thread", "t"], "unable to open database file"),
         (["--checkpoint", "FOLDER/text", "--thread", "t"], "file is not a database"),
         (["--checkpoint", "FOLDER/another", "--thread", "finished"], "holds another question"),
+        (["--checkpoint", "FOLDER/earlier", "--thread", "finished"], EARLIER_VERSION),
         (["--checkpoint", "postgresql://127.0.0.1:1/none", "--thread", "t"], "cannot be used"),
     ],
 )
-def test_what_cannot_be_saved_to_is_a_clear_error(arguments: list[str], complaint: str, tmp_path: Path):
-    (tmp_path / "text").write_text(NO_DATABASE)
-    shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path / "another")
-    named = [argument.replace("FOLDER", str(tmp_path)) for argument in arguments]
-    result = CliRunner().invoke(app, ["run", "What is 1 + 1?", *named], env={"COLUMNS": "200"})
+def test_rejects_an_unusable_checkpoint_with_a_clear_message(arguments: list[str], message: str, tmp_path: Path):
+    (tmp_path / "text").write_text(PLAIN_TEXT)
+    shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path / "earlier")
+    shutil.copy(HERE / "data" / "checkpoint-v2.sqlite", tmp_path / "another")
+    arguments = [argument.replace("FOLDER", str(tmp_path)) for argument in arguments]
+    result = CliRunner().invoke(app, ["run", "What is 1 + 1?", *arguments], env={"COLUMNS": "200"})
     assert (result.exit_code, result.stdout) == (2, "")
-    assert complaint in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr

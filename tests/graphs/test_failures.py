@@ -1,4 +1,4 @@
-"""Every way a provider fails, through the whole loop: a clean error before there is a draft, else the best draft."""
+"""Provider failures through the whole loop: a clear error before the first draft, else the best draft."""
 
 import logging
 import re
@@ -11,42 +11,47 @@ import pytest
 from selfcritic.agent import load
 from selfcritic.agent.errors import ModelError
 from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault
-from tests.support.provider_loop import KEY, QUICK, assert_usage_is_the_servers, models, of, run, says
+from tests.support.provider_loop import KEY, QUICK, assert_usage_matches, models, reply, run, sent_by
 
-BARE_KEY = "this key has no shape to know it by"
-
+BARE_KEY = "this key has no known format"
 
 FAILURES = [
     (BAD_KEY, 1, r"Incorrect API key provided: .*Set OPENAI_API_KEY"),
     (FORBIDDEN, 1, r"may not use this model\. Set OPENAI_API_KEY"),
     (NO_SUCH_MODEL, 1, r"does not exist.*Check the model's name"),
     (TOO_LONG, 1, r"maximum context length is 8 tokens.*Shorten the question"),
-    (Fault("status", 429), 4, r"provider says 429.*Wait a little"),
-    (Fault("status", 429, retry_after=0.01), 4, r"provider says 429.*Wait a little"),
-    (Fault("status", 500), 4, r"provider says 500.*try again later"),
-    (Fault("status", 502), 4, r"provider says 502.*try again later"),
-    (Fault("status", 503), 4, r"provider says 503.*try again later"),
+    (Fault("status", 429), 4, r"provider returned 429.*Wait a little"),
+    (Fault("status", 429, retry_after=0.01), 4, r"provider returned 429.*Wait a little"),
+    (Fault("status", 500), 4, r"provider returned 500.*try again later"),
+    (Fault("status", 502), 4, r"provider returned 502.*try again later"),
+    (Fault("status", 503), 4, r"provider returned 503.*try again later"),
     (Fault("reset"), 4, r"Is the server running at http://127\.0\.0\.1"),
     (Fault("truncated"), 4, r"Is the server running at http://127\.0\.0\.1"),
     (Fault("hang"), 4, r"Raise timeout"),
-    (Fault("invalid_json"), 2, r"garbled"),
+    (Fault("invalid_json"), 2, r"not valid JSON"),
     (Fault("no_choices"), 2, r"without any choice.*Try again"),
     (Fault("null"), 2, r"without content.*raise max_tokens"),
-    (Fault("refusal"), 1, r"refused to answer: I cannot help with that\. Put the question differently"),
-    (Fault("filtered"), 1, r"refused to answer.*Put the question differently"),
+    (Fault("refusal"), 1, r"refused to answer: I cannot help with that\. Rephrase the question"),
+    (Fault("filtered"), 1, r"refused to answer.*Rephrase the question"),
 ]
+
+
+def fault_id(fault: Fault) -> str:
+    if fault.kind != "status":
+        return fault.kind
+    return f"{fault.status} after {fault.retry_after}"
+
+
 failures = pytest.mark.parametrize(
-    ("fault", "tries", "says_so"),
+    ("fault", "tries", "message"),
     FAILURES,
-    ids=[
-        f"{fault.status} after {fault.retry_after}" if fault.kind == "status" else fault.kind for fault, *_ in FAILURES
-    ],
+    ids=[fault_id(fault) for fault, _, _ in FAILURES],
 )
 
 
 @pytest.fixture(autouse=True)
-def everything_logged(caplog: pytest.LogCaptureFixture):
-    """No log holds the key, whatever failed."""
+def check_logs(caplog: pytest.LogCaptureFixture):
+    """Assert that no log contains a key."""
     caplog.set_level(logging.INFO)
     yield
     assert KEY not in caplog.text
@@ -54,89 +59,89 @@ def everything_logged(caplog: pytest.LogCaptureFixture):
 
 
 @failures
-def test_without_a_draft_the_error_says_what_the_provider_said_and_what_to_do(fault: Fault, tries: int, says_so: str):
-    with FakeProvider(says, faults=repeat(fault)) as provider, pytest.raises(ModelError, match=says_so) as caught:
+def test_without_a_draft_raises_the_provider_message_and_a_hint(fault: Fault, tries: int, message: str):
+    with FakeProvider(reply, faults=repeat(fault)) as provider, pytest.raises(ModelError, match=message) as caught:
         run(provider, **models(provider, timeout=0.1 if fault.kind == "hang" else 60))
     assert provider.calls() == tries
-    told = "".join(traceback.format_exception(caught.value))
-    assert KEY not in told + repr(caught.value)
+    trace = "".join(traceback.format_exception(caught.value))
+    assert KEY not in trace + repr(caught.value)
     assert "\n" not in caught.value.args[0]
 
 
 @failures
 @pytest.mark.parametrize("requests_before", [1, 2, 3, 5], ids=["judge", "critic", "scores", "refiner"])
-def test_with_a_draft_it_comes_back(fault: Fault, tries: int, says_so: str, requests_before: int):
+def test_with_a_draft_returns_the_draft(fault: Fault, tries: int, message: str, requests_before: int):
     faults = chain(repeat(None, requests_before), repeat(fault))
-    with FakeProvider(says, faults=faults) as provider:
+    with FakeProvider(reply, faults=faults) as provider:
         output = run(provider, **models(provider, timeout=0.2 if fault.kind == "hang" else 60))
         assert output["answer"] == output["rounds"][0].answer
         assert output["answer"].startswith("Lyon")
         assert output["stop_reason"] == "model_error"
         assert provider.calls() == requests_before + tries * (2 if requests_before == 3 else 1)
-        assert_usage_is_the_servers(output["usage"], provider)
-        assert re.search(says_so, output["error"])
+        assert_usage_matches(output["usage"], provider)
+        assert re.search(message, output["error"])
         assert KEY not in repr(output)
 
 
-def test_the_best_draft_comes_back_and_not_the_last():
-    def judged(messages: Any, index: int) -> Any:
-        said = says(messages, index)
-        return {0.9: 0.6 + index / 100}.get(said, said)
+def test_returns_the_best_draft_not_the_last():
+    def judge_ever_worse(messages: Any, index: int) -> Any:
+        text = reply(messages, index)
+        return 0.6 + index / 100 if text == 0.9 else text
 
     faults = chain(repeat(None, 14), repeat(Fault("status", 500)))
-    with FakeProvider(judged, faults=faults) as provider:
+    with FakeProvider(judge_ever_worse, faults=faults) as provider:
         output = run(provider, patience=9, max_rounds=9)
         assert (output["stop_reason"], output["best_round"]) == ("model_error", 0)
         assert len(output["rounds"]) > 2
         assert output["answer"] == output["rounds"][0].answer != output["rounds"][-1].answer
 
 
-def test_a_connection_refused():
-    nowhere = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
-    with FakeProvider(says) as provider:
+def test_reports_a_refused_connection():
+    unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
+    with FakeProvider(reply) as provider:
         with pytest.raises(ModelError, match=r"Is the server running at http://127\.0\.0\.1"):
-            run(provider, generator=nowhere)
-        output = run(provider, judge=nowhere)
+            run(provider, generator=unreachable)
+        output = run(provider, judge=unreachable)
         assert (output["stop_reason"], output["usage"].by_role["judge"].calls) == ("model_error", 4)
         assert "Is the server running" in output["error"]
 
 
-def test_one_failed_score_ends_nothing():
-    with FakeProvider(says, faults=[None, None, None, TOO_LONG]) as provider:
+def test_continues_after_one_failed_score():
+    with FakeProvider(reply, faults=[None, None, None, TOO_LONG]) as provider:
         output = run(provider, max_rounds=1)
         assert (output["stop_reason"], output["error"]) == ("max_rounds", None)
-        assert_usage_is_the_servers(output["usage"], provider)
+        assert_usage_matches(output["usage"], provider)
 
 
-# litellm's aiohttp transport hands the judge's prompt, which holds the draft, over in one piece; that only costs time.
+# litellm's aiohttp transport sends the judge's prompt, which has the draft, in one piece; that only costs time.
 @pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
-def test_a_reply_of_a_megabyte():
-    with FakeProvider(says, faults=[Fault("huge")]) as provider:
+def test_accepts_a_reply_of_a_megabyte():
+    with FakeProvider(reply, faults=[Fault("huge")]) as provider:
         output = run(provider, max_rounds=0)
         assert len(output["answer"]) > 2**20 - 2
-        assert_usage_is_the_servers(output["usage"], provider)
+        assert_usage_matches(output["usage"], provider)
 
 
-def test_retry_after_is_honoured_up_to_the_longest_wait():
+def test_respects_retry_after_up_to_max_wait():
     busy = Fault("status", 429, retry_after=0.3)
-    with FakeProvider(says, faults=[busy]) as provider:
+    with FakeProvider(reply, faults=[busy]) as provider:
         run(provider, max_rounds=0, retries=QUICK.model_copy(update={"max_wait": 5.0}))
         assert 0.3 <= provider.waits[0] < 0.6
-    with FakeProvider(says, faults=[busy]) as provider:
+    with FakeProvider(reply, faults=[busy]) as provider:
         run(provider, max_rounds=0)
         assert provider.waits[0] < 0.3
 
 
-def test_a_key_of_no_known_shape_does_not_show_either():
-    with FakeProvider(says, faults=[None, BAD_KEY]) as provider:
-        shapeless = load("openai/judge", api_base=provider.url, api_key=BARE_KEY)
-        output = run(provider, judge=shapeless)
+def test_hides_a_key_without_a_known_format():
+    with FakeProvider(reply, faults=[None, BAD_KEY]) as provider:
+        bare_key_model = load("openai/judge", api_base=provider.url, api_key=BARE_KEY)
+        output = run(provider, judge=bare_key_model)
         assert provider.received[-1].headers["Authorization"] == f"Bearer {BARE_KEY}"
         assert "Incorrect API key provided: [key]" in output["error"]
-        assert BARE_KEY not in repr(output) + repr(shapeless)
+        assert BARE_KEY not in repr(output) + repr(bare_key_model)
 
 
-def test_a_failed_part_is_counted_apart():
-    with FakeProvider(says, faults=[None, *[Fault("status", 503)] * 4]) as provider:
+def test_counts_a_failed_role_separately():
+    with FakeProvider(reply, faults=[None, *[Fault("status", 503)] * 4]) as provider:
         usage = run(provider)["usage"]
-        assert usage.by_role["judge"].calls == provider.calls(of("judge")) == 4
+        assert usage.by_role["judge"].calls == provider.calls(sent_by("judge")) == 4

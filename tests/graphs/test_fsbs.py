@@ -36,7 +36,7 @@ class Numbered(ScriptedModel):
 
         def say(messages: list[BaseMessage]) -> str | float:
             reading = parse_prompt(messages)
-            if reading.role == "helpfulness":
+            if reading.name == "helpfulness":
                 reasons = [int(line.split()[-1].rstrip(".")) for line in reading.data["critique"].splitlines()
                            if line.startswith("It is wrong")]  # fmt: skip
                 return rewards.get(reasons[-1], 0.0)
@@ -69,7 +69,7 @@ def test_so_many_critiques_are_ranked_as_the_paper_counts(n: int, k: int, d: int
 
 def test_every_critique_is_forced_to_begin_with_a_quote():
     _, model = search()
-    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).role == "critique"]
+    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).name == "critique"]
     assert prefixes[:1] == ["```"]
     assert len(prefixes) == 1 + 2 + 2 + 2
     assert all(prefix.endswith("\n\n```") for prefix in prefixes[1:])
@@ -77,7 +77,7 @@ def test_every_critique_is_forced_to_begin_with_a_quote():
 
 def test_the_best_by_reward_alone_go_on_without_their_closing_paragraph():
     output, model = search({1: 0.9, 3: 0.8}, length_modifier=5.0)
-    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).role == "critique"]
+    prefixes = [messages[-1].text for messages in model.requests if parse_prompt(messages).name == "critique"]
     kept = [f"```\n{WORDS[number]}\n```\nIt is wrong for reason {number}.\n\n```" for number in (1, 3)]
     assert prefixes[1:3] == kept
     pool = output["rounds"][0].critiques
@@ -123,7 +123,7 @@ def test_a_model_that_continues_nothing_is_asked_in_words():
     assert [len(critique.comments) for critique in pool] == [1] * 4 + [2] * 8 + [3] * 8 + [4] * 8
     assert all(critique.text.startswith("```") and "Sure" not in critique.text for critique in pool)
     assert not any(isinstance(messages[-1], AIMessage) for messages in model.requests)
-    asked = [parse_prompt(messages).role for messages in model.requests if parse_prompt(messages).role != "helpfulness"]
+    asked = [parse_prompt(messages).name for messages in model.requests if parse_prompt(messages).name != "helpfulness"]
     assert asked == ["critique"] + ["continue"] * 6
 
 
@@ -177,7 +177,7 @@ def test_the_loop_takes_the_search():
 def test_the_loop_asks_the_choice_to_be_helpful():
     model = ScriptedModel(
         script=lambda messages: {"generate": ANSWER, "classify": 0.9, "helpfulness": 0.4}.get(
-            parse_prompt(messages).role or "", further(3)
+            parse_prompt(messages).name or "", further(3)
         )
     )
     output = create_self_critique(model=model, search="fsbs").compile().invoke({"question": "q"})

@@ -64,7 +64,7 @@ def test_the_prompt_is_intact_and_the_critique_is_read_as_ever(text: str, prompt
         model = ScriptedModel(script={"critique": [CRITIQUE], "helpfulness": [0.9]})
         output = create_review(model=model, num_critiques=1, prompts=prompt_set).compile().invoke(given)
         asked, judged = map(parse_prompt, model.requests)
-        assert (asked.role, judged.role) == ("critique", "helpfulness")
+        assert (asked.name, judged.name) == ("critique", "helpfulness")
         told = {"context": "", **given}
         assert asked.data == {name: said for name, said in told.items() if said}
         assert judged.data == {**asked.data, "critique": CRITIQUE + "\n"}

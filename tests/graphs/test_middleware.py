@@ -1,4 +1,4 @@
-"""An agent's final answer is criticised and mended, and the caller sees why the loop stopped."""
+"""Middleware: an agent's final answer is criticized and refined."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
 LYON = "```\nLyon\n```\nIt is Paris."
-ASKED: Any = {"messages": [HumanMessage("The capital?", id="question")]}
+QUESTION: Any = {"messages": [HumanMessage("The capital?", id="question")]}
 LOOK_UP = AIMessage("", tool_calls=[{"name": "atlas", "args": {"country": "France"}, "id": "1"}])
 
 
 class AgentModel(GenericFakeChatModel):
-    """Says what it is told to say, and takes tools."""
+    """Returns scripted replies and accepts tools."""
 
     def bind_tools(self, tools: Any, **options: Any) -> Any:
         return self
@@ -34,55 +34,56 @@ class AgentModel(GenericFakeChatModel):
 
 @tool
 def atlas(country: str) -> str:
-    """Look a country up."""
+    """Look up a country."""
     return f"{country}: Paris"
 
 
-def critic(**more: Any) -> ScriptedModel:
+def critic(**changes: Any) -> ScriptedModel:
+    """Return a model that rejects Lyon and refines it to Paris."""
     script = {"classify": [0.9, 0.1], "critique": [LYON] * 8, "helpfulness": [0.8], "refine": ["Paris"]}
-    return ScriptedModel(script=script | more)
+    return ScriptedModel(script=script | changes)
 
 
-def agent(*said: Any, middleware: Any = (), tools: Any = (), **options: Any) -> Any:
-    answers = [AIMessage(one, id="answer") if isinstance(one, str) else one for one in said]
-    return create_agent(AgentModel(messages=iter(answers)), list(tools), middleware=list(middleware), **options)
+def make_agent(*replies: Any, middleware: Any = (), tools: Any = (), **options: Any) -> Any:
+    messages = [AIMessage(reply, id="answer") if isinstance(reply, str) else reply for reply in replies]
+    return create_agent(AgentModel(messages=iter(messages)), list(tools), middleware=list(middleware), **options)
 
 
-def run(agent: Any, synchronous: bool = True, given: Any = ASKED, *arguments: Any, **more: Any) -> Any:
+def run(agent: Any, synchronous: bool = True, state: Any = QUESTION, *arguments: Any, **options: Any) -> Any:
     if synchronous:
-        return agent.invoke(given, *arguments, **more)
-    return asyncio.run(agent.ainvoke(given, *arguments, **more))
+        return agent.invoke(state, *arguments, **options)
+    return asyncio.run(agent.ainvoke(state, *arguments, **options))
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_the_final_answer_is_mended_in_its_place(synchronous: bool):
-    said = AIMessage("Lyon", id="answer", response_metadata={"model_name": "theirs"})
-    output = run(agent(said, middleware=[SelfCritiqueMiddleware(model=critic())]), synchronous)
+def test_replaces_the_final_answer(synchronous: bool):
+    answer = AIMessage("Lyon", id="answer", response_metadata={"model_name": "agent-model"})
+    output = run(make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic())]), synchronous)
     assert [(message.id, message.text) for message in output["messages"]] == [
         ("question", "The capital?"),
         ("answer", "Paris"),
     ]
-    assert output["messages"][-1].response_metadata["model_name"] == "theirs"
+    assert output["messages"][-1].response_metadata["model_name"] == "agent-model"
     loop = output["self_critique"]
     assert (loop["answer"], loop["stop_reason"], loop["best_round"], loop["error"]) == ("Paris", "accepted", 1, None)
-    assert [draft.answer for draft in loop["rounds"]] == ["Lyon", "Paris"]
+    assert [round_.answer for round_ in loop["rounds"]] == ["Lyon", "Paris"]
     assert set(loop["usage"].by_role) == {"judge", "critic", "refiner"}
     assert loop["usage"].calls == 5
     assert not {"messages", "self_graded"} & set(loop)
 
 
-def test_an_answer_that_is_accepted_stays_as_it_was():
-    said = AIMessage([{"type": "text", "text": "Lyon"}], id="answer")
-    output = run(agent(said, middleware=[SelfCritiqueMiddleware(model=critic(classify=[0.1]))]))
+def test_does_not_change_an_accepted_answer():
+    answer = AIMessage([{"type": "text", "text": "Lyon"}], id="answer")
+    output = run(make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic(classify=[0.1]))]))
     assert output["messages"][-1].content == [{"type": "text", "text": "Lyon"}]
     assert (output["self_critique"]["stop_reason"], output["self_critique"]["usage"].calls) == ("accepted", 1)
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_messages_to_tools_are_left_alone_and_the_critic_sees_what_tools_said(synchronous: bool):
+def test_keeps_tool_calls_and_shows_tool_results_to_the_critic(synchronous: bool):
     scripted = critic()
-    mended = agent(LOOK_UP, "Lyon", tools=[atlas], middleware=[SelfCritiqueMiddleware(model=scripted)])
-    output = run(mended, synchronous)
+    with_tools = make_agent(LOOK_UP, "Lyon", tools=[atlas], middleware=[SelfCritiqueMiddleware(model=scripted)])
+    output = run(with_tools, synchronous)
     assert [message.text for message in output["messages"]] == ["The capital?", "", "France: Paris", "Paris"]
     assert output["messages"][1].tool_calls == LOOK_UP.tool_calls
     assert len(scripted.requests) == 5
@@ -92,39 +93,38 @@ def test_messages_to_tools_are_left_alone_and_the_critic_sees_what_tools_said(sy
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4])
-def test_the_budget_is_kept_and_the_answer_with_it(calls: int):
+def test_keeps_the_answer_and_the_budget_if_the_budget_is_spent(calls: int):
     scripted = critic(classify=[0.9, 0.8])
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, budget=Budget(calls=calls))]))
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, budget=Budget(calls=calls))]))
     assert output["self_critique"]["stop_reason"] == "budget"
     assert output["self_critique"]["usage"].calls == len(scripted.requests) == calls
     assert output["messages"][-1].text == "Lyon"
 
 
-def test_a_critic_that_fails_takes_no_answer_away():
+def test_keeps_the_answer_if_the_critic_fails():
     scripted = critic(classify=[OSError("the line is cut")])
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]))
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]))
     assert output["messages"][-1].text == "Lyon"
     assert output["self_critique"]["stop_reason"] == "model_error"
     assert "the line is cut" in output["self_critique"]["error"]
 
 
-def test_the_best_answer_comes_back_and_not_the_last():
+def test_returns_the_best_answer_not_the_last():
     scripted = critic(classify=[0.6, 0.9])
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, max_rounds=1)]))
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, max_rounds=1)]))
     assert (output["messages"][-1].text, output["self_critique"]["stop_reason"]) == ("Lyon", "max_rounds")
-    assert [draft.answer for draft in output["self_critique"]["rounds"]] == ["Lyon", "Paris"]
+    assert [round_.answer for round_ in output["self_critique"]["rounds"]] == ["Lyon", "Paris"]
 
 
 class City(BaseModel):
     name: str
 
 
-def test_a_structured_response_is_not_criticised():
+def test_does_not_criticize_a_structured_response():
     call = AIMessage("", tool_calls=[{"name": "City", "args": {"name": "Lyon"}, "id": "1"}])
     scripted = critic()
-    output = run(
-        agent(call, middleware=[SelfCritiqueMiddleware(model=scripted)], response_format=ToolStrategy(City))
-    )  # fmt: skip
+    middleware = [SelfCritiqueMiddleware(model=scripted)]
+    output = run(make_agent(call, middleware=middleware, response_format=ToolStrategy(City)))
     assert (output["structured_response"], output["self_critique"]) == (City(name="Lyon"), None)
     assert scripted.requests == []
 
@@ -135,25 +135,25 @@ class EndsBeforeTheModel(AgentMiddleware):
         return {"jump_to": "end"}
 
 
-def test_where_there_is_no_answer_nothing_is_criticised():
+def test_does_nothing_without_an_answer():
     scripted = critic()
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted), EndsBeforeTheModel()]))
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted), EndsBeforeTheModel()]))
     assert [message.text for message in output["messages"]] == ["The capital?"]
     assert output.get("self_critique") is None
     assert scripted.requests == []
 
 
-def test_an_answer_that_nobody_asked_for_is_left_alone():
+def test_does_nothing_without_a_question():
     scripted = critic()
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), given={"messages": [LOOK_UP]})
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), state={"messages": [LOOK_UP]})
     assert (output["messages"][-1].text, output["self_critique"]) == ("Lyon", None)
     assert scripted.requests == []
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_a_question_too_long_for_the_loop_takes_no_answer_away(synchronous: bool):
+def test_keeps_the_answer_if_the_question_is_too_long(synchronous: bool):
     middleware = SelfCritiqueMiddleware(model=critic(), max_input_chars=5)
-    output = run(agent("Lyon", middleware=[middleware]), synchronous)
+    output = run(make_agent("Lyon", middleware=[middleware]), synchronous)
     assert output["messages"][-1].text == "Lyon"
     loop = output["self_critique"]
     assert (loop["answer"], loop["stop_reason"], loop["usage"].calls) == ("Lyon", "model_error", 0)
@@ -161,73 +161,74 @@ def test_a_question_too_long_for_the_loop_takes_no_answer_away(synchronous: bool
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_on_a_thread_each_turn_has_its_own_run_and_the_records_are_read_back(synchronous: bool):
+def test_runs_once_per_turn_of_a_thread_and_restores_records(synchronous: bool):
     scripted = critic(classify=[0.9, 0.1, 0.2])
-    kept = agent(
+    with_memory = make_agent(
         AIMessage("Lyon"),
         AIMessage("Rome"),
         middleware=[SelfCritiqueMiddleware(model=scripted)],
         checkpointer=InMemorySaver(serde=serializer()),
     )
     thread = {"configurable": {"thread_id": "1"}}
-    first = run(kept, synchronous, {"messages": [("human", "France?")]}, thread)
+    first = run(with_memory, synchronous, {"messages": [("human", "France?")]}, thread)
     assert first["self_critique"]["stop_reason"] == "accepted"
     assert len(first["self_critique"]["rounds"]) == 2
-    second = run(kept, synchronous, {"messages": [("human", "Italy?")]}, thread)
+    second = run(with_memory, synchronous, {"messages": [("human", "Italy?")]}, thread)
     assert [message.text for message in second["messages"]] == ["France?", "Paris", "Italy?", "Rome"]
     assert "Human: France?\nAI: Paris" in scripted.requests[-1][-1].text
-    saved = kept.get_state(thread).values["self_critique"]
+    saved = with_memory.get_state(thread).values["self_critique"]
     assert isinstance(saved["usage"], Usage)
-    assert [type(draft) for draft in saved["rounds"]] == [Round]
+    assert [type(round_) for round_ in saved["rounds"]] == [Round]
     assert saved["usage"].calls == 1
 
 
 @dataclass
-class Theirs:
+class AgentContext:
     user: str
 
 
-def test_the_agents_own_context_is_not_the_loops():
-    mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())], context_schema=Theirs)
-    assert run(mended, context=Theirs("ann"))["messages"][-1].text == "Paris"
+def test_ignores_the_agents_context():
+    with_context = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())], context_schema=AgentContext)
+    assert run(with_context, context=AgentContext("ann"))["messages"][-1].text == "Paris"
 
 
-def test_other_middleware_works_beside_it():
-    both = [ModelCallLimitMiddleware(run_limit=5), SelfCritiqueMiddleware(model=critic())]
-    assert run(agent("Lyon", middleware=both))["messages"][-1].text == "Paris"
+def test_works_with_other_middleware():
+    middleware = [ModelCallLimitMiddleware(run_limit=5), SelfCritiqueMiddleware(model=critic())]
+    assert run(make_agent("Lyon", middleware=middleware))["messages"][-1].text == "Paris"
 
 
-def test_a_caller_cannot_hand_a_run_in():
+def test_ignores_a_loop_output_in_the_input():
     scripted = critic(classify=[0.1])
-    given = {**ASKED, "self_critique": {"stop_reason": "accepted", "answer": "mine"}}
-    output = run(agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), given=given)
+    state = {**QUESTION, "self_critique": {"stop_reason": "accepted", "answer": "mine"}}
+    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), state=state)
     assert output["self_critique"]["answer"] == "Lyon"
 
 
-def test_its_keywords_are_those_of_the_loop():
+def test_accepts_the_keywords_of_the_loop():
     middleware = SelfCritiqueMiddleware(
         model=critic(critique=[]),
         nodes={"critique": lambda state, runtime: {"stop_reason": "no_helpful_critique"}},
     )
-    assert run(agent("Lyon", middleware=[middleware]))["self_critique"]["stop_reason"] == "no_helpful_critique"
+    assert run(make_agent("Lyon", middleware=[middleware]))["self_critique"]["stop_reason"] == "no_helpful_critique"
     stopped = SelfCritiqueMiddleware(model=critic(), stop_when=lambda state: True)
-    assert run(agent("Lyon", middleware=[stopped]))["self_critique"]["stop_reason"] == "stop_when"
+    assert run(make_agent("Lyon", middleware=[stopped]))["self_critique"]["stop_reason"] == "stop_when"
     with pytest.raises(ValidationError):
         SelfCritiqueMiddleware(critics=3)
-    with pytest.raises(InputError, match="unknown nodes: 'criticise'"):
-        SelfCritiqueMiddleware(nodes={"criticise": lambda state, runtime: {}})
+    with pytest.raises(InputError, match="unknown nodes: 'criticize'"):
+        SelfCritiqueMiddleware(nodes={"criticize": lambda state, runtime: {}})
 
 
-def test_streamed_tokens_are_the_agents_own_and_the_mend_comes_as_an_update():
-    mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
-    parts = list(mended.stream(ASKED, stream_mode=["messages", "updates"]))
+def test_streams_the_agents_tokens_and_sends_the_refined_answer_as_an_update():
+    with_critique = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
+    parts = list(with_critique.stream(QUESTION, stream_mode=["messages", "updates"]))
     assert "".join(part[0].text for mode, part in parts if mode == "messages") == "Lyon"
     mode, update = parts[-1]
     assert (mode, list(update)) == ("updates", ["SelfCritiqueMiddleware.after_agent"])
     assert update["SelfCritiqueMiddleware.after_agent"]["messages"][0].text == "Paris"
 
 
-def test_the_loops_events_come_through_the_agent():
-    mended = agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
-    told = [part[1]["event"] for part in mended.stream(ASKED, stream_mode="custom", subgraphs=True)]
-    assert (told[0], told[-1]) == ("draft", "stopped")
+def test_streams_the_loops_events_through_the_agent():
+    with_critique = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
+    parts = with_critique.stream(QUESTION, stream_mode="custom", subgraphs=True)
+    events = [part[1]["event"] for part in parts]
+    assert (events[0], events[-1]) == ("draft", "stopped")

@@ -16,7 +16,7 @@ from langgraph_sdk import get_sync_client
 
 from selfcritic.agent.context import Context
 from tests.support.fake_provider import FakeProvider
-from tests.support.provider_loop import KEY, says
+from tests.support.provider_loop import KEY, reply
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +181,7 @@ def test_a_draft_is_edited_in_the_middle_and_the_run_forks(client: Any):
 
 
 def test_a_provider_is_asked_without_blocking(client: Any):
-    with FakeProvider(says) as provider:
+    with FakeProvider(reply) as provider:
         context = {"model": f"openai/any?api_base={provider.url}&api_key={KEY}", "max_rounds": 1}
         out = client.runs.wait(None, "self_critique", input=QUESTION, context=context)
         assert out["usage"]["calls"] == provider.calls() > 0

@@ -39,7 +39,7 @@ SECONDS = 0.004
 def key_of(messages: list[Any], **options: Any) -> str:
     """Tells a request from all others: its role, its prompt, its options."""
     text = json.dumps([[message.text for message in messages], options])
-    return f"{parse_prompt(messages).role}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{parse_prompt(messages).name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 class LoggedModel(LocalChatModel):
@@ -73,13 +73,13 @@ class LoggedModel(LocalChatModel):
         reading = parse_prompt(messages)
         answer = reading.data.get("answer", "")
         number = int(hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()[:6], 16) / 16**6
-        if reading.role == "generate":
+        if reading.name == "generate":
             return Reply(f"round 0, draft {seed}")
-        if reading.role == "classify":
+        if reading.name == "classify":
             return _verdict(0.95 - 0.1 * int(answer.split()[1][0]) - number / 100)
-        if reading.role == "critique":
+        if reading.name == "critique":
             return Reply(f"```\n{answer}\n```\nRemark {seed} on {answer}.")
-        if reading.role == "helpfulness":
+        if reading.name == "helpfulness":
             return _verdict(0.3 + 0.7 * number)
         return Reply(f"round {int(answer.split()[1][0]) + 1}, mended {number:.3f}")
 
@@ -104,7 +104,8 @@ def work(job: dict[str, Any]) -> None:
     model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
     if job["how"] == "cli":
         models.PROVIDERS["logged"] = models.Provider("logged", "writes all down", lambda: model)  # type: ignore[index]
-        options = [f"--{name}={OPTIONS[name]}" for name in ("drafts", "critiques", "seed")]
+        options = [f"--drafts={OPTIONS['num_drafts']}", f"--critiques={OPTIONS['num_critiques']}"]
+        options.append(f"--seed={OPTIONS['seed']}")
         options += ["--rounds=3", "--json", "--quiet", "--model=logged"]
         with Path(job["out"]).open("w") as file, redirect_stdout(file):
             options += ["--checkpoint", job["where"], "--thread", job["thread"]]

@@ -1,4 +1,4 @@
-"""A stub of what receives traces, on 127.0.0.1: it keeps the body of every request, unpacked, and answers 200.
+"""Stub OTLP collector on 127.0.0.1 that keeps every request's body.
 
 with Collector() as collector:
     ...  # send to collector.url
@@ -13,16 +13,19 @@ from typing import Any, Self
 
 
 class Collector:
-    """The server; it runs in a thread of its own, between entering and leaving."""
+    """The server; a context manager that runs it in a thread. It answers 200."""
 
     def __init__(self) -> None:
         self.received: defaultdict[str, list[bytes]] = defaultdict(list)
+        """Decompressed bodies by path."""
         received = self.received
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                received[self.path].append(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
+                if body.startswith(b"\x1f\x8b"):
+                    body = gzip.decompress(body)
+                received[self.path].append(body)
                 self.answer(b"")
 
             do_PATCH = do_POST  # noqa: N815 - named after the method

@@ -1,7 +1,7 @@
-"""The loop against a fake provider: a model for each part, told apart by its name, and what the server saw of it."""
+"""Run the loop against a fake provider, with a model for each role, named after it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from selfcritic.agent import load
@@ -10,16 +10,17 @@ from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
-from tests.support.fake_provider import Body, FakeProvider, Received
+from tests.support.completions import Body
+from tests.support.fake_provider import FakeProvider, Received
 
-PARTS: tuple[Role, ...] = get_args(Role)
+ROLES: tuple[Role, ...] = get_args(Role)
 KEY = "sk-very-secret-0123456789"
 QUICK = Retries(first_wait=0.001, max_wait=0.02)
 ENDLESS = {"max_rounds": 100, "patience": 100}
 
 
-def says(messages: list[Body], index: int) -> str | float:
-    """A reply for each role: drafts that differ, verdicts that ask for more, critiques that differ."""
+def reply(messages: list[Body], index: int) -> str | float:
+    """Reply to any prompt: different drafts and critiques, and verdicts that continue the loop."""
     cue = str(messages[-1]["content"]).rstrip().rsplit("\n", 1)[-1]
     match cue:
         case "Critiqueable:":
@@ -31,69 +32,74 @@ def says(messages: list[Body], index: int) -> str | float:
     return f"Lyon {index}"
 
 
-def models(provider: FakeProvider, **fields: Any) -> dict[Role, Any]:
-    """A model for each part, named after it."""
-    return {part: load(f"openai/{part}", api_base=provider.url, api_key=KEY, **fields) for part in PARTS}
+def models(provider: FakeProvider, **fields: Any) -> dict[str, Any]:
+    """Return a model for each role, named after it."""
+    return {role: load(f"openai/{role}", api_base=provider.url, api_key=KEY, **fields) for role in ROLES}
 
 
 def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, Any]:
-    """What a run comes to."""
-    graph = create_self_critique(**{**models(provider), "retries": QUICK, "num_critiques": 2, **options}).compile()
+    """Run the loop once and return its output."""
+    options = {**models(provider), "retries": QUICK, "num_critiques": 2, **options}
+    graph = create_self_critique(**options).compile()
     return event_loop.run(graph.ainvoke({"question": "Which city?", "context": context}))
 
 
-def run_all(provider: FakeProvider, each: Sequence[dict[str, Any]], **options: Any) -> list[Any]:
-    """What each run comes to, all at once; an error that a run may raise stands for it. Run i asks question i."""
-    graph = create_self_critique(**{**models(provider), "retries": QUICK, **options}).compile()
+def run_all(provider: FakeProvider, contexts: Sequence[dict[str, Any]], **options: Any) -> list[Any]:
+    """Run the loop concurrently, once per context; run i asks `question(i)`.
 
-    async def one(index: int, more: dict[str, Any]) -> Any:
+    Returns each run's output, or the error that it raised.
+    """
+    options = {**models(provider), "retries": QUICK, **options}
+    graph = create_self_critique(**options).compile()
+
+    async def run_one(index: int, context: dict[str, Any]) -> Any:
         try:
-            return await graph.ainvoke({"question": asked(index)}, context=more)
+            return await graph.ainvoke({"question": question(index)}, context=context)
         except (BudgetExhausted, ModelError) as error:
             return error
 
-    async def all_of_them() -> list[Any]:
-        return await asyncio.gather(*(one(index, more) for index, more in enumerate(each)))
+    async def gather_runs() -> list[Any]:
+        return await asyncio.gather(*(run_one(index, context) for index, context in enumerate(contexts)))
 
-    return event_loop.run(all_of_them())
+    return event_loop.run(gather_runs())
 
 
-def asked(index: int) -> str:
-    """The question of a run among many."""
+def question(index: int) -> str:
+    """Return the question of run `index` in `run_all`."""
     return f"Question number {index}, which city?"
 
 
-def of(part: Role) -> Any:
-    """Whether a request was a part's."""
-    return lambda received: received.body["model"] == part
+def sent_by(role: Role) -> Callable[[Received], bool]:
+    """Select the requests of a role."""
+    return lambda received: received.body["model"] == role
 
 
-def about(question: str) -> Any:
-    """Whether a request was of the run with that question."""
-    return lambda received: question in str(received.body["messages"][-1]["content"])
+def about(text: str) -> Callable[[Received], bool]:
+    """Select the requests of the run with this question."""
+    return lambda received: text in str(received.body["messages"][-1]["content"])
 
 
-def with_parameter(name: str, part: Role) -> Any:
-    """Whether a request of a part carried a parameter."""
-    return lambda received: of(part)(received) and received.body.get(name) is not None
+def with_parameter(name: str, role: Role) -> Callable[[Received], bool]:
+    """Select the requests of a role that carry a parameter."""
+    is_from_role = sent_by(role)
+    return lambda received: is_from_role(received) and received.body.get(name) is not None
 
 
-def assert_usage_is_the_servers(usage: Any, provider: FakeProvider, where: Any = lambda received: True) -> None:
-    """Calls and tokens, by part, are what the server counted."""
-    for part in PARTS:
+def assert_usage_matches(usage: Any, provider: FakeProvider, where: Any = lambda received: True) -> None:
+    """Assert that calls and tokens, by role, are what the server counted."""
+    for role in ROLES:
 
-        def mine(received: Received, part: Role = part) -> bool:
-            return of(part)(received) and where(received)
+        def is_mine(received: Received, role: Role = role) -> bool:
+            return sent_by(role)(received) and where(received)
 
-        ours, theirs = usage.by_role.get(part), provider.usage(mine)
-        if ours is None:
-            assert provider.calls(mine) == 0
+        counted = usage.by_role.get(role)
+        served = provider.usage(is_mine)
+        if counted is None:
+            assert provider.calls(is_mine) == 0
             continue
-        assert (ours.calls, ours.input_tokens, ours.output_tokens, ours.cached_tokens) == (
-            provider.calls(mine),
-            theirs.input,
-            theirs.output,
-            theirs.cached,
-        ), part
+        assert counted.calls == provider.calls(is_mine), role
+        assert counted.input_tokens == served.input, role
+        assert counted.output_tokens == served.output, role
+        assert counted.cached_tokens == served.cached, role
     assert usage.calls == provider.calls(where)
     assert usage.input_tokens == provider.usage(where).input

@@ -73,8 +73,8 @@ class TinyModel(LocalChatModel):
     def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
         """The prompt in plain words, what the reply begins with, and whether it is a verdict."""
         reading = parse_prompt(messages)
-        role = reading.role or "generate"
-        data = reading.data if reading.role else {"question": _asked(messages)}
+        role = reading.name or "generate"
+        data = reading.data if reading.name else {"question": _asked(messages)}
         task = parse_task(data.get("question", ""))
         if task is None or task.family not in self.engine.families:
             raise UnknownTaskError(

@@ -1,21 +1,19 @@
-"""One rate limit over all requests, and the headers that providers send."""
+"""Rate limits over all requests, and the headers that providers send."""
 
 import asyncio
-import datetime
 from typing import Any
 
 import pytest
 
-from selfcritic.agent.models.errors import rate_limit_headers
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.sampling import rate_limit as rate
+from selfcritic.agent.sampling import rate_limit
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
-from selfcritic.agent.sampling.rate_limit import RateLimit, _seconds
+from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
 from tests.support.fake_provider import FakeProvider, Fault, Received
-from tests.support.provider_loop import says
+from tests.support.provider_loop import reply
 
 
 class Clock:
@@ -30,88 +28,84 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(rate.asyncio, "sleep", made.sleep)
-    return made
+    fake_clock = Clock()
+    monkeypatch.setattr(rate_limit.asyncio, "sleep", fake_clock.sleep)
+    return fake_clock
 
 
-def go(limit: RateLimit, clock: Clock, *tokens: int) -> list[float]:
-    async def all_() -> list[float]:
-        moments = []
-        for one in tokens:
-            await limit.turn(one)
-            moments.append(round(clock.now, 3))
-        return moments
+def acquire_times(limit: RateLimit, clock: Clock, *token_counts: int) -> list[float]:
+    """Acquire once per token count and return the times."""
 
-    return asyncio.run(all_())
+    async def acquire_all() -> list[float]:
+        times = []
+        for tokens in token_counts:
+            await limit.acquire(tokens)
+            times.append(round(clock.now, 3))
+        return times
 
-
-def test_requests_are_spaced(clock: Clock):
-    assert go(RateLimit(requests=60, clock=clock), clock, 1, 1, 1) == [0, 1, 2]
+    return asyncio.run(acquire_all())
 
 
-def test_tokens_are_spaced_replies_included(clock: Clock):
+def test_spaces_requests(clock: Clock):
+    assert acquire_times(RateLimit(requests=60, clock=clock), clock, 1, 1, 1) == [0, 1, 2]
+
+
+def test_spaces_tokens_of_requests_and_replies(clock: Clock):
     limit = RateLimit(tokens=600, clock=clock)
-    assert go(limit, clock, 10, 20, 5) == [0, 1, 3]
-    limit.took(95)
-    assert go(limit, clock, 1) == [13]
+    assert acquire_times(limit, clock, 10, 20, 5) == [0, 1, 3]
+    limit.record(95)
+    assert acquire_times(limit, clock, 1) == [13]
 
 
-@pytest.mark.parametrize("headers", [
-    {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2.5s"},
-    {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "62500ms"},
-])  # fmt: skip
-def test_nothing_is_sent_before_the_providers_reset(headers: dict[str, str], clock: Clock):
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2.5s"},
+        {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "62500ms"},
+        {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "62.5"},
+    ],
+)
+def test_sends_nothing_before_the_providers_reset(headers: dict[str, str], clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.heed(headers)
-    assert go(limit, clock, 1) == [62.5]
+    limit.apply_headers(headers)
+    assert acquire_times(limit, clock, 1) == [62.5]
 
 
-def test_what_is_left_is_used(clock: Clock):
+def test_does_not_wait_while_requests_remain(clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.heed({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"})
-    assert go(limit, clock, 1) == [0]
+    limit.apply_headers({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"})
+    assert acquire_times(limit, clock, 1) == [0]
 
 
-def test_waits_are_read_in_every_form():
-    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30)
-    assert 25 < (_seconds(then.isoformat()) or 0) <= 30
-    assert [_seconds(text) for text in ("1.5", "20ms", "1h", "soon", "")] == [1.5, 0.02, 3600, None, None]
+def test_applies_the_headers_of_replies(monkeypatch: pytest.MonkeyPatch):
+    applied: list[dict[str, str]] = []
+    monkeypatch.setattr(RateLimit, "apply_headers", lambda self, headers: applied.append(dict(headers)))
 
-
-def test_only_rate_limits_are_kept():
-    assert rate_limit_headers({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {"x-ratelimit-a": "1"}
-
-
-def test_the_headers_of_a_reply_reach_the_limit(monkeypatch: pytest.MonkeyPatch):
-    seen: list[dict[str, str]] = []
-    monkeypatch.setattr(RateLimit, "heed", lambda self, headers: seen.append(dict(headers)))
-
-    class Telling(FakeProvider):
+    class ProviderWithHeaders(FakeProvider):
         async def _answer(self, request: Any, received: Received) -> Any:
-            async def add(_: Any, response: Any) -> None:
+            async def add_header(response: Any) -> None:
                 response.headers["x-ratelimit-remaining-requests"] = "0"
 
-            request._prepare_hook = lambda response: add(request, response)
+            request._prepare_hook = add_header
             return await super()._answer(request, received)
 
-    with Telling(says) as provider:
-        _run(provider)
-    assert any(one.get("x-ratelimit-remaining-requests") == "0" for one in seen)
+    with ProviderWithHeaders(reply) as provider:
+        run_with_rate_limit(provider)
+    assert any(headers.get("x-ratelimit-remaining-requests") == "0" for headers in applied)
 
 
-def test_one_who_is_turned_away_holds_up_all(monkeypatch: pytest.MonkeyPatch):
+def test_retry_after_pauses_all_requests(monkeypatch: pytest.MonkeyPatch):
     pauses: list[float | None] = []
     monkeypatch.setattr(RateLimit, "pause", lambda self, seconds: pauses.append(seconds))
-    with FakeProvider(says, faults=[Fault("status", 429, retry_after=0.2)]) as provider:
-        _run(provider)
+    with FakeProvider(reply, faults=[Fault("status", 429, retry_after=0.2)]) as provider:
+        run_with_rate_limit(provider)
     assert 0.2 in pauses
 
 
-def _run(provider: FakeProvider) -> None:
-    meter = BudgetTracker(Budget())
-    meter.rate = RateLimit()
-    token = parent_budget.set(meter)
+def run_with_rate_limit(provider: FakeProvider) -> None:
+    budget = BudgetTracker(Budget())
+    budget.rate = RateLimit()
+    token = parent_budget.set(budget)
     try:
         model = LiteLLMModel(model="openai/fake", api_base=provider.url, api_key="sk-none")
         graph = create_self_critique(model=model, max_rounds=0).compile()

@@ -1,4 +1,4 @@
-"""Rows as files have them."""
+"""Rows of JSONL, CSV and Parquet files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from pyarrow.parquet import write_table
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.batch.dataset import Row, parse_row, read_rows
 
-TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 
 
 def input_of(row: Row) -> Any:
@@ -22,9 +22,9 @@ def input_of(row: Row) -> Any:
     return row.input
 
 
-def test_jsonl(tmp_path: Path):
+def test_reads_jsonl(tmp_path: Path):
     path = tmp_path / "in.jsonl"
-    path.write_bytes(b'{"id": 1, "question": "Why?"}\n\n' + json.dumps(TALK).encode() + b"\n{broken\n\xff\n")
+    path.write_bytes(b'{"id": 1, "question": "Why?"}\n\n' + json.dumps(MESSAGES).encode() + b"\n{broken\n\xff\n")
     rows = list(read_rows(path))
     assert [row.error is None for row in rows] == [True, True, False, False]
     assert rows[0].input == {"question": "Why?"}
@@ -32,58 +32,59 @@ def test_jsonl(tmp_path: Path):
     assert "Line 4" in (rows[2].error or "")
 
 
-def test_csv(tmp_path: Path):
+def test_reads_csv(tmp_path: Path):
     path = tmp_path / "in.csv"
-    path.write_text('id,question,messages\n1,Why?,\n2,,"' + json.dumps(TALK).replace('"', '""') + '"\n3\n')
+    path.write_text('id,question,messages\n1,Why?,\n2,,"' + json.dumps(MESSAGES).replace('"', '""') + '"\n3\n')
     rows = list(read_rows(path))
     assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
     assert rows[2].error
 
 
-def test_parquet(tmp_path: Path):
+def test_reads_parquet(tmp_path: Path):
     path = tmp_path / "in.parquet"
-    write_table(pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, TALK]}), path)
+    write_table(pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, MESSAGES]}), path)
     rows = list(read_rows(path))
     assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
-    path.write_text("no parquet at all")
+    path.write_text("not Parquet")
     with pytest.raises(InputError, match="cannot be read"):
         list(read_rows(path))
 
 
-def test_an_unknown_ending_is_told():
+def test_rejects_an_unknown_extension():
     with pytest.raises(InputError, match=r"\.parquet"):
         read_rows(Path("in.txt"))
 
 
-def test_langchains_own_form():
+def test_reads_langchains_message_form():
     row = parse_row(messages_to_dict([HumanMessage("Why?")]))
     assert input_of(row)["messages"][0].text == "Why?"
 
 
-def test_bad_rows_without_an_id_can_be_told_apart():
-    bad = [
+def test_bad_rows_without_an_id_have_different_ids():
+    rows = [
         parse_row({"question": ""}),
         parse_row({"q": 1}),
         parse_row({"q": 2}),
         parse_row([]),
         parse_row({1: 2, "a": 3}),
     ]
-    assert all(row.error for row in bad)
-    assert len({row.id for row in bad}) == len(bad)
+    assert all(row.error for row in rows)
+    assert len({row.id for row in rows}) == len(rows)
 
 
-def test_content_names_a_row_without_an_id():
-    assert (
-        parse_row({"question": "a"}).id
-        == parse_row({"question": "a", "other": 1}).id
-        != parse_row({"question": "b"}).id
-    )
+def test_id_defaults_to_a_hash_of_the_used_content():
+    row_id = parse_row({"question": "a"}).id
+    assert parse_row({"question": "a", "other": 1}).id == row_id
+    assert parse_row({"question": "b"}).id != row_id
 
 
-@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(
-    st.sampled_from(["id", "question", "context", "messages", "role", "content", "type", "data"]), inner)))  # fmt: skip
-def test_whatever_is_read_is_a_row_or_has_a_fault(data: Any):
+KEYS = st.sampled_from(["id", "question", "context", "messages", "role", "content", "type", "data"])
+JSON = st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner))
+
+
+@given(JSON)
+def test_any_json_is_a_row_with_input_or_error(data: Any):
     row = parse_row(data)
     assert (row.input is None) == (row.error is not None)

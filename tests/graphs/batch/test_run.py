@@ -1,4 +1,4 @@
-"""A batch loses no finished row and pays none twice: real processes, SIGKILL, a provider that counts."""
+"""Batches lose no finished row and pay for none twice, even if killed; checked against a provider that counts."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent import load
+from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
@@ -31,44 +33,61 @@ from tests.support.fake_provider import FakeProvider
 ROOT = Path(__file__).parents[3]
 
 
-def scripted(messages: list[Any]) -> str | float:
+def accept_every_draft(messages: list[Any]) -> str | float:
     text = messages[-1].text
-    return 0.1 if "Yes or No" in text or "flaw" in text.lower() else "an answer"
+    is_verdict = "Yes or No" in text or "flaw" in text.lower()
+    return 0.1 if is_verdict else "an answer"
+
+
+def create_context(model: Any, **options: Any) -> Context:
+    return Context(model=model, max_rounds=0, **({"num_critiques": 1} | options))
 
 
 def run(
-    path: Path, rows: Any, *, graph: Any = None, model: Any = None, **options: Any
+    path: Path, rows: Any, *, context: Context | None = None, model: Any = None, **options: Any
 ) -> tuple[Any, list[Any], list[Any]]:
-    model = model or ScriptedModel(script=scripted)
-    graph = graph or create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
-    done: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
-    report = asyncio.run(run_batch(graph, rows, ledger=path, on_result=done.append, on_error=bad.append, **options))
-    return report, done, bad
+    """Run a batch and return its report, results and errors."""
+    graph = create_self_critique().compile(name="self_critique")
+    context = context or create_context(model or ScriptedModel(script=accept_every_draft))
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    report = asyncio.run(
+        run_batch(
+            graph,
+            rows,
+            context=context,
+            ledger=path,
+            on_result=results.append,
+            on_error=errors.append,
+            **options,
+        )
+    )
+    return report, results, errors
 
 
 def questions(count: int) -> list[dict[str, Any]]:
     return [{"id": i, "question": f"Question {i}?"} for i in range(count)]
 
 
-def test_a_finished_row_is_not_run_again_and_a_changed_one_is(tmp_path: Path):
-    model = ScriptedModel(script=scripted)
+def test_runs_changed_rows_but_not_finished_ones(tmp_path: Path):
+    model = ScriptedModel(script=accept_every_draft)
     run(tmp_path / "l", questions(5), model=model)
-    asked = len(model.requests)
-    report, done, _ = run(tmp_path / "l", questions(5), model=model)
-    assert (report.resumed, report.finished, len(done), len(model.requests)) == (5, 0, 5, asked)
+    requests_before = len(model.requests)
+    report, results, _ = run(tmp_path / "l", questions(5), model=model)
+    assert (report.resumed, report.finished, len(results)) == (5, 0, 5)
+    assert len(model.requests) == requests_before
     changed = [*questions(4), {"id": 4, "question": "Another?"}]
-    report, done, _ = run(tmp_path / "l", changed, model=model)
-    assert (report.resumed, report.finished, len(done)) == (4, 1, 5)
-    assert len(model.requests) == asked * 6 // 5
+    report, results, _ = run(tmp_path / "l", changed, model=model)
+    assert (report.resumed, report.finished, len(results)) == (4, 1, 5)
+    assert len(model.requests) == requests_before * 6 // 5
 
 
-def test_input_order_on_request(tmp_path: Path):
-    _, done, _ = run(tmp_path / "l", questions(20), ordered=True)
-    assert [one["id"] for one in done] == [str(i) for i in range(20)]
+def test_returns_results_in_input_order_if_ordered(tmp_path: Path):
+    _, results, _ = run(tmp_path / "l", questions(20), ordered=True)
+    assert [result["id"] for result in results] == [str(i) for i in range(20)]
 
 
-def test_bad_rows_are_set_aside(tmp_path: Path):
+def test_reports_bad_rows_and_runs_the_others(tmp_path: Path):
     rows = [
         {"id": "a", "question": "?"},
         {"id": "b"},
@@ -76,118 +95,125 @@ def test_bad_rows_are_set_aside(tmp_path: Path):
         {"id": "a", "question": "again"},
         {"id": "d", "question": " "},
     ]
-    report, done, bad = run(tmp_path / "l", rows)
-    assert [one["id"] for one in done] == ["a"]
-    assert (report.failed, len(bad)) == (4, 4)
+    report, results, errors = run(tmp_path / "l", rows)
+    assert [result["id"] for result in results] == ["a"]
+    assert (report.failed, len(errors)) == (4, 4)
 
 
-def test_other_options_are_refused_without_restart(tmp_path: Path):
+def test_rejects_other_options_without_restart(tmp_path: Path):
     run(tmp_path / "l", questions(2))
-    model = ScriptedModel(script=scripted)
-    other = create_self_critique(model=model, num_critiques=2, max_rounds=0).compile(name="self_critique")
+    other = create_context(ScriptedModel(script=accept_every_draft), num_critiques=2)
     with pytest.raises(InputError, match=r"other options \(num_critiques\).*--restart"):
-        run(tmp_path / "l", questions(2), graph=other)
-    report, _, _ = run(tmp_path / "l", questions(2), graph=other, restart=True)
+        run(tmp_path / "l", questions(2), context=other)
+    report, _, _ = run(tmp_path / "l", questions(2), context=other, restart=True)
     assert report.finished == 2
 
 
-def test_two_batches_do_not_share_a_ledger(tmp_path: Path):
-    held = Ledger(tmp_path / "l", {})
-    with pytest.raises(InputError, match="another batch"):
+def test_rejects_a_ledger_in_use(tmp_path: Path):
+    ledger = Ledger(tmp_path / "l", {})
+    with pytest.raises(InputError, match="no other batch uses it"):
         run(tmp_path / "l", questions(1))
-    held.close()
+    ledger.close()
 
 
 @pytest.mark.parametrize("calls", [1, 7, 16])
-def test_one_budget_over_all_rows(calls: int, tmp_path: Path):
-    model = ScriptedModel(script=scripted)
-    report, done, _ = run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
+def test_calls_limit_covers_all_rows_and_restarts(calls: int, tmp_path: Path):
+    model = ScriptedModel(script=accept_every_draft)
+    report, _, _ = run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
     assert len(model.requests) == calls
     assert report.finished + report.remaining == 30
     assert report.remaining > 0
-    report, done, _ = run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
-    assert len(model.requests) == calls  # the budget is not made anew
-    report, done, _ = run(tmp_path / "l", questions(30), model=model)
-    assert (report.remaining, len(done)) == (0, 30)
+    run(tmp_path / "l", questions(30), model=model, budget=Budget(calls=calls))
+    assert len(model.requests) == calls  # a restart does not reset the budget
+    report, results, _ = run(tmp_path / "l", questions(30), model=model)
+    assert (report.remaining, len(results)) == (0, 30)
 
 
-def test_tokens_run_out_over_all_rows(tmp_path: Path):
+def test_tokens_limit_covers_all_rows(tmp_path: Path):
     with FakeProvider("It is so.") as provider:
         model = load("openai/fake", api_base=provider.url, api_key="sk-none")
-        graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
 
         async def batch() -> Report:
-            budget = Budget(tokens=1500)
-            rows = questions(30)
             return await run_batch(
-                graph, rows, ledger=tmp_path / "l", on_result=[].append, budget=budget, concurrency=2
+                create_self_critique().compile(name="self_critique"),
+                questions(30),
+                context=create_context(model),
+                ledger=tmp_path / "l",
+                on_result=[].append,
+                budget=Budget(tokens=1500),
+                concurrency=2,
             )
 
         report = event_loop.run(batch())
-        spent = provider.usage()
-        assert report.usage.input_tokens + report.usage.output_tokens == spent.input + spent.output
-        assert 1000 < spent.input + spent.output < 2000
+        served = provider.usage()
+        total = served.input + served.output
+        assert report.usage.input_tokens + report.usage.output_tokens == total
+        assert 1000 < total < 2000
         assert 0 < report.remaining == 30 - report.finished
 
 
-class Slow(ScriptedModel):
-    """Takes its time."""
+class SlowModel(ScriptedModel):
+    """Takes 50 ms per reply."""
 
     async def _agenerate(self, *args: Any, **options: Any) -> Any:
         await asyncio.sleep(0.05)
         return await super()._agenerate(*args, **options)
 
 
-def test_seconds_run_out_over_all_rows(tmp_path: Path):
-    report, done, bad = run(tmp_path / "l", questions(1000), model=Slow(script=scripted), budget=Budget(seconds=1.0))
-    assert 0 < report.remaining == 1000 - len(done) - len(bad)
-    assert report.finished == len(done) > 0
+def test_seconds_limit_covers_all_rows(tmp_path: Path):
+    model = SlowModel(script=accept_every_draft)
+    report, results, errors = run(tmp_path / "l", questions(1000), model=model, budget=Budget(seconds=1.0))
+    assert 0 < report.remaining == 1000 - len(results) - len(errors)
+    assert report.finished == len(results) > 0
 
 
-def start(url: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.batch_process", url, str(folder / "l"), str(folder / "out"), *more],
-        cwd=ROOT,
-    )
+def start(url: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a batch of COUNT rows, with CALLS as its budget if given."""
+    paths = [str(folder / "l"), str(folder / "out")]
+    command = [sys.executable, "-m", "tests.support.batch_process", url, *paths, *arguments]
+    return subprocess.Popen(command, cwd=ROOT)
 
 
 @pytest.mark.slow
-def test_killed_at_seeded_moments(tmp_path: Path):
+def test_does_not_repeat_finished_rows_after_a_kill(tmp_path: Path):
     rng = random.Random(5)
     with FakeProvider(lambda messages, index: f"reply {index}", latency=0.01) as provider:
-        finished: dict[str, int] = {}
+        calls_by_row: dict[str, int] = {}
         for _ in range(3):
-            before, lines = provider.calls(), rng.randint(5, 40)
+            calls_at_kill = provider.calls() + rng.randint(5, 40)
             process = start(provider.url, tmp_path, "60")
-            while provider.calls() < before + lines and process.poll() is None:
+            while provider.calls() < calls_at_kill and process.poll() is None:
                 time.sleep(0.001)
             time.sleep(rng.random() / 50)
             process.kill()
             process.wait()
             assert process.returncode == -signal.SIGKILL
-            assert asked_of_finished(tmp_path, provider, only=set(finished)) == finished
-            finished = asked_of_finished(tmp_path, provider)
-        assert 0 < len(finished) < 60
+            assert count_calls(provider, calls_by_row) == calls_by_row
+            calls_by_row = count_calls(provider, finished_rows(tmp_path))
+        assert 0 < len(calls_by_row) < 60
         assert start(provider.url, tmp_path, "60").wait() == 0
-        assert asked_of_finished(tmp_path, provider, only=set(finished)) == finished
-    done = [json.loads(line)["id"] for line in (tmp_path / "out").read_text().splitlines()]
-    assert Counter(done) == Counter(f"r{i}" for i in range(60))
+        assert count_calls(provider, calls_by_row) == calls_by_row
+    ids = [json.loads(line)["id"] for line in (tmp_path / "out").read_text().splitlines()]
+    assert Counter(ids) == Counter(f"r{i}" for i in range(60))
 
 
-def asked_of_finished(folder: Path, provider: FakeProvider, only: set[str] | None = None) -> dict[str, int]:
-    """By row that the ledger holds as done, how often the provider was asked about it."""
-    ledger_rows = _done(folder) if only is None else only
-    asked = Counter("r" + re.findall(r"Question (\d+)\?", str(one.body["messages"]))[0] for one in provider.received)
-    return {row: asked[row] for row in ledger_rows}
+def count_calls(provider: FakeProvider, rows: Iterable[str]) -> dict[str, int]:
+    """Count the provider's requests about each of the rows."""
+    counts: Counter[str] = Counter()
+    for received in provider.received:
+        numbers = re.findall(r"Question (\d+)\?", str(received.body["messages"]))
+        counts["r" + numbers[0]] += 1
+    return {row: counts[row] for row in rows}
 
 
-def _done(folder: Path) -> set[str]:
+def finished_rows(folder: Path) -> set[str]:
+    """Return the ids of the rows that the ledger has as finished."""
     with closing(sqlite3.connect(folder / "l")) as db:
         return {row for (row,) in db.execute("SELECT id FROM done")}
 
 
 @pytest.mark.slow
-def test_the_budget_holds_across_a_kill(tmp_path: Path):
+def test_a_kill_does_not_reset_the_budget(tmp_path: Path):
     with FakeProvider("It is so.", latency=0.01) as provider:
         process = start(provider.url, tmp_path, "60", "30")
         while provider.calls() < 15 and process.poll() is None:
@@ -198,15 +224,15 @@ def test_the_budget_holds_across_a_kill(tmp_path: Path):
         assert 15 <= provider.calls() <= 30
 
 
-def test_the_command(tmp_path: Path):
+def test_batch_command(tmp_path: Path):
     (tmp_path / "in.jsonl").write_text('{"id": 1, "question": "What is 1 + 1?"}\nno json\n')
     command = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--seed=1"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     [line] = (tmp_path / "out.jsonl").read_text().splitlines() or [""]
-    bad = (tmp_path / "out.jsonl.bad").read_text().splitlines()
-    assert (json.loads(line)["id"], len(bad)) == ("1", 1)
-    refused = CliRunner().invoke(app, [*command, "--critiques=2"])
-    assert refused.exit_code == 2
-    assert "--restart" in refused.stderr
+    errors = (tmp_path / "out.jsonl.bad").read_text().splitlines()
+    assert (json.loads(line)["id"], len(errors)) == ("1", 1)
+    rejected = CliRunner().invoke(app, [*command, "--critiques=2"])
+    assert rejected.exit_code == 2
+    assert "--restart" in rejected.stderr
     assert (tmp_path / "out.jsonl").read_text().splitlines() == [line]

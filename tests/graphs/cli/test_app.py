@@ -110,7 +110,7 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
         (["q", "--helpful-threshold", "-0.1"], 2, "--helpful-threshold"),
         (["q", "--max-calls", "0"], 2, "--max-calls"),
         (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
-        (["q", "--prompt-dir", "/no/such/folder"], 2, "is no folder"),
+        (["q", "--prompt-dir", "/no/such/folder"], 2, "is not a folder"),
         (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
         (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
@@ -152,7 +152,7 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
         "from selfcritic.prompts import parse_prompt\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"
-        f"        if parse_prompt(messages).role == {hanging!r}:\n"
+        f"        if parse_prompt(messages).name == {hanging!r}:\n"
         f"            open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"

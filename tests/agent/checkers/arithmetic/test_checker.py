@@ -250,7 +250,7 @@ def test_skips_ambiguous_text(text: str):
 
 
 def test_reports_a_false_equation_with_a_short_latex_fraction():
-    [comment] = find("5 + 3 = \\frac42")
+    [comment] = check("5 + 3 = \\frac42")
     assert comment.quote == "5 + 3 = \\frac42"
 
 

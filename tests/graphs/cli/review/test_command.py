@@ -337,7 +337,7 @@ def test_ctrl_c_keeps_the_reviews_that_are_done(tmp_path: Path):
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"
         "def script(messages):\n"
-        f"    return 0.9 if parse_prompt(messages).role == 'helpfulness' else {EMPTY!r}\n"
+        f"    return 0.9 if parse_prompt(messages).name == 'helpfulness' else {EMPTY!r}\n"
         "models.PROVIDERS['hanging'] = models.Provider('hanging', 'hangs', lambda: Hanging(script=script))\n"
         "main()\n"
     )

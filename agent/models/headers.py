@@ -1,0 +1,80 @@
+"""Read the status and headers of a provider's response.
+
+The functions that take an error accept the errors of any client.
+"""
+
+import datetime
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error or its response carries."""
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("status_code", "code"):
+            status = getattr(holder, name, None)
+            if isinstance(status, int):
+                return int(status)
+    return None
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """Return the headers of the provider's response, names in lower case.
+
+    Returns an empty dict if there was no response.
+    """
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("litellm_response_headers", "headers"):
+            headers = getattr(holder, name, None)
+            if isinstance(headers, Mapping) and headers:
+                return _lower_case(headers)
+    return {}
+
+
+def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Keep only the rate-limit headers, without litellm's prefix."""
+    kept: dict[str, str] = {}
+    for key, value in _lower_case(headers).items():
+        name = key.removeprefix("llm_provider-")
+        if "ratelimit-" in name:
+            kept[name] = value
+    return kept
+
+
+def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the provider asks to wait before a retry."""
+    headers = headers_of(error)
+    milliseconds = parse_wait(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    return parse_wait(headers.get("retry-after", ""))
+
+
+def parse_wait(text: str) -> float | None:
+    """Parse the wait in a provider's header into seconds.
+
+    Accepts seconds (1.5), durations (6m0s, 20ms), ISO 8601 times with a time zone, and HTTP dates. Returns None for any
+    other text, and 0 for a time in the past.
+    """
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    parts = _DURATION_PART.findall(text)
+    if parts:
+        return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    for parse in (datetime.datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            wait = parse(text) - datetime.datetime.now(datetime.UTC)
+        except (ValueError, TypeError):  # TypeError: the time has no time zone
+            continue
+        return max(0.0, wait.total_seconds())
+    return None

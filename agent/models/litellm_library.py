@@ -1,0 +1,62 @@
+"""Import litellm and look up what it knows about models.
+
+The import takes seconds, so it happens at the first call. All functions here may import litellm.
+"""
+
+import asyncio
+import functools
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+@functools.cache
+def import_litellm() -> Any:
+    """Import litellm without network access or error banners."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import downloads prices
+    litellm = importlib.import_module("litellm")
+    litellm.suppress_debug_info = True  # type: ignore[attr-defined]
+    return litellm
+
+
+async def import_litellm_async() -> Any:
+    """Import litellm in a thread if it is not imported yet."""
+    if import_litellm.cache_info().currsize:
+        return import_litellm()
+    return await asyncio.to_thread(import_litellm)
+
+
+@functools.cache
+def is_priced(model: str) -> bool:
+    """Return whether litellm knows the price of a model."""
+    # litellm's get_model_info queries servers about some models, and reads a missing price as zero.
+    litellm = import_litellm()
+    entry = _model_entry(model)
+    if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
+        return False
+    provider = model.partition("/")[0]
+    entry_provider = str(entry.get("litellm_provider"))  # a provider may have variants: "vertex_ai-text-models"
+    if model not in litellm.model_cost and not entry_provider.startswith(provider):
+        return False
+    try:
+        litellm.cost_per_token(model=model, prompt_tokens=1, completion_tokens=1)
+    except (litellm.BadRequestError, litellm.exceptions.ModelNotMappedError):
+        return False
+    return True
+
+
+@functools.cache
+def supports_prefill(model: str) -> bool:
+    """Return whether litellm knows that a model continues a prefill."""
+    return bool(_model_entry(model).get("supports_assistant_prefill"))
+
+
+def _model_entry(model: str) -> Mapping[str, Any]:
+    """Return litellm's entry for a model, looked up with and without the provider."""
+    entries: Mapping[str, Mapping[str, Any]] = import_litellm().model_cost
+    entry = entries.get(model)
+    if entry:
+        return entry
+    name = model.partition("/")[2]
+    return entries.get(name, {})

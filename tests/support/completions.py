@@ -1,0 +1,78 @@
+"""Build chat completions in OpenAI's form, whole and streamed, for the fake provider."""
+
+import json
+import math
+import re
+from typing import Any
+
+Body = dict[str, Any]
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def count_tokens(text: str) -> int:
+    return len(_TOKEN.findall(text))
+
+
+def reply_text(reply: str | float | None) -> str:
+    if isinstance(reply, str):
+        return reply
+    return "Yes" if (reply or 0) > 0.5 else "No"
+
+
+def stop_text(text: str, stop: str | list[str] | None) -> str:
+    """Cut the text before the first stop sequence."""
+    sequences = [stop] if isinstance(stop, str) else stop or []
+    return min((text.partition(sequence)[0] for sequence in sequences), key=len, default=text)
+
+
+def extras(body: Body) -> set[str]:
+    """Return the requested features that not every provider has."""
+    names = set()
+    if body.get("n", 1) > 1:
+        names.add("n")
+    if body.get("logprobs"):
+        names.add("logprobs")
+    if body["messages"][-1]["role"] == "assistant":
+        names.add("prefix")
+    return names
+
+
+def logprobs(reply: str | float) -> list[Body]:
+    """Return the tokens in OpenAI's form; a verdict has two options."""
+    if isinstance(reply, str):
+        tokens = [{"token": word, "logprob": -0.1} for word in re.findall(r"\s*\S+", reply)]
+        return [{**token, "bytes": None, "top_logprobs": [{**token, "bytes": None}]} for token in tokens]
+    options = [
+        {"token": word, "logprob": math.log(p) if p > 0 else -100.0, "bytes": None}
+        for word, p in (("Yes", reply), ("No", 1 - reply))
+    ]
+    first = options[0] if reply > 0.5 else options[1]
+    return [{**first, "top_logprobs": options}]
+
+
+def events(completion: Body, body: Body) -> str:
+    """Return the completion as a stream, word by word."""
+    chunks: list[Body] = []
+    for choice in completion["choices"]:
+        index = choice["index"]
+        message = choice["message"]
+        words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
+        for word in words:
+            chunks.append({"index": index, "delta": {**message, "content": word}, "finish_reason": None})
+        chunks[-1]["logprobs"] = choice["logprobs"]
+        chunks.append({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]})
+    head = {key: completion[key] for key in ("id", "created", "model")}
+    head["object"] = "chat.completion.chunk"
+    events = [{**head, "choices": [chunk]} for chunk in chunks]
+    if (body.get("stream_options") or {}).get("include_usage"):
+        events.append({**head, "choices": [], "usage": completion["usage"]})
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+def first_half(text: str) -> str:
+    """Return about half of the text; of a stream, whole events."""
+    middle = len(text) // 2
+    if "\n\n" not in text:
+        return text[:middle]
+    return text[: text.rfind("\n\n", 0, middle) + 2]
