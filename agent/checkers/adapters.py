@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from selfcritic.agent.checkers.findings import first_line_span
 from selfcritic.agent.critic.format import parse
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.grounding import locate, place_comment
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
@@ -111,10 +111,10 @@ def _comments(said: CheckerResult, draft: str, source: str) -> list[Comment]:
 def _placed(comment: Comment, draft: str, source: str) -> Comment:
     """The comment at the place of its quote, which is the draft's own words there."""
     known = {"source": comment.source or source, "evidence": comment.evidence or "confirmed"}
+    comment = comment.model_copy(update=known)
     if comment.start is not None and comment.end is not None and draft[comment.start : comment.end] == comment.quote:
-        return comment.model_copy(update=known)
+        return comment
     span = locate(comment.quote, draft)
     if span is None:
         raise CheckerError(f"The checker {source} quotes what does not stand in the draft: {comment.quote[:80]!r}.")
-    place = {"quote": draft[span.start : span.end], "start": span.start, "end": span.end}
-    return comment.model_copy(update=known | place)
+    return place_comment(comment, span, draft)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from selfcritic.agent.concurrency import call_async
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.grounding import locate, place_comment
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker, CheckerFunction
 from selfcritic.agent.schemas import Comment
@@ -65,7 +65,9 @@ async def _findings(name: str, check: CheckerFunction, question: str, answer: st
 
 def _located(finding: Comment, answer: str, name: str) -> Comment:
     """The finding with its place in the answer, which stays None where its quote does not stand there."""
-    update: dict[str, object] = {"source": finding.source or name}
-    if finding.start is None and (span := locate(finding.quote, answer)):
-        update |= {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
-    return finding.model_copy(update=update)
+    finding = finding.model_copy(update={"source": finding.source or name})
+    if finding.start is None:
+        span = locate(finding.quote, answer)
+        if span is not None:
+            return place_comment(finding, span, answer)
+    return finding

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.grounding import Span, locate, place_comment
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique, Record, ReviewedComment, Severity
 
@@ -120,7 +120,8 @@ def apply_actions(actions: Sequence[Action], labels: Sequence[ReviewedComment], 
 
 def _carry_out(action: Action, labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
     if isinstance(action, Add):
-        comment = Comment(text=action.text, severity=action.severity, **_place(action.quote, action.start, answer))
+        comment = Comment(quote=action.quote, text=action.text, severity=action.severity)
+        comment = _locate_quote(comment, action.start, answer)
         last = max((label.id for label in labels), default=0)
         return [*labels, ReviewedComment(id=last + 1, action="added", after=comment, explicit=True)]
     label = next((label for label in labels if label.id == action.id), None)
@@ -149,24 +150,28 @@ def _name(before: Comment, after: Comment | None) -> Literal["kept", "removed", 
 
 
 def _edited(comment: Comment, edit: Edit, answer: str) -> Comment:
-    changes: dict[str, Any] = {} if edit.quote is None else _place(edit.quote, edit.start, answer)
+    changes: dict[str, Any] = {} if edit.quote is None else {"quote": edit.quote}
     changes |= {} if edit.text is None else {"text": edit.text}
     changes |= {"severity": edit.severity} if "severity" in edit.model_fields_set else {}
     edited = comment.model_copy(update=changes)
+    if edit.quote is not None:
+        edited = _locate_quote(edited, edit.start, answer)
     # What a checker knew was of other words.
     unknown = {} if _key(edited) == _key(comment) else {"source": None, "evidence": None}
     return edited.model_copy(update=unknown)
 
 
-def _place(quote: str, start: int | None, answer: str) -> dict[str, Any]:
-    """Where a quote stands, with the answer's own words for it."""
+def _locate_quote(comment: Comment, start: int | None, answer: str) -> Comment:
+    """Place a comment at its quote; raises InputError if the answer has no such quote."""
+    quote = comment.quote
     if start is not None:
         if not quote.strip() or not answer.startswith(quote, start):
             raise InputError(f"the quote {_short(quote)} does not stand at offset {start} of the answer.")
-        return {"quote": quote, "start": start, "end": start + len(quote)}
-    if (span := locate(quote, answer)) is None:
+        return place_comment(comment, Span(start, start + len(quote)), answer)
+    span = locate(quote, answer)
+    if span is None:
         raise InputError(f"the quote {_short(quote)} does not stand in the answer; quote words that do.")
-    return {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
+    return place_comment(comment, span, answer)
 
 
 def _short(text: str) -> str:
