@@ -1,4 +1,7 @@
-"""Helpfulness: P(Yes) to "is this critique valid and helpful" (paper 1, the critique reranker)."""
+"""Score critiques by P(Yes) to "is this critique valid and helpful".
+
+Source: paper 1, the critique reranker.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,16 +13,12 @@ from selfcritic.agent.step import Step
 
 
 async def helpfulness(run: Step, critiques: Sequence[Critique]) -> list[float | None]:
-    """A score a critique; equal critiques are asked once. None where nothing can be scored or no verdict be had.
+    """Ask the judge about each critique.
 
-    A critique of which nothing stands but invented quotes has nothing to score, so it never wins.
+    Returns the scores in order; None for a critique without a verdict.
     """
-    texts = [
-        None if critique.ungrounded and not critique.comments else critique_text(critique) for critique in critiques
-    ]
-    asked = list(dict.fromkeys(text for text in texts if text))
-    scores = dict(zip(asked, await asyncio.gather(*(_score(run, text) for text in asked)), strict=True))
-    return [scores.get(text) if text else None for text in texts]
+    texts = [critique_text(critique) for critique in critiques]
+    return await asyncio.gather(*(_score(run, text) for text in texts))
 
 
 async def _score(run: Step, text: str) -> float | None:

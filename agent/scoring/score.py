@@ -1,4 +1,4 @@
-"""Critiques given their rewards by the scorer that a run names: each distinct critique of a draft is scored once."""
+"""Score the critiques of a draft with the run's scorers, each distinct one once."""
 
 import asyncio
 import math
@@ -18,59 +18,64 @@ from selfcritic.agent.step import Step
 
 
 async def score_critiques(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """The critiques with their rewards; what was scored before, or says the same as one that was, is not scored again.
+    """Return the critiques with their rewards.
 
-    A critique of which nothing stands but invented quotes has nothing to score, so it never wins. Where a score cannot
-    be had, the reward stays None and `run.failure` says why.
+    Critiques with equal text share one score; those with a reward are not scored again. A critique with only ungrounded
+    quotes is not scored, so it is never selected. After an error, rewards are None and `run.failure` is set.
     """
-    known = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
-    fresh = {critique_text(critique): critique for critique in critiques if not is_ungrounded(critique)}
-    fresh = {text: critique for text, critique in fresh.items() if text and text not in known}
-    if fresh:
-        known |= dict(zip(fresh, await _score(run, list(fresh.values())), strict=True))
-    return [
-        critique if is_ungrounded(critique) else _as(critique, known.get(critique_text(critique)))
-        for critique in critiques
-    ]
+    scored = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
+    unscored: dict[str, Critique] = {}
+    for critique in critiques:
+        text = critique_text(critique)
+        if text and text not in scored and not is_ungrounded(critique):
+            unscored[text] = critique
+    if unscored:
+        newly_scored = await _score(run, list(unscored.values()))
+        scored.update(zip(unscored, newly_scored, strict=True))
+    return [_copy_scores(critique, scored) for critique in critiques]
 
 
-def _as(critique: Critique, twin: Critique | None) -> Critique:
-    """The critique with the scores of one that says the same."""
-    if twin is None:
+def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique:
+    """Return a critique with the scores of the one with the same text."""
+    source = scored.get(critique_text(critique))
+    if source is None or is_ungrounded(critique):
         return critique
-    return critique.model_copy(update={"helpfulness": twin.helpfulness, "reward": twin.reward})
+    return critique.model_copy(update={"helpfulness": source.helpfulness, "reward": source.reward})
 
 
 async def _score(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """Ask every scorer of the run at once, and add up what they say by their weights."""
+    """Run all scorers concurrently and sum their weighted scores."""
     weights = scorer_weights(run)
-    columns = await asyncio.gather(*(_ask(run, name, critiques) for name in weights))
-    helpful = next((column for name, column in zip(weights, columns, strict=True) if name == "helpfulness"), None)
-    rewards = [_sum(row, list(weights.values())) for row in zip(*columns, strict=True)]
-    return [
-        critique.model_copy(update={"reward": reward, "helpfulness": helpful[at] if helpful else None})
-        for at, (critique, reward) in enumerate(zip(critiques, rewards, strict=True))
-    ]
+    columns = await asyncio.gather(*(_run_scorer(run, scorer, critiques) for scorer in weights))
+    scores_by_scorer = dict(zip(weights, columns, strict=True))
+    helpfulness_scores = scores_by_scorer.get("helpfulness", [None] * len(critiques))
+    scored = []
+    for critique, row, helpful in zip(critiques, zip(*columns, strict=True), helpfulness_scores, strict=True):
+        reward = _weighted_sum(row, list(weights.values()))
+        scored.append(critique.model_copy(update={"reward": reward, "helpfulness": helpful}))
+    return scored
 
 
 def scorer_weights(run: Step) -> Mapping[str | ScorerFunction, float]:
-    """The scorers of a run with their weights; one that stands alone has the weight 1."""
+    """Return the weight of each scorer; a single scorer has weight 1."""
     scorer = run.context.scorer
-    return dict(scorer.items()) if isinstance(scorer, dict) else {scorer: 1.0}
+    if isinstance(scorer, dict):
+        return dict(scorer.items())
+    return {scorer: 1.0}
 
 
-async def _ask(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
+async def _run_scorer(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
     if scorer == "helpfulness":
         return await helpfulness(run, critiques)
     name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
     try:
-        scores = await call_async(_named(run, scorer), run.state["question"], run.draft.answer, critiques)
+        scores = await call_async(_get_scorer(run, scorer), run.state["question"], run.draft.answer, critiques)
         if len(scores) != len(critiques):
             raise ValueError(f"{len(critiques)} critiques, {len(scores)} scores")
     except SelfcriticError as failure:
         run.failure = failure
         return [None] * len(critiques)
-    except Exception as error:  # noqa: BLE001 - a scorer may be anybody's function; no draft may be lost for it
+    except Exception as error:  # noqa: BLE001 - custom scorers raise anything; the draft must survive
         run.failure = ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
         return [None] * len(critiques)
     for critique, score in zip(critiques, scores, strict=True):
@@ -78,19 +83,23 @@ async def _ask(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Crit
     return scores
 
 
-def _named(run: Step, scorer: str | ScorerFunction) -> ScorerFunction:
+def _get_scorer(run: Step, scorer: str | ScorerFunction) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
-    kind, _, rest = scorer.partition(":")
+    kind, _, argument = scorer.partition(":")
     if kind == "reward":
-        return reward_model(rest)
+        return reward_model(argument)
     if kind == "served":
-        return RewardServer(rest, run.context.retries, before=lambda: run.reserve("scorer"))
+        return RewardServer(argument, run.context.retries, before_request=lambda: run.reserve("scorer"))
     return evidence
 
 
-def _sum(row: Scores, weights: Sequence[float]) -> float | None:
-    """The weighted sum; None where a part of it is not known or no number."""
-    parts = [weight * score for weight, score in zip(weights, row, strict=True) if score is not None]
-    total = sum(parts)
-    return total if len(parts) == len(row) and math.isfinite(total) else None
+def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:
+    """Return the weighted sum; None if any score is missing or the sum is not finite."""
+    products: list[float] = []
+    for score, weight in zip(scores, weights, strict=True):
+        if score is None:
+            return None
+        products.append(weight * score)
+    total = sum(products)
+    return total if math.isfinite(total) else None
