@@ -32,7 +32,7 @@ SCORERS: Mapping[str, str] = {
     "helpfulness": "P(Yes) to whether the critique is valid and helpful, by the judge",
     "evidence": "share of its comments that the checkers confirm, minus the share that they refute",
     "reward:FOLDER": "reward model in a folder, as saved by transformers (extra `train`)",
-    "served:URL": "reward model served by vLLM at a URL that ends in /score or /classify",
+    "reward-server:URL": "reward model served by vLLM at a URL that ends in /score or /classify",
 }
 
 

@@ -1,5 +1,6 @@
 """Define the records of a run: rounds, critiques, usage and limits."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -132,10 +133,14 @@ class Capabilities(Record):
     n: Literal["native", "concurrent"] | None = None
     """Several replies in one request, or one request for each reply."""
     probability: Literal["logprobs", "votes"] | None = None
-    prefix: Literal["native", "asked"] | None = None
-    """Whether the model continues a prefilled reply, or is asked to continue it."""
-    refused: list[str] = []
+    prefill: Literal["native", "prompted"] | None = None
+    """Whether the model continues a prefilled reply, or is prompted to continue it."""
+    rejected: list[str] = []
     """Parameters that the provider rejects; they are not sent again in this run."""
+
+    def reject(self, names: Sequence[str]) -> None:
+        """Add parameters that the provider rejects."""
+        self.rejected += [name for name in names if name not in self.rejected]
 
 
 class FSBSConfig(Record):

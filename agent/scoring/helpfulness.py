@@ -1,6 +1,6 @@
 """Score critiques by P(Yes) to "is this critique valid and helpful".
 
-Source: paper 1, the critique reranker.
+Source: paper 1, critique reranking.
 """
 
 import asyncio
@@ -12,21 +12,18 @@ from selfcritic.agent.schemas import Critique
 from selfcritic.agent.step import Step
 
 
-async def helpfulness(run: Step, critiques: Sequence[Critique]) -> list[float | None]:
-    """Ask the judge about each critique.
-
-    Returns the scores in order; None for a critique without a verdict.
-    """
-    texts = [critique_text(critique) for critique in critiques]
-    return await asyncio.gather(*(_score(run, text) for text in texts))
+async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
+    """Return P(helpful) of each critique, None where the judge failed, and the first error."""
+    results = await asyncio.gather(*(_score(step, critique_text(critique)) for critique in critiques))
+    error = next((error for _, error in results if error is not None), None)
+    return [score for score, _ in results], error
 
 
-async def _score(run: Step, text: str) -> float | None:
-    messages = run.ask("helpfulness", answer=run.draft.answer, critique=text)
+async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:
+    prompt = step.render_prompt("helpfulness", answer=step.round.answer, critique=text)
     try:
-        score = (await run.sampler("judge").probability(messages, run.context.num_votes)).probability
-    except SelfcriticError as failure:
-        run.failure = failure
-        return None
-    run.tell("scored", len(run.rounds) - 1, critique=text, helpfulness=score)
-    return score
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
+    except SelfcriticError as error:
+        return None, error
+    step.emit("scored", critique=text, helpfulness=verdict.probability)
+    return verdict.probability, None

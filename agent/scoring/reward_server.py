@@ -34,7 +34,7 @@ class RewardServer:
         parts = urlsplit(address)
         self.endpoint = parts.path.rstrip("/").rpartition("/")[2]
         if parts.scheme not in ("http", "https") or self.endpoint not in ("score", "classify"):
-            raise InputError(f"A served scorer must be served:http://HOST:PORT/score or …/classify, not '{address}'.")
+            raise InputError(f"The scorer must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'.")
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         self.options = dict(parse_qsl(parts.query))
         """Fields of every request, such as `model`."""

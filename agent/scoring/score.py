@@ -1,4 +1,4 @@
-"""Score the critiques of a draft with the run's scorers, each distinct one once."""
+"""Score critiques with the run's scorer, each distinct critique once."""
 
 import asyncio
 import math
@@ -17,85 +17,94 @@ from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
 
 
-async def score_critiques(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """Return the critiques with their rewards.
+async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+    """Return the critiques with their rewards, and the error if some could not be scored.
 
-    Critiques with equal text share one score; those with a reward are not scored again. A critique with only ungrounded
-    quotes is not scored, so it is never selected. After an error, rewards are None and `run.failure` is set.
+    Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
+    so it is never selected.
     """
-    scored = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
+    scored: dict[str, Critique] = {}
     unscored: dict[str, Critique] = {}
+    for critique in critiques:
+        if critique.reward is not None:
+            scored[critique_text(critique)] = critique
     for critique in critiques:
         text = critique_text(critique)
         if text and text not in scored and not is_ungrounded(critique):
             unscored[text] = critique
+
+    error = None
     if unscored:
-        newly_scored = await _score(run, list(unscored.values()))
-        scored.update(zip(unscored, newly_scored, strict=True))
-    return [_copy_scores(critique, scored) for critique in critiques]
+        new_scores, error = await _score(step, list(unscored.values()))
+        scored |= zip(unscored, new_scores, strict=True)
+    return [_copy_scores(critique, scored) for critique in critiques], error
 
 
 def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique:
-    """Return a critique with the scores of the one with the same text."""
-    source = scored.get(critique_text(critique))
-    if source is None or is_ungrounded(critique):
+    equal = scored.get(critique_text(critique))
+    if equal is None or is_ungrounded(critique):
         return critique
-    return critique.model_copy(update={"helpfulness": source.helpfulness, "reward": source.reward})
+    return critique.model_copy(update={"helpfulness": equal.helpfulness, "reward": equal.reward})
 
 
-async def _score(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """Run all scorers concurrently and sum their weighted scores."""
-    weights = scorer_weights(run)
-    columns = await asyncio.gather(*(_run_scorer(run, scorer, critiques) for scorer in weights))
-    scores_by_scorer = dict(zip(weights, columns, strict=True))
-    helpfulness_scores = scores_by_scorer.get("helpfulness", [None] * len(critiques))
+async def _score(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+    """Run all scorers at once and add up their scores by weight."""
+    weights = scorer_weights(step)
+    results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
+    scores = {scorer: scores for scorer, (scores, _) in zip(weights, results, strict=True)}
+    error = next((error for _, error in results if error is not None), None)
+    helpfulness_scores = scores.get("helpfulness", [None] * len(critiques))
+
     scored = []
-    for critique, row, helpful in zip(critiques, zip(*columns, strict=True), helpfulness_scores, strict=True):
-        reward = _weighted_sum(row, list(weights.values()))
-        scored.append(critique.model_copy(update={"reward": reward, "helpfulness": helpful}))
-    return scored
+    for index, critique in enumerate(critiques):
+        row = [scores[scorer][index] for scorer in weights]
+        update = {"reward": _weighted_sum(row, list(weights.values())), "helpfulness": helpfulness_scores[index]}
+        scored.append(critique.model_copy(update=update))
+    return scored, error
 
 
-def scorer_weights(run: Step) -> Mapping[str | ScorerFunction, float]:
-    """Return the weight of each scorer; a single scorer has weight 1."""
-    scorer = run.context.scorer
+def scorer_weights(step: Step) -> Mapping[str | ScorerFunction, float]:
+    """Return the run's scorers with their weights; a single scorer has weight 1."""
+    scorer = step.context.scorer
     if isinstance(scorer, dict):
         return dict(scorer.items())
     return {scorer: 1.0}
 
 
-async def _run_scorer(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
+async def _run_scorer(
+    step: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]
+) -> tuple[Scores, SelfcriticError | None]:
+    """Return a score for each critique, or no scores and the error."""
     if scorer == "helpfulness":
-        return await helpfulness(run, critiques)
+        return await helpfulness(step, critiques)
     name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
+    no_scores = [None] * len(critiques)
     try:
-        scores = await call_async(_get_scorer(run, scorer), run.state["question"], run.draft.answer, critiques)
+        scores = await call_async(_get_scorer(step, scorer), step.state["question"], step.round.answer, critiques)
         if len(scores) != len(critiques):
-            raise ValueError(f"{len(critiques)} critiques, {len(scores)} scores")
-    except SelfcriticError as failure:
-        run.failure = failure
-        return [None] * len(critiques)
-    except Exception as error:  # noqa: BLE001 - custom scorers raise anything; the draft must survive
-        run.failure = ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
-        return [None] * len(critiques)
+            raise ValueError(f"it returned {len(scores)} scores for {len(critiques)} critiques")
+    except SelfcriticError as error:
+        return no_scores, error
+    except Exception as error:  # noqa: BLE001 - a custom scorer can raise anything
+        return no_scores, ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
     for critique, score in zip(critiques, scores, strict=True):
-        run.tell("scored", len(run.rounds) - 1, critique=critique_text(critique), by=name, score=score)
-    return scores
+        step.emit("scored", critique=critique_text(critique), by=name, score=score)
+    return scores, None
 
 
-def _get_scorer(run: Step, scorer: str | ScorerFunction) -> ScorerFunction:
+def _get_scorer(step: Step, scorer: str | ScorerFunction) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
-    kind, _, argument = scorer.partition(":")
+    kind, _, location = scorer.partition(":")
     if kind == "reward":
-        return reward_model(argument)
-    if kind == "served":
-        return RewardServer(argument, run.context.retries, before_request=lambda: run.reserve("scorer"))
+        return reward_model(location)
+    if kind == "reward-server":
+        return RewardServer(location, step.context.retries, before_request=lambda: step.reserve("scorer"))
     return evidence
 
 
 def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:
-    """Return the weighted sum; None if any score is missing or the sum is not finite."""
+    """Return the weighted sum; None if a score is missing or the sum is not finite."""
     products: list[float] = []
     for score, weight in zip(scores, weights, strict=True):
         if score is None:

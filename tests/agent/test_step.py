@@ -45,11 +45,11 @@ def test_evidence_goes_before_opinion(judged):
 
 def test_an_update_carries_what_was_spent_before():
     spent = Usage(calls=3, by_role={"critic": RoleUsage(calls=3)})
-    run = Step(
+    step = Step(
         {"question": "q", "usage": spent, "answer": "a", "rounds": [Round(answer="a")]},
         Runtime(context=Context(model=ScriptedModel(script=[]))),
     )
-    update = run.update(stop="budget")
+    update = step.update(stop="budget")
     assert update["usage"].model_copy(update={"seconds": 0.0}) == spent
     assert update["stop_reason"] == "budget"
     assert update["messages"][0].text == "a"

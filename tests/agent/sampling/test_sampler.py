@@ -12,6 +12,7 @@ from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler, YesProbability, probability_of_yes
 
 ASKED = [HumanMessage("one two three")]
@@ -32,21 +33,21 @@ class WithoutLogprobs(ScriptedModel):
 
 
 def sampler(model, **budget) -> Sampler:
-    return Sampler([model], "critic", BudgetTracker(Budget(**budget)))
+    return Sampler(RequestPipeline([model], "critic", BudgetTracker(Budget(**budget))))
 
 
 def test_native_n_is_one_request():
     one = sampler(ScriptedModel(script=["a", "b", "c"]))
     assert asyncio.run(one.sample(ASKED, 3)) == ["a", "b", "c"]
-    assert one.meter.usage.calls == 1
-    assert one.meter.usage.input_tokens == 3
+    assert one.pipeline.budget.usage.calls == 1
+    assert one.pipeline.budget.usage.input_tokens == 3
 
 
 def test_without_native_n_the_rest_is_asked_for_one_by_one():
     one = sampler(WithoutN(script=["a", "b", "c"]))
     assert sorted(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
-    assert one.meter.usage.calls == 3
-    assert one.meter.usage.by_role["critic"].input_tokens == 9
+    assert one.pipeline.budget.usage.calls == 3
+    assert one.pipeline.budget.usage.by_role["critic"].input_tokens == 9
 
 
 @pytest.mark.parametrize("calls", range(1, 12))
@@ -58,7 +59,11 @@ def test_the_request_behind_the_budget_is_never_sent(kind, calls: int):
         return await asyncio.gather(*(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True)
 
     outcomes = asyncio.run(ask_much())
-    assert len(one.models[0].requests) == one.meter.usage.calls == min(calls, 5 if kind is ScriptedModel else 20)
+    assert (
+        len(one.pipeline.models[0].requests)
+        == one.pipeline.budget.usage.calls
+        == min(calls, 5 if kind is ScriptedModel else 20)
+    )
     assert all(isinstance(outcome, list | BudgetExhausted) for outcome in outcomes)
 
 
@@ -71,15 +76,17 @@ def test_tokens_are_checked_before_the_request():
 
     with pytest.raises(BudgetExhausted, match="60 tokens"):
         asyncio.run(until_refused())
-    assert one.meter.usage.input_tokens + one.meter.usage.output_tokens <= 60 + 10  # no more than the last reply
-    assert len(one.models[0].requests) == 5
+    assert (
+        one.pipeline.budget.usage.input_tokens + one.pipeline.budget.usage.output_tokens <= 60 + 10
+    )  # no more than the last reply
+    assert len(one.pipeline.models[0].requests) == 5
 
 
 def test_a_request_that_fails_is_counted():
     one = sampler(ScriptedModel(script=[OSError("down")]))
     with pytest.raises(ModelError, match="down"):
         asyncio.run(one.sample(ASKED))
-    assert one.meter.usage.calls == 1
+    assert one.pipeline.budget.usage.calls == 1
 
 
 def test_probability_reads_logprobs_in_one_request():
@@ -87,7 +94,7 @@ def test_probability_reads_logprobs_in_one_request():
     verdict = asyncio.run(one.probability(ASKED))
     assert verdict.judged_by == "logprobs"
     assert verdict.probability == pytest.approx(0.73)
-    assert one.meter.usage.calls == 1
+    assert one.pipeline.budget.usage.calls == 1
 
 
 def test_probability_falls_back_to_votes():
@@ -114,7 +121,7 @@ def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
 
 def test_a_reply_that_brings_the_prefix_or_what_is_forced_again_is_not_doubled():
     model = ScriptedModel(script=["said\n\n```\nq\n```\nc", "```\nq\n```\nc", "\nq\n```\nc"])
-    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, forced="```"))
+    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, suffix="```"))
     assert texts == ["said\n\n```\nq\n```\nc"] * 3
 
 
@@ -122,10 +129,10 @@ def test_a_model_that_continues_nothing_is_asked_elsewhere():
     model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
     elsewhere = [HumanMessage("go on")]
-    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, forced="```", elsewhere=elsewhere))
+    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=elsewhere))
     assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
     assert model.requests[0] == elsewhere
-    assert one.method.prefix == "asked"
+    assert one.capabilities.prefill == "prompted"
 
 
 class RefusesPrefix(ScriptedModel):
@@ -138,18 +145,18 @@ class RefusesPrefix(ScriptedModel):
 
 def test_a_provider_that_rejects_a_prefix_is_asked_in_words_from_then_on():
     model = RefusesPrefix(script=["```\nq"] * 4)
-    one = replace(sampler(model), seed=1)
+    one = Sampler(replace(sampler(model).pipeline, seed=1))
     for _ in range(2):
-        assert asyncio.run(one.continue_from(ASKED, "", 2, forced="```")) == ["```\nq"] * 2
+        assert asyncio.run(one.continue_from(ASKED, "", 2, suffix="```")) == ["```\nq"] * 2
     assert len(model.requests) == 3
-    assert (one.method.prefix, one.method.refused) == ("asked", ["prefix"])
+    assert (one.capabilities.prefill, one.capabilities.rejected) == ("prompted", ["prefill"])
 
 
 def test_a_failure_of_another_kind_is_no_refusal_of_the_prefix():
     one = sampler(ScriptedModel(script=[ModelCallError("the key is wrong", "bad_key")]))
     with pytest.raises(ModelError, match="key is wrong"):
-        asyncio.run(one.continue_from(ASKED, "", 1, forced="```"))
-    assert one.method.refused == []
+        asyncio.run(one.continue_from(ASKED, "", 1, suffix="```"))
+    assert one.capabilities.rejected == []
 
 
 def first_token(*options: tuple[str, float]) -> AIMessage:

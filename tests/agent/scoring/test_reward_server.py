@@ -132,7 +132,9 @@ def test_rejects_an_address_of_another_endpoint(address: str):
 def test_review_counts_requests_to_the_server(search: str):
     model = ScriptedModel(script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10})
     with serve() as (address, requests):
-        graph = create_review(model=model, num_critiques=3, search=search, scorer=f"served:{address}/score").compile()
+        graph = create_review(
+            model=model, num_critiques=3, search=search, scorer=f"reward-server:{address}/score"
+        ).compile()
         output = graph.invoke({"question": "q", "answer": ANSWER})
         assert output["usage"].by_role["scorer"].calls == len(requests) > 0
         assert output["critique"].reward is not None
