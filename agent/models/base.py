@@ -85,7 +85,7 @@ class LocalChatModel(BaseChatModel):
         return ChatGenerationChunk(message=message, generation_info=self._metadata(reply, logprobs))
 
     def _metadata(self, reply: Reply, logprobs: bool) -> dict[str, Any]:
-        metadata = {"model_name": self._llm_type, "logprobs": None, "cost_usd": 0.0}
+        metadata: dict[str, Any] = {"model_name": self._llm_type, "logprobs": None, "cost_usd": 0.0}
         if logprobs and reply.p_yes is not None:
             metadata["logprobs"] = _verdict_logprobs(reply.text, reply.p_yes)
         return metadata
