@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, product
 
 from rapidfuzz import fuzz
 
@@ -27,10 +27,14 @@ _MAX_COMPARISONS = 100  # of a comment with others on the same words: keeps the 
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a text, `text[start:end]`."""
+    """A part of a text, from offset `start` up to `end`."""
 
     start: int
     end: int
+
+    def cut(self, text: str) -> str:
+        """Return the part of a text."""
+        return text[self.start : self.end]
 
 
 def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | None:
@@ -64,7 +68,11 @@ def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | N
 
 def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
     """Copy a comment with the answer's words at a span as its quote."""
-    place = {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
+    place = {
+        "quote": span.cut(answer),
+        "start": span.start,
+        "end": span.end,
+    }
     return comment.model_copy(update=place)
 
 
@@ -75,7 +83,8 @@ class _Folded:
     """The offset in the original of each character of `text`."""
 
     def to_original(self, span: Span) -> Span:
-        return Span(self.offsets[span.start], self.offsets[span.end - 1] + 1)
+        last = span.end - 1
+        return Span(self.offsets[span.start], self.offsets[last] + 1)
 
 
 def _fold(text: str) -> _Folded:
@@ -96,7 +105,8 @@ def _find(needle: str, text: str) -> int:
     first = start = text.find(needle)
     while start >= 0 and len(needle) <= _LONGEST_WORD:
         end = start + len(needle)
-        if not _splits(r"\w\w", text, start) and not _splits(r"\w\w", text, end):
+        splits_word = _splits(r"\w\w", text, start) or _splits(r"\w\w", text, end)
+        if not splits_word:
             return start
         start = text.find(needle, start + 1)
     return first
@@ -110,31 +120,41 @@ def _splits(pair: str, text: str, offset: int) -> bool:
 
 def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
     """Return the span most similar to the needle, if it is similar enough and has the same numbers."""
-    if len(needle) < _MIN_FUZZY_LENGTH or len(needle) ** 2 * len(text) > _MAX_FUZZY_COST:
+    cost = len(needle) ** 2 * len(text)
+    if len(needle) < _MIN_FUZZY_LENGTH or cost > _MAX_FUZZY_COST:
         return None
     # An alignment has the needle's length, so a missing letter counts twice until the edges are adjusted.
     alignment = fuzz.partial_ratio_alignment(needle, text, score_cutoff=min_similarity - 10)
     if alignment is None:
         return None
 
+    window = _best_window(needle, text, Span(alignment.dest_start, alignment.dest_end))
+    matched = window.cut(text)
+    if fuzz.ratio(needle, matched) < min_similarity:
+        return None
+    if _NUMBER.findall(needle) != _NUMBER.findall(matched):
+        return None
+    return Span(window.start + matched.startswith(" "), window.end - matched.endswith(" "))
+
+
+def _best_window(needle: str, text: str, near: Span) -> Span:
+    """Move the edges of a span to word boundaries, for the highest similarity."""
     best = Span(0, 0)
     best_similarity = 0.0
-    ends = _edges(text, alignment.dest_end)
-    for start in _edges(text, alignment.dest_start):
-        for end in ends:
-            similarity = fuzz.ratio(needle, text[start:end])
-            if similarity > best_similarity:
-                best, best_similarity = Span(start, end), similarity
-
-    window = text[best.start : best.end]
-    if best_similarity < min_similarity or _NUMBER.findall(needle) != _NUMBER.findall(window):
-        return None
-    return Span(best.start + window.startswith(" "), best.end - window.endswith(" "))
+    starts = _edges(text, near.start)
+    ends = _edges(text, near.end)
+    for start, end in product(starts, ends):
+        similarity = fuzz.ratio(needle, text[start:end])
+        if similarity > best_similarity:
+            best = Span(start, end)
+            best_similarity = similarity
+    return best
 
 
 def _edges(text: str, offset: int) -> list[int]:
     """Return the word boundaries near an offset and the offset, without those that split a number."""
-    boundaries = _WORD_BOUNDARY.finditer(text, max(offset - _EDGE_WINDOW, 0), offset + _EDGE_WINDOW)
+    first = max(offset - _EDGE_WINDOW, 0)
+    boundaries = _WORD_BOUNDARY.finditer(text, first, offset + _EDGE_WINDOW)
     edges = [boundary.start() for boundary in boundaries]
     edges.append(offset)
     return [edge for edge in edges if not _splits(r"\d\d", text, edge)]

@@ -13,10 +13,15 @@ from selfcritic.agent.step import Step
 
 
 async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
-    """Return P(helpful) of each critique, None where the judge failed, and the first error."""
-    results = await asyncio.gather(*(_score(step, critique_text(critique)) for critique in critiques))
-    error = next((error for _, error in results if error is not None), None)
-    return [score for score, _ in results], error
+    """Return P(helpful) of each critique, None if the judge failed, and the first error."""
+    texts = [critique_text(critique) for critique in critiques]
+    results = await asyncio.gather(*(_score(step, text) for text in texts))
+    scores: list[float | None] = []
+    first_error: SelfcriticError | None = None
+    for score, error in results:
+        scores.append(score)
+        first_error = first_error or error
+    return scores, first_error
 
 
 async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:

@@ -58,10 +58,13 @@ class RewardServer:
     async def _post(self, payload: dict[str, Any]) -> Any:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx")
         key = os.environ.get(_KEY_VARIABLE, "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         try:
-            # Creating the client loads CA certificates: blocking.
-            async with await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers) as client:
+            # Loads CA certificates: blocking.
+            new_client = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers)
+            async with new_client as client:
                 async for attempt in attempts(self.retries):
                     with attempt:
                         self.before_request()
