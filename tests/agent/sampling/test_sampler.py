@@ -19,14 +19,14 @@ ASKED = [HumanMessage("one two three")]
 
 
 class WithoutN(ScriptedModel):
-    """Gives one reply to a request, whatever n says, as many providers do."""
+    """Returns one reply for any n, as many providers do."""
 
     def draw(self, messages, n, seed):
         return super().draw(messages, 1, seed)
 
 
 class WithoutLogprobs(ScriptedModel):
-    """Says Yes and No without log-probs."""
+    """Replies Yes or No without log-probs."""
 
     def _generate(self, *args, **kwargs):
         return super()._generate(*args, **(kwargs | {"logprobs": False}))
@@ -36,14 +36,14 @@ def sampler(model, **budget) -> Sampler:
     return Sampler(RequestPipeline([model], "critic", BudgetTracker(Budget(**budget))))
 
 
-def test_native_n_is_one_request():
+def test_native_n_sends_one_request():
     one = sampler(ScriptedModel(script=["a", "b", "c"]))
     assert asyncio.run(one.sample(ASKED, 3)) == ["a", "b", "c"]
     assert one.pipeline.budget.usage.calls == 1
     assert one.pipeline.budget.usage.input_tokens == 3
 
 
-def test_without_native_n_the_rest_is_asked_for_one_by_one():
+def test_missing_replies_are_requested_one_by_one():
     one = sampler(WithoutN(script=["a", "b", "c"]))
     assert sorted(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
     assert one.pipeline.budget.usage.calls == 3
@@ -52,13 +52,13 @@ def test_without_native_n_the_rest_is_asked_for_one_by_one():
 
 @pytest.mark.parametrize("calls", range(1, 12))
 @pytest.mark.parametrize("kind", [ScriptedModel, WithoutN])
-def test_the_request_behind_the_budget_is_never_sent(kind, calls: int):
+def test_no_request_is_sent_beyond_the_budget(kind, calls: int):
     one = sampler(kind(script=lambda _: "x"), calls=calls)
 
-    async def ask_much():
+    async def sample_concurrently():
         return await asyncio.gather(*(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True)
 
-    outcomes = asyncio.run(ask_much())
+    outcomes = asyncio.run(sample_concurrently())
     assert (
         len(one.pipeline.models[0].requests)
         == one.pipeline.budget.usage.calls
@@ -82,7 +82,7 @@ def test_tokens_are_checked_before_the_request():
     assert len(one.pipeline.models[0].requests) == 5
 
 
-def test_a_request_that_fails_is_counted():
+def test_failed_requests_are_counted():
     one = sampler(ScriptedModel(script=[OSError("down")]))
     with pytest.raises(ModelError, match="down"):
         asyncio.run(one.sample(ASKED))
@@ -102,40 +102,40 @@ def test_probability_falls_back_to_votes():
     assert asyncio.run(one.probability(ASKED, votes=5)) == YesProbability(0.75, "votes")
 
 
-def test_no_vote_at_all_is_even():
+def test_unreadable_votes_count_as_even():
     assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == YesProbability(
         0.5, "votes"
     )
 
 
-def test_votes_paid_for_count_where_the_budget_ends():
+def test_votes_count_when_the_budget_ends():
     verdict = asyncio.run(sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5))
     assert verdict == YesProbability(1.0, "votes")
 
 
-def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
+def test_continue_from_prefills_and_returns_the_whole_reply():
     model = ScriptedModel(script=["quote\n```", "other\n```"])
     assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == ["```\nquote\n```", "```\nother\n```"]
     assert model.requests[0][-1] == AIMessage("```\n")
 
 
-def test_a_reply_that_brings_the_prefix_or_what_is_forced_again_is_not_doubled():
+def test_a_repeated_prefix_or_suffix_is_not_doubled():
     model = ScriptedModel(script=["said\n\n```\nq\n```\nc", "```\nq\n```\nc", "\nq\n```\nc"])
     texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, suffix="```"))
     assert texts == ["said\n\n```\nq\n```\nc"] * 3
 
 
-def test_a_model_that_continues_nothing_is_asked_elsewhere():
+def test_models_without_prefill_get_the_fallback_messages():
     model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
-    elsewhere = [HumanMessage("go on")]
-    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=elsewhere))
+    fallback = [HumanMessage("go on")]
+    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=fallback))
     assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
-    assert model.requests[0] == elsewhere
+    assert model.requests[0] == fallback
     assert one.capabilities.prefill == "prompted"
 
 
-class RefusesPrefix(ScriptedModel):
+class RejectsPrefill(ScriptedModel):
     def draw(self, messages, n, seed):
         if isinstance(messages[-1], AIMessage):
             self._requests.append(messages)
@@ -143,8 +143,8 @@ class RefusesPrefix(ScriptedModel):
         return super().draw(messages, n, seed)
 
 
-def test_a_provider_that_rejects_a_prefix_is_asked_in_words_from_then_on():
-    model = RefusesPrefix(script=["```\nq"] * 4)
+def test_a_rejected_prefill_is_not_sent_again():
+    model = RejectsPrefill(script=["```\nq"] * 4)
     one = Sampler(replace(sampler(model).pipeline, seed=1))
     for _ in range(2):
         assert asyncio.run(one.continue_from(ASKED, "", 2, suffix="```")) == ["```\nq"] * 2
@@ -152,7 +152,7 @@ def test_a_provider_that_rejects_a_prefix_is_asked_in_words_from_then_on():
     assert (one.capabilities.prefill, one.capabilities.rejected) == ("prompted", ["prefill"])
 
 
-def test_a_failure_of_another_kind_is_no_refusal_of_the_prefix():
+def test_other_errors_do_not_mark_prefill_as_rejected():
     one = sampler(ScriptedModel(script=[ModelCallError("the key is wrong", "bad_key")]))
     with pytest.raises(ModelError, match="key is wrong"):
         asyncio.run(one.continue_from(ASKED, "", 1, suffix="```"))
@@ -164,19 +164,19 @@ def first_token(*options: tuple[str, float]) -> AIMessage:
     return AIMessage(options[0][0], response_metadata={"logprobs": {"content": [{**tops[0], "top_logprobs": tops}]}})
 
 
-def test_all_spellings_are_folded():
+def test_all_spellings_of_yes_and_no_count():
     reply = first_token(("Yes", 0.3), (" yes", 0.2), ("YES", 0.1), ("No", 0.1), ("no", 0.1), ("Maybe", 0.2))
     assert probability_of_yes(reply) == pytest.approx(0.75)
 
 
-def test_tokens_before_the_verdict_are_passed_over():
+def test_tokens_before_the_verdict_are_skipped():
     reply = first_token(("No", 0.9), ("Yes", 0.1))
     reply.response_metadata["logprobs"]["content"].insert(0, {"token": "\n", "logprob": 0.0, "top_logprobs": []})
     assert probability_of_yes(reply) == pytest.approx(0.1)
 
 
 @given(st.floats(0, 1))
-def test_a_verdicts_probability_is_the_one_scripted(p: float):
+def test_scripted_probability_is_read_back(p: float):
     reply = ScriptedModel(script=[p]).invoke("x", logprobs=True)
     assert probability_of_yes(reply) == pytest.approx(p, abs=1e-9)
 
