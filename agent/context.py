@@ -1,4 +1,4 @@
-"""Define the options of a run as a LangGraph context, editable in Studio."""
+"""Define the options of a run, a LangGraph context."""
 
 from typing import Annotated, Any, Literal
 

@@ -14,7 +14,7 @@ class UnknownModelError(SelfcriticError):
 
 
 class UnknownTaskError(SelfcriticError):
-    """The question is not a task that the simulated or tiny model can solve."""
+    """The question is no task that an offline model can solve."""
 
 
 class ModelError(SelfcriticError):

@@ -48,7 +48,11 @@ class Scorer(Protocol):
 
 
 def validate_scorer(name: str) -> str:
-    """Return the name of a scorer if it exists; otherwise raise ValueError, for pydantic."""
+    """Return the name of an existing scorer.
+
+    Raises:
+        ValueError: There is no such scorer.
+    """
     kind, colon, argument = name.partition(":")
     for scorer in SCORERS:
         scorer_kind, takes_argument, _ = scorer.partition(":")

@@ -36,7 +36,10 @@ _BLANK_LINE = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class Parsed:
-    """A parsed critique; only fences, info strings, severity marks and white space are dropped."""
+    """A parsed critique.
+
+    Only fences, info strings, severity marks and white space are dropped.
+    """
 
     comments: list[Comment]
     unparsed: str
@@ -66,7 +69,7 @@ def parse(text: str) -> Parsed:
 
 
 def strip_closing_paragraph(text: str) -> str:
-    """Cut a critique after its last comment, so that it can be continued.
+    """Cut a critique after its last comment, for continuation.
 
     Removes a closing paragraph, a last quote that has no comment yet, and trailing blanks. The first paragraph below a
     quote is its comment and stays. Returns "" for a text without quotes. Source: paper 2, section 7.1.
@@ -86,7 +89,7 @@ def strip_closing_paragraph(text: str) -> str:
 
 
 def _parse_section(fence: re.Match[str], below: str, *, is_last: bool) -> tuple[Comment | None, str]:
-    """Return the comment of a fence, and the text that is not part of it."""
+    """Return the comment of a fence, and the other text."""
     quote = _quoted_text(fence)
     _, severity, text = _SEVERITY.split(below, maxsplit=1)
     text = text.strip()
@@ -106,7 +109,7 @@ def _parse_section(fence: re.Match[str], below: str, *, is_last: bool) -> tuple[
 
 
 def _quoted_text(fence: re.Match[str]) -> str:
-    """Return the text inside a fence, without the fence's indentation and the last line end."""
+    """Return the text inside a fence, without its indentation."""
     if fence["line"] is not None:
         return fence["line"].rstrip()
     quote = re.sub(r"\r*\n\Z", "", fence["block"])

@@ -38,7 +38,7 @@ class Span:
 
 
 def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | None:
-    """Find a quote by an exact, then a folded, then a fuzzy match.
+    """Find a quote: exact match first, then folded, then fuzzy.
 
     Folding turns each run of white space into one space, and typographic quotes and dashes into ASCII; case counts.
     A fuzzy match has a rapidfuzz ratio of at least `min_similarity` of 100 after folding, and exactly the same numbers.
@@ -67,7 +67,7 @@ def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | N
 
 
 def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
-    """Copy a comment with the answer's words at a span as its quote."""
+    """Copy a comment so that it quotes a span of the answer."""
     place = {
         "quote": span.cut(answer),
         "start": span.start,
@@ -101,7 +101,10 @@ _fold_answer = lru_cache(maxsize=4)(_fold)  # all critiques of a draft are locat
 
 
 def _find(needle: str, text: str) -> int:
-    """Return the offset of the first occurrence that splits no word, else of the first one, else -1."""
+    """Return the offset of the best occurrence, or -1.
+
+    This is the first occurrence that splits no word, else the first one.
+    """
     first = start = text.find(needle)
     while start >= 0 and len(needle) <= _LONGEST_WORD:
         end = start + len(needle)
@@ -119,7 +122,10 @@ def _splits(pair: str, text: str, offset: int) -> bool:
 
 
 def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
-    """Return the span most similar to the needle, if it is similar enough and has the same numbers."""
+    """Return the most similar span, or None.
+
+    It must reach the minimum similarity and have the same numbers.
+    """
     cost = len(needle) ** 2 * len(text)
     if len(needle) < _MIN_FUZZY_LENGTH or cost > _MAX_FUZZY_COST:
         return None
@@ -138,7 +144,7 @@ def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
 
 
 def _best_window(needle: str, text: str, near: Span) -> Span:
-    """Move the edges of a span to word boundaries, for the highest similarity."""
+    """Adjust the edges of a span for the highest similarity."""
     best = Span(0, 0)
     best_similarity = 0.0
     starts = _edges(text, near.start)
@@ -152,7 +158,10 @@ def _best_window(needle: str, text: str, near: Span) -> Span:
 
 
 def _edges(text: str, offset: int) -> list[int]:
-    """Return the word boundaries near an offset and the offset, without those that split a number."""
+    """Return word boundaries near an offset, and the offset itself.
+
+    Edges that split a number are left out.
+    """
     first = max(offset - _EDGE_WINDOW, 0)
     boundaries = _WORD_BOUNDARY.finditer(text, first, offset + _EDGE_WINDOW)
     edges = [boundary.start() for boundary in boundaries]
@@ -183,7 +192,10 @@ def ground(text: str, answer: str) -> Critique:
 
 
 def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
-    """Keep the first of (nearly) equal comments on the same words, with their highest severity."""
+    """Merge nearly equal comments on the same words.
+
+    The first one is kept, with the highest severity.
+    """
     merged: list[Comment] = []
     groups: defaultdict[tuple[object, ...], dict[str, Comment]] = defaultdict(dict)
     for comment in comments:

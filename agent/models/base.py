@@ -32,7 +32,10 @@ class Reply:
 
 
 class LocalChatModel(BaseChatModel):
-    """A chat model that runs in this process; takes `n`, `seed` and `logprobs` like a provider."""
+    """A chat model that runs in this process.
+
+    It takes `n`, `seed` and `logprobs` like a provider.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Reply from a script, for tests, examples and trying out a graph without a model.
+"""Reply from a script, for tests and examples.
 
     ScriptedModel(script=["a draft", 0.9, "a critique"])                one entry per reply, in order
     ScriptedModel(script={"generate": ["a draft"], "classify": [0.9]})  the same, for each prompt name
@@ -37,7 +37,9 @@ class ScriptedModel(LocalChatModel):
 
     @classmethod
     def from_file(cls, path: str) -> Self:
-        """Load a script from a JSON file: a list of entries, or lists by prompt name.
+        """Load a script from a JSON file.
+
+        The file has a list of entries, or an object with a list for each prompt name.
 
         Raises:
             InputError: The file is missing or is not a script.
@@ -54,7 +56,7 @@ class ScriptedModel(LocalChatModel):
         return self._requests
 
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Take the next n entries; raise the first one that is an exception."""
+        """Take the next n entries and raise exceptions among them."""
         with self._lock:
             self._requests.append(messages)
             entries = [self._next_entry(messages) for _ in range(n)]

@@ -1,4 +1,4 @@
-"""Simulate a model: a noisy solver of the tasks, with known error rates.
+"""Simulate a noisy solver of the tasks, with known error rates.
 
 It parses the task, draft and critique from the prompt, and compares them with the task's oracle. Its options are error
 rates:
@@ -41,7 +41,10 @@ _NORMAL = NormalDist()
 
 
 class SimulatedModel(LocalChatModel):
-    """A noisy solver of the tasks. A `seed` makes its replies reproducible; None samples new ones."""
+    """A noisy solver of the tasks.
+
+    A `seed` makes its replies reproducible; None samples new ones.
+    """
 
     draft_error_rate: Probability = 0.6
     miss_rate: Probability = 0.15
@@ -123,14 +126,17 @@ class _Solver:
         return all(self.task.is_valid(self.answer, comment) for comment in critique.comments)
 
     def _find_flaws(self, rng: random.Random) -> list[Comment]:
-        """Return comments on the flaws that are not missed, perhaps with a false alarm."""
+        """Comment on the detected flaws, perhaps with a false alarm."""
         comments = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss_rate]
         if rng.random() < self.rates.false_alarm_rate:
             comments.append(self.task.false_comment(self.answer, rng))
         return comments
 
     def _critique(self, rng: random.Random) -> str:
-        """Write a critique with at least one comment that the prefix does not have."""
+        """Write a critique without the comments of the prefix.
+
+        It has at least one comment.
+        """
         earlier = parse(self.prefix or self.critique).comments
         keys = {(comment.quote, comment.text) for comment in earlier}
         comments = [comment for comment in self._find_flaws(rng) if (comment.quote, comment.text) not in keys]
@@ -144,7 +150,10 @@ class _Solver:
         return text
 
     def _refine(self, rng: random.Random) -> str:
-        """Apply the critique, or without one the comments found; an error injects a flaw instead."""
+        """Apply the critique, or the detected flaws' comments.
+
+        An error injects a flaw instead.
+        """
         comments = ground(self.critique, self.answer).comments if self.role == "refine" else self._find_flaws(rng)
         if rng.random() < self.rates.refine_error_rate:
             return self.task.inject_flaw(self.answer, rng).answer

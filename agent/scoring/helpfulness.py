@@ -13,7 +13,10 @@ from selfcritic.agent.step import Step
 
 
 async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
-    """Return P(helpful) of each critique, None if the judge failed, and the first error."""
+    """Ask the judge about each critique.
+
+    Returns P(helpful) of each, None if the judge failed, and the first error.
+    """
     texts = [critique_text(critique) for critique in critiques]
     results = await asyncio.gather(*(_score(step, text) for text in texts))
     scores: list[float | None] = []

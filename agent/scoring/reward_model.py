@@ -21,7 +21,10 @@ _MAX_TOKENS = 4096  # unless the tokenizer has a lower limit
 
 
 class RewardModel:
-    """Scores by the model's only logit, or by the last label's logit minus the first one's."""
+    """A scorer that uses the logits of a classification model.
+
+    The score is the only logit, or the last label's logit minus the first one's.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -35,7 +38,10 @@ class RewardModel:
         return await asyncio.to_thread(self.rewards, texts)
 
     def rewards(self, texts: Sequence[str]) -> list[float]:
-        """Score texts; a long text loses its beginning, because the critique is at the end."""
+        """Score texts, and truncate long ones.
+
+        A long text loses its beginning, because the critique is at the end.
+        """
         torch, tokenizer, model = self._load_once()
         max_length = min(tokenizer.model_max_length, _MAX_TOKENS)
         rewards: list[float] = []

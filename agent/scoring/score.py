@@ -20,7 +20,9 @@ AnyScorer = str | ScorerFunction  # a name or a function
 
 
 async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
-    """Return the critiques with their rewards, and the error if some could not be scored.
+    """Add rewards to critiques.
+
+    Returns the critiques, and the first error if some could not be scored.
 
     Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
     so it is never selected.
@@ -121,7 +123,10 @@ def _get_scorer(step: Step, scorer: AnyScorer) -> ScorerFunction:
 
 
 def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:
-    """Return the weighted sum; None if a score is missing or the sum is not finite."""
+    """Return the weighted sum, or None.
+
+    It is None if a score is missing or the sum is not finite.
+    """
     products: list[float] = []
     for score, weight in zip(scores, weights, strict=True):
         if score is None:
