@@ -1,4 +1,4 @@
-"""The options of a run: LangGraph's context, shown and edited in Studio."""
+"""Define the options of a run, a LangGraph context."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from selfcritic.prompts import TaskType
 register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
 Role = Literal["generator", "critic", "judge", "refiner"]
-"""Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""
+"""Roles of the loop; the judge answers Yes/No questions about drafts and about critiques."""
 
 ChatModelInstance = Annotated[InstanceOf[BaseChatModel], AfterValidator(disable_retries)]
 ModelSpec = Annotated[str | ChatModelInstance, WithJsonSchema({"type": "string"})]
@@ -30,159 +30,165 @@ NamedScorer = Annotated[str, AfterValidator(validate_scorer)]
 ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
-def _for(*nodes: str) -> dict[str, Any]:
-    """The nodes that an option belongs to, as Studio reads them."""
+def _nodes(*nodes: str) -> dict[str, Any]:
+    """Return JSON schema metadata that assigns an option to nodes in Studio."""
     return {"langgraph_nodes": list(nodes)}
 
 
-def _identity(spec: str | BaseChatModel) -> object:
-    """What tells a model from others: a spec by the model it names, a handed-in one by its kind, name and address."""
+def _model_key(spec: str | BaseChatModel) -> object:
+    """Return a key that identifies a model: type, name and base URL."""
     model = get_model(spec)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    address = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
-    return (type(model), name, address) if name else model
+    base_url = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
+    if not name:
+        return model
+    return type(model), name, base_url
 
 
 class Context(BaseModel):
-    """The options of a run. A model is a spec that `load` knows or any LangChain chat model."""
+    """Options of a run. A model is a spec for `load` or any LangChain chat model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: ModelSpec = Field(default="simulated", description="Model of every part that has none of its own.")
+    model: ModelSpec = Field(default="simulated", description="Default model of all roles.")
     generator: OptionalModelSpec = Field(
-        default=None, description="Model that drafts.", json_schema_extra=_for("generate")
+        default=None, description="Model that writes drafts.", json_schema_extra=_nodes("generate")
     )
     critic: OptionalModelSpec = Field(
         default=None,
-        description='Model that criticises; "none" leaves a review to the checkers.',
-        json_schema_extra=_for("critique", "expand_beams"),
+        description='Model that criticizes; "none" uses only the checkers.',
+        json_schema_extra=_nodes("critique", "expand_beams"),
     )
     judge: OptionalModelSpec = Field(
         default=None,
         description="Model that judges drafts and critiques.",
-        json_schema_extra=_for("classify", "select"),
+        json_schema_extra=_nodes("classify", "select"),
     )
-    refiner: OptionalModelSpec = Field(default=None, description="Model that mends.", json_schema_extra=_for("refine"))
+    refiner: OptionalModelSpec = Field(
+        default=None, description="Model that refines drafts.", json_schema_extra=_nodes("refine")
+    )
 
     fallbacks: dict[Role, list[ModelSpec]] = Field(
-        default_factory=dict, description="By part, the models tried in order where its own is down."
+        default_factory=dict, description="Models to try in order if a role's model is down, by role."
     )
     temperatures: dict[Role, Annotated[FiniteFloat, Field(ge=0)]] = Field(
-        default_factory=dict, description="By part, the temperature asked for; the model's own where there is none."
+        default_factory=dict, description="Temperature by role (default: the model's)."
     )
 
     task_type: TaskType = Field(
-        default="question", description="What is answered: a question, a summary of the context, or code."
+        default="question", description="Kind of answer: to a question, a summary of the context, or code."
     )
-    prompts: str = Field(default="default", description="Prompt set: default for chat models, plain for small ones.")
-    prompt_dir: str | None = Field(default=None, description="Folder whose files take the place of the set's own.")
+    prompts: str = Field(default="default", description="Prompt set: default for chat models, plain for small models.")
+    prompt_dir: str | None = Field(default=None, description="Folder with files that replace prompts of the set.")
 
     num_drafts: int = Field(
         default=1,
         ge=1,
         le=256,
-        description="Drafts drawn at first; the least critiqueable is kept.",
-        json_schema_extra=_for("generate"),
+        description="Initial drafts; the least critiqueable is kept.",
+        json_schema_extra=_nodes("generate"),
     )
     num_critiques: int = Field(
         default=8,
         ge=1,
         le=256,
-        description="Critiques drawn of a draft; the most helpful is kept.",
-        json_schema_extra=_for("critique"),
+        description="Critiques of each draft; the most helpful is selected.",
+        json_schema_extra=_nodes("critique"),
     )
     checkers: list[CheckerSpec] = Field(
         default_factory=list,
-        description="Tools whose findings go before opinions: names, or functions of your own.",
-        json_schema_extra=_for("classify", "check_answer"),
+        description="Names or functions of checkers; findings take precedence over model opinions.",
+        json_schema_extra=_nodes("classify", "check_answer"),
     )
     search: Literal["rejection", "fsbs"] = Field(
         default="rejection",
-        description="How critiques are drawn: independently, or by Force Sampling Beam Search (CriticGPT).",
-        json_schema_extra=_for("classify", "critique", "expand_beams"),
+        description="How to sample critiques: independently, or by Force Sampling Beam Search (CriticGPT).",
+        json_schema_extra=_nodes("classify", "critique", "expand_beams"),
     )
     fsbs: FSBSConfig = Field(
         default=FSBSConfig(),
         title="FSBS",
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
-        json_schema_extra=_for("expand_beams", "prune_beams"),
+        json_schema_extra=_nodes("expand_beams", "prune_beams"),
     )
     scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
         default="helpfulness",
-        description=f"What a critique's reward is: {', '.join(SCORERS)}, a function, or several names and weights.",
-        json_schema_extra=_for("select", "score"),
+        description=f"Reward of critiques: {', '.join(SCORERS)}, a function, or weights by name.",
+        json_schema_extra=_nodes("select", "score"),
     )
     length_modifier: float = Field(
         default=0.0,
         allow_inf_nan=False,
-        description="Worth of one more quoted passage, in units of the score: more is thorough, less is precise.",
-        json_schema_extra=_for("select", "select"),
+        description="Value of each highlight in units of the score: higher is comprehensive, lower is precise.",
+        json_schema_extra=_nodes("select"),
     )
     max_rounds: int = Field(
         default=3,
         ge=0,
         le=100,
-        description="Refinements at most; the first draft is round 0.",
-        json_schema_extra=_for("classify"),
+        description="Maximum refinements; the first draft is round 0.",
+        json_schema_extra=_nodes("classify"),
     )
     refinement: Literal["conditional", "direct"] = Field(
         default="conditional",
-        description="conditional: by the selected critique; direct: without any critique.",
-        json_schema_extra=_for("refine"),
+        description="conditional: with the selected critique; direct: without a critique.",
+        json_schema_extra=_nodes("refine"),
     )
     speculative: bool = Field(
         default=False,
-        description="Draw critiques while the draft is being judged: faster, for calls that may be wasted.",
-        json_schema_extra=_for("classify"),
+        description="Sample critiques while the draft is judged: faster, but may waste calls.",
+        json_schema_extra=_nodes("classify"),
     )
     accept_threshold: Probability = Field(
-        default=0.5, description="A draft with a lower P(critiqueable) is accepted.", json_schema_extra=_for("classify")
+        default=0.5, description="Accept a draft with a lower P(critiqueable).", json_schema_extra=_nodes("classify")
     )
     helpful_threshold: Probability = Field(
         default=0.5,
-        description="A critique must have a higher P(helpful) to be used.",
-        json_schema_extra=_for("select", "select"),
+        description="Use a critique only with a higher P(helpful).",
+        json_schema_extra=_nodes("select"),
     )
     critiques_per_refinement: int = Field(
         default=1,
         ge=1,
         le=64,
-        description="Critiques that one refinement follows at most: the best, and the next best about other passages.",
-        json_schema_extra=_for("select", "select"),
+        description="Maximum critiques per refinement: the best, and the next best about other passages.",
+        json_schema_extra=_nodes("select"),
     )
     num_votes: int = Field(
         default=5,
         ge=1,
         le=256,
-        description="Votes taken for a probability where there are no log-probs.",
-        json_schema_extra=_for("classify", "select"),
+        description="Votes to estimate a probability if the model has no logprobs.",
+        json_schema_extra=_nodes("classify", "select"),
     )
     patience: int = Field(
         default=2,
         ge=1,
-        description="Refinements in a row that may bring no gain before a plateau is called.",
-        json_schema_extra=_for("classify"),
+        description="Consecutive refinements without improvement before the run stops.",
+        json_schema_extra=_nodes("classify"),
     )
     min_delta: Probability = Field(
         default=0.01,
-        description="Fall of the lowest P(critiqueable) that counts as a gain.",
-        json_schema_extra=_for("classify"),
+        description="Decrease of the lowest P(critiqueable) that counts as improvement.",
+        json_schema_extra=_nodes("classify"),
     )
 
-    budget: Budget = Field(default=Budget(), description="What the whole run may spend.")
-    retries: Retries = Field(default=Retries(), description="How a request that failed is tried again.")
-    seed: int | None = Field(default=None, description="Handed to the models that take one: same seed, same run.")
+    budget: Budget = Field(default=Budget(), description="Limits of the whole run.")
+    retries: Retries = Field(default=Retries(), description="Retry policy for failed requests.")
+    seed: int | None = Field(default=None, description="Random seed for models that accept one.")
     max_input_chars: int = Field(
         default=400_000,
         ge=1,
-        description="Question and context longer than this together are refused.",
-        json_schema_extra=_for("generate"),
+        description="Maximum length of question and context together.",
+        json_schema_extra=_nodes("generate"),
     )
 
-    def model_for(self, part: Role) -> str | BaseChatModel:
-        """The model that speaks a part."""
-        own: str | BaseChatModel | None = getattr(self, part)
-        return self.model if own is None else own
+    def model_for(self, role: Role) -> str | BaseChatModel:
+        """Return the model of a role, or the default model."""
+        role_model: str | BaseChatModel | None = getattr(self, role)
+        if role_model is None:
+            return self.model
+        return role_model
 
     def specs_for(self, role: Role) -> list[str | BaseChatModel]:
         """Return a role's model and its fallbacks, as given."""
@@ -194,16 +200,17 @@ class Context(BaseModel):
 
     @property
     def has_critic(self) -> bool:
-        """Whether a model criticises; "none" leaves a review to the checkers."""
+        """Whether a model criticizes; with "none", only the checkers do."""
         return self.model_for("critic") != "none"
 
     @property
     def is_self_graded(self) -> bool:
-        """Whether one model both drafts and criticises."""
-        return _identity(self.model_for("generator")) == _identity(self.model_for("critic"))
+        """Whether one model both drafts and criticizes."""
+        return _model_key(self.model_for("generator")) == _model_key(self.model_for("critic"))
 
     def merge(self, other: "Context | None") -> "Context":
-        """These options with those that `other` was given explicitly in their place."""
+        """Override these options with those set explicitly in another context."""
         if other is None:
             return self
-        return self.model_copy(update={name: getattr(other, name) for name in other.model_fields_set})
+        overrides = {name: getattr(other, name) for name in other.model_fields_set}
+        return self.model_copy(update=overrides)

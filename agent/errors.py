@@ -1,38 +1,38 @@
-"""Every error the framework raises on purpose; each message says what to do."""
+"""Define the errors that selfcritic raises."""
 
 
 class SelfcriticError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors that selfcritic raises."""
 
 
 class InputError(SelfcriticError):
-    """The question or the options of a run cannot be used as given."""
+    """The question or an option is not valid."""
 
 
 class UnknownModelError(SelfcriticError):
-    """A model spec names nothing that `load` knows."""
+    """A model spec names no model that `load` can create."""
 
 
 class UnknownTaskError(SelfcriticError):
-    """The simulated model was asked something outside its task families."""
+    """The question is no task that an offline model can solve."""
 
 
 class ModelError(SelfcriticError):
-    """A model could not be made to reply; the message has the provider's words and what to do."""
+    """A model request failed; the message has the provider's reason and a remedy."""
 
     def __init__(self, message: str, *, is_rejection: bool = False) -> None:
         super().__init__(message)
         self.is_rejection = is_rejection
-        """Whether the provider would not take the request as it was, so that another form of it may do."""
+        """Whether the provider rejected the request itself, so that another form of it may succeed."""
 
 
 class CheckerError(SelfcriticError):
-    """A checker, or the tool that it uses, cannot be run as it is installed or given."""
+    """A checker failed, or its tool cannot run."""
 
 
-class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: the loop turns it into a stop reason
-    """The next request would exceed the run's budget; it was not sent."""
+class BudgetExhausted(SelfcriticError):  # noqa: N818 - not a failure: becomes a stop reason
+    """The next request would exceed the run's budget and was not sent."""
 
 
-class ScriptExhausted(SelfcriticError):  # noqa: N818 - an ending of the script
-    """The scripted model was asked for more replies than it was given."""
+class ScriptExhausted(SelfcriticError):  # noqa: N818 - not a failure: the script ended
+    """The scripted model has no more replies."""

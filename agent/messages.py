@@ -1,13 +1,18 @@
-"""What of a chat a run works on: its question, what was said besides, and an answer that is there already."""
+"""Extract the question, context and existing answer from chat messages."""
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, get_buffer_string, trim_messages
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, get_buffer_string, trim_messages
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import State
 
 
 def get_question(state: State) -> str:
-    """The last message where it is a human's, else the question: a thread's next turn comes as a message."""
+    """Return the last message if a human wrote it, else `question`.
+
+    In a thread, the next question arrives as a message.
+    """
     messages = state.get("messages", [])
     if messages and isinstance(messages[-1], HumanMessage):
         return messages[-1].text
@@ -15,28 +20,49 @@ def get_question(state: State) -> str:
 
 
 def last_exchange(messages: list[AnyMessage]) -> tuple[str, str]:
-    """The last question of a chat and the answer that it ends with; raises InputError where it ends otherwise."""
-    asked = [message.text for message in messages if isinstance(message, HumanMessage)]
-    if not asked or not is_final_answer(messages[-1]):
-        raise InputError("An answer is taken up from `messages` that hold a human's and end with the model's in words.")
-    return asked[-1], messages[-1].text.strip()
+    """Return the last question of a chat and the answer that ends it.
+
+    Raises:
+        InputError: There is no human message, or the last message is not a text reply from the model.
+    """
+    question_index = _last_human_index(messages)
+    if question_index is None or not is_final_answer(messages[-1]):
+        raise InputError("`messages` must contain a human message and end with a text reply from the model.")
+    return messages[question_index].text, messages[-1].text.strip()
 
 
 def is_final_answer(message: AnyMessage) -> bool:
-    """Whether a message is what a model says to the person, rather than to its tools."""
+    """Whether a message is a model's text reply without tool calls."""
     return isinstance(message, AIMessage) and not message.tool_calls and bool(message.text.strip())
 
 
-def get_context(state: State, characters: int) -> str:
-    """What the answer must rest on: the context given, else the rest of the chat that the question stands in.
+def get_context(state: State, max_chars: int) -> str:
+    """Return the context of the question, from `context` or the chat.
 
-    Of the chat, what tools said included, the latest messages are taken whose text has at most so many characters.
+    Without `context`, this is the chat around the question, including tool messages, but without the final answer. Only
+    the latest messages are kept, as many as fit in `max_chars` characters.
     """
+    context = state.get("context", "")
     messages = state.get("messages", [])
-    asked = max((at for at, message in enumerate(messages) if isinstance(message, HumanMessage)), default=None)
-    if state.get("context") or asked is None or messages[asked].text != state["question"]:
-        return state.get("context", "")
-    behind = messages[asked + 1 :]
-    rest = [*messages[:asked], *(behind[:-1] if behind and is_final_answer(behind[-1]) else behind)]
-    kept = trim_messages(rest, max_tokens=max(0, characters), token_counter=lambda some: len(get_buffer_string(some)))
+    question_index = _last_human_index(messages)
+    if context or question_index is None:
+        return context
+    if messages[question_index].text != state["question"]:
+        return ""
+    before = messages[:question_index]
+    after = messages[question_index + 1 :]
+    if after and is_final_answer(after[-1]):
+        after = after[:-1]
+    kept = trim_messages([*before, *after], max_tokens=max(0, max_chars), token_counter=_count_chars)
     return get_buffer_string(kept)
+
+
+def _last_human_index(messages: Sequence[AnyMessage]) -> int | None:
+    for index in range(len(messages) - 1, -1, -1):
+        if isinstance(messages[index], HumanMessage):
+            return index
+    return None
+
+
+def _count_chars(messages: Sequence[BaseMessage]) -> int:
+    return len(get_buffer_string(messages))

@@ -1,4 +1,4 @@
-"""The protocol of a checker: what a tool knows of an answer, as comments that quote it."""
+"""Define the interfaces of checkers and scorers."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -7,46 +7,55 @@ from selfcritic.agent.schemas import Comment, Critique
 
 
 class Checker(Protocol):
-    """Knows rather than guesses: finds what is wrong with a draft, without any model's opinion."""
+    """Finds errors in a draft without calling a model."""
 
     def __call__(self, question: str, draft: str, /) -> Awaitable[list[Comment]]:
-        """The findings, located in the draft (`start`, `end`), each with the checker's name as its `source`.
+        """Return findings with `start`, `end` and the checker's name as `source`.
 
-        A checker that cannot look (the draft is none of its kind, its tool is not installed) finds nothing.
+        Returns no findings if the checker does not apply to the draft, or its tool is not installed.
         """
         ...
 
 
 CheckerFunction = Callable[[str, str], Awaitable[list[Comment]] | list[Comment]]
-"""`Checker` as pydantic can hold it, or the plain function of a user: that one runs in a thread."""
+"""A `Checker` as a type that pydantic accepts, or a plain function, which runs in a thread."""
 
 
 Scores = Sequence[float | None]
 
 
 ScorerFunction = Callable[[str, str, Sequence[Critique]], Awaitable[Scores] | Scores]
-"""`Scorer` as pydantic can hold it, or the plain function of a user: that one runs in a thread."""
+"""A `Scorer` as a type that pydantic accepts, or a plain function, which runs in a thread."""
 
 
 SCORERS: Mapping[str, str] = {
-    "helpfulness": "P(Yes) to whether it is valid and helpful, by the judge",
-    "evidence": "by the checkers: the share of its comments that is confirmed, less the share that is refuted",
-    "reward:FOLDER": "a reward model in a folder, as transformers saves it (extra `train`)",
-    "reward-server:URL": "a reward model behind an address that ends in /score or /classify, as vLLM serves it",
+    "helpfulness": "P(Yes) to whether the critique is valid and helpful, by the judge",
+    "evidence": "share of its comments that the checkers confirm, minus the share that they refute",
+    "reward:FOLDER": "reward model in a folder, as saved by transformers (extra `train`)",
+    "reward-server:URL": "reward model served by vLLM at a URL that ends in /score or /classify",
 }
 
 
 class Scorer(Protocol):
-    """Says what critiques are worth; higher is better, on a scale of its own that is the same for all drafts."""
+    """Rates critiques: higher is better, on the same scale for all drafts."""
 
     def __call__(self, question: str, draft: str, critiques: Sequence[Critique], /) -> Awaitable[Scores]:
-        """A score a critique, in their order; None where none can be had. All critiques come in one call."""
+        """Score all critiques of a draft in one call.
+
+        Returns one score for each critique, in order; None for a critique that cannot be scored.
+        """
         ...
 
 
 def validate_scorer(name: str) -> str:
-    """The name itself, where there is such a scorer; raises ValueError else, as pydantic wants it."""
-    kind, colon, rest = name.partition(":")
-    if not any(kind == known.partition(":")[0] and bool(rest) == (":" in known) == bool(colon) for known in SCORERS):
-        raise ValueError(f"there is no scorer '{name}'; there are {', '.join(SCORERS)}, and any function of your own")
-    return name
+    """Return the name of an existing scorer.
+
+    Raises:
+        ValueError: There is no such scorer.
+    """
+    kind, colon, argument = name.partition(":")
+    for scorer in SCORERS:
+        scorer_kind, takes_argument, _ = scorer.partition(":")
+        if kind == scorer_kind and bool(takes_argument) == bool(colon) == bool(argument):
+            return name
+    raise ValueError(f"unknown scorer '{name}': use {', '.join(SCORERS)}, or pass a function")

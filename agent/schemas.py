@@ -1,4 +1,4 @@
-"""The records of a run: what was drafted, what was objected to, what it cost and why it ended."""
+"""Define the records of a run: rounds, critiques, usage and limits."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -16,7 +16,6 @@ StopReason = Literal[
     "budget",
     "model_error",
     "checker_error",
-    "rejected",
     "stop_when",
     "interrupted",
     "reviewed",
@@ -24,65 +23,67 @@ StopReason = Literal[
 
 
 class Record(BaseModel):
-    """A closed record: an unknown field is an error."""
+    """Base of all records; rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Comment(Record):
-    """One objection: a quote of the answer and what is wrong with it (CriticGPT's highlight and comment)."""
+    """A quote of the answer and what is wrong with it (CriticGPT's highlight and comment)."""
 
     quote: str
     text: str
     severity: Severity | None = None
     start: int | None = None
-    """Offset of the quote's first character in the answer; None while it has not been located."""
+    """Offset of the quote's first character in the answer; None if it is not located."""
     end: int | None = None
-    """Offset behind the quote's last character."""
+    """Offset after the quote's last character."""
     source: str | None = None
-    """The checker that found it, such as "syntax" or "unit_tests"; None where a critic wrote it."""
+    """Name of the checker that found it, such as "syntax" or "unit_tests"; None for a critic's comment."""
     evidence: Literal["confirmed", "refuted"] | None = None
-    """What the checkers know of a critic's comment; None where they know nothing of it."""
+    """Result of verifying a critic's comment with the checkers; None if they cannot verify it."""
 
     def overlaps(self, other: "Comment") -> bool:
-        """Whether two located comments quote a character in common."""
-        if self.start is None or self.end is None or other.start is None or other.end is None:
+        """Whether both comments are located and share a character of the answer."""
+        if self.start is None or self.end is None:
+            return False
+        if other.start is None or other.end is None:
             return False
         return max(self.start, other.start) < min(self.end, other.end)
 
 
 class Critique(Record):
-    """One sampled critique of one draft."""
+    """A critique of a draft."""
 
     text: str
-    """What the critic wrote, unchanged."""
+    """The critic's unchanged reply."""
     comments: list[Comment] = []
-    """The comments whose quote stands in the draft, duplicates merged."""
+    """Comments with a quote that is in the draft, duplicates merged."""
     ungrounded: list[Comment] = []
-    """The comments whose quote does not stand in the draft: they are dropped from the critique."""
+    """Comments with a quote that is not in the draft; they are not used."""
     unparsed: str = ""
-    """What is no comment: a preface, a closing paragraph, or all of a text without any fence."""
+    """Text that belongs to no comment: a preface, a closing paragraph, or a text without fences."""
     helpfulness: Probability | None = None
-    """P(Yes) to "is this critique valid and helpful"; None when it was not scored."""
+    """P(Yes) to "is this critique valid and helpful"; None if it was not scored."""
     reward: float | None = None
-    """What the run's scorer makes of it: of the critiques of a draft, the choice is made by this."""
+    """Score from the run's scorer, by which critiques of a draft are selected."""
     iteration: int | None = None
-    """Of Force Sampling Beam Search, the iteration that it was drawn in, the first being 0; None of other critiques."""
+    """Iteration of Force Sampling Beam Search that sampled it, from 0; None for other critiques."""
     selected: bool = False
 
 
 class ReviewedComment(Record):
-    """One comment of a review and what a person made of it: labelled data, as the paper's pre-filled reviews."""
+    """A review comment labeled by a person, as in the paper's pre-filled reviews."""
 
     id: int
-    """The number by which the person names it."""
+    """Number by which the person refers to it."""
     action: Literal["kept", "removed", "edited", "added"]
     before: Comment | None = None
-    """As the critic or a checker had it; None where the person added it."""
+    """The comment of the critic or checker; None if the person added it."""
     after: Comment | None = None
-    """As the person left it; None where they removed it."""
+    """The comment after the person's changes; None if they removed it."""
     explicit: bool = False
-    """Whether the person said so; a comment that they let stand is kept, too."""
+    """Whether the person chose the action; a comment that they do not mention is kept."""
 
 
 class Candidate(Record):
@@ -93,47 +94,47 @@ class Candidate(Record):
 
 
 class Round(Record):
-    """One round: a draft, how it was judged, and the critiques drawn of it."""
+    """A draft with its judgment, findings and critiques."""
 
     answer: str
     p_critiqueable: Probability | None = None
-    """P(Yes) to "does this answer have a flaw"; None when the run ended before it was judged."""
+    """P(Yes) to "does this answer have a flaw"; None if the run ended first."""
     judged_by: Literal["logprobs", "votes"] | None = None
     findings: list[Comment] = []
-    """What the checkers know to be wrong with the answer: evidence, not opinion."""
+    """Errors that the checkers found in the answer."""
     candidates: list[Candidate] = []
-    """All drafts of the round where more than one was drawn; `answer` is the one least critiqueable."""
+    """All drafts, if the round has several; `answer` is the least critiqueable one."""
     critiques: list[Critique] = []
 
 
 class RoleUsage(Record):
-    """What one role of the loop has spent."""
+    """Requests, tokens and cost of one role."""
 
     calls: int = 0
-    """Requests sent, failed ones included; a request for n replies is one."""
+    """Requests sent, including failed ones; a request for n replies counts once."""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cost_usd: float | None = 0.0
-    """In US dollars; None once a reply came whose price is not known."""
+    """Cost in US dollars; None if the price of any reply is unknown."""
 
 
 class Usage(RoleUsage):
-    """What a run has spent, in all and by role."""
+    """Usage of a run, in total and by role."""
 
     seconds: float = 0.0
-    """Time in the nodes of the loop."""
+    """Seconds spent in nodes."""
     by_role: dict[str, RoleUsage] = {}
 
 
 class Capabilities(Record):
-    """What is known of a role's model, and how it was used."""
+    """Capabilities of a role's model, as detected so far."""
 
     n: Literal["native", "concurrent"] | None = None
     """Several replies in one request, or one request for each reply."""
     probability: Literal["logprobs", "votes"] | None = None
     prefill: Literal["native", "prompted"] | None = None
-    """The model continued the start of its reply, or was asked for it in words."""
+    """Whether the model continues a prefilled reply, or is prompted to continue it."""
     rejected: list[str] = []
     """Parameters that the provider rejects; they are not sent again in this run."""
 
@@ -143,34 +144,35 @@ class Capabilities(Record):
 
 
 class FSBSConfig(Record):
-    """The sizes of Force Sampling Beam Search: n (k (d - 1) + 1) critiques are ranked, 28 by default (paper 2, 7.1)."""
+    """Sizes of Force Sampling Beam Search (paper 2, section 7.1).
 
-    n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Sampled of each critique kept.")
-    k: int = Field(default=2, ge=1, le=64, title="Kept", description="Critiques continued in each iteration.")
-    d: int = Field(default=4, ge=1, le=16, title="Iterations", description="1 is best of n.")
+    It ranks n (k (d - 1) + 1) critiques, 28 by default.
+    """
+
+    n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Continuations of each kept critique.")
+    k: int = Field(default=2, ge=1, le=64, title="Kept", description="Critiques kept in each iteration.")
+    d: int = Field(default=4, ge=1, le=16, title="Iterations", description="Number of iterations; 1 is best of n.")
 
 
 class Budget(Record):
-    """What a run may spend over all roles; None is no limit.
+    """Limits of a run over all roles; None means no limit.
 
-    `calls` is exact: request number `calls + 1` is never sent. `tokens` is checked before each request against what
-    was spent and the request's own estimated input, `cost_usd` against what was spent; only replies already under way
-    can carry a run past them. `seconds` breaks off even a request that hangs.
+    `calls` is exact: request number `calls + 1` is never sent. `tokens` and `cost_usd` are checked before each request;
+    `tokens` includes the estimated input of that request. Only requests in flight can exceed them. `seconds` also
+    cancels requests in flight.
     """
 
-    calls: int | None = Field(default=None, ge=1, description="Requests at most, failed ones included.")
-    tokens: int | None = Field(default=None, ge=1, description="Tokens at most, in and out together.")
-    cost_usd: float | None = Field(default=None, gt=0, description="US dollars at most.")
-    seconds: float | None = Field(default=None, gt=0, description="Seconds at most in the nodes of the loop.")
+    calls: int | None = Field(default=None, ge=1, description="Maximum requests, including failed ones.")
+    tokens: int | None = Field(default=None, ge=1, description="Maximum tokens, input and output together.")
+    cost_usd: float | None = Field(default=None, gt=0, description="Maximum cost in US dollars.")
+    seconds: float | None = Field(default=None, gt=0, description="Maximum seconds in nodes.")
 
 
 class Retries(Record):
-    """How a request that failed is tried again where that can help; the waits are in seconds."""
+    """Retry policy for requests that failed with a transient error."""
 
-    tries: int = Field(default=4, ge=1, description="Attempts at most, the first one included.")
+    tries: int = Field(default=4, ge=1, description="Maximum attempts, including the first one.")
     first_wait: float = Field(
-        default=0.5, ge=0, description="Seconds; it doubles with each attempt, and a random part is added."
+        default=0.5, ge=0, description="Seconds before the first retry; doubles each time, plus jitter."
     )
-    max_wait: float = Field(
-        default=30.0, ge=0, description="The longest, in seconds, even where the provider asks for more."
-    )
+    max_wait: float = Field(default=30.0, ge=0, description="Maximum seconds, even if the provider asks for more.")

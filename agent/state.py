@@ -1,104 +1,115 @@
-"""What flows through a graph: JSON- and msgpack-clean, every key typed."""
+"""Define the state of the graphs: typed keys, JSON and msgpack serializable."""
 
 from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic, which writes the result as JSON, takes no other before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from selfcritic.agent.schemas import Capabilities, Critique, Record, ReviewedComment, Round, StopReason, Usage
 
 
 class Input(TypedDict, total=False):
-    """What a run is given: a question, or messages whose last human one is the question."""
+    """Input of a run: a question, or messages that contain it as the last human message."""
 
     question: str
     context: str
-    """Material that the answer must rest on, such as the passage to summarise."""
+    """Text that the answer must be based on, such as the passage to summarize."""
     messages: Annotated[list[AnyMessage], add_messages]
 
 
 class Output(TypedDict, total=False):
-    """What a run comes to."""
+    """Output of a run."""
 
     answer: str
-    """The best draft: the one least critiqueable by the loop's own measure."""
+    """The best draft of the run."""
     stop_reason: StopReason
     p_critiqueable: float | None
-    """Of the answer."""
+    """P(critiqueable) of the answer."""
     best_round: int
-    """The round whose draft is the answer."""
+    """Index of the round with the answer."""
     rounds: list[Round]
     usage: Usage
     capabilities: dict[str, Capabilities]
-    """By part, how its model was asked: native n or not, log-probs or votes."""
+    """Detected capabilities of each role's model."""
     self_graded: bool
-    """Whether one model both drafted and criticised."""
+    """Whether one model both drafts and criticizes."""
     error: str | None
-    """The failure that ended the run: of a model (`model_error`) or of a stop rule of one's own (`stop_when`)."""
+    """Error of a model (`model_error`) or custom stop condition (`stop_when`) that ended the run."""
     messages: Annotated[list[AnyMessage], add_messages]
 
 
 class ReviewInput(TypedDict, total=False):
-    """What a review is given: an answer, and what it answers."""
+    """Input of a review: a question and its answer."""
 
     question: str
     answer: str
     context: str
-    """Material that the answer must rest on."""
+    """Text that the answer must be based on."""
 
 
 class ReviewOutput(TypedDict, total=False):
-    """What a review comes to."""
+    """Output of a review."""
 
     critique: Critique | None
-    """The one chosen; None where there is none to choose."""
+    """The selected critique; None if no critique is eligible."""
     rounds: list[Round]
-    """One, with the answer, what tools found in it, and all critiques that were drawn."""
+    """One round: the answer, the findings of the checkers, and all sampled critiques."""
     ungrounded_rate: float | None
-    """Of the quotes in all critiques, the share that does not stand in the answer; None where nothing is quoted."""
+    """Share of the quotes in all critiques that are not in the answer; None without quotes."""
     stop_reason: StopReason
-    """`reviewed` where a critique was chosen and nothing cut the search short."""
+    """`reviewed` if a critique was selected and nothing stopped the search early."""
     usage: Usage
     capabilities: dict[str, Capabilities]
     error: str | None
 
 
 class HumanReviewOutput(ReviewInput, ReviewOutput, total=False):
-    """What a review by a person beside the critic comes to. `answer` is the mended one, where it was to be mended.
+    """Output of a review by a person and a critic.
 
-    The `critique` is as the person left it, None where they left no comment; what was reviewed is `rounds[0].answer`.
+    `answer` is the refined answer, if the person asked for refinement; the reviewed answer is `rounds[0].answer`.
+    `critique` has the person's changes, or is None without comments.
     """
 
     labels: list[ReviewedComment]
-    """What the person did, comment by comment."""
+    """The person's action on each comment."""
     decision: Literal["continue", "search_again", "accept", "refine"] | None
-    """Their last one; a review that is finished ends with accept or refine."""
+    """The person's last decision; a finished review has accept or refine."""
 
 
 class State(Input, Output, HumanReviewOutput, total=False):
-    """All that the nodes share. `rounds[-1]` is the draft being worked on."""
+    """State shared by all nodes; `rounds[-1]` is the current round."""
 
     beam_prefixes: list[str]
-    """Of Force Sampling Beam Search, the beginnings of critiques that its next iteration continues."""
+    """Critique prefixes that the next iteration of Force Sampling Beam Search continues."""
     search_stop_reason: StopReason | None
-    """What ended a search for critiques before its time; what it had found until then is chosen from."""
+    """Why a critique search ended early; its critiques so far are used."""
     length_modifier: float | None
-    """That a person asked for in place of the run's own."""
+    """Overrides the run's `length_modifier` for this review."""
     review_error: str | None
-    """What a person must know before they decide again."""
+    """Error to show a person before the next decision."""
 
 
-def _holds_records(kind: Any) -> bool:
-    parts = get_args(kind)
-    return any(map(_holds_records, parts)) if parts else isinstance(kind, type) and issubclass(kind, Record)
+def _contains_record(annotation: Any) -> bool:
+    arguments = get_args(annotation)
+    if arguments:
+        return any(map(_contains_record, arguments))
+    return isinstance(annotation, type) and issubclass(annotation, Record)
 
 
-_RECORDS = {key: TypeAdapter[Any](kind) for key, kind in get_type_hints(State).items() if _holds_records(kind)}
+_RECORD_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    key: TypeAdapter(annotation) for key, annotation in get_type_hints(State).items() if _contains_record(annotation)
+}
 
 
 def parse_state(state: State) -> State:
-    """The state with its records as such: what is edited in Studio comes as JSON. Raises ValidationError."""
-    found = {key: _RECORDS[key].validate_python(value) for key, value in state.items() if key in _RECORDS}
-    return cast(State, {**state, **found})
+    """Validate records that are plain JSON, such as those edited in Studio.
+
+    Returns a state with all records as instances of their classes. Raises pydantic's ValidationError.
+    """
+    parsed = dict(state)
+    for key, adapter in _RECORD_ADAPTERS.items():
+        if key in parsed:
+            parsed[key] = adapter.validate_python(parsed[key])
+    return cast(State, parsed)

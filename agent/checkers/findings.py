@@ -1,6 +1,6 @@
 """Build findings: confirmed comments that quote a draft."""
 
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.grounding import locate, place_comment
 from selfcritic.agent.schemas import Comment, Severity
 
 MAX_FINDINGS = 100
@@ -56,12 +56,7 @@ def locate_comment(comment: Comment, draft: str) -> Comment | None:
     span = locate(comment.quote, draft)
     if span is None:
         return None
-    location = {
-        "quote": draft[span.start : span.end],
-        "start": span.start,
-        "end": span.end,
-    }
-    return comment.model_copy(update=location)
+    return place_comment(comment, span, draft)
 
 
 def _expand_span(draft: str, start: int, end: int) -> tuple[int, int]:

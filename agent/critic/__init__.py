@@ -1,1 +1,1 @@
-"""Critiques: their text format, quote locations and selection."""
+"""Parse critiques, locate their quotes, and select the best ones."""

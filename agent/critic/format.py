@@ -1,15 +1,15 @@
-"""Critique text ⇄ comments, and each comment's quote located in the answer.
+"""Parse and render critiques in CriticGPT's text format.
 
-One format serves every model, CriticGPT's: a quote of the answer in a fence, then a comment, repeated:
+A critique is a sequence of fenced quotes, each followed by its comment:
 
     ```
     words of the answer, possibly several lines
     ```
     [high] What is wrong here; the mark "[low]", "[medium]" or "[high]" is optional.
 
-Fences are CommonMark's, and a quote between two fences on one line. A comment runs to the next fence; below the last
-fence it ends at its first blank line, since CriticGPT's critiques end with a closing paragraph. What is no comment (a
-preface, that paragraph, a fence with no quote in it or no comment below it) is kept as written in `unparsed`.
+Fences follow CommonMark; a quote may also be on one line with both of its fences. A comment ends at the next fence.
+The last comment ends at its first blank line, because CriticGPT's critiques end with a closing paragraph. Text that
+belongs to no comment is kept in `unparsed`: a preface, the closing paragraph, a fence without a quote or a comment.
 """
 
 import re
@@ -23,7 +23,7 @@ _FENCE = re.compile(
     r"""
     ^(?P<indent>[ ]{0,3}) (?P<fence>(?P<mark>[`~])(?P=mark){2,}+)
     (?:
-        [ \t]* (?P<line>\S[^\n]*?) (?<!(?P=mark))(?P=fence)(?!(?P=mark))  # fence and quote on one line
+        [ \t]* (?P<line>\S[^\n]*?) (?<!(?P=mark))(?P=fence)(?!(?P=mark))  # fences and quote on one line
       | (?:(?<=`)[^`\n]*|(?<=~)[^\n]*) (?:\n|\Z)                          # CommonMark: no backtick in a ``` info string
         (?P<block>(?s:.*?)) (?:^[ ]{0,3}(?P=fence)(?P=mark)*+[ \t\r]*$|\Z)
     )
@@ -36,81 +36,122 @@ _BLANK_LINE = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class Parsed:
-    """A critique text taken apart; nothing but fences, info strings, severity marks and white space is left out."""
+    """A parsed critique.
+
+    Only fences, info strings, severity marks and white space are dropped.
+    """
 
     comments: list[Comment]
     unparsed: str
 
 
 def parse(text: str) -> Parsed:
-    """Take a critique text apart, whatever it holds, in time linear in it; the comments are not located yet."""
+    """Split a critique into its comments and the other text.
+
+    Accepts any text and takes linear time. The quotes are not located yet.
+    """
     fences = list(_FENCE.finditer(text))
-    starts = [*(fence.start() for fence in fences), len(text)]
+    if not fences:
+        return Parsed([], text.strip())
     comments: list[Comment] = []
-    unparsed = [text[: starts[0]]]
-    for fence, end in zip(fences, starts[1:], strict=True):
-        comment, rest = _comment(fence, text[fence.end() : end], last=fence is fences[-1])
-        comments += [comment] if comment else []
-        unparsed.append(rest)
-    return Parsed(comments, "\n\n".join(part.strip() for part in unparsed if part.strip()))
+    leftovers = [text[: fences[0].start()]]
+    for index, fence in enumerate(fences):
+        is_last = index == len(fences) - 1
+        end = len(text)
+        if not is_last:
+            end = fences[index + 1].start()
+        comment, leftover = _parse_section(fence, text[fence.end() : end], is_last=is_last)
+        if comment is not None:
+            comments.append(comment)
+        leftovers.append(leftover)
+    paragraphs = [leftover.strip() for leftover in leftovers]
+    return Parsed(comments, "\n\n".join(filter(None, paragraphs)))
 
 
 def strip_closing_paragraph(text: str) -> str:
-    """A critique to be continued: without a last paragraph that holds no quote, nor a quote with no comment below.
+    """Cut a critique after its last comment, for continuation.
 
-    Paper 2, 7.1. The first paragraph below a quote is its comment, not a closing one; blank ends are cut off.
+    Removes a closing paragraph, a last quote that has no comment yet, and trailing blanks. The first paragraph below a
+    quote is its comment and stays. Returns "" for a text without quotes. Source: paper 2, section 7.1.
     """
     fences = list(_FENCE.finditer(text))
     if not fences:
         return ""
-    below = text[fences[-1].end() :]
+    last_fence = fences[-1]
+    below = text[last_fence.end() :]
     if not below.strip():
-        return text[: fences[-1].start()].rstrip()
-    paragraphs = list(_BLANK_LINE.finditer(below.rstrip(), len(below) - len(below.lstrip())))
-    return text[: fences[-1].end() + (paragraphs[-1].start() if paragraphs else len(below))].rstrip()
+        return text[: last_fence.start()].rstrip()
+    comment_start = len(below) - len(below.lstrip())
+    breaks = list(_BLANK_LINE.finditer(below.rstrip(), comment_start))
+    if not breaks:
+        return text.rstrip()
+    return text[: last_fence.end() + breaks[-1].start()].rstrip()
 
 
-def _comment(fence: re.Match[str], below: str, *, last: bool) -> tuple[Comment | None, str]:
-    """The comment of one fence and what is left over: without a comment, the fence and all below it."""
-    quote = _quote(fence)
+def _parse_section(fence: re.Match[str], below: str, *, is_last: bool) -> tuple[Comment | None, str]:
+    """Return the comment of a fence, and the other text."""
+    quote = _quoted_text(fence)
     _, severity, text = _SEVERITY.split(below, maxsplit=1)
-    text, *closing = _BLANK_LINE.split(text.strip(), maxsplit=1) if last else [text.strip()]
+    text = text.strip()
+    closing = ""
+    blank_line = _BLANK_LINE.search(text)
+    if is_last and blank_line:
+        closing = text[blank_line.end() :]
+        text = text[: blank_line.start()].rstrip()
+
     if quote.strip() and text:
-        mark = cast(Severity | None, severity and severity.lower())
-        return Comment(quote=quote, text=text.rstrip(), severity=mark), "".join(closing)
-    return None, fence[0] + below if quote.strip() or below.strip() else ""
+        if severity:
+            severity = severity.lower()
+        return Comment(quote=quote, text=text, severity=cast(Severity | None, severity)), closing
+    if quote.strip() or below.strip():
+        return None, fence[0] + below
+    return None, ""
 
 
-def _quote(fence: re.Match[str]) -> str:
-    """The text inside a fence, without the fence's own indentation and without its last line end."""
+def _quoted_text(fence: re.Match[str]) -> str:
+    """Return the text inside a fence, without its indentation."""
     if fence["line"] is not None:
         return fence["line"].rstrip()
-    lines = re.sub(r"\r*\n\Z", "", fence["block"])
-    return re.sub(rf"^ {{1,{len(fence['indent'])}}}", "", lines, flags=re.MULTILINE) if fence["indent"] else lines
+    quote = re.sub(r"\r*\n\Z", "", fence["block"])
+    indent = len(fence["indent"])
+    if indent:
+        quote = re.sub(rf"^ {{1,{indent}}}", "", quote, flags=re.MULTILINE)
+    return quote
 
 
 def render(comments: Sequence[Comment]) -> str:
-    r"""Write comments as a critique text: `parse(render(comments)).comments == comments`, but for start and end.
+    r"""Write comments as a critique that `parse` reads back.
 
-    This holds for all that `parse` returns, in any order, and so for every quote that is not blank and does not end in
-    "\r", and every text that is stripped, not empty, opens no fence below its first line, and, where there is no
-    severity, begins with no mark of one.
+    `parse(render(comments)).comments == comments`, except for `start` and `end`, holds for all comments that `parse`
+    returns, in any order. In general it needs:
+
+    - a quote that is not blank and does not end in "\r";
+    - a text that is stripped, not empty, and opens no fence below its first line;
+    - if there is no severity, a text that does not begin with a severity mark.
     """
-    text = "\n".join(map(_render_one, comments))
+    text = "\n".join(map(_render_comment, comments))
     if comments and _BLANK_LINE.search(comments[-1].text):
-        # An empty fence behind it: the last comment's paragraphs are not taken for closing paragraphs.
+        # An empty fence at the end keeps the last comment's paragraphs from being read as closing paragraphs.
         text += "\n```\n```\n"
     return text
 
 
-def _render_one(comment: Comment) -> str:
-    runs = re.findall(r"^ {0,3}(`{3,})", comment.quote, re.MULTILINE)
-    fence = "`" * max([3, *(len(run) + 1 for run in runs)])
-    # A comment that begins with what looks like a fence is indented too far to be one.
-    lead = f"[{comment.severity}] " if comment.severity else "    " if _FENCE.match(comment.text) else ""
+def _render_comment(comment: Comment) -> str:
+    quoted_fences = re.findall(r"^ {0,3}(`{3,})", comment.quote, re.MULTILINE)
+    fence = "`" * (1 + max(map(len, quoted_fences), default=2))
+    lead = ""
+    if comment.severity:
+        lead = f"[{comment.severity}] "
+    elif _FENCE.match(comment.text):
+        lead = "    "  # indented four spaces, it is not a fence
     return f"{fence}\n{comment.quote}\n{fence}\n{lead}{comment.text}\n"
 
 
 def critique_text(critique: Critique) -> str:
-    """What a critique says to those who judge it or mend by it: its located comments, else its text without fences."""
-    return render(critique.comments) if critique.comments else critique.unparsed
+    """Return a critique as the judge and the refiner read it.
+
+    These are its located comments. A critique without any is its text outside of fences.
+    """
+    if critique.comments:
+        return render(critique.comments)
+    return critique.unparsed

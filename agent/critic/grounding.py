@@ -1,4 +1,4 @@
-"""Locate each quote of a critique in the answer."""
+"""Locate the quotes of a critique in the answer."""
 
 import re
 from array import array
@@ -6,138 +6,215 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
-from typing import Literal
+from itertools import islice, product
 
 from rapidfuzz import fuzz
 
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.schemas import Comment, Critique, Severity
 
-_RANKS: tuple[Severity | None, ...] = (None, "low", "medium", "high")
+_SEVERITIES: tuple[Severity | None, ...] = (None, "low", "medium", "high")
 _ASCII = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'''''" + '"' * 7 + "-" * 7)
-_WORD_END = re.compile(r"\b")
+_WORD_BOUNDARY = re.compile(r"\b")
 _NUMBER = re.compile(r"(?:(?<!\w)-)?[\d¹²³⁰-₉]+")
-_FUZZY_FROM = 8  # characters: "cat" is not "car"
-_FUZZY_WORK = 10**11  # quote² x answer, in characters; about a second at worst
-_REACH = 20  # characters that the ends of a fuzzy match are moved by, at most
-_LONGEST_WORD = 40
-_SAME_COMMENT = 95.0
-_COMPARED = 100  # comments on the same words that another is held against, at most: time stays linear
+_MIN_FUZZY_LENGTH = 8  # characters: "cat" must not match "car"
+_MAX_FUZZY_COST = 10**11  # quote² x answer, in characters: about a second
+_EDGE_WINDOW = 20  # characters by which each end of a fuzzy match may move
+_LONGEST_WORD = 40  # characters
+_SAME_COMMENT = 95.0  # similarity of 100
+_MAX_COMPARISONS = 100  # of a comment with others on the same words: keeps the time linear
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where a quote stands: `answer[start:end]`, and how it was found."""
+    """A part of a text, from offset `start` up to `end`."""
 
     start: int
     end: int
-    match: Literal["exact", "folded", "fuzzy"]
+
+    def cut(self, text: str) -> str:
+        """Return the part of a text."""
+        return text[self.start : self.end]
 
 
 def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | None:
-    """Find a quote in the answer: exactly, else folded, else nearly; None where it does not stand there.
+    """Find a quote: exact match first, then folded, then fuzzy.
 
-    Folded: runs of white space are one space, typographic quotes and dashes are ASCII; case counts. Nearly: at least
-    `min_similarity` of 100 by rapidfuzz after folding, with the very same numbers; never tried for a quote under
-    8 characters, nor where the quote's length squared times the answer's is over 10^11 (1,000 characters in 100,000).
-    An occurrence that cuts no word apart goes before one that does.
+    Folding turns each run of white space into one space, and typographic quotes and dashes into ASCII; case counts.
+    A fuzzy match has a rapidfuzz ratio of at least `min_similarity` of 100 after folding, and exactly the same numbers.
+    It is not tried for a quote shorter than 8 characters, or if the quote's length squared times the answer's length
+    is over 10^11 (1,000 characters in 100,000). An occurrence that splits no word is preferred.
+
+    Returns:
+        The first matching span of the answer, or None.
     """
     if not quote.strip():
         return None
-    if (start := _find(quote, answer)) >= 0:
-        return Span(start, start + len(quote), "exact")
-    needle, folded = _fold(quote).text, _fold_answer(answer)
-    if (start := _find(needle, folded.text)) >= 0:
-        return folded.span(start, start + len(needle), "folded")
-    if window := _nearest(needle, folded.text, min_similarity):
-        return folded.span(*window, "fuzzy")
+    start = _find(quote, answer)
+    if start >= 0:
+        return Span(start, start + len(quote))
+
+    needle = _fold(quote).text
+    folded = _fold_answer(answer)
+    start = _find(needle, folded.text)
+    if start >= 0:
+        return folded.to_original(Span(start, start + len(needle)))
+
+    window = _find_similar(needle, folded.text, min_similarity)
+    if window is not None:
+        return folded.to_original(window)
     return None
+
+
+def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
+    """Copy a comment so that it quotes a span of the answer."""
+    place = {
+        "quote": span.cut(answer),
+        "start": span.start,
+        "end": span.end,
+    }
+    return comment.model_copy(update=place)
 
 
 @dataclass(frozen=True)
 class _Folded:
     text: str
     offsets: "array[int]"
-    """Of each character of `text`, its offset in the original."""
+    """The offset in the original of each character of `text`."""
 
-    def span(self, start: int, end: int, match: Literal["folded", "fuzzy"]) -> Span:
-        """The original's span of `text[start:end]`."""
-        return Span(self.offsets[start], self.offsets[end - 1] + 1, match)
+    def to_original(self, span: Span) -> Span:
+        last = span.end - 1
+        return Span(self.offsets[span.start], self.offsets[last] + 1)
 
 
 def _fold(text: str) -> _Folded:
     words = list(re.finditer(r"\S+", text))
-    # One offset more for each word: that of the white space behind it, which is folded into the space of the join.
-    offsets = array("q", (at for word in words for at in range(word.start(), word.end() + 1)))
-    return _Folded(" ".join(word[0] for word in words).translate(_ASCII), offsets)
+    offsets = array("q")
+    for word in words:
+        # The extra offset is that of the white space after the word.
+        offsets.extend(range(word.start(), word.end() + 1))
+    folded = " ".join(word[0] for word in words)
+    return _Folded(folded.translate(_ASCII), offsets)
 
 
-_fold_answer = lru_cache(maxsize=4)(_fold)  # all quotes of all critiques of a draft are sought in the same answer
+_fold_answer = lru_cache(maxsize=4)(_fold)  # all critiques of a draft are located in the same answer
 
 
 def _find(needle: str, text: str) -> int:
-    """Offset of the first occurrence that cuts no word apart, else of the first one, else -1."""
-    first = at = text.find(needle)
-    while at >= 0 and len(needle) <= _LONGEST_WORD:
-        if not _cuts(r"\w\w", text, at) and not _cuts(r"\w\w", text, at + len(needle)):
-            return at
-        at = text.find(needle, at + 1)
+    """Return the offset of the best occurrence, or -1.
+
+    This is the first occurrence that splits no word, else the first one.
+    """
+    first = start = text.find(needle)
+    while start >= 0 and len(needle) <= _LONGEST_WORD:
+        end = start + len(needle)
+        splits_word = _splits(r"\w\w", text, start) or _splits(r"\w\w", text, end)
+        if not splits_word:
+            return start
+        start = text.find(needle, start + 1)
     return first
 
 
-def _cuts(pair: str, text: str, at: int) -> bool:
-    """Whether the two characters around an offset match the pattern."""
-    return re.match(pair, text[max(at - 1, 0) : at + 1]) is not None
+def _splits(pair: str, text: str, offset: int) -> bool:
+    """Whether the two characters around an offset match a pattern."""
+    around = text[max(offset - 1, 0) : offset + 1]
+    return re.match(pair, around) is not None
 
 
-def _nearest(needle: str, text: str, min_similarity: float) -> tuple[int, int] | None:
-    """The window of the text that is most like the needle, if it is like enough and has the same numbers."""
-    if len(needle) < _FUZZY_FROM or len(needle) ** 2 * len(text) > _FUZZY_WORK:
+def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
+    """Return the most similar span, or None.
+
+    It must reach the minimum similarity and have the same numbers.
+    """
+    cost = len(needle) ** 2 * len(text)
+    if len(needle) < _MIN_FUZZY_LENGTH or cost > _MAX_FUZZY_COST:
         return None
-    # Its windows are as long as the needle, so a dropped letter counts twice until `_edges` has fitted the window.
-    found = fuzz.partial_ratio_alignment(needle, text, score_cutoff=min_similarity - 10)
-    if not found:
+    # An alignment has the needle's length, so a missing letter counts twice until the edges are adjusted.
+    alignment = fuzz.partial_ratio_alignment(needle, text, score_cutoff=min_similarity - 10)
+    if alignment is None:
         return None
-    windows = [(s, e) for s in _edges(text, found.dest_start) for e in _edges(text, found.dest_end) if s < e]
-    start, end = max(windows, key=lambda window: fuzz.ratio(needle, text[slice(*window)]), default=(0, 0))
-    window = text[start:end]
-    if fuzz.ratio(needle, window) < min_similarity or _NUMBER.findall(needle) != _NUMBER.findall(window):
+
+    window = _best_window(needle, text, Span(alignment.dest_start, alignment.dest_end))
+    matched = window.cut(text)
+    if fuzz.ratio(needle, matched) < min_similarity:
         return None
-    return start + window.startswith(" "), end - window.endswith(" ")
+    if _NUMBER.findall(needle) != _NUMBER.findall(matched):
+        return None
+    return Span(window.start + matched.startswith(" "), window.end - matched.endswith(" "))
 
 
-def _edges(text: str, at: int) -> list[int]:
-    """The ends of words near an offset and the offset itself, less those that cut a number apart."""
-    words = _WORD_END.finditer(text, max(at - _REACH, 0), at + _REACH)
-    return [edge for edge in (*(word.start() for word in words), at) if not _cuts(r"\d\d", text, edge)]
+def _best_window(needle: str, text: str, near: Span) -> Span:
+    """Adjust the edges of a span for the highest similarity."""
+    best = Span(0, 0)
+    best_similarity = 0.0
+    starts = _edges(text, near.start)
+    ends = _edges(text, near.end)
+    for start, end in product(starts, ends):
+        similarity = fuzz.ratio(needle, text[start:end])
+        if similarity > best_similarity:
+            best = Span(start, end)
+            best_similarity = similarity
+    return best
+
+
+def _edges(text: str, offset: int) -> list[int]:
+    """Return word boundaries near an offset, and the offset itself.
+
+    Edges that split a number are left out.
+    """
+    first = max(offset - _EDGE_WINDOW, 0)
+    boundaries = _WORD_BOUNDARY.finditer(text, first, offset + _EDGE_WINDOW)
+    edges = [boundary.start() for boundary in boundaries]
+    edges.append(offset)
+    return [edge for edge in edges if not _splits(r"\d\d", text, edge)]
 
 
 def ground(text: str, answer: str) -> Critique:
-    """Parse a critique and hold it against the answer; each located comment quotes the answer's own words."""
+    """Parse a critique and locate its quotes in the answer.
+
+    Each located comment quotes the answer's words. The others are in `ungrounded`, and duplicates are merged.
+    """
     parsed = parse(text)
-    located, ungrounded = [], []
+    located: list[Comment] = []
+    ungrounded: list[Comment] = []
     for comment in parsed.comments:
-        if span := locate(comment.quote, answer):
-            place = {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
-            located.append(comment.model_copy(update=place))
-        else:
+        span = locate(comment.quote, answer)
+        if span is None:
             ungrounded.append(comment)
-    return Critique(text=text, comments=_merge(located), ungrounded=ungrounded, unparsed=parsed.unparsed)
-
-
-def _merge(comments: Sequence[Comment]) -> list[Comment]:
-    """Drop comments that say (nearly) what one before them says of the same words, but keep the highest severity."""
-    kept: list[Comment] = []
-    seen: defaultdict[tuple[object, ...], dict[str, Comment]] = defaultdict(dict)
-    for comment in comments:
-        said = _fold(comment.text).text.casefold()
-        # "It should be 13" and "it should be 14" are alike, but not the same comment.
-        others = seen[comment.start, comment.end, *_NUMBER.findall(said)]
-        latest = islice(reversed(others), _COMPARED)
-        twin = others.get(said) or next((others[o] for o in latest if fuzz.ratio(o, said) >= _SAME_COMMENT), None)
-        if twin:
-            twin.severity = max(twin.severity, comment.severity, key=_RANKS.index)
         else:
-            kept.append(others.setdefault(said, comment))
-    return kept
+            located.append(place_comment(comment, span, answer))
+    return Critique(
+        text=text,
+        comments=_merge_duplicates(located),
+        ungrounded=ungrounded,
+        unparsed=parsed.unparsed,
+    )
+
+
+def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
+    """Merge nearly equal comments on the same words.
+
+    The first one is kept, with the highest severity.
+    """
+    merged: list[Comment] = []
+    groups: defaultdict[tuple[object, ...], dict[str, Comment]] = defaultdict(dict)
+    for comment in comments:
+        text = _fold(comment.text).text.casefold()
+        # "It should be 13" and "it should be 14" are similar, but different comments.
+        group = groups[comment.start, comment.end, *_NUMBER.findall(text)]
+        original = _find_duplicate(text, group)
+        if original is None:
+            group[text] = comment
+            merged.append(comment)
+        else:
+            original.severity = max(original.severity, comment.severity, key=_SEVERITIES.index)
+    return merged
+
+
+def _find_duplicate(text: str, comments: dict[str, Comment]) -> Comment | None:
+    if text in comments:
+        return comments[text]
+    for other_text in islice(reversed(comments), _MAX_COMPARISONS):
+        if fuzz.ratio(other_text, text) >= _SAME_COMMENT:
+            return comments[other_text]
+    return None

@@ -1,129 +1,186 @@
-"""The choice among scored critiques: reward + length_modifier × highlights, and how to set the modifier (paper 2, 7.1).
+"""Rank, select and merge scored critiques (paper 2, section 7.1).
 
-All of it is arithmetic on a pool of critiques that is already paid for, so a whole frontier between precise and
-thorough costs one search. A highlight is a comment whose quote stands in the draft, equal ones counted once; the paper
-counts whatever is quoted.
+A critique's value is its reward + length_modifier × its number of highlights. All functions work on a pool of critiques
+that is already scored, so one search serves every tradeoff between precision and comprehensiveness. A highlight is a
+located comment, duplicates counted once; the paper counts every quote.
 """
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
 
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Critique
 
-_HALVINGS = 60
+_BISECTION_STEPS = 60
 
 
 def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
-    """The index of the critique that a modifier chooses, the first of equals; None where none can be chosen.
+    """Select the critique with the highest value.
 
-    A critique that has no reward, or of whose quotes none stands in the draft, is never chosen. A greater modifier
-    never chooses fewer highlights.
+    A critique without a reward, or with only ungrounded quotes, is never selected. A greater modifier never selects
+    fewer highlights.
+
+    Returns:
+        The index of the critique, the first one of equals; None if no critique is eligible.
     """
-    return next(iter(rank(pool, length_modifier)), None)
+    ranking = rank(pool, length_modifier)
+    if not ranking:
+        return None
+    return ranking[0]
 
 
 def rank(pool: Sequence[Critique], length_modifier: float) -> list[int]:
-    """The indices of the critiques that a modifier can choose, in the order in which it would."""
+    """Return the indices of the eligible critiques, the highest value first."""
     eligible = [index for index, critique in enumerate(pool) if is_eligible(critique)]
-    return sorted(eligible, key=lambda index: -_worth(pool[index], length_modifier))
+    return sorted(eligible, key=lambda index: _value(pool[index], length_modifier), reverse=True)
 
 
 def is_eligible(critique: Critique) -> bool:
-    """Whether a critique has a reward and does not rest on invented quotes alone."""
+    """Whether a critique has a reward, and not only ungrounded quotes."""
     return critique.reward is not None and not is_ungrounded(critique)
 
 
 def is_ungrounded(critique: Critique) -> bool:
-    """Whether a critique quotes, and none of its quotes stands in the draft."""
+    """Whether a critique has quotes, but none that is in the draft."""
     return bool(critique.ungrounded) and not critique.comments
 
 
-def _worth(critique: Critique, length_modifier: float) -> Fraction:
-    # Exact, for rounding could make a greater modifier choose fewer highlights.
-    return Fraction(critique.reward or 0.0) + Fraction(length_modifier) * len(critique.comments)
+def _reward(critique: Critique) -> float:
+    return critique.reward or 0.0
+
+
+def _value(critique: Critique, length_modifier: float) -> Fraction:
+    # Exact: rounding could make a greater modifier select fewer highlights.
+    return Fraction(_reward(critique)) + Fraction(length_modifier) * len(critique.comments)
 
 
 def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
-    """The modifier whose choices have, on average, a percentile of the highlights of all critiques in the pools.
+    """Find the length modifier for a percentile of the sampled highlights.
 
-    The paper sets its four modifiers so, at the 10th, 25th, 50th and 75th percentile of the lengths sampled during the
-    search. The average is a step function of the modifier: the side of the nearest step that is closer is taken.
-    Raises InputError where no pool has a critique to choose, or the percentile is not between 0 and 100.
+    With this modifier, the selected critiques have on average as many highlights as the percentile of all eligible
+    critiques. The average is a step function of the modifier; the nearer side of the nearest step is taken. The paper
+    sets its four modifiers at the 10th, 25th, 50th and 75th percentile of the lengths sampled during the search.
+
+    Raises:
+        InputError: No pool has an eligible critique, or `percentile` is not between 0 and 100.
     """
     if not 0 <= percentile <= 100:
-        raise InputError(f"A percentile lies between 0 and 100; {percentile} does not.")
-    frontiers = [frontier for pool in pools if (frontier := _frontier(pool))]
+        raise InputError(f"`percentile` must be between 0 and 100, not {percentile}.")
+    frontiers: list[list[Critique]] = []
+    lengths: list[int] = []
+    for pool in pools:
+        eligible = [critique for critique in pool if is_eligible(critique)]
+        if eligible:
+            frontiers.append(_frontier(eligible))
+            lengths.extend(len(critique.comments) for critique in eligible)
     if not frontiers:
-        raise InputError("The pools hold no scored critique: draw them first, with a review or the search itself.")
-    lengths = [len(critique.comments) for pool in pools for critique in pool if is_eligible(critique)]
-    wanted = _percentile(lengths, percentile)
-    rewards = [critique.reward or 0.0 for frontier in frontiers for critique in frontier]
-    below, above = -(max(rewards) - min(rewards) + 1.0), max(rewards) - min(rewards) + 1.0
-    for _ in range(_HALVINGS):
-        middle = (below + above) / 2
-        below, above = (middle, above) if _mean_length(frontiers, middle) < wanted else (below, middle)
-    return min(below, above, key=lambda modifier: abs(_mean_length(frontiers, modifier) - wanted))
+        raise InputError("`pools` contain no scored critique: run a review or FSBS to create some.")
+    return _bisect(frontiers, _percentile(lengths, percentile))
 
 
-def _frontier(pool: Sequence[Critique]) -> list[Critique]:
-    """The best critique of each number of highlights: no modifier chooses another."""
+def _bisect(frontiers: Sequence[Sequence[Critique]], target: float) -> float:
+    """Return the modifier with a mean length nearest to the target."""
+    rewards = [_reward(critique) for frontier in frontiers for critique in frontier]
+    high = max(rewards) - min(rewards) + 1.0
+    low = -high
+    for _ in range(_BISECTION_STEPS):
+        middle = (low + high) / 2
+        if _mean_length(frontiers, middle) < target:
+            low = middle
+        else:
+            high = middle
+    low_error = abs(_mean_length(frontiers, low) - target)
+    high_error = abs(_mean_length(frontiers, high) - target)
+    if high_error < low_error:
+        return high
+    return low
+
+
+def _frontier(critiques: Sequence[Critique]) -> list[Critique]:
+    """Return the best critique of each number of highlights: no modifier selects another."""
     best: dict[int, Critique] = {}
-    for critique in filter(is_eligible, pool):
-        other = best.setdefault(len(critique.comments), critique)
-        if (critique.reward or 0.0) > (other.reward or 0.0):
-            best[len(critique.comments)] = critique
+    for critique in critiques:
+        length = len(critique.comments)
+        current = best.setdefault(length, critique)
+        if _reward(critique) > _reward(current):
+            best[length] = critique
     return list(best.values())
 
 
 def _mean_length(frontiers: Sequence[Sequence[Critique]], length_modifier: float) -> float:
-    selected_critique = [frontier[rerank(frontier, length_modifier) or 0] for frontier in frontiers]
-    return sum(len(critique.comments) for critique in selected_critique) / len(selected_critique)
+    total = 0
+    for frontier in frontiers:
+        best = max(frontier, key=lambda critique: _value(critique, length_modifier))
+        total += len(best.comments)
+    return total / len(frontiers)
 
 
 def _percentile(values: Sequence[int], percentile: float) -> float:
-    """Between the two values next to it in order, by how near each is."""
+    """Return a percentile, interpolated between the two nearest values."""
     ordered = sorted(values)
-    place = (len(ordered) - 1) * percentile / 100
-    low = int(place)
+    position = (len(ordered) - 1) * percentile / 100
+    low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
 def select_critiques(
-    pool: Sequence[Critique], length_modifier: float, follow: int, is_enough: Callable[[Critique], bool]
+    pool: Sequence[Critique],
+    length_modifier: float,
+    limit: int,
+    is_good_enough: Callable[[Critique], bool],
 ) -> list[int]:
-    """The indices of at most `follow` critiques, the best first; none where the best is not good enough.
+    """Select critiques for one refinement, the best first.
 
-    Of a pair whose quotes overlap, or that says the same of different words, the better one is taken. One without any
-    located quote is followed alone.
+    Of two critiques with overlapping quotes, or with the same text about different quotes, only the better one is
+    selected. A critique without a located quote is only selected alone.
+
+    Returns:
+        The indices of at most `limit` critiques; none if the best one is not good enough.
     """
-    order = rank(pool, length_modifier)
-    taken = [index for index in order[:1] if is_enough(pool[index])]
-    for index in order[1:] if taken else []:
-        if len(taken) < follow and is_enough(pool[index]) and _are_apart(pool[index], [pool[at] for at in taken]):
-            taken.append(index)
-    return taken
+    ranking = rank(pool, length_modifier)
+    if not ranking or not is_good_enough(pool[ranking[0]]):
+        return []
+    selected = ranking[:1]
+    for index in ranking[1:]:
+        if len(selected) >= limit:
+            break
+        critique = pool[index]
+        others = [pool[other] for other in selected]
+        if is_good_enough(critique) and _is_independent(critique, others):
+            selected.append(index)
+    return selected
 
 
-def _are_apart(critique: Critique, others: Sequence[Critique]) -> bool:
-    known = [comment for other in others for comment in other.comments]
-    clash = any(one.overlaps(other) or one.text == other.text for one in critique.comments for other in known)
-    return bool(critique.comments) and all(other.comments for other in others) and not clash
+def _is_independent(critique: Critique, others: Sequence[Critique]) -> bool:
+    if not critique.comments:
+        return False
+    for other in others:
+        if not other.comments:
+            return False
+        for comment, other_comment in product(critique.comments, other.comments):
+            if comment.overlaps(other_comment) or comment.text == other_comment.text:
+                return False
+    return True
 
 
 def selected_critique(pool: Sequence[Critique]) -> Critique | None:
-    """What the selected critiques say together; None where none is selected."""
+    """Merge the selected critiques into one; None if there are none."""
     selected = [critique for critique in pool if critique.selected]
-    return merge_critiques(selected) if selected else None
+    if not selected:
+        return None
+    return merge_critiques(selected)
 
 
 def merge_critiques(critiques: Sequence[Critique]) -> Critique:
-    """The one critique there is; of several, one of all their comments, in the order of their places."""
-    first, *others = critiques
-    if not others:
-        return first
+    """Combine critiques into one, its comments ordered by position.
+
+    A single critique is returned unchanged.
+    """
+    if len(critiques) == 1:
+        return critiques[0]
     comments = [comment for critique in critiques for comment in critique.comments]
     comments.sort(key=lambda comment: (comment.start or 0, comment.end or 0))
     return Critique(text=render(comments), comments=comments, selected=True)

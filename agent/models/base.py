@@ -1,4 +1,7 @@
-"""What the models that live in this process share: native n, log-probs of Yes and No, streaming, token counts."""
+"""Share the chat model interface of in-process models.
+
+It provides native `n`, logprobs of Yes and No, streaming, and token counts.
+"""
 
 import math
 import re
@@ -15,34 +18,38 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_LEAST_LOGPROB = -100.0
-"""Stands for the logarithm of zero, which JSON cannot hold."""
+_MIN_LOGPROB = -100.0
+"""Logprob of zero probability; JSON has no infinity."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply of an offline model; `p_yes` where it is a verdict whose first token has log-probs."""
+    """A reply of an in-process model; a verdict has `p_yes`."""
 
     text: str
     p_yes: float | None = None
+    """Probability that the first token is "Yes", not "No"."""
 
 
 class LocalChatModel(BaseChatModel):
-    """A chat model whose replies are computed here. Takes `n`, `seed` and `logprobs` as providers do."""
+    """A chat model that runs in this process.
+
+    It takes `n`, `seed` and `logprobs` like a provider.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     supports_prefill: bool = True
-    """Whether a reply that was begun for it is continued; without, it is asked in words, as other models are."""
+    """Whether the model continues a prefilled reply; otherwise it is asked to continue it."""
 
     @property
     def is_priced(self) -> bool:
-        """Whether what a reply costs is known: nothing."""
+        """Whether the price of a reply is known; local replies are free."""
         return True
 
     @abstractmethod
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Draw n replies to the messages."""
+        """Sample n replies to the messages."""
 
     def _generate(
         self,
@@ -54,24 +61,11 @@ class LocalChatModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> ChatResult:
-        replies = [_until(stop, reply) for reply in self.draw(messages, n, seed)]
-        usage = _usage(messages, replies)
-        return ChatResult(
-            generations=[
-                ChatGeneration(
-                    message=AIMessage(
-                        reply.text,
-                        usage_metadata=usage if index == 0 else None,
-                        response_metadata={
-                            "model_name": self._llm_type,
-                            "logprobs": _logprobs(reply, logprobs),
-                            "cost_usd": 0.0,
-                        },
-                    )
-                )
-                for index, reply in enumerate(replies)
-            ]
-        )
+        replies = [_truncate(reply, stop) for reply in self.draw(messages, n, seed)]
+        answers = [AIMessage(reply.text, response_metadata=self._metadata(reply, logprobs)) for reply in replies]
+        if answers:
+            answers[0].usage_metadata = _usage(messages, replies)
+        return ChatResult(generations=[ChatGeneration(message=answer) for answer in answers])
 
     def _stream(
         self,
@@ -82,39 +76,56 @@ class LocalChatModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reply = _until(stop, self.draw(messages, 1, seed)[0])
+        reply = _truncate(self.draw(messages, 1, seed)[0], stop)
         for piece in re.findall(r"\s*\S+|\s+", reply.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(messages, reply, logprobs)
 
     def _last_chunk(self, messages: list[BaseMessage], reply: Reply, logprobs: bool) -> ChatGenerationChunk:
-        """What ends a stream: usage, log-probs and the cost."""
-        return ChatGenerationChunk(
-            message=AIMessageChunk(content="", usage_metadata=_usage(messages, [reply]), chunk_position="last"),
-            generation_info={"model_name": self._llm_type, "logprobs": _logprobs(reply, logprobs), "cost_usd": 0.0},
-        )
+        """Return the chunk that ends a stream: usage, logprobs and cost."""
+        usage = _usage(messages, [reply])
+        message = AIMessageChunk(content="", usage_metadata=usage, chunk_position="last")
+        return ChatGenerationChunk(message=message, generation_info=self._metadata(reply, logprobs))
+
+    def _metadata(self, reply: Reply, logprobs: bool) -> dict[str, Any]:
+        metadata: dict[str, Any] = {"model_name": self._llm_type, "logprobs": None, "cost_usd": 0.0}
+        if logprobs and reply.p_yes is not None:
+            metadata["logprobs"] = _verdict_logprobs(reply.text, reply.p_yes)
+        return metadata
 
 
-def _until(stop: list[str] | None, reply: Reply) -> Reply:
-    """The reply up to the first of the stop sequences."""
-    ends = [at for sequence in stop or [] if (at := reply.text.find(sequence)) >= 0]
-    return replace(reply, text=reply.text[: min(ends)]) if ends else reply
+def _truncate(reply: Reply, stop: list[str] | None) -> Reply:
+    """Cut a reply at the first stop sequence."""
+    end = len(reply.text)
+    for sequence in stop or []:
+        index = reply.text.find(sequence)
+        if index >= 0:
+            end = min(end, index)
+    return replace(reply, text=reply.text[:end])
 
 
 def _usage(messages: list[BaseMessage], replies: list[Reply]) -> UsageMetadata:
-    """Words and punctuation marks, the prompt once for all replies."""
-    taken = sum(len(_TOKEN.findall(message.text)) for message in messages)
-    given = sum(len(_TOKEN.findall(reply.text)) for reply in replies)
-    return UsageMetadata(input_tokens=taken, output_tokens=given, total_tokens=taken + given)
+    """Count words and punctuation marks as tokens, the prompt once for all replies."""
+    input_tokens = sum(len(_TOKEN.findall(message.text)) for message in messages)
+    output_tokens = sum(len(_TOKEN.findall(reply.text)) for reply in replies)
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )
 
 
-def _logprobs(reply: Reply, wanted: bool) -> dict[str, Any] | None:
-    """The first token's log-probs in OpenAI's form."""
-    if reply.p_yes is None or not wanted:
-        return None
-    options = [
-        {"token": word, "logprob": math.log(p) if p > 0 else _LEAST_LOGPROB}
-        for word, p in (("Yes", reply.p_yes), ("No", 1 - reply.p_yes))
-    ]
-    said = options[0] if reply.text.startswith("Yes") else options[1]
-    return {"content": [{**said, "top_logprobs": options}]}
+def _verdict_logprobs(text: str, p_yes: float) -> dict[str, Any]:
+    """Return the first token's logprobs in OpenAI's format."""
+    yes = {"token": "Yes", "logprob": _log(p_yes)}
+    no = {"token": "No", "logprob": _log(1 - p_yes)}
+    sampled = no
+    if text.startswith("Yes"):
+        sampled = yes
+    return {"content": [{**sampled, "top_logprobs": [yes, no]}]}
+
+
+def _log(probability: float) -> float:
+    if probability <= 0:
+        return _MIN_LOGPROB
+    return math.log(probability)

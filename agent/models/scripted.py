@@ -1,11 +1,11 @@
-"""The scripted model: says what it is told to say. For tests, examples and trying out a graph without a model.
+"""Reply from a script, for tests and examples.
 
-    ScriptedModel(script=["a draft", 0.9, "a critique"])                one entry a reply, in the order asked
-    ScriptedModel(script={"generate": ["a draft"], "classify": [0.9]})  the same, apart for each role of the loop
+    ScriptedModel(script=["a draft", 0.9, "a critique"])                one entry per reply, in order
+    ScriptedModel(script={"generate": ["a draft"], "classify": [0.9]})  the same, for each prompt name
     ScriptedModel(script=lambda messages: "a draft")                    a function of the messages
 
-An entry is a text; a number, which is P(Yes) of a verdict with log-probs; or an exception, which is raised. A list
-that has run out raises ScriptExhausted. `requests` holds the messages of every request made.
+An entry is a text, a number (P(Yes) of a verdict with logprobs), or an exception to raise. A list without entries left
+raises ScriptExhausted. `requests` holds the messages of all requests.
 """
 
 import json
@@ -28,35 +28,44 @@ Script = list[ScriptedReply] | dict[PromptName, list[ScriptedReply]] | Callable[
 
 
 class ScriptedModel(LocalChatModel):
-    """A chat model that replies by its script."""
+    """A chat model that replies from its script."""
 
     script: Script
     _requests: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
-    _told: dict[PromptName | None, int] = PrivateAttr(default_factory=dict)
+    _positions: dict[PromptName | None, int] = PrivateAttr(default_factory=dict)
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
     @classmethod
     def from_file(cls, path: str) -> Self:
-        """Read a script from a JSON file: a list of entries, or an object of such lists by role."""
+        """Load a script from a JSON file.
+
+        The file has a list of entries, or an object with a list for each prompt name.
+
+        Raises:
+            InputError: The file is missing or is not a script.
+        """
         try:
-            return cls(script=json.loads(Path(path).read_text("utf-8")))
+            script = json.loads(Path(path).read_text("utf-8"))
+            return cls(script=script)
         except (OSError, ValueError) as error:
             raise InputError(f"The script '{path}' cannot be read: {error}") from error
 
     @property
     def requests(self) -> list[list[BaseMessage]]:
-        """The messages of each request, in the order they came."""
+        """The messages of each request, in order of arrival."""
         return self._requests
 
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Take the next n entries."""
+        """Take the next n entries and raise exceptions among them."""
         with self._lock:
             self._requests.append(messages)
-            entries = [self._next(messages) for _ in range(n)]
+            entries = [self._next_entry(messages) for _ in range(n)]
+        replies = []
         for entry in entries:
             if isinstance(entry, BaseException):
                 raise entry
-        return [_reply(entry) for entry in entries if not isinstance(entry, BaseException)]
+            replies.append(_to_reply(entry))
+        return replies
 
     async def _agenerate(
         self,
@@ -65,27 +74,37 @@ class ScriptedModel(LocalChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        if callable(self.script):  # which may take its time
+        if callable(self.script):  # may block: runs in a thread
             return await super()._agenerate(messages, stop, run_manager, **options)
-        return self._generate(messages, stop, **options)  # not in threads: entries are told in the order asked
+        # Threads would not keep the order of concurrent requests.
+        return self._generate(messages, stop, **options)
 
-    def _next(self, messages: list[BaseMessage]) -> ScriptedReply:
+    def _next_entry(self, messages: list[BaseMessage]) -> ScriptedReply:
         if callable(self.script):
             return self.script(messages)
-        role = parse_prompt(messages).name if isinstance(self.script, dict) else None
-        entries = self.script.get(role, []) if isinstance(self.script, dict) and role else self.script
-        told = self._told.get(role, 0)
-        if not isinstance(entries, list) or told >= len(entries):
-            raise ScriptExhausted(f"The script has no reply number {told + 1}" + (f" for '{role}'." if role else "."))
-        self._told[role] = told + 1
-        return entries[told]
+        if isinstance(self.script, list):
+            return self._take(None, self.script)
+        role = parse_prompt(messages).name
+        if role is None:
+            raise ScriptExhausted("The script has no entries for this prompt: its last line is no known cue.")
+        return self._take(role, self.script.get(role, []))
+
+    def _take(self, role: PromptName | None, entries: list[ScriptedReply]) -> ScriptedReply:
+        position = self._positions.get(role, 0)
+        if position >= len(entries):
+            prompt_name = f" for '{role}'" if role else ""
+            raise ScriptExhausted(f"The script has no reply number {position + 1}{prompt_name}: add it to `script`.")
+        self._positions[role] = position + 1
+        return entries[position]
 
     @property
     def _llm_type(self) -> str:
         return "scripted"
 
 
-def _reply(entry: str | float) -> Reply:
+def _to_reply(entry: str | float) -> Reply:
     if isinstance(entry, str):
         return Reply(entry)
-    return Reply("Yes" if entry > 0.5 else "No", p_yes=entry)
+    if entry > 0.5:
+        return Reply("Yes", p_yes=entry)
+    return Reply("No", p_yes=entry)

@@ -1,19 +1,19 @@
-"""The simulated model: a noisy solver of the task families, with known error rates, behind the chat model interface.
+"""Simulate a noisy solver of the tasks, with known error rates.
 
-It reads the prompt it is given, works on the very task, draft and critique that stand in it, and errs at rates that
-are its options, each from the draft's real state by the family's oracle:
+It parses the task, draft and critique from the prompt, and compares them with the task's oracle. Its options are error
+rates:
 
-- `slip`: a draft has a flaw put in;
-- `miss`: a flaw is not seen: a flawed draft is judged flawless, a flaw is left out of a critique;
-- `invent`: a flaw is seen that is none: a right draft is judged flawed, a critique gets a comment that is not valid
-  (a forced critique that found nothing consists of one);
-- `misjudge`: the verdict on a critique is wrong;
-- `botch`: a mend fails: the draft keeps its flaws and gets another.
+- `draft_error_rate`: a draft has an injected flaw;
+- `miss_rate`: a flaw is missed: a flawed draft is judged correct, or a critique omits the flaw;
+- `false_alarm_rate`: a flaw is reported that does not exist: a correct draft is judged flawed, or a critique has an
+  invalid comment (a forced critique without any finding consists of one);
+- `judge_error_rate`: the verdict on a critique is wrong;
+- `refine_error_rate`: a refinement fails: the draft keeps its flaws and gets another one.
 
-Verdicts follow signal detection. What the model makes of a draft is drawn once for each draft, z ~ N(0, 1), so that
-asking again brings the same opinion: P(Yes) = Φ((μ + z) / τ), with μ such that P(Yes) averages to `1 - miss` over
-flawed drafts and to `invent` over right ones (likewise for critiques). So sampled Yes and No err at exactly the rates,
-log-probs and votes agree, and the area under the ROC curve is known: Φ((μ₁ - μ₀) / √2).
+Verdicts follow signal detection theory. The opinion of a draft, z ~ N(0, 1), is sampled once, so asking again gives the
+same opinion: P(Yes) = Φ((μ + z) / τ). μ is set so that P(Yes) averages to `1 - miss_rate` over flawed drafts and to
+`false_alarm_rate` over correct ones, and likewise for critiques. Sampled verdicts thus have exactly these error rates,
+logprobs and votes agree, and the area under the ROC curve is known: Φ((μ₁ - μ₀) / √2).
 """
 
 import functools
@@ -33,15 +33,18 @@ from selfcritic.agent.schemas import Comment, Probability
 from selfcritic.agent.tasks import TASKS, Task, parse_task
 from selfcritic.prompts import ParsedPrompt, parse_prompt
 
-NOTICE = "simulated model: a noisy solver with known error rates; name a real one with --model"
+NOTICE = "simulated model: a noisy solver with known error rates; choose a real one with --model"
 
-_SHARPNESS = 0.5
-"""τ: the smaller, the nearer to 0 or 1 are the verdicts' probabilities."""
+_TEMPERATURE = 0.5
+"""τ: smaller values move the probabilities of verdicts closer to 0 and 1."""
 _NORMAL = NormalDist()
 
 
 class SimulatedModel(LocalChatModel):
-    """A noisy solver of the task families. `seed` makes its replies repeat; None draws fresh ones."""
+    """A noisy solver of the tasks.
+
+    A `seed` makes its replies reproducible; None samples new ones.
+    """
 
     draft_error_rate: Probability = 0.6
     miss_rate: Probability = 0.15
@@ -49,17 +52,21 @@ class SimulatedModel(LocalChatModel):
     judge_error_rate: Probability = 0.15
     refine_error_rate: Probability = 0.15
     seed: int | None = None
-    _nature: int = PrivateAttr(default_factory=lambda: secrets.randbits(64))
+    _base_seed: int = PrivateAttr(default_factory=lambda: secrets.randbits(64))
 
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Play the part that the prompt asks for, n times."""
-        reading = _read(messages)
-        given = seed if seed is not None else self.seed
-        solver = _Solver(
-            self, _task(reading.data.get("question", "")), reading, self._nature if given is None else given
-        )
-        asked = secrets.randbits(64) if given is None else [given, *(message.text for message in messages)]
-        return [solver.reply(random.Random(f"{asked} {index}")) for index in range(n)]
+        """Sample n replies in the role that the prompt names."""
+        prompt = _parse_prompt(messages)
+        task = _parse_task(prompt.data.get("question", ""))
+        if seed is None:
+            seed = self.seed
+        request_seed: object = secrets.randbits(64)
+        opinion_seed = self._base_seed
+        if seed is not None:
+            request_seed = [seed, *(message.text for message in messages)]
+            opinion_seed = seed
+        solver = _Solver(self, task, prompt, opinion_seed)
+        return [solver.reply(random.Random(f"{request_seed} {index}")) for index in range(n)]
 
     @property
     def _llm_type(self) -> str:
@@ -67,90 +74,118 @@ class SimulatedModel(LocalChatModel):
 
 
 class _Solver:
-    """One request: a task, a part to play in it, and the rates of the model."""
+    """Replies to one request."""
 
-    def __init__(self, rates: SimulatedModel, task: Task, reading: ParsedPrompt, nature: int) -> None:
+    def __init__(self, rates: SimulatedModel, task: Task, prompt: ParsedPrompt, opinion_seed: int) -> None:
         self.rates = rates
         self.task = task
-        self.role = reading.name
-        self.answer = reading.data.get("answer", "")
-        self.critique = reading.data.get("critique", "")
-        self.prefix = reading.prefix
-        self.nature = nature
+        self.prompt_name = prompt.name
+        self.answer = prompt.data.get("answer", "")
+        self.critique = prompt.data.get("critique", "")
+        self.prefix = prompt.prefix
+        self.opinion_seed = opinion_seed
 
     def reply(self, rng: random.Random) -> Reply:
-        """One reply to the request."""
-        if self.role == "classify":
-            flawed = not self.task.is_correct(self.answer)
-            return self._verdict(1 - self.rates.miss_rate if flawed else self.rates.false_alarm_rate, rng)
-        if self.role == "helpfulness":
-            return self._verdict(
-                1 - self.rates.judge_error_rate if self._is_helpful() else self.rates.judge_error_rate, rng
-            )
-        if self.role in ("critique", "continue"):
-            return Reply(self._criticise(rng))
-        text = self._draft(rng) if self.role == "generate" else self._refine(rng)
+        """Sample one reply to the request."""
+        if self.prompt_name == "classify":
+            return self._judge_answer(rng)
+        if self.prompt_name == "helpfulness":
+            return self._judge_critique(rng)
+        if self.prompt_name in ("critique", "continue"):
+            return Reply(self._critique(rng))
+        text = self._draft(rng) if self.prompt_name == "generate" else self._refine(rng)
         return Reply(text.removeprefix(self.prefix))
 
     def _draft(self, rng: random.Random) -> str:
-        right = self.task.solution()
-        return self.task.inject_flaw(right, rng).answer if rng.random() < self.rates.draft_error_rate else right
+        solution = self.task.solution()
+        if rng.random() < self.rates.draft_error_rate:
+            return self.task.inject_flaw(solution, rng).answer
+        return solution
+
+    def _judge_answer(self, rng: random.Random) -> Reply:
+        if self.task.is_correct(self.answer):
+            return self._verdict(self.rates.false_alarm_rate, rng)
+        return self._verdict(1 - self.rates.miss_rate, rng)
+
+    def _judge_critique(self, rng: random.Random) -> Reply:
+        if self._is_helpful():
+            return self._verdict(1 - self.rates.judge_error_rate, rng)
+        return self._verdict(self.rates.judge_error_rate, rng)
 
     def _verdict(self, yes_rate: float, rng: random.Random) -> Reply:
-        opinion = random.Random(f"{self.nature} {self.task.question} {self.answer} {self.critique}").gauss()
-        p_yes = probability_of_yes(yes_rate, opinion)
-        return Reply("Yes" if rng.random() < p_yes else "No", p_yes)
+        opinion_rng = random.Random(f"{self.opinion_seed} {self.task.question} {self.answer} {self.critique}")
+        p_yes = probability_of_yes(yes_rate, opinion_rng.gauss())
+        if rng.random() < p_yes:
+            return Reply("Yes", p_yes)
+        return Reply("No", p_yes)
 
     def _is_helpful(self) -> bool:
         critique = ground(self.critique, self.answer)
-        valid = [self.task.is_valid(self.answer, comment) for comment in critique.comments]
-        return bool(valid) and all(valid) and not critique.ungrounded
+        if not critique.comments or critique.ungrounded:
+            return False
+        return all(self.task.is_valid(self.answer, comment) for comment in critique.comments)
 
-    def _find(self, rng: random.Random) -> list[Comment]:
-        """The flaws seen, and perhaps one that is none."""
-        seen = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss_rate]
-        return (
-            [*seen, self.task.false_comment(self.answer, rng)] if rng.random() < self.rates.false_alarm_rate else seen
-        )
+    def _find_flaws(self, rng: random.Random) -> list[Comment]:
+        """Comment on the detected flaws, perhaps with a false alarm."""
+        comments = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss_rate]
+        if rng.random() < self.rates.false_alarm_rate:
+            comments.append(self.task.false_comment(self.answer, rng))
+        return comments
 
-    def _criticise(self, rng: random.Random) -> str:
-        """A forced critique; behind a prefix, what it has not said yet."""
-        said = {(comment.quote, comment.text) for comment in parse(self.prefix or self.critique).comments}
-        found = [comment for comment in self._find(rng) if (comment.quote, comment.text) not in said]
-        text = render(found or [self.task.false_comment(self.answer, rng)])
-        return text.removeprefix("```") if self.prefix.endswith("```") else "\n\n" + text if self.prefix else text
+    def _critique(self, rng: random.Random) -> str:
+        """Write a critique without the comments of the prefix.
+
+        It has at least one comment.
+        """
+        earlier = parse(self.prefix or self.critique).comments
+        keys = {(comment.quote, comment.text) for comment in earlier}
+        comments = [comment for comment in self._find_flaws(rng) if (comment.quote, comment.text) not in keys]
+        if not comments:
+            comments = [self.task.false_comment(self.answer, rng)]
+        text = render(comments)
+        if self.prefix.endswith("```"):
+            return text.removeprefix("```")
+        if self.prefix:
+            return "\n\n" + text
+        return text
 
     def _refine(self, rng: random.Random) -> str:
-        """Follow the critique, or without one mend what is found; a botched mend puts another flaw in instead."""
-        comments = ground(self.critique, self.answer).comments if self.role == "refine" else self._find(rng)
+        """Apply the critique, or the detected flaws' comments.
+
+        An error injects a flaw instead.
+        """
+        comments = ground(self.critique, self.answer).comments if self.prompt_name == "refine" else self._find_flaws(rng)
         if rng.random() < self.rates.refine_error_rate:
             return self.task.inject_flaw(self.answer, rng).answer
         return functools.reduce(self.task.apply_comment, comments, self.answer)
 
 
 def probability_of_yes(yes_rate: float, opinion: float) -> float:
-    """P(Yes) of a verdict whose Yes has this rate over all opinions, for one standard normal opinion."""
+    """Return a verdict's P(Yes) for a standard normal opinion.
+
+    Over all opinions, it averages to `yes_rate`.
+    """
     if yes_rate in (0.0, 1.0):
         return yes_rate
-    mean = _NORMAL.inv_cdf(yes_rate) * math.hypot(1.0, _SHARPNESS)
-    return _NORMAL.cdf((mean + opinion) / _SHARPNESS)
+    mean = _NORMAL.inv_cdf(yes_rate) * math.hypot(1.0, _TEMPERATURE)
+    return _NORMAL.cdf((mean + opinion) / _TEMPERATURE)
 
 
-def _read(messages: list[BaseMessage]) -> ParsedPrompt:
-    """The prompt's role and data; a message without the form of our prompts is a question to answer."""
-    reading = parse_prompt(messages)
-    if reading.name is not None:
-        return reading
+def _parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
+    """Parse a prompt; any other message is a question to answer."""
+    prompt = parse_prompt(messages)
+    if prompt.name is not None:
+        return prompt
     return ParsedPrompt("generate", {"question": messages[-1].text}, "")
 
 
 @functools.lru_cache(maxsize=1024)
-def _task(question: str) -> Task:
+def _parse_task(question: str) -> Task:
     task = parse_task(question)
     if task is None:
-        known = "; ".join(f'{family.family} ("{family.example}")' for family in TASKS)
+        examples = "; ".join(f'{task_type.family} ("{task_type.example}")' for task_type in TASKS)
         raise UnknownTaskError(
-            f"The simulated model knows only these kinds of task: {known}. "
-            "For any other question name a real model: --model on the command line, model= in Python."
+            f"The simulated model knows only these kinds of task: {examples}. "
+            "For other questions, choose a real model: --model on the command line, model= in Python."
         )
     return task

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.grounding import Span, locate, place_comment
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique, Record, ReviewedComment, Severity
 
@@ -125,8 +125,8 @@ def apply_actions(actions: Sequence[Action], labels: Sequence[ReviewedComment], 
 
 def _apply(action: Action, labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
     if isinstance(action, Add):
-        location = _locate_quote(action.quote, action.start, answer)
-        comment = Comment(text=action.text, severity=action.severity, **location)
+        comment = Comment(quote=action.quote, text=action.text, severity=action.severity)
+        comment = _locate_quote(comment, action.start, answer)
         last_id = max((label.id for label in labels), default=0)
         return [*labels, ReviewedComment(id=last_id + 1, action="added", after=comment, explicit=True)]
     ids = [label.id for label in labels]
@@ -170,28 +170,31 @@ def _action_name(before: Comment, after: Comment | None) -> Literal["kept", "rem
 def _edit(comment: Comment, edit: Edit, answer: str) -> Comment:
     changes: dict[str, Any] = {}
     if edit.quote is not None:
-        changes |= _locate_quote(edit.quote, edit.start, answer)
+        changes["quote"] = edit.quote
     if edit.text is not None:
         changes["text"] = edit.text
     if "severity" in edit.model_fields_set:
         changes["severity"] = edit.severity
     edited = comment.model_copy(update=changes)
+    if edit.quote is not None:
+        edited = _locate_quote(edited, edit.start, answer)
     if _key(edited) == _key(comment):
         return edited
     # The checkers verified other words.
     return edited.model_copy(update={"source": None, "evidence": None})
 
 
-def _locate_quote(quote: str, start: int | None, answer: str) -> dict[str, Any]:
-    """Return the fields of a comment that quotes the answer, in the answer's own words."""
+def _locate_quote(comment: Comment, start: int | None, answer: str) -> Comment:
+    """Place a comment at its quote, which must be in the answer, and at `start` if given."""
+    quote = comment.quote
     if start is not None:
         if not quote.strip() or not answer.startswith(quote, start):
             raise InputError(f"the quote {_shorten(quote)} is not at offset {start} of the answer.")
-        return {"quote": quote, "start": start, "end": start + len(quote)}
+        return place_comment(comment, Span(start, start + len(quote)), answer)
     span = locate(quote, answer)
     if span is None:
         raise InputError(f"the quote {_shorten(quote)} is not in the answer; quote words that are.")
-    return {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
+    return place_comment(comment, span, answer)
 
 
 def _shorten(text: str) -> str:

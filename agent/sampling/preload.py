@@ -31,7 +31,6 @@ def _key(context: Context) -> _Key:
 
 def _load(context: Context) -> None:
     prompts.load(context.prompts, context.prompt_dir)
-    prompts.load("plain")  # the form of a reward model's input
     get_checkers(context.checkers)
     for role in get_args(Role):
         with suppress(SelfcriticError):  # raised again by the node that calls the model; there may be a draft to return

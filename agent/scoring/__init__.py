@@ -1,1 +1,1 @@
-"""What a critique is worth: helpfulness; one file a score."""
+"""Score critiques: helpfulness, evidence, reward models and weighted sums."""

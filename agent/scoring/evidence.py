@@ -1,4 +1,4 @@
-"""Evidence: what the checkers know of a critique's comments."""
+"""Score critiques by their comments' evidence from checkers."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,15 @@ from selfcritic.agent.schemas import Critique
 
 
 async def evidence(_question: str, _draft: str, critiques: Sequence[Critique]) -> list[float]:
-    """Between -1 and 1: the share of comments that is confirmed less the share that is refuted; 0 where nothing is."""
-    return [_known(critique) for critique in critiques]
+    """Return each critique's share of confirmed comments minus that of refuted ones.
+
+    The scores are between -1 and 1; a critique without located comments has 0.
+    """
+    return [_evidence_score(critique) for critique in critiques]
 
 
-def _known(critique: Critique) -> float:
-    marks = [comment.evidence for comment in critique.comments]
-    return (marks.count("confirmed") - marks.count("refuted")) / len(marks) if marks else 0.0
+def _evidence_score(critique: Critique) -> float:
+    results = [comment.evidence for comment in critique.comments]
+    if not results:
+        return 0.0
+    return (results.count("confirmed") - results.count("refuted")) / len(results)

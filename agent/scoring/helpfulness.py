@@ -1,4 +1,7 @@
-"""Helpfulness: P(Yes) to "is this critique valid and helpful" (paper 1, critique reranking)."""
+"""Score critiques by P(Yes) to "is this critique valid and helpful".
+
+Source: paper 1, critique reranking.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,10 +13,18 @@ from selfcritic.agent.step import Step
 
 
 async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
-    """Return P(helpful) of each critique, None where the judge failed, and the first error."""
-    results = await asyncio.gather(*(_score(step, critique_text(critique)) for critique in critiques))
-    error = next((error for _, error in results if error is not None), None)
-    return [score for score, _ in results], error
+    """Ask the judge about each critique.
+
+    Returns P(helpful) of each, None if the judge failed, and the first error.
+    """
+    texts = [critique_text(critique) for critique in critiques]
+    results = await asyncio.gather(*(_score(step, text) for text in texts))
+    scores: list[float | None] = []
+    first_error: SelfcriticError | None = None
+    for score, error in results:
+        scores.append(score)
+        first_error = first_error or error
+    return scores, first_error
 
 
 async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:

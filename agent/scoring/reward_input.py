@@ -1,23 +1,23 @@
-"""What a reward model reads: a question, an answer and a critique of it, as text."""
+"""Format a question, an answer and a critique for a reward model.
 
-from selfcritic import prompts
+The format is that of the prompt set "plain", which has the serial form of paper 1.
+"""
+
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.schemas import Critique
-
-_ROLE: prompts.PromptName = "helpfulness"
+from selfcritic.prompts import fence_for
 
 
 def answer_input(question: str, draft: str) -> str:
-    """The question and the answer, each in a labelled fence: the plain prompt set's serial form (paper 1)."""
-    text = prompts.load("plain").render(_ROLE, context="", question=question, answer=draft, critique="")[-1].text
-    return text[: text.rindex("\n\nCritique:")]
+    """Return the question and the answer, each in a labeled fence."""
+    return f"{_section('Question', question)}\n\n{_section('Answer', draft)}"
 
 
 def critique_input(critique: Critique) -> str:
-    """The critique, labelled and fenced in the same way."""
-    text = (
-        prompts.load("plain")
-        .render(_ROLE, context="", question="", answer="", critique=critique_text(critique))[-1]
-        .text
-    )
-    return text[text.index("\n\nCritique:") :].strip().removesuffix(prompts.CUES[_ROLE]).rstrip()
+    """Return the critique in a labeled fence."""
+    return _section("Critique", critique_text(critique))
+
+
+def _section(label: str, text: str) -> str:
+    fence = fence_for(text)
+    return f"{label}:\n{fence}\n{text}\n{fence}"

@@ -1,8 +1,8 @@
-"""A reward model behind an address that ends in /score or /classify, as vLLM serves it.
+"""Score critiques with a reward model that vLLM serves at /score or /classify.
 
-`/score` is given the question with the answer, and the critiques, as a pair of texts each; `/classify` all of it as one
-text a critique. One request scores all critiques of a call. The key, where the server asks for one, is taken from
-SELFCRITIC_REWARD_KEY. httpx is imported at the first request.
+`/score` receives pairs of texts: the question with the answer, and a critique. `/classify` receives one text for each
+critique, with all of these. One request scores all critiques of a call. SELFCRITIC_REWARD_KEY holds the server's API
+key, if it needs one. httpx is imported at the first request.
 """
 
 import asyncio
@@ -19,60 +19,74 @@ from selfcritic.agent.schemas import Critique, Retries
 from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 
 _TIMEOUT = 60.0  # seconds
-_KEY = "SELFCRITIC_REWARD_KEY"
+_KEY_VARIABLE = "SELFCRITIC_REWARD_KEY"
 
 
 class RewardServer:
-    """Scores by a request to a server: "http://127.0.0.1:8000/score?model=NAME"."""
+    """A scorer at a URL such as "http://127.0.0.1:8000/score?model=NAME"."""
 
-    def __init__(self, address: str, retries: Retries | None = None, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        address: str,
+        retries: Retries | None = None,
+        before_request: Callable[[], None] = lambda: None,
+    ) -> None:
         parts = urlsplit(address)
-        self.way = parts.path.rstrip("/").rpartition("/")[2]
-        if parts.scheme not in ("http", "https") or self.way not in ("score", "classify"):
-            raise InputError(
-                f"A served scorer is named reward-server:http://HOST:PORT/score or …/classify, not '{address}'."
-            )
-        self.url = urlunsplit((*parts[:3], "", ""))
+        self.endpoint = parts.path.rstrip("/").rpartition("/")[2]
+        if parts.scheme not in ("http", "https") or self.endpoint not in ("score", "classify"):
+            raise InputError(f"The scorer must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'.")
+        self.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         self.options = dict(parse_qsl(parts.query))
-        """What goes into every request, such as the model's name."""
+        """Fields of every request, such as `model`."""
         self.retries = retries or Retries()
-        self.before = before
-        """Called before each request; may raise to keep it from being sent."""
+        self.before_request = before_request
+        """Called before each request; an exception prevents the request."""
 
     async def __call__(self, question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
-        """The server's scores; raises ModelError where they cannot be had."""
-        asked, texts = answer_input(question, draft), [critique_input(critique) for critique in critiques]
-        payload = (
-            {"text_1": asked, "text_2": texts}
-            if self.way == "score"
-            else {"input": [f"{asked}\n\n{text}" for text in texts]}
-        )
-        return self._read(await self._post({**self.options, **payload}), len(texts))
+        """Score critiques in one request; raises ModelError if it fails."""
+        answer = answer_input(question, draft)
+        texts = [critique_input(critique) for critique in critiques]
+        payload: dict[str, Any] = dict(self.options)
+        if self.endpoint == "score":
+            payload["text_1"] = answer
+            payload["text_2"] = texts
+        else:
+            payload["input"] = [f"{answer}\n\n{text}" for text in texts]
+        reply = await self._post(payload)
+        return self._parse_scores(reply, len(texts))
 
     async def _post(self, payload: dict[str, Any]) -> Any:
         httpx = await asyncio.to_thread(importlib.import_module, "httpx")
-        key = os.environ.get(_KEY)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        key = os.environ.get(_KEY_VARIABLE, "")
+        headers = {}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         try:
-            # It reads certificates, which must not hold up the loop.
-            async with await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers) as client:
+            # Loads CA certificates: blocking.
+            new_client = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers)
+            async with new_client as client:
                 async for attempt in attempts(self.retries):
                     with attempt:
-                        self.before()
+                        self.before_request()
                         response = await client.post(self.url, json=payload)
                         response.raise_for_status()
                         return response.json()
         except (httpx.HTTPError, ValueError) as error:
-            text, is_rejection = redact(describe_error(error), key or ""), classify_error(error) == "rejected"
-            raise ModelError(f"The scorer at {self.url} failed: {text}", is_rejection=is_rejection) from None
+            reason = redact(describe_error(error), key)
+            is_rejection = classify_error(error) == "rejected"
+            raise ModelError(f"The scorer at {self.url} failed: {reason}", is_rejection=is_rejection) from None
         raise AssertionError("attempts end with a reply or an error")
 
-    def _read(self, reply: Any, expected: int) -> list[float]:
+    def _parse_scores(self, reply: Any, expected: int) -> list[float]:
         try:
             rows = sorted(reply["data"], key=lambda row: row["index"])
-            scores = [float(row["score"] if self.way == "score" else row["probs"][-1]) for row in rows]
+            if self.endpoint == "score":
+                scores = [float(row["score"]) for row in rows]
+            else:
+                scores = [float(row["probs"][-1]) for row in rows]
         except (KeyError, IndexError, TypeError, ValueError):
-            raise ModelError(f"The reply of {self.url} is not one of /{self.way}: {str(reply)[:200]}") from None
+            excerpt = str(reply)[:200]
+            raise ModelError(f"{self.url} sent no valid /{self.endpoint} reply: {excerpt}") from None
         if len(scores) != expected:
-            raise ModelError(f"{self.url} was asked for {expected} scores and sent {len(scores)}.")
+            raise ModelError(f"{self.url} sent {len(scores)} scores for {expected} critiques.")
         return scores

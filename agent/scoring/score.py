@@ -16,18 +16,19 @@ from selfcritic.agent.scoring.reward_model import reward_model
 from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
 
+AnyScorer = str | ScorerFunction  # a name or a function
+
 
 async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
-    """Return the critiques with their rewards, and the error if some could not be scored.
+    """Add rewards to critiques.
+
+    Returns the critiques, and the first error if some could not be scored.
 
     Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
     so it is never selected.
     """
-    scored: dict[str, Critique] = {}
+    scored = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
     unscored: dict[str, Critique] = {}
-    for critique in critiques:
-        if critique.reward is not None:
-            scored[critique_text(critique)] = critique
     for critique in critiques:
         text = critique_text(critique)
         if text and text not in scored and not is_ungrounded(critique):
@@ -51,19 +52,25 @@ async def _score(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critiq
     """Run all scorers at once and add up their scores by weight."""
     weights = scorer_weights(step)
     results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
-    scores = {scorer: scores for scorer, (scores, _) in zip(weights, results, strict=True)}
-    error = next((error for _, error in results if error is not None), None)
-    helpfulness_scores = scores.get("helpfulness", [None] * len(critiques))
+    columns: dict[AnyScorer, Scores] = {}
+    first_error: SelfcriticError | None = None
+    for scorer, (scores, error) in zip(weights, results, strict=True):
+        columns[scorer] = scores
+        first_error = first_error or error
+    helpfulness_scores = columns.get("helpfulness", [None] * len(critiques))
 
     scored = []
     for index, critique in enumerate(critiques):
-        row = [scores[scorer][index] for scorer in weights]
-        update = {"reward": _weighted_sum(row, list(weights.values())), "helpfulness": helpfulness_scores[index]}
+        row = [scores[index] for scores in columns.values()]
+        update = {
+            "reward": _weighted_sum(row, list(weights.values())),
+            "helpfulness": helpfulness_scores[index],
+        }
         scored.append(critique.model_copy(update=update))
-    return scored, error
+    return scored, first_error
 
 
-def scorer_weights(step: Step) -> Mapping[str | ScorerFunction, float]:
+def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
     """Return the run's scorers with their weights; a single scorer has weight 1."""
     scorer = step.context.scorer
     if isinstance(scorer, dict):
@@ -72,42 +79,60 @@ def scorer_weights(step: Step) -> Mapping[str | ScorerFunction, float]:
 
 
 async def _run_scorer(
-    step: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]
+    step: Step, scorer: AnyScorer, critiques: Sequence[Critique]
 ) -> tuple[Scores, SelfcriticError | None]:
     """Return a score for each critique, or no scores and the error."""
     if scorer == "helpfulness":
         return await helpfulness(step, critiques)
-    name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
+    name = _scorer_name(scorer)
     no_scores = [None] * len(critiques)
     try:
-        scores = await call_async(_get_scorer(step, scorer), step.state["question"], step.round.answer, critiques)
+        function = _get_scorer(step, scorer)
+        scores = await call_async(function, step.state["question"], step.round.answer, critiques)
         if len(scores) != len(critiques):
             raise ValueError(f"it returned {len(scores)} scores for {len(critiques)} critiques")
     except SelfcriticError as error:
         return no_scores, error
-    except Exception as error:  # noqa: BLE001 - a scorer may be anybody's function; no draft may be lost for it
+    except Exception as error:  # noqa: BLE001 - a custom scorer can raise anything
         return no_scores, ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
     for critique, score in zip(critiques, scores, strict=True):
         step.emit("scored", critique=critique_text(critique), by=name, score=score)
     return scores, None
 
 
-def _get_scorer(step: Step, scorer: str | ScorerFunction) -> ScorerFunction:
+def _scorer_name(scorer: AnyScorer) -> str:
+    if isinstance(scorer, str):
+        return scorer
+    name: str = getattr(scorer, "__name__", type(scorer).__name__)
+    return name
+
+
+def _get_scorer(step: Step, scorer: AnyScorer) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
     kind, _, location = scorer.partition(":")
     if kind == "reward":
         return reward_model(location)
     if kind == "reward-server":
-        return RewardServer(location, step.context.retries, before=lambda: step.reserve("scorer"))
+        return RewardServer(
+            location,
+            step.context.retries,
+            before_request=lambda: step.reserve("scorer"),
+        )
     return evidence
 
 
 def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:
-    """Return the weighted sum; None if a score is missing or the sum is not finite."""
-    total = 0.0
+    """Return the weighted sum, or None.
+
+    It is None if a score is missing or the sum is not finite.
+    """
+    products: list[float] = []
     for score, weight in zip(scores, weights, strict=True):
         if score is None:
             return None
-        total += weight * score
-    return total if math.isfinite(total) else None
+        products.append(weight * score)
+    total = sum(products)
+    if not math.isfinite(total):
+        return None
+    return total

@@ -1,4 +1,4 @@
-"""A user's function is called whether it is plain or async."""
+"""Call plain and async functions."""
 
 import asyncio
 import functools
@@ -10,29 +10,29 @@ import pytest
 from selfcritic.agent.concurrency import call_async
 
 
-def plain(one: int, other: int = 1) -> tuple[int, str]:
-    return one + other, threading.current_thread().name
+def plain(a: int, b: int = 1) -> tuple[int, str]:
+    return a + b, threading.current_thread().name
 
 
-async def asynchronous(one: int, other: int = 1) -> tuple[int, str]:
-    return plain(one, other)
+async def asynchronous(a: int, b: int = 1) -> tuple[int, str]:
+    return plain(a, b)
 
 
 class Plain:
-    def __call__(self, one: int, other: int = 1) -> tuple[int, str]:
-        return plain(one, other)
+    def __call__(self, a: int, b: int = 1) -> tuple[int, str]:
+        return plain(a, b)
 
 
 class Asynchronous:
-    async def __call__(self, one: int, other: int = 1) -> tuple[int, str]:
-        return plain(one, other)
+    async def __call__(self, a: int, b: int = 1) -> tuple[int, str]:
+        return plain(a, b)
 
-    def method(self, one: int, other: int = 1) -> Any:
-        return self(one, other)
+    def method(self, a: int, b: int = 1) -> Any:
+        return self(a, b)
 
 
 @pytest.mark.parametrize(
-    ("function", "in_the_loops_thread"),
+    ("function", "runs_in_loop_thread"),
     [
         (plain, False),
         (asynchronous, True),
@@ -40,18 +40,18 @@ class Asynchronous:
         (Asynchronous(), True),
         (Asynchronous().__call__, True),
         (Asynchronous().method, True),
-        (functools.partial(plain, other=1), False),
-        (functools.partial(asynchronous, other=1), True),
-        (lambda one: asynchronous(one), True),
+        (functools.partial(plain, b=1), False),
+        (functools.partial(asynchronous, b=1), True),
+        (lambda a: asynchronous(a), True),
     ],
 )
-def test_a_plain_function_works_in_a_thread_and_an_async_one_in_the_loop(function: Any, in_the_loops_thread: bool):
+def test_plain_functions_run_in_a_thread_and_async_ones_in_the_loop(function: Any, runs_in_loop_thread: bool):
     total, thread = asyncio.run(call_async(function, 2))
     assert total == 3
-    assert (thread == threading.current_thread().name) == in_the_loops_thread
+    assert (thread == threading.current_thread().name) == runs_in_loop_thread
 
 
 @pytest.mark.parametrize("function", [plain, asynchronous])
-def test_what_it_raises_is_raised(function: Any):
+def test_exceptions_are_raised(function: Any):
     with pytest.raises(TypeError):
         asyncio.run(call_async(function, None))

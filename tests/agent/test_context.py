@@ -1,3 +1,5 @@
+"""Validate and merge the options of a run."""
+
 import pytest
 from pydantic import ValidationError
 
@@ -5,35 +7,35 @@ from selfcritic.agent import Budget, Context, load
 from selfcritic.agent.models.scripted import ScriptedModel
 
 
-def test_a_run_overrides_only_what_it_names():
+def test_merge_overrides_only_explicit_options():
     merged = Context(num_critiques=4, max_rounds=2).merge(Context(num_critiques=9))
     assert (merged.num_critiques, merged.max_rounds) == (9, 2)
 
 
-def test_naming_a_default_overrides_too():
+def test_merge_overrides_with_an_explicit_default():
     assert Context(num_critiques=4).merge(Context(num_critiques=8)).num_critiques == 8
 
 
-def test_no_context_overrides_nothing():
+def test_merge_with_none_changes_nothing():
     context = Context(num_critiques=4)
     assert context.merge(None) is context
 
 
-def test_a_part_speaks_with_its_own_model_or_the_common_one():
+def test_role_uses_its_model_or_the_default_model():
     critic = ScriptedModel(script=[])
     context = Context(model="simulated", critic=critic)
     assert context.model_for("critic") is critic
     assert context.model_for("judge") == "simulated"
 
 
-def test_any_chat_model_is_taken_and_nothing_else():
+def test_accepts_only_specs_and_chat_models():
     model = load("simulated")
     assert Context(model=model).model is model
     with pytest.raises(ValidationError):
         Context(model=3)
 
 
-def test_the_schema_shows_bounds_descriptions_and_nodes():
+def test_schema_has_bounds_descriptions_and_nodes():
     properties = Context.model_json_schema()["properties"]
     assert all("description" in field for field in properties.values())
     assert properties["num_critiques"]["minimum"] == 1
@@ -41,27 +43,27 @@ def test_the_schema_shows_bounds_descriptions_and_nodes():
     assert properties["model"]["type"] == "string"
 
 
-def test_the_schema_shows_the_search_and_its_sizes():
+def test_schema_has_the_search_and_its_sizes():
     schema = Context.model_json_schema()
-    beam = schema["$defs"]["FSBSConfig"]["properties"]
-    assert {name: (field["default"], field["minimum"]) for name, field in beam.items()} == {
+    sizes = schema["$defs"]["FSBSConfig"]["properties"]
+    assert {name: (field["default"], field["minimum"]) for name, field in sizes.items()} == {
         "n": (4, 1),
         "k": (2, 1),
         "d": (4, 1),
     }
-    assert all(field["title"] and field["description"] for field in beam.values())
+    assert all(field["title"] and field["description"] for field in sizes.values())
     assert schema["properties"]["search"]["enum"] == ["rejection", "fsbs"]
     assert schema["properties"]["length_modifier"]["default"] == 0.0
 
 
 @pytest.mark.parametrize("options", [{"fsbs": {"n": 0}}, {"fsbs": {"m": 1}}, {"length_modifier": float("inf")}])
-def test_a_search_out_of_bounds_is_refused(options):
+def test_rejects_search_options_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Context(**options)
 
 
 @pytest.mark.parametrize("limits", [{"calls": 0}, {"tokens": -1}, {"dollars": 1}])
-def test_a_budget_out_of_bounds_is_refused(limits):
+def test_rejects_a_budget_out_of_bounds(limits):
     with pytest.raises(ValidationError):
         Budget(**limits)
 
@@ -70,6 +72,6 @@ def test_a_budget_out_of_bounds_is_refused(limits):
     "options",
     [{"scorer": {}}, {"scorer": {"evidence": float("nan")}}, {"temperatures": {"critic": -1}}],
 )
-def test_weights_and_temperatures_out_of_bounds_are_refused(options):
+def test_rejects_weights_and_temperatures_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Context(**options)

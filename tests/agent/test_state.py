@@ -1,4 +1,4 @@
-"""An edited state has records again, whatever it was edited with."""
+"""Restore the records of an edited state."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ from selfcritic.agent.state import parse_state
 
 DRAFT = Round(answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])])
 USAGE = Usage(calls=1, by_role={"judge": RoleUsage(calls=1)})
-METHODS = {"judge": Capabilities(probability="votes")}
+CAPABILITIES = {"judge": Capabilities(probability="votes")}
 
 
-def test_json_becomes_records():
+def test_parses_json_to_records():
     edited: Any = {
         "answer": "374",
         "rounds": [DRAFT.model_dump(mode="json")],
         "usage": USAGE.model_dump(mode="json"),
-        "capabilities": {"judge": METHODS["judge"].model_dump(mode="json")},
+        "capabilities": {"judge": CAPABILITIES["judge"].model_dump(mode="json")},
     }
     assert parse_state(edited) == {
         "answer": "374",
         "rounds": [DRAFT],
         "usage": USAGE,
-        "capabilities": METHODS,
+        "capabilities": CAPABILITIES,
     }
 
 
-def test_records_stay_the_ones_they_are():
+def test_keeps_existing_records():
     state = parse_state({"rounds": [DRAFT], "usage": USAGE})
     assert state["rounds"][0] is DRAFT
     assert state["usage"] is USAGE
     assert "capabilities" not in state
 
 
-def test_a_field_that_there_is_not_is_an_error():
+def test_rejects_an_unknown_field():
     wrong: Any = {"rounds": [{"anser": "374"}]}
     with pytest.raises(ValidationError, match="anser"):
         parse_state(wrong)

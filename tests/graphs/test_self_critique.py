@@ -252,7 +252,7 @@ def test_the_options_of_a_run_win_and_the_others_stay():
     scripted = model(verdicts=[0.9], scores=[0.4], critiques=[LYON] * 3)
     graph = create_self_critique(model=scripted, helpful_threshold=0.7, num_critiques=8).compile()
     for context in ({"num_critiques": 3}, Context(num_critiques=3)):
-        scripted._told.clear()
+        scripted._positions.clear()
         output = graph.invoke(QUESTION, context=context)
         assert len(output["rounds"][0].critiques) == 3
         assert output["stop_reason"] == "no_helpful_critique"

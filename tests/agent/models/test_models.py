@@ -1,3 +1,5 @@
+"""Load models by spec."""
+
 import pytest
 
 from selfcritic.agent import load
@@ -7,26 +9,26 @@ from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.models.simulated import SimulatedModel
 
 
-def test_a_model_is_handed_back_as_it_is():
+def test_load_returns_a_model_unchanged():
     model = ScriptedModel(script=[])
     assert load(model) is model
     assert get_model(model) is model
 
 
-def test_options_stand_in_the_spec_or_beside_it():
+def test_options_are_in_the_spec_or_keyword_arguments():
     for model in (load("simulated?draft_error_rate=0.25&seed=3"), load("simulated", draft_error_rate=0.25, seed=3)):
         assert isinstance(model, SimulatedModel)
         assert (model.draft_error_rate, model.seed) == (0.25, 3)
 
 
-def test_one_model_serves_all_who_name_the_same_spec():
+def test_get_model_shares_the_model_of_a_spec():
     assert get_model("simulated") is get_model("simulated")
     assert get_model("simulated") is not get_model("simulated?seed=1")
     assert load("simulated") is not load("simulated")
 
 
 @pytest.mark.parametrize(
-    ("spec", "complaint"),
+    ("spec", "message"),
     [
         ("gtp-5", r"no model 'gtp-5'.*simulated.*scripted"),
         ("", "no model ''"),
@@ -36,11 +38,11 @@ def test_one_model_serves_all_who_name_the_same_spec():
         ("scripted", "scripted:FILE"),
     ],
 )
-def test_what_cannot_be_loaded_is_an_error_that_says_why(spec: str, complaint: str):
-    with pytest.raises(UnknownModelError, match=complaint):
+def test_load_error_names_the_reason(spec: str, message: str):
+    with pytest.raises(UnknownModelError, match=message):
         load(spec)
 
 
-def test_every_known_model_says_what_it_is():
-    assert all(kind.spec and kind.description for kind in PROVIDERS.values())
+def test_every_provider_has_a_spec_and_description():
+    assert all(provider.spec and provider.description for provider in PROVIDERS.values())
     assert PROVIDERS["simulated"].spec.startswith("simulated")

@@ -1,3 +1,5 @@
+"""Reply from lists, mappings, functions and files."""
+
 import asyncio
 import json
 
@@ -13,14 +15,14 @@ CLASSIFY = prompts.load().render("classify", context="", question="q", answer="a
 GENERATE = prompts.load().render("generate", context="", question="q")
 
 
-def test_a_list_is_told_in_order_and_then_ends():
+def test_replies_from_a_list_in_order_until_it_ends():
     model = ScriptedModel(script=["one", "two"])
     assert [model.invoke("x").text, model.invoke("y").text] == ["one", "two"]
     with pytest.raises(ScriptExhausted, match="reply number 3"):
         model.invoke("z")
 
 
-def test_a_mapping_is_told_by_role():
+def test_replies_from_a_mapping_by_prompt_name():
     model = ScriptedModel(script={"classify": [0.25], "generate": ["draft"]})
     assert model.invoke(GENERATE).text == "draft"
     assert model.invoke(CLASSIFY).text == "No"
@@ -28,25 +30,30 @@ def test_a_mapping_is_told_by_role():
         model.invoke(CLASSIFY)
 
 
-def test_a_function_sees_the_messages():
+def test_mapping_has_no_reply_for_an_unknown_prompt():
+    with pytest.raises(ScriptExhausted, match="no known cue"):
+        ScriptedModel(script={"generate": ["draft"]}).invoke("x")
+
+
+def test_function_receives_the_messages():
     assert ScriptedModel(script=lambda messages: messages[-1].text.upper()).invoke("loud").text == "LOUD"
 
 
-def test_an_exception_is_raised_and_the_request_is_kept():
+def test_raises_an_exception_and_keeps_the_request():
     model = ScriptedModel(script=[OSError("gone")])
     with pytest.raises(OSError, match="gone"):
         model.invoke("x")
     assert [messages[-1].text for messages in model.requests] == ["x"]
 
 
-def test_a_number_is_a_verdict_with_logprobs():
+def test_number_is_a_verdict_with_logprobs():
     reply = ScriptedModel(script=[0.8]).invoke("x", logprobs=True)
     first = reply.response_metadata["logprobs"]["content"][0]
     assert reply.text == first["token"] == "Yes"
     assert [option["token"] for option in first["top_logprobs"]] == ["Yes", "No"]
 
 
-def test_native_n_takes_n_entries_and_counts_the_prompt_once():
+def test_n_replies_take_n_entries_and_count_the_prompt_once():
     result = ScriptedModel(script=["a b", "c"]).generate([[HumanMessage("one two three")]], n=2)
     messages = [generation.message for generation in result.generations[0]]
     assert [message.text for message in messages] == ["a b", "c"]
@@ -54,7 +61,7 @@ def test_native_n_takes_n_entries_and_counts_the_prompt_once():
     assert messages[1].usage_metadata is None
 
 
-def test_streaming_gives_the_same_text_and_usage():
+def test_streams_the_same_text_and_usage():
     async def streamed():
         return [chunk async for chunk in ScriptedModel(script=["a  long\nreply"]).astream("one")]
 
@@ -64,25 +71,25 @@ def test_streaming_gives_the_same_text_and_usage():
     assert sum((chunk.usage_metadata or {}).get("output_tokens", 0) for chunk in chunks) == 3
 
 
-def test_a_script_is_read_from_a_file(tmp_path):
+def test_loads_a_script_from_a_file(tmp_path):
     path = tmp_path / "script.json"
     path.write_text(json.dumps({"generate": ["from a file"]}))
     assert load(f"scripted:{path}").invoke(GENERATE).text == "from a file"
 
 
 @pytest.mark.parametrize("text", ["{", "[[1]]"])
-def test_a_faulty_script_file_is_an_error(tmp_path, text: str):
+def test_rejects_an_invalid_script_file(tmp_path, text: str):
     path = tmp_path / "script.json"
     path.write_text(text)
     with pytest.raises(InputError, match="cannot be read"):
         load(f"scripted:{path}")
 
 
-def test_a_stop_sequence_ends_the_reply():
+def test_stop_sequence_ends_the_reply():
     assert ScriptedModel(script=["one. two; three"]).invoke("x", stop=[";", "."]).text == "one"
 
 
-def test_entries_are_told_in_the_order_asked_however_many_ask_at_once():
+def test_concurrent_requests_take_entries_in_order():
     model = ScriptedModel(script=[str(index) for index in range(200)])
 
     async def ask_all() -> list[AIMessage]:

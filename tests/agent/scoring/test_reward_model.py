@@ -1,4 +1,4 @@
-"""Reward models in a folder: a tiny one is made and saved by transformers itself. Skipped without the extra `train`."""
+"""Score with a tiny reward model saved by transformers; mostly skipped without the extra `train`."""
 
 import asyncio
 import subprocess
@@ -11,7 +11,6 @@ import pytest
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 from selfcritic.agent.scoring.reward_model import RewardModel, reward_model
 from selfcritic.graphs import create_review
 
@@ -20,12 +19,12 @@ TEXTS = [f"```\n{quote}\n```\n{remark}" for quote, remark in (("Lyon", "one"), (
 CRITIQUES = [ground(text, ANSWER) for text in TEXTS]
 
 
-def test_a_folder_without_a_model_is_bad_usage(tmp_path: Path):
+def test_rejects_a_folder_without_a_model(tmp_path: Path):
     with pytest.raises(InputError, match="no reward model in"):
         RewardModel(str(tmp_path)).rewards(["a"])
 
 
-def test_without_the_libraries_it_says_what_to_install(tmp_path: Path):
+def test_missing_libraries_name_the_extra_to_install(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     code = f"""
 import sys
@@ -33,26 +32,20 @@ sys.modules["torch"] = None
 from selfcritic.agent.scoring.reward_model import RewardModel
 RewardModel({str(tmp_path)!r}).rewards(["a"])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "pip install 'selfcritic[train]'" in done.stderr
-
-
-def test_what_it_reads_is_fenced_and_labelled():
-    answer = "Critique:\n\nCritique:"
-    assert answer_input("q", answer) == f"Question:\n```\nq\n```\n\nAnswer:\n```\n{answer}\n```"
-    assert critique_input(CRITIQUES[0]) == "Critique:\n````\n```\nLyon\n```\none\n\n````"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'selfcritic[train]'" in process.stderr
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Makes a reward model with so many labels and gives its folder."""
+    """Return a function that saves a reward model with some number of labels and returns its folder."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, pre_tokenizers  # transformers brings it
+    from tokenizers import Tokenizer, models, pre_tokenizers  # a dependency of transformers
 
     def make(labels: int) -> str:
         words = ["[PAD]", "[UNK]", "one", "two", "three", "Lyon", "is", "the", "capital", "Question", "Answer", "```"]
-        tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token=words[1]))
+        tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=words[1]))
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         path = str(tmp_path_factory.mktemp("reward"))
         transformers.PreTrainedTokenizerFast(
@@ -70,33 +63,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("labels", [1, 2])
-def test_a_batch_scores_as_one_by_one(folder, labels: int):
+def test_batches_score_like_single_critiques(folder, labels: int):
     model = reward_model(folder(labels))
-    together = asyncio.run(model("q", ANSWER, CRITIQUES))
-    alone = [asyncio.run(model("q", ANSWER, [one]))[0] for one in CRITIQUES]
-    assert together == pytest.approx(alone, abs=1e-5)
-    assert len(set(together)) == 3
+    batch = asyncio.run(model("q", ANSWER, CRITIQUES))
+    single = [asyncio.run(model("q", ANSWER, [critique]))[0] for critique in CRITIQUES]
+    assert batch == pytest.approx(single, abs=1e-5)
+    assert len(set(batch)) == 3
 
 
-def test_a_long_text_loses_its_beginning(folder):
+def test_truncates_the_beginning_of_a_long_text(folder):
     model = reward_model(folder(1))
     [short, long, other] = model.rewards(["is " * 30 + "one", "the " * 90 + "is " * 30 + "one", "is " * 30 + "two"])
     assert short == pytest.approx(long, abs=1e-5)
     assert short != pytest.approx(other, abs=1e-5)
 
 
-def test_a_review_is_chosen_by_it(folder):
+def test_review_selects_by_the_reward(folder):
     path = folder(1)
     expected = asyncio.run(reward_model(path)("q", ANSWER, CRITIQUES))
     graph = create_review(
         model=ScriptedModel(script={"critique": TEXTS}), num_critiques=3, scorer=f"reward:{path}"
     ).compile()
     output = graph.invoke({"question": "q", "answer": ANSWER})
-    assert [one.reward for one in output["rounds"][0].critiques] == pytest.approx(expected, abs=1e-5)
+    assert [critique.reward for critique in output["rounds"][0].critiques] == pytest.approx(expected, abs=1e-5)
     assert output["critique"].text == TEXTS[expected.index(max(expected))]
 
 
-def test_a_folder_that_holds_something_else_is_bad_usage(tmp_path: Path):
+def test_rejects_a_folder_without_weights(tmp_path: Path):
     pytest.importorskip("transformers")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="cannot be loaded"):

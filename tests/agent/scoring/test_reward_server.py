@@ -1,4 +1,4 @@
-"""Served reward models, by a server on this machine that speaks as vLLM does."""
+"""Score with a local server that replies like vLLM."""
 
 import asyncio
 import json
@@ -25,26 +25,26 @@ QUICK = Retries(tries=3, first_wait=0.0)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Scores a text by its length; `replies` go before, one a request."""
+    """Scores a text by its length, after the prepared `replies`, one per request."""
 
     def do_POST(self) -> None:
-        critique_input = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, critique_input, self.headers.get("Authorization")))
-        status, reply = self.server.replies.pop(0) if self.server.replies else (200, self.score(critique_input))
-        sent = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
+        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append((self.path, payload, self.headers.get("Authorization")))
+        status, reply = self.server.replies.pop(0) if self.server.replies else (200, self.score(payload))
+        body = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(sent)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(sent)
+        self.wfile.write(body)
 
-    def score(self, critique_input: dict[str, Any]) -> dict[str, Any]:
+    def score(self, payload: dict[str, Any]) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = []
         if self.path == "/score":
-            rows = [
-                {"index": at, "object": "score", "score": len(text)} for at, text in enumerate(critique_input["text_2"])
-            ]
+            for index, text in enumerate(payload["text_2"]):
+                rows.append({"index": index, "object": "score", "score": len(text)})
         else:
-            rows = [{"index": at, "label": "good", "probs": [0.0, len(text)], "num_classes": 2}
-                    for at, text in enumerate(critique_input["input"])]  # fmt: skip
+            for index, text in enumerate(payload["input"]):
+                rows.append({"index": index, "label": "good", "probs": [0.0, len(text)], "num_classes": 2})
         return {"id": "x", "object": "list", "data": rows[::-1], "usage": {"prompt_tokens": 1}}
 
     def log_message(self, *_: Any) -> None:
@@ -52,13 +52,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*replies: Any) -> Iterator[tuple[str, list[Any]]]:
+def serve(*replies: Any) -> Iterator[tuple[str, list[Any]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.replies = [], list(replies)
+    server.requests, server.replies = [], list(replies)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", server.asked
+        yield f"http://127.0.0.1:{server.server_port}", server.requests
     finally:
         server.shutdown()
         thread.join()
@@ -69,74 +69,74 @@ def scores(address: str) -> list[float]:
     return asyncio.run(RewardServer(address, QUICK)("Which city?", ANSWER, CRITIQUES))
 
 
-def test_a_score_endpoint_is_given_pairs():
-    with serving() as (address, asked):
+def test_score_endpoint_receives_pairs():
+    with serve() as (address, requests):
         values = scores(f"{address}/score?model=reward")
-    [(path, critique_input, key)] = asked
-    assert (path, critique_input["model"], key) == ("/score", "reward", None)
-    assert critique_input["text_1"] == f"Question:\n```\nWhich city?\n```\n\nAnswer:\n```\n{ANSWER}\n```"
-    assert critique_input["text_2"] == [f"Critique:\n````\n{text}\n\n````" for text in TEXTS]
-    assert values == [len(text) for text in critique_input["text_2"]]
+    [(path, payload, key)] = requests
+    assert (path, payload["model"], key) == ("/score", "reward", None)
+    assert payload["text_1"] == f"Question:\n```\nWhich city?\n```\n\nAnswer:\n```\n{ANSWER}\n```"
+    assert payload["text_2"] == [f"Critique:\n````\n{text}\n\n````" for text in TEXTS]
+    assert values == [len(text) for text in payload["text_2"]]
 
 
-def test_a_classify_endpoint_is_given_whole_texts_and_the_last_class_counts():
-    with serving() as (address, asked):
+def test_classify_endpoint_receives_whole_texts_and_scores_by_the_last_class():
+    with serve() as (address, requests):
         values = scores(f"{address}/classify")
-    [(_, critique_input, _)] = asked
-    assert critique_input["input"][0].startswith("Question:\n")
-    assert critique_input["input"][0].endswith("\n````")
-    assert values == [len(text) for text in critique_input["input"]]
+    [(_, payload, _)] = requests
+    assert payload["input"][0].startswith("Question:\n")
+    assert payload["input"][0].endswith("\n````")
+    assert values == [len(text) for text in payload["input"]]
 
 
-def test_the_key_goes_into_the_header_and_into_no_error(monkeypatch: pytest.MonkeyPatch):
+def test_key_is_in_the_header_but_not_in_errors(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SELFCRITIC_REWARD_KEY", "hunter2hunter2")
-    with serving((401, {"error": "the key hunter2hunter2 is wrong"})) as (address, asked):
+    with serve((401, {"error": "the key hunter2hunter2 is wrong"})) as (address, requests):
         with pytest.raises(ModelError) as caught:
             scores(f"{address}/score")
-        assert asked[0][2] == "Bearer hunter2hunter2"
+        assert requests[0][2] == "Bearer hunter2hunter2"
     assert "hunter2" not in str(caught.value)
 
 
-def test_what_may_pass_is_tried_again_and_nothing_else():
-    with serving((503, ""), (429, "")) as (address, asked):
+def test_retries_only_transient_errors():
+    with serve((503, ""), (429, "")) as (address, requests):
         assert len(scores(f"{address}/score")) == 3
-        assert len(asked) == 3
-    with serving((400, "")) as (address, asked):
+        assert len(requests) == 3
+    with serve((400, "")) as (address, requests):
         with pytest.raises(ModelError, match="400"):
             scores(f"{address}/score")
-        assert len(asked) == 1
+        assert len(requests) == 1
 
 
 @pytest.mark.parametrize(
     "reply", ["", "[]", {"data": []}, {"data": [{"index": 0}]}, {"data": [{"index": 0, "score": "much"}]}, "not json"]
 )
-def test_a_strange_reply_is_an_error(reply):
-    with serving(*[(200, reply)] * 3) as (address, _), pytest.raises(ModelError):
+def test_rejects_an_invalid_reply(reply):
+    with serve(*[(200, reply)] * 3) as (address, _), pytest.raises(ModelError):
         scores(f"{address}/score")
 
 
-def test_a_server_that_is_down_is_an_error():
-    with serving() as (address, _):
+def test_unreachable_server_is_an_error():
+    with serve() as (address, _):
         pass
     with pytest.raises(ModelError, match="failed"):
         scores(f"{address}/score")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1/score", "http://127.0.0.1/v1/rank", "file:///score"])
-def test_an_address_of_something_else_is_bad_usage(address: str):
+def test_rejects_an_address_of_another_endpoint(address: str):
     with pytest.raises(InputError, match=r"\.\.\./classify|…/classify"):
         RewardServer(address)
 
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
-def test_a_review_by_a_served_reward_counts_its_requests(search: str):
+def test_review_counts_requests_to_the_server(search: str):
     model = ScriptedModel(script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10})
-    with serving() as (address, asked):
+    with serve() as (address, requests):
         graph = create_review(
             model=model, num_critiques=3, search=search, scorer=f"reward-server:{address}/score"
         ).compile()
         output = graph.invoke({"question": "q", "answer": ANSWER})
-        assert output["usage"].by_role["scorer"].calls == len(asked) > 0
+        assert output["usage"].by_role["scorer"].calls == len(requests) > 0
         assert output["critique"].reward is not None
         stopped = graph.invoke({"question": "q", "answer": ANSWER}, context={"budget": Budget(calls=1)})
     assert stopped["stop_reason"] in ("budget", "model_error")
