@@ -154,7 +154,10 @@ class _Solver:
 
         An error injects a flaw instead.
         """
-        comments = ground(self.critique, self.answer).comments if self.prompt_name == "refine" else self._find_flaws(rng)
+        if self.prompt_name == "refine":
+            comments = ground(self.critique, self.answer).comments
+        else:
+            comments = self._find_flaws(rng)
         if rng.random() < self.rates.refine_error_rate:
             return self.task.inject_flaw(self.answer, rng).answer
         return functools.reduce(self.task.apply_comment, comments, self.answer)
