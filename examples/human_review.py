@@ -8,7 +8,6 @@ from langgraph.types import Command
 from rich.console import Console
 from rich.prompt import Prompt
 
-from selfcritic.agent.state import ReviewInput
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.human_review import append_review, create_human_review
 
@@ -27,7 +26,7 @@ def ask_decision() -> dict[str, object]:
 
 graph = create_human_review(model="simulated?seed=3").compile(checkpointer=InMemorySaver(serde=serializer()))
 config = RunnableConfig(configurable={"thread_id": "terminal"})
-output = graph.invoke(ReviewInput(question="Sort alphabetically: pear, plum, fig", answer="pear, plum, plum"), config)
+output = graph.invoke({"question": "Sort alphabetically: pear, plum, fig", "answer": "pear, plum, plum"}, config)
 while interrupts := output.get("__interrupt__"):
     review = interrupts[0].value
     console.print(review["answer"], review["error"] or "", sep="\n")

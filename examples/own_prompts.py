@@ -25,7 +25,7 @@ model = ScriptedModel(  # replaces a real model and records the requests
 graph = create_self_critique(model=model, prompt_dir=str(PROMPT_DIR)).compile()
 
 if __name__ == "__main__":
-    output = graph.invoke({"question": "Tell the customer her rate.", "context": "Rate: 5.4%"})
+    output = graph.invoke({"question": "Write the customer her rate.", "context": "Rate: 5.4%"})
     for request in model.requests:
         instruction = request[-1].text.partition("Your part: ")[2].split(".")[0]
         print("instruction:", instruction)

@@ -23,7 +23,8 @@ def output_types(notebook: nbformat.NotebookNode) -> list[list[str]]:
 @pytest.mark.slow
 def test_notebook_runs_and_shows_the_committed_outputs():
     committed = nbformat.read(NOTEBOOK, as_version=4)
-    executed = NotebookClient(nbformat.read(NOTEBOOK, as_version=4), timeout=None).execute()
+    client = NotebookClient(nbformat.read(NOTEBOOK, as_version=4), timeout=None, coalesce_streams=True)
+    executed = client.execute()
     assert output_types(executed) == output_types(committed)
     images = [name for types in output_types(committed) for name in types if "image/png" in name]
     assert len(images) == 3
