@@ -131,7 +131,7 @@ def summary_table(outcomes: Sequence[Outcome]) -> Table:
     """Count the correct answers before and after the loop for each task type."""
     table = Table(title="Correct answers before and after the loop", title_justify="left")
     table.add_column("task", no_wrap=True)
-    for name in ("size", "tasks", "before", "after", "made worse", "calls/task"):
+    for name in ("size", "runs", "before", "after", "made worse", "calls/task"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, size in SIZES.items():
         group = [outcome for outcome in outcomes if outcome.task.family == name]
