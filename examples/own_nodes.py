@@ -3,6 +3,8 @@
 python examples/own_nodes.py
 """
 
+from itertools import pairwise
+
 from langgraph.runtime import Runtime
 
 from selfcritic.agent import Context, State, Step, load
@@ -13,17 +15,18 @@ from selfcritic.graphs import create_self_critique
 def critique(state: State, runtime: Runtime[Context]) -> State:
     """Criticize the first word that is out of order; nodes can also be async."""
     step = Step(state, runtime)
-    words = step.draft.answer.split(", ")
+    answer = step.round.answer
+    words = answer.split(", ")
+    order = sorted(words)
     misplaced = words[0]
-    for i in range(1, len(words)):
-        if words[i] < words[i - 1]:
-            misplaced = words[i]
+    for previous, word in pairwise(words):
+        if previous > word:
+            misplaced = word
             break
-    rank = sorted(words).index(misplaced)
-    target = f'right after "{sorted(words)[rank - 1]}"' if rank > 0 else "at the start"
+    rank = order.index(misplaced)
+    target = f'right after "{order[rank - 1]}"' if rank > 0 else "at the start"
     text = f'```\n{misplaced}\n```\n"{misplaced}" is out of order: it belongs {target}.'
-    draft = step.draft.model_copy(update={"critiques": [ground(text, step.draft.answer)]})
-    return step.update(rounds=step.with_draft(draft))
+    return step.update(rounds=step.rounds_with(critiques=[ground(text, answer)]))
 
 
 model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=10)
