@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from selfcritic.agent import Budget, load
+from selfcritic.agent import Budget, Context, load
 from selfcritic.graphs import create_self_critique, run_batch
 
 ROWS = [
@@ -19,12 +19,14 @@ ROWS = [
 ]
 
 ledger = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(), "ledger.sqlite")
-graph = create_self_critique(model=load("simulated", seed=1)).compile()
+graph = create_self_critique().compile()
+context = Context(model=load("simulated", seed=1))
 
 for _ in range(2):
     batch = run_batch(
         graph,
         ROWS,
+        context=context,
         ledger=ledger,
         on_result=lambda row: print(f"{row['id']}: {row['answer']} ({row['stop_reason']})"),
         on_error=lambda row: print(f"{row['id']}: invalid. {row['error']}"),
