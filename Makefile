@@ -1,5 +1,5 @@
-# Everything that is done to this repository. `make` lists it. Needs git, make and Python 3.11 or newer.
-# uv is taken where it is installed, else it comes through pip into .tools/.
+# Development commands. `make` lists them. Requires git, make and Python 3.11 or newer.
+# Uses an installed uv, or installs it with pip into .tools/.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo studio test docs benchmarks tiny-report check format clean
@@ -16,26 +16,26 @@ export NO_MKDOCS_2_WARNING := 1
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/ready  ## Run tasks of every family through the loop (COUNT=200 SEED=… TASK="…")
+demo: .venv/ready  ## Run tasks through the loop and grade them (COUNT=200 SEED=… TASK="…")
 	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
 
 studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024)
 	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))
 
-test: .venv/ready  ## Run the tests, but for the slow ones
+test: .venv/ready  ## Run the tests except the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
 
-benchmarks: .venv/ready  ## Measure speed, for some minutes; the machine should be quiet
-	@for one in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$one || exit; done
+benchmarks: .venv/ready  ## Measure speed; takes minutes and needs an idle machine
+	@for name in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$name || exit; done
 
 MODELS ?= agent/models/tiny/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
-tiny-report: .venv/ready  ## Put trained models to the test, some minutes each (MODELS="FOLDER…")
+tiny-report: .venv/ready  ## Measure trained models; takes minutes each (MODELS="FOLDER…")
 	.venv/bin/python -m examples.benchmarks.tiny $(MODELS)
 
 docs: .venv/ready  ## Build the documentation into site/
 	.venv/bin/mkdocs build --quiet
 
-check: .venv/ready docs  ## Lint, type check, build the documentation and test, as CI does
+check: .venv/ready docs  ## Lint, type check, build the docs and run all tests, as CI does
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
@@ -46,7 +46,7 @@ format: .venv/ready  ## Format the code
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-clean:  ## Remove what the targets made
+clean:  ## Remove generated files
 	rm -rf .venv .tools build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .langgraph_api
 
 .venv/ready: pyproject.toml uv.lock | $(UV)

@@ -1,4 +1,4 @@
-"""A data set through the loop: a ledger keeps what is done, so the second call pays for nothing.
+"""Run a dataset twice with one ledger; the second run sends no requests.
 
 python examples/batch.py [LEDGER]
 """
@@ -8,26 +8,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-from selfcritic.agent import Budget, load
+from selfcritic.agent import Budget, Context, load
 from selfcritic.graphs import create_self_critique, run_batch
 
-ROWS = [{"id": f"sum {n}", "question": f"What is {n} + {2 * n}?"} for n in (128, 4387, 90_210)] + [{"id": "empty"}]
+ROWS = [
+    {"id": "sum 1", "question": "What is 128 + 256?"},
+    {"id": "sum 2", "question": "What is 4387 + 8774?"},
+    {"id": "sum 3", "question": "What is 90210 + 180420?"},
+    {"id": "empty"},  # invalid: has no question
+]
 
+ledger = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(), "ledger.sqlite")
+graph = create_self_critique().compile()
+context = Context(model=load("simulated", seed=1))
 
-async def main(ledger: Path) -> None:
-    """Run the rows twice with one ledger."""
-    graph = create_self_critique(model=load("simulated", seed=1)).compile()
-    for _ in range(2):
-        report = await run_batch(
-            graph,
-            ROWS,
-            ledger=ledger,
-            on_result=lambda result: print(f"{result['id']}: {result['answer']} ({result['stop_reason']})"),
-            on_error=lambda bad: print(f"{bad['id']}: set aside. {bad['error']}"),
-            budget=Budget(calls=200),
-        )
-        print(f"{report.finished} done, {report.resumed} done before; {report.usage.calls} calls in all\n")
-
-
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(), "ledger.sqlite")))
+for _ in range(2):
+    batch = run_batch(
+        graph,
+        ROWS,
+        context=context,
+        ledger=ledger,
+        on_result=lambda row: print(f"{row['id']}: {row['answer']} ({row['stop_reason']})"),
+        on_error=lambda row: print(f"{row['id']}: invalid. {row['error']}"),
+        budget=Budget(calls=200),
+    )
+    report = asyncio.run(batch)
+    print(f"{report.finished} finished, {report.resumed} resumed, {report.usage.calls} calls in total\n")

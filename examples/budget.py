@@ -1,4 +1,4 @@
-"""One budget over all parts: the run ends with its best draft before a request would exceed it.
+"""Limit the requests of a run; it returns its best draft at the limit.
 
 python examples/budget.py
 """
@@ -6,13 +6,14 @@ python examples/budget.py
 from selfcritic.agent import Budget, Context, load
 from selfcritic.graphs import create_self_critique
 
-stubborn = load(
-    "simulated", draft_error_rate=1.0, refine_error_rate=0.7, seed=5
-)  # its drafts are wrong, and most of its mends, too
-graph = create_self_critique(model=stubborn, max_rounds=20, patience=20).compile()
+# Every draft is wrong, and so are most refinements.
+model = load("simulated", draft_error_rate=1.0, refine_error_rate=0.7, seed=5)
+graph = create_self_critique(model=model, max_rounds=20, patience=20).compile()
 
-for calls in (2, 10, 40):
-    options = Context(budget=Budget(calls=calls, tokens=100_000, seconds=60))
-    out = graph.invoke({"question": "What is 4,387 + 2,965?"}, context=options)
-    used, rounds = out["usage"].calls, len(out["rounds"]) - 1
-    print(f"at most {calls} calls: {used} sent, {rounds} refinements, {out['answer']} ({out['stop_reason']})")
+for max_calls in (2, 10, 40):
+    context = Context(budget=Budget(calls=max_calls, tokens=100_000, seconds=60))
+    output = graph.invoke({"question": "What is 4,387 + 2,965?"}, context=context)
+    num_calls = output["usage"].calls
+    num_refinements = len(output["rounds"]) - 1
+    print(f"limit {max_calls} calls: {num_calls} sent, {num_refinements} refinements,", end=" ")
+    print(f"{output['answer']} ({output['stop_reason']})")

@@ -1,16 +1,17 @@
-"""The main job, offline: fresh tasks of every family are drafted, criticised and mended, then many at once.
+"""Run fresh tasks through the loop, offline, and grade the answers.
 
     python examples/demo.py [--count 200] [--seed N] [--task "What is 128 + 256?"]
 
-Nothing is written in advance: tasks are drawn anew at each run (a seed repeats them) and the oracle of each family,
-which the loop never sees, says how many answers are right before and after.
+The program shows a few runs in detail. Then it runs many tasks at once and prints how many answers are correct before
+and after the loop. Each run draws new tasks; `--seed` repeats a run. The task's oracle, which the loop cannot see,
+grades the answers.
 """
 
 import asyncio
 import random
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -28,101 +29,124 @@ from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.cli.trace import Trace
 
 SIZES = {"addition": 6, "alphabetize": 9, "three_sat": 6, "functions": 3}
-SHOWN = 2
+NUM_SHOWN = 2
 console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One task run, graded by its oracle."""
+    """One run of a task, graded by its oracle."""
 
     task: Task
-    right_before: bool
-    right_after: bool
-    output: Output
+    is_correct_before: bool
+    is_correct_after: bool
+    num_calls: int
 
 
 def main(
-    count: Annotated[int, typer.Option(min=1, help="Tasks of each family.")] = 200,
-    seed: Annotated[int | None, typer.Option(help="Repeats a run; drawn anew by default.")] = None,
-    task: Annotated[str | None, typer.Option(help="Run only this task, in your own words.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of tasks of each type.")] = 200,
+    seed: Annotated[int | None, typer.Option(help="Seed that repeats a run (default: random).")] = None,
+    task: Annotated[str | None, typer.Option(help="Run only this task.")] = None,
 ) -> None:
-    """Show the loop at work."""
+    """Run tasks through the loop and grade the answers."""
     console.print(NOTICE, style="dim italic")
     if task is not None:
-        raise typer.Exit(0 if show(task, seed) else 1)
-    seed = secrets.randbelow(10**6) if seed is None else seed
-    console.print(f"seed {seed} (the same again: make demo SEED={seed})\n", style="dim")
-    for one in fresh_tasks(f"{seed} shown", SHOWN):
-        show(one.question, seed)
-    outcomes = asyncio.run(run_all(list(fresh_tasks(f"{seed} counted", count)), seed))
-    console.print(summary(outcomes))
-    while sys.stdin.isatty() and (typed := console.input("\nA task of your own (Enter ends): ").strip()):
-        show(typed, seed)
+        is_known = show_run(task, seed)
+        raise typer.Exit(0 if is_known else 1)
+    if seed is None:
+        seed = secrets.randbelow(10**6)
+    console.print(f"seed {seed} (repeat with: make demo SEED={seed})\n", style="dim")
+    for example in generate_tasks(f"{seed} shown", NUM_SHOWN):
+        show_run(example.question, seed)
+    tasks = list(generate_tasks(f"{seed} counted", count))
+    outcomes = asyncio.run(run_all(tasks, seed))
+    console.print(summary_table(outcomes))
+    if sys.stdin.isatty():
+        run_typed_tasks(seed)
 
 
-def fresh_tasks(seed: str, count: int) -> Iterator[Task]:
-    """`count` tasks of each family."""
-    for family in TASKS:
-        rng = random.Random(f"{seed} {family.family}")
-        yield from (family.generate(rng, SIZES[family.family]) for _ in range(count))
+def generate_tasks(seed: str, count: int) -> Iterator[Task]:
+    """Yield `count` random tasks of each type."""
+    for task_type in TASKS:
+        rng = random.Random(f"{seed} {task_type.family}")
+        for _ in range(count):
+            yield task_type.generate(rng, SIZES[task_type.family])
 
 
-def show(question: str, seed: int | None = None) -> bool:
-    """Run one task with its trace; False where it is of no family."""
+def run_typed_tasks(seed: int) -> None:
+    """Run the tasks that the user types until an empty line."""
+    while question := console.input("\nType a task (Enter quits): ").strip():
+        show_run(question, seed)
+
+
+def show_run(question: str, seed: int | None = None) -> bool:
+    """Run one task and print its trace; return False if the task is unknown."""
     console.rule(style="dim")
     console.print(question, soft_wrap=True)
+    graph = create_self_critique(seed=seed).compile()
+    state: dict[str, Any] = {}
     with Trace(console) as trace:
-        graph = create_self_critique(seed=seed).compile()
-        end: dict[str, Any] = {}
         try:
-            for mode, part in graph.stream({"question": question}, stream_mode=["updates", "values"]):
+            for mode, chunk in graph.stream({"question": question}, stream_mode=["updates", "values"]):
+                data = cast(dict[str, Any], chunk)
                 if mode == "values":
-                    end = cast(dict[str, Any], part)
+                    state = data
                     continue
-                for node, update in cast(dict[str, Any], part).items():
+                for node, update in data.items():
                     trace.show(node, update)
         except SelfcriticError as error:
             console.print(str(error), style="red")
             return False
-        trace.end(end["stop_reason"], end["best_round"], end["usage"])
+        trace.end(state["stop_reason"], state["best_round"], state["usage"])
     return True
 
 
-async def run_all(tasks: list[Task], seed: int) -> list[Outcome]:
-    """Run all tasks at once behind a progress bar."""
+async def run_all(tasks: Sequence[Task], seed: int) -> list[Outcome]:
+    """Run all tasks concurrently with a progress bar."""
     graph = create_self_critique(model=load("simulated", seed=seed)).compile()
-
-    async def run(task: Task) -> Outcome:
-        output = cast(Output, await graph.ainvoke({"question": task.question}))
-        before, after = [
-            await asyncio.to_thread(task.is_correct, answer)
-            for answer in (output["rounds"][0].answer, output["answer"])
-        ]
-        progress.advance(bar)
-        return Outcome(task, before, after, output)
-
-    with Progress(
-        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    ) as progress:
+    columns = [*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, console=console) as progress:
         bar = progress.add_task(f"{len(tasks)} tasks at once", total=len(tasks))
+
+        async def run(task: Task) -> Outcome:
+            output = cast(Output, await graph.ainvoke({"question": task.question}))
+            outcome = await asyncio.to_thread(grade, task, output)
+            progress.advance(bar)
+            return outcome
+
         return await asyncio.gather(*map(run, tasks))
 
 
-def summary(outcomes: list[Outcome]) -> Table:
-    """Right answers before and after, by family and by the oracle."""
-    table = Table(title="Right answers before and after the loop, by oracle", title_justify="left")
-    for name in ("family", "size", "tasks", "before", "after", "spoilt", "calls"):
-        table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
-    for family, size in SIZES.items():
-        mine = [outcome for outcome in outcomes if outcome.task.family == family]
-        corruptions = sum(outcome.right_before and not outcome.right_after for outcome in mine)
-        calls = sum(outcome.output["usage"].calls for outcome in mine) / len(mine)
-        shares = [
-            sum(rights) / len(mine) for rights in zip(*((o.right_before, o.right_after) for o in mine), strict=True)
-        ]
+def grade(task: Task, output: Output) -> Outcome:
+    """Grade the first draft and the final answer with the task's oracle."""
+    return Outcome(
+        task=task,
+        is_correct_before=task.is_correct(output["rounds"][0].answer),
+        is_correct_after=task.is_correct(output["answer"]),
+        num_calls=output["usage"].calls,
+    )
+
+
+def summary_table(outcomes: Sequence[Outcome]) -> Table:
+    """Count the correct answers before and after the loop for each task type."""
+    table = Table(title="Correct answers before and after the loop", title_justify="left")
+    table.add_column("task", no_wrap=True)
+    for name in ("size", "runs", "before", "after", "made worse", "calls/task"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, size in SIZES.items():
+        group = [outcome for outcome in outcomes if outcome.task.family == name]
+        num_before = sum(outcome.is_correct_before for outcome in group)
+        num_after = sum(outcome.is_correct_after for outcome in group)
+        num_worse = sum(outcome.is_correct_before and not outcome.is_correct_after for outcome in group)
+        num_calls = sum(outcome.num_calls for outcome in group)
         table.add_row(
-            family, str(size), str(len(mine)), *(f"{share:.1%}" for share in shares), str(corruptions), f"{calls:.1f}"
+            name,
+            str(size),
+            str(len(group)),
+            f"{num_before / len(group):.1%}",
+            f"{num_after / len(group):.1%}",
+            str(num_worse),
+            f"{num_calls / len(group):.1f}",
         )
     return table
 

@@ -1,4 +1,4 @@
-"""The loop as a node of a chat graph: each turn's answer is mended before the person reads it.
+"""Use the loop as a node of a chat graph.
 
 python examples/embed_in_chat.py
 """
@@ -14,7 +14,7 @@ from selfcritic.graphs.checkpoints import serializer
 
 
 class Chat(MessagesState, total=False):
-    """The chat's own state; keys of the loop's output that it names come through."""
+    """Chat state; declare the outputs of the loop that you want to keep."""
 
     stop_reason: StopReason
     usage: Usage
@@ -27,7 +27,9 @@ builder.add_edge("answer", END)
 chat = builder.compile(checkpointer=InMemorySaver(serde=serializer()))
 
 if __name__ == "__main__":
-    thread = RunnableConfig(configurable={"thread_id": "ann"})
-    for turn in ("What is 4,387 + 2,965?", "Sort these words alphabetically: pear, apple, plum, fig"):
-        out = chat.invoke({"messages": [HumanMessage(turn)]}, thread)
-        print(f"{turn}\n  {out['messages'][-1].text}  ({out['stop_reason']}, {out['usage'].calls} calls)")
+    config = RunnableConfig(configurable={"thread_id": "ann"})
+    for question in ("What is 4,387 + 2,965?", "Sort these words alphabetically: pear, apple, plum, fig"):
+        output = chat.invoke({"messages": [HumanMessage(question)]}, config)
+        answer = output["messages"][-1].text
+        print(question)
+        print(f"  {answer}  ({output['stop_reason']}, {output['usage'].calls} calls)")

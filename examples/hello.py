@@ -1,4 +1,4 @@
-"""The loop on one question: every draft, the critique that was chosen, and why the run stopped.
+"""Run the loop on one question and print every draft.
 
 python examples/hello.py
 """
@@ -6,13 +6,17 @@ python examples/hello.py
 from selfcritic.agent import load
 from selfcritic.graphs import create_self_critique
 
-model = load("simulated", seed=11)  # a name such as "openai/gpt-5-mini" takes its place
+model = load("simulated", seed=11)  # or any litellm name, such as "openai/gpt-5-mini"
 graph = create_self_critique(model=model, num_critiques=8, max_rounds=3).compile()
-out = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, lime, kiwi"})
+output = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, lime, kiwi"})
 
-for number, draft in enumerate(out["rounds"]):
-    print(f"draft {number}, P(critiqueable) {draft.p_critiqueable:.2f}: {draft.answer}")
-    for critique in draft.critiques:
-        if critique.selected:
-            print(*(f"  “{comment.quote}”: {comment.text}" for comment in critique.comments), sep="\n")
-print(f"\n{out['answer']}\n{out['stop_reason']} after {out['usage'].calls} calls")
+for number, current in enumerate(output["rounds"]):
+    print(f"draft {number}, P(critiqueable) {current.p_critiqueable:.2f}: {current.answer}")
+    for critique in current.critiques:
+        if not critique.selected:
+            continue
+        for comment in critique.comments:
+            print(f"  “{comment.quote}”: {comment.text}")
+print()
+print(output["answer"])
+print(f"{output['stop_reason']} after {output['usage'].calls} calls")

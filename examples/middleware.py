@@ -1,4 +1,4 @@
-"""An agent whose final answer is criticised and mended (extra `langchain`).
+"""Review and refine an agent's final answer (extra `langchain`).
 
 python examples/middleware.py
 """
@@ -9,13 +9,14 @@ from selfcritic.agent import Budget, load
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
 agent = create_agent(
-    load("simulated", draft_error_rate=1, seed=1),  # its first answer is always wrong
+    load("simulated", draft_error_rate=1, seed=1),  # the first answer is always wrong
     middleware=[SelfCritiqueMiddleware(model="simulated", max_rounds=5, budget=Budget(calls=60), seed=1)],
 )
 
 if __name__ == "__main__":
-    out = agent.invoke({"messages": [{"role": "user", "content": "What is 4,387 + 2,965?"}]})
-    run = out["self_critique"]
-    print("the agent said:", run["rounds"][0].answer)
-    print("after critique:", out["messages"][-1].text)
-    print(f"stopped for {run['stop_reason']} after {len(run['rounds']) - 1} mends and {run['usage'].calls} calls")
+    output = agent.invoke({"messages": [{"role": "user", "content": "What is 4,387 + 2,965?"}]})
+    run = output["self_critique"]
+    num_refinements = len(run["rounds"]) - 1
+    print("agent's answer:", run["rounds"][0].answer)
+    print("final answer:", output["messages"][-1].text)
+    print(f"{run['stop_reason']} after {num_refinements} refinements and {run['usage'].calls} calls")

@@ -1,4 +1,4 @@
-"""A model for each part: a hasty one drafts, a careful one criticises, and a stand-in waits behind it.
+"""Use a different model for each role, with a fallback for the critic.
 
 python examples/models_per_role.py
 """
@@ -6,19 +6,22 @@ python examples/models_per_role.py
 from selfcritic.agent import load
 from selfcritic.graphs import create_self_critique
 
-hasty = load("simulated", draft_error_rate=1.0, refine_error_rate=0.3, seed=2)
+careless = load("simulated", draft_error_rate=1.0, refine_error_rate=0.3, seed=2)
 careful = load("simulated", miss_rate=0.02, false_alarm_rate=0.02, judge_error_rate=0.02, seed=3)
 
 graph = create_self_critique(
-    generator=hasty,
-    refiner=hasty,
+    generator=careless,
+    refiner=careless,
     critic=careful,  # or a name: "anthropic/claude-sonnet-4-5"
     judge=careful,
     fallbacks={"critic": ["simulated?seed=4"]},
     temperatures={"judge": 0.0},
 ).compile()
-out = graph.invoke({"question": "What is 90,210 + 18,795?"})
+output = graph.invoke({"question": "What is 90,210 + 18,795?"})
 
-print(f"{out['rounds'][0].answer} became {out['answer']}: {out['stop_reason']}, graded by itself: {out['self_graded']}")
-for role, spent in out["usage"].by_role.items():
-    print(f"{role:9} {spent.calls} calls, {spent.input_tokens + spent.output_tokens} tokens")
+print(f"first draft: {output['rounds'][0].answer}")
+print(f"answer: {output['answer']} ({output['stop_reason']})")
+print(f"self-graded: {output['self_graded']}")
+for role, usage in output["usage"].by_role.items():
+    num_tokens = usage.input_tokens + usage.output_tokens
+    print(f"{role:9} {usage.calls} calls, {num_tokens} tokens")

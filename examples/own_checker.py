@@ -6,7 +6,7 @@ python examples/own_checker.py
 import re
 from collections.abc import Sequence
 
-from selfcritic.agent import Comment, Critique
+from selfcritic.agent import Comment, Critique, load
 from selfcritic.graphs import create_self_critique
 
 
@@ -24,13 +24,8 @@ async def brief(question: str, draft: str, critiques: Sequence[Critique]) -> lis
     return [-float(len(critique.comments)) for critique in critiques]
 
 
-graph = create_self_critique(
-    model="simulated?draft_error_rate=1",
-    checkers=[adds_up],
-    scorer=brief,
-    max_rounds=5,
-    seed=3,
-).compile()
+model = load("simulated", draft_error_rate=1)
+graph = create_self_critique(model=model, checkers=[adds_up], scorer=brief, max_rounds=5, seed=3).compile()
 
 if __name__ == "__main__":
     output = graph.invoke({"question": "What is 4,387 + 2,965?"})

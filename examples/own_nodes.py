@@ -1,4 +1,4 @@
-"""A node of your own in the place of the loop's: here the critiques come from a function that knows the alphabet.
+"""Replace the critique node with a function that checks the order of words.
 
 python examples/own_nodes.py
 """
@@ -13,21 +13,27 @@ from selfcritic.graphs import create_self_critique
 
 
 def critique(state: State, runtime: Runtime[Context]) -> State:
-    """Object to the first word that stands before one it should follow; async nodes are taken as well."""
+    """Criticize the first word that is out of order; nodes can also be async."""
     step = Step(state, runtime)
-    words, order = step.round.answer.split(", "), sorted(step.round.answer.split(", "))
-    late = next((after for before, after in pairwise(words) if before > after), words[0])
-    before = order.index(late) - 1
-    place = f'right after "{order[before]}"' if before >= 0 else "at the start"
-    objection = f'```\n{late}\n```\n"{late}" is out of order: it belongs {place}.'
-    return step.update(rounds=step.rounds_with(critiques=[ground(objection, step.round.answer)]))
+    answer = step.round.answer
+    words = answer.split(", ")
+    order = sorted(words)
+    misplaced = words[0]
+    for previous, word in pairwise(words):
+        if previous > word:
+            misplaced = word
+            break
+    rank = order.index(misplaced)
+    target = f'right after "{order[rank - 1]}"' if rank > 0 else "at the start"
+    text = f'```\n{misplaced}\n```\n"{misplaced}" is out of order: it belongs {target}.'
+    return step.update(rounds=step.rounds_with(critiques=[ground(text, answer)]))
 
 
 model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=10)
 graph = create_self_critique(nodes={"critique": critique}, model=model, max_rounds=5).compile()
 
 if __name__ == "__main__":
-    out = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, kiwi"})
-    for draft in out["rounds"]:
-        print(draft.answer, *("← " + critique.comments[0].text for critique in draft.critiques))
-    print(f"stopped for {out['stop_reason']}; asked were: {', '.join(out['usage'].by_role)}")
+    output = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, kiwi"})
+    for current in output["rounds"]:
+        print(current.answer, *("← " + critique.comments[0].text for critique in current.critiques))
+    print(f"{output['stop_reason']}; roles with a model: {', '.join(output['usage'].by_role)}")

@@ -1,8 +1,9 @@
-"""Prompts of your own: a file in your folder takes the place of the set's file of that name, and only of that one.
+"""Replace one prompt of the set with your own.
 
     python examples/own_prompts.py
 
-`examples/bank_prompts/generate.md` holds the drafter's; its first line declares the variables, its last is the cue.
+`bank_prompts/generate.md` replaces the drafting prompt. Its first line declares the variables; its last line is the
+cue for the reply.
 """
 
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 
-FOLDER = Path(__file__).parent / "bank_prompts"
+PROMPT_DIR = Path(__file__).parent / "bank_prompts"
 
-model = ScriptedModel(  # stands for any model, and keeps what it was asked
+model = ScriptedModel(  # replaces a real model and records the requests
     script={
         "generate": ["Your rate is 4.5%."],
         "classify": [0.9, 0.1],
@@ -21,10 +22,11 @@ model = ScriptedModel(  # stands for any model, and keeps what it was asked
         "refine": ["Your rate is 5.4%."],
     }
 )
-graph = create_self_critique(model=model, prompt_dir=str(FOLDER)).compile()
+graph = create_self_critique(model=model, prompt_dir=str(PROMPT_DIR)).compile()
 
 if __name__ == "__main__":
-    out = graph.invoke({"question": "Tell the customer her rate.", "context": "Rate: 5.4%"})
+    output = graph.invoke({"question": "Write the customer her rate.", "context": "Rate: 5.4%"})
     for request in model.requests:
-        print("the model was asked:", request[-1].text.partition("Your part: ")[2].split(".")[0])
-    print("the answer:", out["answer"])
+        instruction = request[-1].text.partition("Your part: ")[2].split(".")[0]
+        print("instruction:", instruction)
+    print("answer:", output["answer"])

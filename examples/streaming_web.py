@@ -1,4 +1,4 @@
-"""A run on a web page as it happens: every event of the loop goes out as a server-sent event.
+"""Stream a run to a web page as server-sent events.
 
 uvicorn examples.streaming_web:app, then open http://127.0.0.1:8000
 """
@@ -12,24 +12,25 @@ from fastapi.sse import EventSourceResponse
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.graphs import create_self_critique
 
-app, graph = FastAPI(), create_self_critique(model="simulated").compile()
+app = FastAPI()
+graph = create_self_critique(model="simulated").compile()
 PAGE = """<!doctype html><title>selfcritic</title><ol id="events"></ol>
 <script>
   const source = new EventSource("/run" + (location.search || "?question=What is 128 %2B 256?"))
   source.onmessage = ({data}) => events.appendChild(document.createElement("li")).textContent = data
-  source.onerror = () => source.close()  // the run is over: a browser would ask for another
+  source.onerror = () => source.close()  // without this, the browser starts another run
 </script>"""
 
 
 @app.get("/", response_class=HTMLResponse)
 def page() -> str:
-    """The page; its own query is the question's."""
+    """Serve the page, which passes its query string on to /run."""
     return PAGE
 
 
 @app.get("/run", response_class=EventSourceResponse)
 async def run(question: str) -> AsyncIterator[dict[str, object]]:
-    """Drafts, verdicts, critiques and the choice among them, each when it comes."""
+    """Stream the events of one run."""
     try:
         async for event in graph.astream({"question": question}, stream_mode="custom"):
             yield event

@@ -1,8 +1,8 @@
-"""The README and the pages of docs/ never lie: their code runs, prints what they say, and names what there is.
+"""Run the code blocks of the README and docs/, and compare their output.
 
-The blocks of a page run in order, Python in one namespace, shell in one folder; a block of text right behind one is
-what it prints. Shell blocks reach models of `openai/…` at a fake provider. Of `make` and `pip install` only the names
-are held against the project.
+The blocks of a page run in order: Python blocks in one namespace, shell blocks in one folder. A `text` block directly
+after a code block is its expected output. Shell blocks reach `openai/…` models at a fake provider. Lines with `make`,
+`pip install` or `python -m examples.…` are not run; their names are checked.
 """
 
 import contextlib
@@ -27,94 +27,131 @@ from tests.support.provider_loop import reply
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ADDRESS = "http://127.0.0.1:8000/v1"
-"""The address of an own server on the pages."""
+PAGE_SERVER = "http://127.0.0.1:8000/v1"
+"""Address of a local model server on the pages; the fake provider replaces it."""
+MAX_GLOSSARY_TERMS = 25
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n+(?:```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of code, the line it starts at, and what the page says that it prints."""
+    """One code block with its position and expected output."""
 
     language: str
     code: str
     line: int
-    printed: str | None
+    expected_output: str | None
 
 
 def blocks(page: Path, language: str) -> list[Block]:
     text = page.read_text("utf-8")
-    found = (Block(m[1], m[2], text.count("\n", 0, m.start(2)), m[3]) for m in _BLOCK.finditer(text))
-    return [block for block in found if block.language == language]
+    result = []
+    for match in _BLOCK.finditer(text):
+        if match[1] == language:
+            line = text.count("\n", 0, match.start(2))
+            result.append(Block(language, code=match[2], line=line, expected_output=match[3]))
+    return result
 
 
 def pages_with(language: str) -> list[object]:
-    return [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES if blocks(page, language)]
+    pages = [page for page in PAGES if blocks(page, language)]
+    return [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages]
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_python_blocks_run_and_print_the_expected_output(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * block.line + block.code, page.name, "exec"), namespace)  # noqa: S102 - our own page
-        assert block.printed is None or printed.getvalue() == block.printed
+        stdout = io.StringIO()
+        code = "\n" * block.line + block.code  # tracebacks show the line of the page
+        with contextlib.redirect_stdout(stdout):
+            exec(compile(code, page.name, "exec"), namespace)  # noqa: S102 - trusted page
+        if block.expected_output is not None:
+            assert stdout.getvalue() == block.expected_output
 
 
 @pytest.mark.parametrize("page", pages_with("bash"))
-def test_shell_blocks_name_what_there_is(page: Path):
-    for line in "\n".join(block.code for block in blocks(page, "bash")).splitlines():
-        words = shlex.split(line.rpartition("|")[2], comments=True)
-        if words[:1] == ["selfcritic"]:
-            commands = cast(click.Group, typer.main.get_command(app)).commands
-            commands[words[1]].make_context(words[1], words[2:])
-        else:
-            is_only_named(line)
+def test_shell_blocks_use_existing_commands_and_options(page: Path):
+    commands = cast(click.Group, typer.main.get_command(app)).commands
+    for block in blocks(page, "bash"):
+        for line in block.code.splitlines():
+            last_command = shlex.split(line.rpartition("|")[2], comments=True)
+            if last_command[:1] == ["selfcritic"]:
+                name, *arguments = last_command[1:]
+                commands[name].make_context(name, arguments)
+            else:
+                check_names(line)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("bash"))
-def test_shell_blocks_run(page: Path, tmp_path: Path):
+def test_shell_blocks_run_and_print_the_expected_output(page: Path, tmp_path: Path):
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - some pages use `git diff`
     with FakeProvider(reply) as provider:
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "SELFCRITIC_MODEL"},
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "OPENAI_API_BASE": provider.url,
-            "OPENAI_API_KEY": "none",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        }
-        subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - some pages show a `git diff`
+        environment = shell_environment(provider.url)
         for block in blocks(page, "bash"):
-            lines = [line for line in block.code.splitlines() if not is_only_named(line)]
-            script = "\n".join(["set -euo pipefail", *lines]).replace(ADDRESS, provider.url)
-            done = subprocess.run(
-                ["/bin/bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            lines = [line for line in block.code.splitlines() if not check_names(line)]
+            script = "\n".join(["set -euo pipefail", *lines]).replace(PAGE_SERVER, provider.url)
+            process = subprocess.run(
+                ["/bin/bash", "-c", script],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
-            assert done.returncode == 0, done.stderr
-            assert block.printed is None or done.stdout == block.printed
+            assert process.returncode == 0, process.stderr
+            if block.expected_output is not None:
+                assert process.stdout == block.expected_output
 
 
-def is_only_named(line: str) -> bool:
-    """Whether a line is a command that would build or install; what it names must be there."""
+def shell_environment(provider_url: str) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name != "SELFCRITIC_MODEL"}
+    bin_folder = Path(sys.executable).parent
+    return environment | {
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        "OPENAI_API_BASE": provider_url,
+        "OPENAI_API_KEY": "none",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+
+
+def check_names(line: str) -> bool:
+    """Check the names in a build, install or benchmark command; return whether it is one."""
     words = shlex.split(line, comments=True)
     if words[:1] == ["make"]:
-        assert words[1] in re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets, line
         return True
     if words[:2] == ["pip", "install"]:
-        extras = re.findall(r"selfcritic\[(.*?)\]", line)
-        there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-        assert {extra for found in extras for extra in found.split(",")} <= set(there), line
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        for extras in re.findall(r"selfcritic\[(.*?)\]", line):
+            assert set(extras.split(",")) <= set(project["optional-dependencies"]), line
+        return True
+    if words[:2] == ["python", "-m"] and words[2].startswith("examples."):
+        assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").exists(), line
         return True
     return False
 
 
-def test_every_page_is_in_the_navigation_and_every_block_has_a_language():
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_page_is_in_the_navigation(page: Path):
     navigation = (ROOT / "mkdocs.yml").read_text()
-    for page in PAGES[1:]:
-        assert page.relative_to(ROOT / "docs").as_posix() in navigation
-        text = re.sub(r"^````.*?^````$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-        fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
-        assert all(fences[::2]), page
-        assert not any(fences[1::2]), page
+    assert page.relative_to(ROOT / "docs").as_posix() in navigation
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_code_block_has_a_language(page: Path):
+    text = re.sub(r"^````.*?^````$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
+    opening, closing = fences[::2], fences[1::2]
+    assert all(opening)
+    assert not any(closing)
+
+
+def test_glossary_is_short_and_sorted():
+    rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)
+    terms = [term for term in rows if term != "term"]
+    assert len(terms) <= MAX_GLOSSARY_TERMS
+    assert terms == sorted(terms, key=str.casefold)

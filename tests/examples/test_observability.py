@@ -1,4 +1,4 @@
-"""Traces go where they are sent, hold every node and no key, and go nowhere else: a process each."""
+"""Check where traces are sent, and that they contain every node and no API key."""
 
 import os
 import subprocess
@@ -14,21 +14,21 @@ from tests.support.otlp_collector import Collector
 from tests.support.provider_loop import KEY, reply
 
 ROOT = Path(__file__).parents[2]
-WATCHED = """
+PRINT_CONNECTIONS = """
 import sys, socket
-tried = []
-def watch(event, arguments):
+connections = []
+def record_connection(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
-        tried.append((event, str(arguments[1:] if event == "socket.connect" else arguments)))
-sys.addaudithook(watch)
+        connections.append((event, str(arguments[1:] if event == "socket.connect" else arguments)))
+sys.addaudithook(record_connection)
 from selfcritic.graphs import create_self_critique
 graph = create_self_critique(model="simulated", seed=1, max_rounds=5).compile()
 print(graph.invoke({"question": "What is 4,387 + 2,965?"})["answer"])
 import time
-time.sleep(0.5)  # in which a thread in the background would try
-print(tried)
+time.sleep(0.5)  # gives a background thread the time to connect
+print(connections)
 """
-LANGSMITH = """
+RUN_WITH_LANGSMITH = """
 import selfcritic.graphs, langsmith
 from langchain_core.tracers.langchain import wait_for_all_tracers
 from langchain_openai import ChatOpenAI
@@ -37,7 +37,7 @@ graph = selfcritic.graphs.create_self_critique(model=model, max_rounds=0)
 print(graph.compile().invoke({"question": "Which city?"})["stop_reason"])
 wait_for_all_tracers()
 """
-TRACED = """
+RUN_WITH_SPANS = """
 import runpy
 from langchain_openai import ChatOpenAI
 from selfcritic.agent import load
@@ -57,35 +57,45 @@ example["provider"].shutdown()
 """
 
 
-def python(*arguments: str, **environment: str) -> str:
-    """What a program prints that knows no tracing variables but these."""
-    mine = ("LANGSMITH", "LANGCHAIN", "OTEL", "OPENAI")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=kept | environment, capture_output=True, text=True, check=False
+def run_python(*arguments: str, **environment: str) -> str:
+    """Run Python with only the given tracing variables; return its output."""
+    tracing_prefixes = ("LANGSMITH", "LANGCHAIN", "OTEL", "OPENAI")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(tracing_prefixes)}
+    process = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def spans_of(collector: Collector) -> list[Any]:
-    requests = [ExportTraceServiceRequest.FromString(body) for body in collector.received["/v1/traces"]]
-    return [
-        span for one in requests for resource in one.resource_spans for scope in resource.scope_spans
-        for span in scope.spans
-    ]  # fmt: skip
+def received_spans(collector: Collector) -> list[Any]:
+    spans: list[Any] = []
+    for body in collector.received["/v1/traces"]:
+        request = ExportTraceServiceRequest.FromString(body)
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                spans.extend(scope.spans)
+    return spans
 
 
-def attribute(span: Any, name: str) -> str:
-    return next((str(one.value.string_value) for one in span.attributes if one.key == name), "")
+def get_attribute(span: Any, name: str) -> str:
+    for attribute in span.attributes:
+        if attribute.key == name:
+            return str(attribute.value.string_value)
+    return ""
 
 
-def test_the_collector_gets_a_span_for_every_node_and_every_request():
+def test_exports_a_span_for_every_node_and_request():
     with Collector() as collector:
-        printed = python("-W", "error", "examples/observability.py", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        printed = run_python("-W", "error", "examples/observability.py", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     assert printed == "7352 accepted\n"
-    spans = spans_of(collector)
-    kinds = {(span.name, attribute(span, "openinference.span.kind")) for span in spans}
+    spans = received_spans(collector)
+    kinds = {(span.name, get_attribute(span, "openinference.span.kind")) for span in spans}
     nodes = {"generate", "classify", "critique", "select", "refine"}
     assert {(node, "CHAIN") for node in nodes} | {("self_critique", "CHAIN"), ("SimulatedModel", "LLM")} <= kinds
     assert len({span.trace_id for span in spans}) == 1
@@ -95,34 +105,37 @@ def test_the_collector_gets_a_span_for_every_node_and_every_request():
 
 
 @pytest.mark.slow
-def test_no_span_holds_a_key():
-    refusing = FakeProvider(reply, faults=[BAD_KEY])  # which repeats the key
+def test_spans_contain_no_api_key():
+    refusing = FakeProvider(reply, faults=[BAD_KEY])  # its error message repeats the key
     with Collector() as collector, FakeProvider(reply) as provider, refusing:
-        program = f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{TRACED}"
-        printed = python("-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY)
-    *reasons, refusal = printed.splitlines()
-    assert reasons == ["max_rounds"] * 2
-    assert refusal.startswith("Incorrect API key provided: [key].")
-    names = [span.name for span in spans_of(collector)]
+        program = f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{RUN_WITH_SPANS}"
+        printed = run_python("-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY)
+    *stop_reasons, error = printed.splitlines()
+    assert stop_reasons == ["max_rounds"] * 2
+    assert error.startswith("Incorrect API key provided: [key].")
+    names = [span.name for span in received_spans(collector)]
     assert names.count("self_critique") == 3
     assert {"LiteLLMModel", "ChatOpenAI"} <= set(names)
     assert b"Lyon" in b"".join(collector.received["/v1/traces"])
     assert KEY.encode() not in b"".join(collector.received["/v1/traces"])
 
 
-def test_without_its_own_variables_langsmith_is_silent():
-    assert python("-c", WATCHED) == "7352\n[]\n"
+def test_sends_nothing_to_langsmith_without_its_variables():
+    assert run_python("-c", PRINT_CONNECTIONS) == "7352\n[]\n"
 
 
 @pytest.mark.slow
-def test_with_its_own_variables_langsmith_gets_the_run_and_no_key():
+def test_sends_the_run_but_no_key_to_langsmith_with_its_variables():
     with Collector() as collector, FakeProvider(reply) as provider:
-        printed = python(
-            "-c", f"ADDRESS, KEY = {provider.url!r}, {KEY!r}{LANGSMITH}",
-            LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=collector.url, LANGSMITH_API_KEY="theirs",
+        printed = run_python(
+            "-c", f"ADDRESS, KEY = {provider.url!r}, {KEY!r}{RUN_WITH_LANGSMITH}",
+            LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=collector.url, LANGSMITH_API_KEY="langsmith-key",
         )  # fmt: skip
     assert printed == "max_rounds\n"
-    sent = b"".join(body for path, bodies in collector.received.items() if "runs" in path for body in bodies)
+    sent = b""
+    for path, bodies in collector.received.items():
+        if "runs" in path:
+            sent += b"".join(bodies)
     assert b"generate" in sent
     assert b"classify" in sent
     assert KEY.encode() not in sent

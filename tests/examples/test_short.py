@@ -1,4 +1,4 @@
-"""The short examples, each run as a person runs it, offline, and each under 40 lines."""
+"""Run the short examples and check that each is documented and short."""
 
 import ast
 import re
@@ -11,69 +11,83 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-SHORT = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "demo.py")
+SHORT_EXAMPLES = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "demo.py")
+MAX_LINES = 39
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Runs an example as `python examples/NAME` does, and gives the lines that it prints."""
+    """Return a function that runs an example and returns its printed lines."""
 
-    def lines(name: str, *arguments: str) -> list[str]:
+    def run_example(name: str, *arguments: str) -> list[str]:
         monkeypatch.setattr(sys, "argv", [name, *arguments])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         return capsys.readouterr().out.splitlines()
 
-    return lines
+    return run_example
 
 
-@pytest.mark.parametrize("path", SHORT, ids=lambda path: path.stem)
-def test_an_example_is_short_and_says_how_to_run_it(path: Path):
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) < 40
-    assert re.search(rf"examples[/.]{path.stem}", ast.get_docstring(ast.parse(text)) or "")
+@pytest.mark.parametrize("path", SHORT_EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_short_and_shows_its_command(path: Path):
+    source = path.read_text("utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    assert len(source.splitlines()) <= MAX_LINES
+    assert re.search(rf"examples[/.]{path.stem}", docstring)
 
 
-@pytest.mark.parametrize("path", SHORT, ids=lambda path: path.stem)
-def test_the_readme_has_a_sentence_on_each(path: Path):
-    assert re.search(rf"^- `{path.name}`.*\.$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+@pytest.mark.parametrize("path", SHORT_EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_on_the_examples_page(path: Path):
+    page = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    assert re.search(rf"^- `{path.name}`: .*\.$", page, re.MULTILINE)
 
 
-def test_hello_shows_drafts_critiques_and_the_ending(run):
-    lines = run("hello.py")
-    assert [line.split(",")[0] for line in lines if line.startswith("draft ")][:2] == ["draft 0", "draft 1"]
-    assert any(line.startswith("  “") for line in lines)
-    assert lines[-2] in lines[-4]
-    assert re.fullmatch(r"\w+ after \d+ calls", lines[-1])
+def test_hello_prints_drafts_critiques_and_stop_reason(run):
+    *drafts, blank, answer, stop_reason = run("hello.py")
+    numbers = [line.split(",")[0] for line in drafts if line.startswith("draft ")]
+    assert numbers[:2] == ["draft 0", "draft 1"]
+    assert any(line.startswith("  “") for line in drafts)
+    assert blank == ""
+    assert answer in drafts[-1]
+    assert re.fullmatch(r"\w+ after \d+ calls", stop_reason)
 
 
-def test_models_per_role_names_who_spent_what(run):
-    first, *roles = run("models_per_role.py")
-    assert first.endswith("graded by itself: False")
-    assert {line.split()[0] for line in roles} >= {"generator", "judge", "critic"}
+def test_models_per_role_prints_the_usage_of_each_role(run):
+    _, _, self_graded, *usage = run("models_per_role.py")
+    assert self_graded == "self-graded: False"
+    roles = {line.split()[0] for line in usage}
+    assert roles >= {"generator", "judge", "critic"}
 
 
-def test_a_budget_is_never_exceeded(run):
+def test_budget_is_never_exceeded(run):
     lines = run("budget.py")
-    told = [re.findall(r"\d+", line)[:2] for line in lines]
-    assert [int(most) for most, _ in told] == [2, 10, 40]
-    assert all(int(sent) <= int(most) for most, sent in told)
+    limits = []
+    for line in lines:
+        max_calls, num_calls = re.findall(r"\d+", line)[:2]
+        limits.append(int(max_calls))
+        assert int(num_calls) <= int(max_calls)
+    assert limits == [2, 10, 40]
     assert lines[0].endswith("(budget)")
 
 
-def test_a_batch_pays_once(run, tmp_path: Path):
+def test_second_batch_sends_no_requests(run, tmp_path: Path):
     lines = run("batch.py", str(tmp_path / "ledger.sqlite"))
-    first, second = (re.findall(r"\d+", line) for line in lines if " done before; " in line)
-    assert (first[:2], second[:2]) == (["3", "0"], ["0", "3"])
-    assert first[2] == second[2]
-    assert sum(line.startswith("empty: set aside.") for line in lines) == 2
+    first, second = [line for line in lines if " calls in total" in line]
+    assert first.startswith("3 finished, 0 resumed, ")
+    assert second.startswith("0 finished, 3 resumed, ")
+    assert first.split(", ")[2] == second.split(", ")[2]
+    assert sum(line.startswith("empty: invalid.") for line in lines) == 2
 
 
-def test_a_file_is_reviewed_line_by_line(run, tmp_path: Path):
-    assert any(line.startswith("line 5: 'return out + 3'") for line in run("review_file.py"))
+def test_review_file_comments_on_the_default_code(run):
+    lines = run("review_file.py")
+    assert any(line.startswith("line 5: 'return out + 3'") for line in lines)
+
+
+def test_review_file_comments_on_lines_of_the_file(run, tmp_path: Path):
     path = tmp_path / "f.py"
     path.write_text("def f(xs):\n    out = 0\n    return out\n")
-    lines = run("review_file.py", str(path), "Write a Python function f(xs). Return the sum plus 2.")
-    found = [int(match[1]) for line in lines if (match := re.match(r"line (\d+): ", line))]
-    assert found
-    assert max(found) <= 3
-    assert lines[-1].startswith("reviewed, ")
+    *comments, summary = run("review_file.py", str(path), "Write a Python function f(xs). Return the sum plus 2.")
+    line_numbers = [int(number) for number in re.findall(r"^line (\d+): ", "\n".join(comments), re.MULTILINE)]
+    assert line_numbers
+    assert max(line_numbers) <= 3
+    assert summary.startswith("reviewed, ")

@@ -1,4 +1,4 @@
-"""The example of streaming to a page, served by uvicorn and read by an HTTP client as a browser would read it."""
+"""Serve the streaming example with uvicorn and read it with an HTTP client."""
 
 import json
 import re
@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "streaming_web.py"
 
 
 @pytest.fixture(scope="module")
@@ -20,44 +19,49 @@ def url() -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", "examples.streaming_web:app", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stderr is not None
-            said = ""
-            while not (found := re.search(r"http://127\.0\.0\.1:\d+", said)):
-                line = process.stderr.readline()
-                assert line, f"The server has not come up:\n{said}"
-                said += line
-            yield found[0]
+            yield read_server_url(process)
         finally:
             process.terminate()
 
 
-def events_of(url: str, question: str) -> list[dict[str, Any]]:
+def read_server_url(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    log = ""
+    for line in process.stderr:
+        log += line
+        match = re.search(r"http://127\.0\.0\.1:\d+", line)
+        if match is not None:
+            return match[0]
+    raise AssertionError(f"The server did not start:\n{log}")
+
+
+def stream_events(url: str, question: str) -> list[dict[str, Any]]:
     with httpx.stream("GET", f"{url}/run", params={"question": question}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        return [json.loads(line.removeprefix("data: ")) for line in response.iter_lines() if line.startswith("data: ")]
+        lines = [line for line in response.iter_lines() if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
-def test_a_run_is_streamed_event_by_event(url: str):
-    events = events_of(url, "What is 128 + 256?")
-    kinds = [event["event"] for event in events]
-    assert kinds[:2] == ["draft", "judged"]
-    assert kinds[-1] == "stopped"
+def test_streams_every_event_of_a_run(url: str):
+    events = stream_events(url, "What is 128 + 256?")
+    names = [event["event"] for event in events]
+    assert names[:2] == ["draft", "judged"]
+    assert names[-1] == "stopped"
     assert events[-1]["reason"] != "model_error"
 
 
-def test_a_question_that_the_model_does_not_know_ends_in_words(url: str):
-    [event] = events_of(url, "Why is the sky blue?")
+def test_unknown_question_ends_with_an_error_event(url: str):
+    [event] = stream_events(url, "Why is the sky blue?")
     assert event["event"] == "failed"
     assert "knows only these kinds of task" in event["reason"]
 
 
-def test_the_page_reads_the_stream_and_shows_text_as_text(url: str):
+def test_page_shows_events_as_text(url: str):
     page = httpx.get(url).text
     assert 'new EventSource("/run"' in page
     assert "textContent" in page
     assert "innerHTML" not in page
-    assert "source.onerror = () => source.close()" in page  # else a browser would ask, and pay, again
 
 
-def test_it_is_short():
-    assert len(EXAMPLE.read_text().splitlines()) < 40
+def test_page_does_not_reconnect(url: str):
+    assert "source.onerror = () => source.close()" in httpx.get(url).text
