@@ -15,6 +15,7 @@ register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
 Role = Literal["generator", "critic", "judge", "refiner"]
 """Who speaks: the judge answers both Yes/No questions, of a draft and of a critique."""
+SearchMethod = Literal["rejection", "fsbs"]
 
 ChatModelInstance = Annotated[InstanceOf[BaseChatModel], AfterValidator(disable_retries)]
 ModelSpec = Annotated[str | ChatModelInstance, WithJsonSchema({"type": "string"})]
@@ -96,7 +97,7 @@ class Context(BaseModel):
         description="Tools whose findings go before opinions: names, or functions of your own.",
         json_schema_extra=_for("classify", "check_answer"),
     )
-    search: Literal["rejection", "fsbs"] = Field(
+    search: SearchMethod = Field(
         default="rejection",
         description="How critiques are drawn: independently, or by Force Sampling Beam Search (CriticGPT).",
         json_schema_extra=_for("classify", "critique", "expand_beams"),

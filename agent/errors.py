@@ -1,5 +1,7 @@
 """Every error the framework raises on purpose; each message says what to do."""
 
+from pydantic import ValidationError
+
 
 class SelfcriticError(Exception):
     """Base of all errors raised on purpose."""
@@ -36,3 +38,13 @@ class BudgetExhausted(SelfcriticError):  # noqa: N818 - an ending, not a fault: 
 
 class ScriptExhausted(SelfcriticError):  # noqa: N818 - an ending of the script
     """The scripted model was asked for more replies than it was given."""
+
+
+def format_validation_error(error: ValidationError, root: str = "input", limit: int | None = None) -> str:
+    """Join the first `limit` errors as `location: message`, without the invalid values.
+
+    `root` is the location of an error about the whole input.
+    """
+    details = error.errors(include_input=False)[:limit]
+    locations = [".".join(map(str, detail["loc"])) or root for detail in details]
+    return "; ".join(f"{location}: {detail['msg']}" for location, detail in zip(locations, details, strict=True))

@@ -1,10 +1,12 @@
 """The records of a run: what was drafted, what was objected to, what it cost and why it ended."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""Least severe first."""
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 StopReason = Literal[
     "accepted",

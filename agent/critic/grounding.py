@@ -12,9 +12,9 @@ from typing import Literal
 from rapidfuzz import fuzz
 
 from selfcritic.agent.critic.format import parse
-from selfcritic.agent.schemas import Comment, Critique, Severity
+from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 
-_RANKS: tuple[Severity | None, ...] = (None, "low", "medium", "high")
+_RANKS: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _ASCII = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'''''" + '"' * 7 + "-" * 7)
 _WORD_END = re.compile(r"\b")
 _NUMBER = re.compile(r"(?:(?<!\w)-)?[\d¹²³⁰-₉]+")

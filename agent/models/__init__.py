@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
-from selfcritic.agent.errors import UnknownModelError
+from selfcritic.agent.errors import UnknownModelError, format_validation_error
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _kind(name: str) -> tuple[Provider | None, list[str]]:
 def _reason(error: TypeError | ValidationError) -> str:
     if isinstance(error, TypeError):
         return f"it is named '{PROVIDERS['scripted'].spec}'."
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)) + "."
+    return f"{format_validation_error(error)}."
 
 
 @functools.lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.selection import selected_critique
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.nodes.human_actions import Decision, apply_actions, build_critique, merge_labels, read_decision
 from selfcritic.agent.nodes.review import ungrounded_rate
 from selfcritic.agent.schemas import Critique, Round, StopReason
@@ -74,8 +74,8 @@ def _shown(run: Step) -> dict[str, Any]:
 
 def _explain(error: ValidationError) -> str:
     """Where the reply is wrong and how, without what it held."""
-    faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
-    return f"Nothing was changed, for the reply is no decision: {'; '.join(faults[:5])}."
+    reasons = format_validation_error(error, root="the reply", limit=5)
+    return f"Nothing was changed, for the reply is no decision: {reasons}."
 
 
 _PROBLEMS: dict[StopReason, str] = {

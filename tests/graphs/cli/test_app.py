@@ -93,7 +93,7 @@ def test_the_simulated_model_works_on_what_is_typed_and_says_what_it_is():
 
 def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
     path = tmp_path / "trace.jsonl"
-    run("The capital?", "--model", script, "--trace", str(path))
+    run("The capital?", "--model", script, "--events", str(path))
     events = [json.loads(line) for line in path.read_text().splitlines()]
     nodes = ["generate", "classify", "critique", "select", "refine", "classify"]
     assert [event["node"] for event in events] == nodes
@@ -105,20 +105,20 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
     [
         (["  "], 2, "The question is empty"),
         (["q", "--model", "gtp-5"], 2, "There is no model 'gtp-5'"),
-        (["q", "--critiques", "0"], 2, "--critiques"),
+        (["q", "--num-critiques", "0"], 2, "--num-critiques"),
         (["q", "--accept-threshold", "1.5"], 2, "--accept-threshold"),
         (["q", "--helpful-threshold", "-0.1"], 2, "--helpful-threshold"),
         (["q", "--max-calls", "0"], 2, "--max-calls"),
         (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
         (["q", "--prompt-dir", "/no/such/folder"], 2, "is no folder"),
-        (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
+        (["q", "--events", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
         (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
         (["q", "--context", "LATIN1"], 2, "LATIN1 is not UTF-8: byte 0xe9 in line 1"),
         (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base goes with a provider's model"),
-        (["q", "--kind", "summary"], 2, "needs the passage"),
+        (["q", "--task-type", "summary"], 2, "needs the passage"),
         (["Why is the sky blue?"], 1, "name a real model: --model"),
-        (["q", "--rounds"], 2, "--rounds"),
+        (["q", "--max-rounds"], 2, "--max-rounds"),
     ],
 )
 def test_bad_usage_is_a_clear_error_and_an_exit_code(

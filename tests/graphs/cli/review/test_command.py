@@ -45,7 +45,7 @@ def review(*arguments: str, **options: Any) -> Result:
 
 
 def test_the_file_is_printed_with_the_comments_below_the_lines_they_quote():
-    done = review("mean.py", "--model", scripted(), "--critiques", "1")
+    done = review("mean.py", "--model", scripted(), "--num-critiques", "1")
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
         "mean.py  1 comment: 1 high\n"
@@ -57,7 +57,7 @@ def test_the_file_is_printed_with_the_comments_below_the_lines_they_quote():
 
 def test_json_is_one_object_with_a_file_each():
     Path("again.py").write_text(MEAN + "\n")
-    done = review("mean.py", "again.py", "--model", scripted(files=2), "--critiques", "1", "--json", "--seed", "1")
+    done = review("mean.py", "again.py", "--model", scripted(files=2), "--num-critiques", "1", "--json", "--seed", "1")
     output = json.loads(done.stdout)
     assert [file["file"] for file in output["files"]] == ["mean.py", "again.py"]
     [comment] = output["files"][1]["comments"]
@@ -71,7 +71,7 @@ def test_json_is_one_object_with_a_file_each():
 
 
 def test_sarif_is_what_its_schema_says():
-    done = review("mean.py", "--model", scripted(), "--critiques", "1", "--sarif")
+    done = review("mean.py", "--model", scripted(), "--num-critiques", "1", "--sarif")
     log = json.loads(done.stdout)
     jsonschema.Draft4Validator(SCHEMA).validate(log)
     [result] = log["runs"][0]["results"]
@@ -93,13 +93,13 @@ def test_sarif_is_what_its_schema_says():
     ],
 )
 def test_the_exit_code_is_0_whatever_is_found_but_for_fail_on(arguments: list[str], code: int):
-    done = review("mean.py", "--model", scripted(), "--critiques", "1", *arguments)
+    done = review("mean.py", "--model", scripted(), "--num-critiques", "1", *arguments)
     assert (done.exit_code, "An empty list" in done.stdout) == (code, True)
 
 
 def test_what_is_below_the_least_severity_is_left_out():
     model = scripted("```\nxs\n```\n[low] A poor name.\n\n```\ndef mean(xs):\n```\n[medium] No types.")
-    done = review("mean.py", "--model", model, "--critiques", "1", "--min-severity", "medium")
+    done = review("mean.py", "--model", model, "--num-critiques", "1", "--min-severity", "medium")
     assert "No types." in done.stdout
     assert "A poor name." not in done.stdout
 
@@ -132,7 +132,7 @@ def test_given_tests_are_run_on_the_code():
 def test_findings_and_the_critics_comments_are_shown_together():
     Path("bad.py").write_text("def mean(xs):\n    return sum(xs) / len(ys)\n")
     model = scripted("```\nsum(xs)\n```\n[low] Slow.")
-    done = review("bad.py", "--model", model, "--critiques", "1")
+    done = review("bad.py", "--model", model, "--num-critiques", "1")
     assert "high lint: " in done.stdout
     assert "low critic: Slow." in done.stdout
 
@@ -143,7 +143,7 @@ def test_the_search_and_the_length_modifier_are_the_graphs():
     lengths = {}
     for modifier in ("0", "0.5"):
         model = scripted([one, two], helpfulness=(0.6, 0.5))
-        done = review("mean.py", "--model", model, "--critiques", "2", "--length-modifier", modifier, "--json")
+        done = review("mean.py", "--model", model, "--num-critiques", "2", "--length-modifier", modifier, "--json")
         lengths[modifier] = len(json.loads(done.stdout)["files"][0]["comments"])
     assert lengths == {"0": 1, "0.5": 2}
 
@@ -164,7 +164,17 @@ def test_one_budget_over_all_files():
     for name in "abcd":
         Path(f"{name}.py").write_text(MEAN)
     done = review(
-        "a.py", "b.py", "c.py", "d.py", "--model", scripted(files=4), "--critiques", "1", "--max-calls", "3", "--json"
+        "a.py",
+        "b.py",
+        "c.py",
+        "d.py",
+        "--model",
+        scripted(files=4),
+        "--num-critiques",
+        "1",
+        "--max-calls",
+        "3",
+        "--json",
     )
     files = json.loads(done.stdout)["files"]
     assert sum(file["usage"]["calls"] for file in files) == 3
@@ -265,7 +275,7 @@ def test_five_megabytes_go_to_checkers_alone():
 )
 def test_fences_languages_tabs_and_line_ends(text: str, quote: str):
     Path("x.md").write_bytes(text.encode())
-    done = review("x.md", "--model", scripted(f"`````\n{quote}\n`````\nWrong."), "--critiques", "1", "--json")
+    done = review("x.md", "--model", scripted(f"`````\n{quote}\n`````\nWrong."), "--num-critiques", "1", "--json")
     [comment] = json.loads(done.stdout)["files"][0]["comments"]
     assert text[comment["start"] : comment["end"]].split() == quote.split()
     assert comment["line"] == text[: comment["start"]].count("\n") + 1
@@ -310,7 +320,7 @@ def test_no_checker_looks_at_a_piece_of_a_file():
 @pytest.mark.parametrize(("encoding", "quoted"), [("utf-8", "»sum(xs)"), ("ascii", "\\xbbsum(xs)")])
 def test_a_real_process_in_a_pipe_of_any_encoding(encoding: str, quoted: str):
     done = subprocess.run(
-        [*COMMAND, "mean.py", "--model", scripted(), "--critiques", "1"], capture_output=True, check=False,
+        [*COMMAND, "mean.py", "--model", scripted(), "--num-critiques", "1"], capture_output=True, check=False,
         env={**os.environ, "PYTHONIOENCODING": encoding},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
@@ -343,7 +353,7 @@ def test_ctrl_c_keeps_the_reviews_that_are_done(tmp_path: Path):
     )
     command = [sys.executable, str(program), "review", "mean.py", "second.py", "--model", "hanging"]
     with subprocess.Popen(
-        [*command, "--critiques", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*command, "--num-critiques", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:  # fmt: skip
         first = process.stdout.readline()
