@@ -33,15 +33,30 @@ _UPDATE_SECONDS = 0.25
 class BatchOptions:
     """How to schedule the rows, and where to keep them."""
 
-    concurrency: Annotated[int, typer.Option(min=1, help="Rows run at the same time.", metavar="N")] = 16
-    ordered: Annotated[bool, typer.Option("--ordered", help="Write results at the end, in input order.")] = False
-    rpm: Annotated[float | None, typer.Option(min=0.001, help="Requests per minute at most.", metavar="N")] = None
-    tpm: Annotated[float | None, typer.Option(min=1, help="Tokens per minute at most.", metavar="N")] = None
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, help="Rows run at the same time.", metavar="N"),
+    ] = 16
+    ordered: Annotated[
+        bool,
+        typer.Option("--ordered", help="Write results at the end, in input order."),
+    ] = False
+    rpm: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Requests per minute at most.", metavar="N"),
+    ] = None
+    tpm: Annotated[
+        float | None,
+        typer.Option(min=1, help="Tokens per minute at most.", metavar="N"),
+    ] = None
     ledger: Annotated[
         Path | None,
         typer.Option(help="SQLite file of finished rows (default: OUT.ledger).", metavar="FILE"),
     ] = None
-    restart: Annotated[bool, typer.Option("--restart", help="Discard the finished rows and start over.")] = False
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard the finished rows and start over."),
+    ] = False
     dask: Annotated[
         str | None,
         typer.Option(help="Dask scheduler whose workers run the rows.", metavar="ADDRESS"),
@@ -50,8 +65,14 @@ class BatchOptions:
 
 @expand_groups
 def batch(
-    rows: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: question, context or messages.")],
-    out: Annotated[Path, typer.Argument(help="JSONL file of results, one per line.")],
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="ROWS", help="JSONL, CSV or Parquet: question, context or messages."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="JSONL file of results, one per line."),
+    ],
     models: ModelOptions,
     loop: LoopOptions,
     budget: BudgetOptions,
@@ -80,7 +101,9 @@ def batch(
 
 def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) -> Context:
     check_api_base(models.api_base, models.model, models.critic)
-    critic = _load_model(models.critic, models.api_base, dask) if models.critic else None
+    critic: str | BaseChatModel | None = None
+    if models.critic:
+        critic = _load_model(models.critic, models.api_base, dask)
     return Context(
         model=_load_model(models.model, models.api_base, dask),
         critic=critic,

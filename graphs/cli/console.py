@@ -57,9 +57,11 @@ def print_notice(text: str, console: Console) -> None:
 
 def print_error(error: Exception | str) -> None:
     """Print one line to stderr, even in quiet mode."""
-    message = format_validation_error(error) if isinstance(error, ValidationError) else str(error)
-    line = Text.assemble(("error: ", "bold red"), message)
-    Console(stderr=True, highlight=False).print(line, soft_wrap=True)
+    message = str(error)
+    if isinstance(error, ValidationError):
+        message = format_validation_error(error)
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
 def fail(error: Exception | str, code: int) -> NoReturn:

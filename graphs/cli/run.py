@@ -100,7 +100,10 @@ class CheckpointTarget:
 
 @expand_groups
 def run(
-    question: Annotated[str, typer.Argument(help="Question to answer; - reads standard input.")],
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="Question to answer; - reads standard input."),
+    ],
     models: ModelOptions,
     loop: LoopOptions,
     refinement: RefinementOptions,
@@ -138,7 +141,9 @@ def _build_context(
     budget: BudgetOptions,
 ) -> Context:
     check_api_base(models.api_base, models.model, models.critic)
-    critic = load_model(models.critic, models.api_base) if models.critic else None
+    critic = None
+    if models.critic:
+        critic = load_model(models.critic, models.api_base)
     return Context(
         model=load_model(models.model, models.api_base),
         critic=critic,

@@ -74,8 +74,9 @@ class Trace:
         elif node in ("select", "fsbs"):
             self._print_critiques(rounds[-1])
         elif node == "refine" and rounds:
+            previous, current = rounds[-2:]
             self._print_heading(f"Draft {len(rounds) - 1}")
-            self._print_indented(diff_lines(rounds[-2].answer, rounds[-1].answer))
+            self._print_indented(diff_lines(previous.answer, current.answer))
         self._status.update(_SPINNER_TEXT[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
@@ -87,22 +88,28 @@ class Trace:
         self._print_heading("Stopped", f"{reason}; the answer is draft {best}")
         if self._error is not None:
             self._print_indented(Text(self._error, style="red"))
-        self._print_dim(f"{usage.calls} calls, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+        tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+        self._print_dim(f"{usage.calls} calls, {tokens}")
 
     def _print_first_draft(self, rounds: Sequence[Round]) -> None:
         num_candidates = len(rounds[0].candidates)
-        note = f"the first of {num_candidates}" if num_candidates else ""
+        note = ""
+        if num_candidates:
+            note = f"the first of {num_candidates}"
         self._print_heading("Draft 0", note)
         self._print_indented(Text(rounds[-1].answer))
 
     def _print_judgment(self, rounds: Sequence[Round], best: int) -> None:
         draft = rounds[-1]
         if draft.candidates:
-            probabilities = ", ".join(_format_number(candidate.p_critiqueable) for candidate in draft.candidates)
-            self._print_dim(f"the least critiqueable of {probabilities}:")
+            numbers = [_format_number(candidate.p_critiqueable) for candidate in draft.candidates]
+            self._print_dim(f"the least critiqueable of {', '.join(numbers)}:")
             self._print_indented(Text(draft.answer))
         for finding in draft.findings:
-            self._print_indented(Text.assemble((f"{finding.source} ", "bold"), _on_one_line(finding.text)))
+            text = Text()
+            text.append(f"{finding.source} ", "bold")
+            text.append(_on_one_line(finding.text))
+            self._print_indented(text)
         line = "not judged"
         if draft.p_critiqueable is not None:
             line = f"P(critiqueable) {_format_number(draft.p_critiqueable)}"
@@ -117,20 +124,23 @@ class Trace:
         ordered = sorted(draft.critiques, key=_display_order)
         counts = Counter(_summarize(critique) for critique in ordered)
         for summary, count in counts.items():
-            suffix = f"  (×{count})" if count > 1 else ""
-            self._print_indented(Text(summary + suffix))
+            if count > 1:
+                summary += f"  (×{count})"
+            self._print_indented(Text(summary))
         selected = selected_critique(draft.critiques)
         if selected is None:
             return
         self._print_heading("Selected")
-        self._print_indented(mark_quotes(draft.answer, selected.comments, is_plain=not self._console.is_terminal))
+        is_plain = not self._console.is_terminal
+        self._print_indented(mark_quotes(draft.answer, selected.comments, is_plain))
         for comment in selected.comments:
             self._print_indented(Text.assemble("→ ", comment.text))
 
     def _print_heading(self, title: str, note: str = "") -> None:
-        heading = Text(f"● {title}", style="bold")
+        heading = Text()
+        heading.append(f"● {title}", "bold")
         if note:
-            heading = Text.assemble(heading, (f"  {note}", "dim"))
+            heading.append(f"  {note}", "dim")
         self._console.print(heading)
 
     def _print_dim(self, text: str) -> None:
@@ -189,4 +199,6 @@ def _on_one_line(text: str) -> str:
 
 
 def _format_number(value: float | None) -> str:
-    return " –  " if value is None else f"{value:.2f}"
+    if value is None:
+        return " –  "
+    return f"{value:.2f}"

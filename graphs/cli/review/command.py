@@ -145,8 +145,7 @@ def review(
 ) -> None:
     """Review files or a diff. Without --model, only checkers run."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of a file
+    _escape_unencodable_output()
     try:
         report.check()
         context = critic.build_context(checkers or [], budget)
@@ -163,6 +162,12 @@ def review(
         raise typer.Exit(FAILED)
 
 
+def _escape_unencodable_output() -> None:
+    """Escape characters of a file that the encoding of stdout lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _read_documents(names: list[str], stdin_filename: str, session: ReviewSession) -> list[Document]:
     """Read files and diffs; reports those without anything to review."""
     documents: list[Document] = []
@@ -176,7 +181,7 @@ def _read_documents(names: list[str], stdin_filename: str, session: ReviewSessio
             for reason in skipped:
                 session.report(f"{reason}: nothing to review.")
         else:
-            document_name = stdin_filename if name == STDIN else name
+            document_name = stdin_filename if name == STDIN else None
             documents.append(create_document(name, text, document_name))
     return documents
 

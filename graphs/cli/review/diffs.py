@@ -76,23 +76,31 @@ def _file_path(file: PatchedFile) -> str:
 
 def _create_document(file: PatchedFile) -> Document:
     path = _file_path(file)
-    added = {line.target_line_no for hunk in file for line in hunk if line.is_added}
+    added: set[int] = set()
+    for hunk in file:
+        for line in hunk:
+            if line.is_added and line.target_line_no is not None:
+                added.add(line.target_line_no)
     whole_text = _read_working_tree(file)
     if whole_text is not None:
         return Document(
             name=path,
             text=whole_text,
             uri=quote(path),
-            changed_lines=frozenset(number - 1 for number in added if number is not None),
+            changed_lines=frozenset(number - 1 for number in added),
             diff=str(file),
         )
-    lines = list(_new_lines(file))
-    changed_lines = frozenset(index for index, (number, _) in enumerate(lines) if number in added)
+    line_numbers: list[int] = []
+    lines: list[str] = []
+    for number, text in _new_lines(file):
+        line_numbers.append(number)
+        lines.append(text)
+    changed_lines = frozenset(index for index, number in enumerate(line_numbers) if number in added)
     return Document(
         name=path,
-        text="".join(text for _, text in lines),
+        text="".join(lines),
         uri=quote(path),
-        line_numbers=[number for number, _ in lines],
+        line_numbers=line_numbers,
         changed_lines=changed_lines,
         diff=str(file),
     )

@@ -13,7 +13,11 @@ from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import CRITIC, LocatedComment, Review
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_LEVELS: dict[Severity, str] = {"low": "note", "medium": "warning", "high": "error"}
+_LEVELS: dict[Severity, str] = {
+    "low": "note",
+    "medium": "warning",
+    "high": "error",
+}
 
 
 def to_sarif(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any]:
@@ -35,7 +39,11 @@ def to_sarif(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any
         "results": [_result(document, comment, rules) for document, comment in shown],
         "invocations": [_invocation(reviews)],
     }
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [run],
+    }
 
 
 def _rule(source: str) -> dict[str, Any]:
@@ -45,7 +53,11 @@ def _rule(source: str) -> dict[str, Any]:
     return {"id": source, "shortDescription": {"text": text}}
 
 
-def _result(document: Document, located: LocatedComment, rules: Sequence[str]) -> dict[str, Any]:
+def _result(
+    document: Document,
+    located: LocatedComment,
+    rules: Sequence[str],
+) -> dict[str, Any]:
     comment = located.comment
     physical_location = {
         "artifactLocation": _artifact_location(document),
@@ -62,7 +74,11 @@ def _result(document: Document, located: LocatedComment, rules: Sequence[str]) -
     if comment.evidence is not None:
         result["properties"] = {"evidence": comment.evidence}
     if comment.evidence == "refuted":
-        result["suppressions"] = [{"kind": "external", "justification": "A checker refutes it."}]
+        suppression = {
+            "kind": "external",
+            "justification": "A checker refutes it.",
+        }
+        result["suppressions"] = [suppression]
     return result
 
 
@@ -82,14 +98,14 @@ def _artifact_location(document: Document) -> dict[str, Any]:
 
 def _region(document: Document, located: LocatedComment) -> dict[str, Any]:
     location = located.location
-    before_start = document.lines[location.line][: location.column]
-    before_end = document.lines[location.end_line][: location.end_column]
+    first_line = document.lines[location.line]
+    last_line = document.lines[location.end_line]
     quote = document.text[located.start : located.end]
     region: dict[str, Any] = {
         "startLine": document.line_number(location.line),
-        "startColumn": _utf16_length(before_start) + 1,
+        "startColumn": _column(first_line, location.column),
         "endLine": document.line_number(location.end_line),
-        "endColumn": _utf16_length(before_end) + 1,
+        "endColumn": _column(last_line, location.end_column),
         "snippet": {"text": quote},
     }
     if document.line_numbers is None:  # the text is the whole file, so its offsets are the file's
@@ -98,8 +114,14 @@ def _region(document: Document, located: LocatedComment) -> dict[str, Any]:
     return region
 
 
+def _column(line: str, column: int) -> int:
+    """Convert a column in characters, from 0, to UTF-16 units, from 1."""
+    return _utf16_length(line[:column]) + 1
+
+
 def _utf16_length(text: str) -> int:
-    return len(text) + sum(character > "\uffff" for character in text)
+    num_pairs = sum(character > "\uffff" for character in text)
+    return len(text) + num_pairs
 
 
 def _invocation(reviews: Sequence[Review]) -> dict[str, Any]:

@@ -72,25 +72,32 @@ class ReviewSession:
             reviewed.append(document)
         return reviewed
 
-    def review(self, documents: Sequence[Document], on_review: Callable[[Review], None]) -> None:
+    def review(
+        self,
+        documents: Sequence[Document],
+        on_review: Callable[[Review], None],
+    ) -> None:
         """Pass each review to `on_review`, in order; stops at Ctrl-C."""
-        num_reviewed = 0
+        reviewed: list[Review] = []
 
-        def count_review(review: Review) -> None:
-            nonlocal num_reviewed
+        def collect(review: Review) -> None:
             on_review(review)
-            num_reviewed += 1
+            reviewed.append(review)
 
         try:
-            asyncio.run(self._review_all(documents, count_review))
+            asyncio.run(self._review_all(documents, collect))
         except KeyboardInterrupt:
-            self.report(f"Interrupted: {num_reviewed} of {len(documents)} reviewed.")
+            self.report(f"Interrupted: {len(reviewed)} of {len(documents)} reviewed.")
 
     def report(self, message: str) -> None:
         """Print a message to stderr."""
         self._console.print(Text(message, style="dim"), soft_wrap=True)
 
-    async def _review_all(self, documents: Sequence[Document], on_review: Callable[[Review], None]) -> None:
+    async def _review_all(
+        self,
+        documents: Sequence[Document],
+        on_review: Callable[[Review], None],
+    ) -> None:
         parent_budget.set(BudgetTracker(self._context.budget))  # one budget for all documents
         semaphore = asyncio.Semaphore(_CONCURRENCY)
         async with asyncio.TaskGroup() as group:
@@ -107,13 +114,19 @@ class ReviewSession:
             "task_type": "code" if is_code(document) else "question",
             "budget": Budget(),  # the parent budget applies
         }
-        graph_input: ReviewInput = {"question": question, "answer": document.text, "context": document.diff}
+        graph_input: ReviewInput = {
+            "question": question,
+            "answer": document.text,
+            "context": document.diff,
+        }
         async with semaphore:
             try:
                 context = self._context.model_copy(update=options)
-                output = cast(ReviewOutput, await self._graph.ainvoke(graph_input, context=context))
+                result = await self._graph.ainvoke(graph_input, context=context)
+                output = cast(ReviewOutput, result)
             except SelfcriticError as error:
-                output = ReviewOutput(rounds=[Round(answer=document.text)], error=str(error))
+                draft = Round(answer=document.text)
+                output = ReviewOutput(rounds=[draft], error=str(error))
         return Review(document, question, output)
 
     def _check_size(self, document: Document) -> None:
@@ -126,8 +139,11 @@ class ReviewSession:
             )
 
     def _get_checkers(self, document: Document) -> list[str | Checker]:
-        names = default_checkers(document) if self._checkers is None else self._checkers
-        checkers: list[str | Checker] = list(names)
+        checkers: list[str | Checker] = []
+        if self._checkers is None:
+            checkers.extend(default_checkers(document))
+        else:
+            checkers.extend(self._checkers)
         if self._tests and is_testable(document):
             checkers.append(self._tests)
         return checkers
@@ -138,15 +154,19 @@ class ReviewSession:
             return False
         if not any(checker in _PYTHON_CHECKERS for checker in self._get_checkers(document)):
             return False
-        lines = [line.strip() for line in document.text.splitlines()]
-        has_code = any(line and not line.startswith("#") for line in lines)
-        return has_code and find_python(document.text) is None
+        for line in document.text.splitlines():
+            is_code_line = line.strip() and not line.strip().startswith("#")
+            if is_code_line:
+                return find_python(document.text) is None
+        return False
 
 
 def default_question(document: Document) -> str:
     """Ask for a review by file type, if no question is passed."""
     language = _detect_language(document.name)
-    title = f"{document.name} ({language})" if language else document.name
+    title = document.name
+    if language:
+        title += f" ({language})"
     if document.diff:
         return f"Review this change to {title}. The context is its diff; quote only what it adds."
     if is_code(document):
@@ -173,7 +193,9 @@ def default_checkers(document: Document) -> list[str]:
 
 def is_testable(document: Document) -> bool:
     """Accept whole files that are Python, or of unknown type, by name."""
-    return document.line_numbers is None and _detect_language(document.name) in ("Python", "")
+    if document.line_numbers is not None:
+        return False
+    return _detect_language(document.name) in ("Python", "")
 
 
 def _detect_language(name: str) -> str:

@@ -17,7 +17,11 @@ from selfcritic.graphs.cli.review.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import LocatedComment, Review, severity_rank
 
-_COLORS: dict[Severity, str] = {"low": "cyan", "medium": "yellow", "high": "red"}
+_COLORS: dict[Severity, str] = {
+    "low": "cyan",
+    "medium": "yellow",
+    "high": "red",
+}
 _TAB_SIZE = 4
 _MIN_TEXT_WIDTH = 20
 _MAX_WHOLE_FILE = 1000
@@ -42,7 +46,12 @@ class ReviewPrinter:
     `context_lines` None prints whole files, but only three context lines for diffs and files over 1,000 lines.
     """
 
-    def __init__(self, console: Console, min_severity: Severity, context_lines: int | None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        min_severity: Severity,
+        context_lines: int | None,
+    ) -> None:
         self._console = console
         self._min_severity = min_severity
         self._context_lines = context_lines
@@ -50,9 +59,9 @@ class ReviewPrinter:
     def print(self, review: Review) -> None:
         """Print the document, then the comments without a location."""
         comments = review.comments(self._min_severity)
-        name = (escape_controls(review.document.name), "bold")
-        summary = f"  {_summarize(comments)}{_incomplete_note(review)}"
-        self._write(Text.assemble(name, (summary, "dim")))
+        heading = Text(escape_controls(review.document.name), style="bold")
+        summary = _summarize(comments) + _incomplete_note(review)
+        self._write(Text.assemble(heading, (f"  {summary}", "dim")))
         if comments:
             self._print_document(review.document, comments)
         self._print_unlocated(review)
@@ -65,18 +74,24 @@ class ReviewPrinter:
             for span in _quoted_spans(document, comment):
                 spans[span.line].append(span)
         largest_number = max(document.line_number(line) for line in comments_below)
-        number_width = len(str(largest_number + (self._context_lines or 0)))
+        if self._context_lines is not None:
+            largest_number += self._context_lines
+        number_width = len(str(largest_number))
+        ellipsis = "⋮".rjust(number_width + 2)
         previous = -1
         for line in self._select_lines(document, spans):
             if line != previous + 1:
-                self._write(Text("⋮".rjust(number_width + 2), style="dim"))
+                self._write_dim(ellipsis)
             previous = line
             self._print_line(document, line, spans[line], number_width)
-            most_severe_first = sorted(comments_below[line], key=lambda comment: -severity_rank(comment.severity))
-            for comment in most_severe_first:
+            for comment in _most_severe_first(comments_below[line]):
                 self._print_comment(comment, number_width)
 
-    def _select_lines(self, document: Document, quoted_lines: Iterable[int]) -> Iterable[int]:
+    def _select_lines(
+        self,
+        document: Document,
+        quoted_lines: Iterable[int],
+    ) -> Iterable[int]:
         num_lines = len(document.lines)
         context_lines = self._context_lines
         centers = set(quoted_lines)
@@ -92,15 +107,25 @@ class ReviewPrinter:
             selected.update(range(first, last + 1))
         return sorted(selected)
 
-    def _print_line(self, document: Document, line: int, spans: Sequence[_QuotedSpan], number_width: int) -> None:
-        number = document.line_number(line) or ""
-        is_changed = document.changed_lines is not None and line in document.changed_lines
-        marker = "+" if is_changed else " "
-        bar = ("│ ", "dim")
+    def _print_line(
+        self,
+        document: Document,
+        line: int,
+        spans: Sequence[_QuotedSpan],
+        number_width: int,
+    ) -> None:
+        number = str(document.line_number(line) or "")
+        marker = " "
+        if document.changed_lines is not None and line in document.changed_lines:
+            marker = "+"
+        gutter = Text()
+        gutter.append(f"{number.rjust(number_width + 2)} {marker}", "dim")
         if spans:
-            bar = ("┃ ", _COLORS[_max_severity(spans)])
-        gutter = Text.assemble((f"{number:>{number_width + 2}} {marker}", "dim"), bar)
-        self._print_indented(gutter, self._highlight(document.lines[line], spans))
+            gutter.append("┃ ", _COLORS[_max_severity(spans)])
+        else:
+            gutter.append("│ ", "dim")
+        highlighted = self._highlight(document.lines[line], spans)
+        self._print_indented(gutter, highlighted)
 
     def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
         """Mark the quoted parts; overlapping quotes take the highest severity."""
@@ -113,10 +138,15 @@ class ReviewPrinter:
         for start, end in pairwise(sorted(edges)):
             covering = [span for span in spans if span.start <= start and end <= span.end]
             is_quoted = bool(covering)
-            if is_plain and is_quoted != was_quoted:
-                text.append("»" if is_quoted else "«")
-            style = f"underline {_COLORS[_max_severity(covering)]}" if is_quoted else ""
-            text.append(escape_controls(line[start:end]), style)
+            if is_plain and is_quoted and not was_quoted:
+                text.append("»")
+            if is_plain and was_quoted and not is_quoted:
+                text.append("«")
+            style = ""
+            if is_quoted:
+                style = f"underline {_COLORS[_max_severity(covering)]}"
+            part = escape_controls(line[start:end])
+            text.append(part, style)
             was_quoted = is_quoted
         if is_plain and was_quoted:
             text.append("«")
@@ -126,44 +156,52 @@ class ReviewPrinter:
     def _print_comment(self, located: LocatedComment, number_width: int) -> None:
         comment = located.comment
         color = _COLORS[located.severity]
-        lead = Text(" " * (number_width + 4)).append("╰ ", color)
+        lead = Text(" " * (number_width + 4))
+        lead.append("╰ ", color)
         label = f" {located.source}"
         if comment.evidence and comment.source is None:
             label += f", {comment.evidence}"
-        severity = (comment.severity or "unrated", f"bold {color}")
         style = "dim" if comment.evidence == "refuted" else ""
-        body = Text(escape_controls(comment.text, keep="\n"), style=style)
-        self._print_indented(lead, Text.assemble(severity, (f"{label}: ", "dim")) + body)
+        text = Text()
+        text.append(comment.severity or "unrated", f"bold {color}")
+        text.append(f"{label}: ", "dim")
+        text.append(escape_controls(comment.text, keep="\n"), style)
+        self._print_indented(lead, text)
 
     def _print_unlocated(self, review: Review) -> None:
         """Print unmatched quotes, text without a quote, and the number of hidden comments."""
         indent = Text("  ")
         if review.unlocated:
-            self._write(Text("  Quotes that are not in the file:", style="dim"))
+            self._write_dim("  Quotes that are not in the file:")
         for comment in review.unlocated:
-            quote = escape_controls(" ".join(comment.quote.split()))
-            text = escape_controls(comment.text, keep="\n")
-            self._print_indented(indent, Text.assemble(f"»{quote}« ", (text, "dim")))
+            quote = " ".join(comment.quote.split())
+            text = Text(f"»{escape_controls(quote)}« ")
+            text.append(escape_controls(comment.text, keep="\n"), "dim")
+            self._print_indented(indent, text)
         if review.critique is not None and review.critique.unparsed:
-            self._write(Text("  Text without a quote:", style="dim"))
+            self._write_dim("  Text without a quote:")
             unparsed = escape_controls(review.critique.unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
         if review.hidden_count:
-            self._write(Text(f"  Comments on unchanged lines: {review.hidden_count} hidden.", style="dim"))
+            self._write_dim(f"  Comments on unchanged lines: {review.hidden_count} hidden.")
 
     def _print_indented(self, lead: Text, text: Text) -> None:
         """Print a text after a lead; further lines are indented by its width."""
         width = max(self._console.width - lead.cell_len, _MIN_TEXT_WIDTH)
+        indent = Text(" " * lead.cell_len)
         prefix = lead
         for line in text.split(allow_blank=True):
             for part in self._wrap(line, width):
                 self._write(prefix + part)
-                prefix = Text(" " * lead.cell_len)
+                prefix = indent
 
     def _wrap(self, line: Text, width: int) -> Iterable[Text]:
         if not self._console.is_terminal or line.cell_len <= width:
             return [line]
         return line.wrap(self._console, width)
+
+    def _write_dim(self, text: str) -> None:
+        self._write(Text(text, style="dim"))
 
     def _write(self, text: Text) -> None:
         text.rstrip()
@@ -175,8 +213,12 @@ def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_Quot
     location = comment.location
     for line in range(location.line, location.end_line + 1):
         text = document.lines[line]
-        start = location.column if line == location.line else 0
-        end = location.end_column if line == location.end_line else len(text)
+        start = 0
+        end = len(text)
+        if line == location.line:
+            start = location.column
+        if line == location.end_line:
+            end = location.end_column
         quoted = text[start:end]
         indent = len(quoted) - len(quoted.lstrip())
         yield _QuotedSpan(line, start + indent, end, comment.severity)
@@ -185,6 +227,14 @@ def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_Quot
 def _max_severity(spans: Sequence[_QuotedSpan]) -> Severity:
     severities = [span.severity for span in spans]
     return max(severities, key=severity_rank)
+
+
+def _most_severe_first(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
+    return sorted(
+        comments,
+        key=lambda comment: severity_rank(comment.severity),
+        reverse=True,  # keeps the order of equal severities
+    )
 
 
 def _summarize(comments: Sequence[LocatedComment]) -> str:

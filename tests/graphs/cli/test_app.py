@@ -132,7 +132,7 @@ def test_events_writes_each_update_to_a_file(script: str, tmp_path: Path):
         (["q", "--prompt-dir", "/no/such/folder"], 2, "is no folder"),
         (["q", "--events", "/no/such/folder/events"], 2, "/no/such/folder/events"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
-        (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
+        (["q", "--context", "BINARY"], 2, "BINARY is binary: pass text files only"),
         (["q", "--context", "LATIN1"], 2, "LATIN1 is not UTF-8: byte 0xe9 in line 1"),
         (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base requires a provider's model"),
         (["q", "--task-type", "summary"], 2, "needs the passage"),
