@@ -171,7 +171,7 @@ def _read_input(question: str, context_path: Path | None) -> Input:
 
 def _get_checkpoint_target(files: RunFiles) -> CheckpointTarget | None:
     if (files.checkpoint is None) != (files.thread is None):
-        raise InputError("--checkpoint and --thread require each other: pass where to save and the run's name.")
+        raise InputError("--checkpoint and --thread go together: pass where to save and the run's name.")
     if not files.checkpoint or not files.thread:
         return None
     return CheckpointTarget(files.checkpoint, files.thread)
