@@ -189,7 +189,7 @@ class ProgressDisplay:
 def _progress_line(report: Report, total: int) -> Text:
     usage = report.usage
     processed = report.finished + report.resumed + report.failed
-    rows_per_second = report.finished / max(time.monotonic() - report.began, 1e-9)
+    rows_per_second = report.finished / max(time.monotonic() - report.started, 1e-9)
     time_left = "time left unknown"
     if rows_per_second:
         time_left = f"{(total - processed) / rows_per_second:,.0f} s left"

@@ -118,7 +118,7 @@ def test_best_of_n_is_the_search_with_one_iteration(scores, modifier):
 def test_a_model_that_continues_nothing_is_asked_in_words():
     output, model = search({1: 0.9}, supports_prefill=False)
     pool = output["rounds"][0].critiques
-    assert output["capabilities"]["critic"].prefix == "asked"
+    assert output["capabilities"]["critic"].prefill == "prompted"
     assert len(pool) == 28
     assert [len(critique.comments) for critique in pool] == [1] * 4 + [2] * 8 + [3] * 8 + [4] * 8
     assert all(critique.text.startswith("```") and "Sure" not in critique.text for critique in pool)
@@ -128,7 +128,7 @@ def test_a_model_that_continues_nothing_is_asked_in_words():
 
 
 def test_a_model_that_continues_says_so():
-    assert search()[0]["capabilities"]["critic"].prefix == "native"
+    assert search()[0]["capabilities"]["critic"].prefill == "native"
 
 
 def test_equal_critiques_are_scored_once():

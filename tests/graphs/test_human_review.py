@@ -130,7 +130,7 @@ def test_invented_quotes_are_not_put_before_a_person():
     ungrounded = "```\nthe sun\n```\nIt is hot."
     review = Review({"critique": [ungrounded, ungrounded]})
     assert (review.labels, review.shown["ungrounded_rate"]) == ([], 1.0)
-    assert "words that stand in the answer" in review.shown["error"]
+    assert "quotes the answer" in review.shown["error"]
 
 
 def test_a_refiner_that_changes_nothing_is_told():
@@ -192,7 +192,7 @@ def test_a_reply_that_cannot_be_used_is_asked_for_again(bad: Any):
 def test_the_error_names_the_action_and_the_quote():
     review = Review()
     review.reply("accept", {"type": "keep", "id": 1}, {"type": "add", "quote": "green cheese", "text": "x"})
-    assert "actions[1] (add): the quote 'green cheese' does not stand in the answer" in review.shown["error"]
+    assert "actions[1] (add): the quote 'green cheese' is not in the answer" in review.shown["error"]
     review.reply("accept", {"type": "remove", "id": "one"})
     assert "actions.0.remove.id" in review.shown["error"]
 

@@ -55,7 +55,7 @@ def test_any_node_is_replaced(name: str, synchronous: bool, is_plain: bool):
 
 @pytest.mark.parametrize("create", [create_self_critique, create_best_of_n])
 def test_an_unknown_name_is_a_clear_error(create: Any):
-    with pytest.raises(InputError, match=r"no node 'criticise' to replace; there are generate, classify"):
+    with pytest.raises(InputError, match=r"unknown nodes: 'criticise'.*generate, classify"):
         create(nodes={"criticise": critique})
 
 
@@ -75,12 +75,12 @@ def test_best_of_n_takes_nodes_as_well():
 
 def test_what_a_node_asks_a_model_is_counted_and_the_budget_is_kept():
     async def mine(state: Any, runtime: Any) -> Any:
-        run = Step(state, runtime)
+        step = Step(state, runtime)
         try:
-            texts = await run.sampler("critic").sample(run.ask("critique", answer=run.draft.answer), 1)
+            texts = await step.sampler("critic").sample(step.render_prompt("critique", answer=step.round.answer), 1)
         except SelfcriticError as failure:
-            return run.update(stop=failure)
-        return run.update(stop="no_helpful_critique", error=texts[0])
+            return step.update(stop=failure)
+        return step.update(stop="no_helpful_critique", error=texts[0])
 
     graph = create_self_critique(nodes={"critique": mine}, model=model()).compile()
     output = graph.invoke(QUESTION)
