@@ -15,6 +15,7 @@ register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
 Role = Literal["generator", "critic", "judge", "refiner"]
 """Roles of the loop; the judge answers Yes/No questions about drafts and about critiques."""
+SearchMethod = Literal["rejection", "fsbs"]
 
 ChatModelInstance = Annotated[InstanceOf[BaseChatModel], AfterValidator(disable_retries)]
 ModelSpec = Annotated[str | ChatModelInstance, WithJsonSchema({"type": "string"})]
@@ -100,7 +101,7 @@ class Context(BaseModel):
         description="Names or functions of checkers; findings take precedence over model opinions.",
         json_schema_extra=_nodes("classify", "check_answer"),
     )
-    search: Literal["rejection", "fsbs"] = Field(
+    search: SearchMethod = Field(
         default="rejection",
         description="How to sample critiques: independently, or by Force Sampling Beam Search (CriticGPT).",
         json_schema_extra=_nodes("classify", "critique", "expand_beams"),

@@ -1,5 +1,7 @@
 """Define the errors that selfcritic raises."""
 
+from pydantic import ValidationError
+
 
 class SelfcriticError(Exception):
     """Base of all errors that selfcritic raises."""
@@ -36,3 +38,13 @@ class BudgetExhausted(SelfcriticError):  # noqa: N818 - not a failure: becomes a
 
 class ScriptExhausted(SelfcriticError):  # noqa: N818 - not a failure: the script ended
     """The scripted model has no more replies."""
+
+
+def format_validation_error(error: ValidationError, root: str = "input", limit: int | None = None) -> str:
+    """Join the first `limit` errors as `location: message`, without the invalid values.
+
+    `root` is the location of an error about the whole input.
+    """
+    details = error.errors(include_input=False)[:limit]
+    locations = [".".join(map(str, detail["loc"])) or root for detail in details]
+    return "; ".join(f"{location}: {detail['msg']}" for location, detail in zip(locations, details, strict=True))

@@ -1,11 +1,13 @@
 """Define the records of a run: rounds, critiques, usage and limits."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""Least severe first."""
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 StopReason = Literal[
     "accepted",

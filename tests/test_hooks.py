@@ -1,4 +1,4 @@
-"""The hooks that are offered to pre-commit: their form, and that what they run takes the files they are given."""
+"""Hooks for pre-commit: required fields, and exit codes of their commands."""
 
 import json
 import shlex
@@ -10,18 +10,18 @@ from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
 
-LISTED = yaml.safe_load((Path(__file__).parents[1] / ".pre-commit-hooks.yaml").read_text())
-HOOKS = {hook["id"]: hook for hook in LISTED}
-CLEAN = "def double(x):\n    return 2 * x\n"
+HOOKS_FILE = Path(__file__).parents[1] / ".pre-commit-hooks.yaml"
+HOOKS = {hook["id"]: hook for hook in yaml.safe_load(HOOKS_FILE.read_text())}
+CLEAN_CODE = "def double(x):\n    return 2 * x\n"
 
 
-def run(hook: str, *files: str, **environment: str):
+def run_hook(hook: str, *files: str, **environment: str):
     program, *arguments = shlex.split(HOOKS[hook]["entry"])
     assert program == "selfcritic"
     return CliRunner().invoke(app, [*arguments, *files], env=environment)
 
 
-def test_every_hook_says_what_pre_commit_needs():
+def test_every_hook_has_the_fields_of_pre_commit():
     assert set(HOOKS) == {"selfcritic", "selfcritic-critic"}
     for hook in HOOKS.values():
         assert set(hook) == {"id", "name", "description", "entry", "language", "types_or", "require_serial"}
@@ -30,9 +30,9 @@ def test_every_hook_says_what_pre_commit_needs():
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "code"),
+    ("name", "text", "exit_code"),
     [
-        ("good.py", CLEAN, 0),
+        ("good.py", CLEAN_CODE, 0),
         ("__init__.py", "", 0),
         ("bad.py", "def double(x):\n    return 2 * y\n", 1),
         ("worse.py", "def double(x:\n", 1),
@@ -40,18 +40,18 @@ def test_every_hook_says_what_pre_commit_needs():
         ("bad.md", "So 12 × 12 = 145, as is known.\n", 1),
     ],
 )
-def test_the_hook_fails_for_what_checkers_know(tmp_path: Path, name: str, text: str, code: int):
-    (tmp_path / "other.py").write_text(CLEAN)
+def test_the_checker_hook_fails_for_findings(tmp_path: Path, name: str, text: str, exit_code: int):
+    (tmp_path / "other.py").write_text(CLEAN_CODE)
     (tmp_path / name).write_text(text)
-    done = run("selfcritic", str(tmp_path / "other.py"), str(tmp_path / name))
-    assert done.exit_code == code, done.output
+    done = run_hook("selfcritic", str(tmp_path / "other.py"), str(tmp_path / name))
+    assert done.exit_code == exit_code, done.output
 
 
-def test_the_critics_hook_asks_the_model_that_the_environment_names(tmp_path: Path):
+def test_the_critic_hook_uses_the_model_of_the_environment(tmp_path: Path):
     script = tmp_path / "script.json"
     critique = "```\n2 * x\n```\n[high] Overflows."
     script.write_text(json.dumps({"critique": [critique] * 8, "helpfulness": [0.9]}))
-    (tmp_path / "good.py").write_text(CLEAN)
-    done = run("selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}")
+    (tmp_path / "good.py").write_text(CLEAN_CODE)
+    done = run_hook("selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}")
     assert done.exit_code == 1
     assert "╰ high critic: Overflows." in done.stdout

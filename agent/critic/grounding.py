@@ -11,9 +11,9 @@ from itertools import islice, product
 from rapidfuzz import fuzz
 
 from selfcritic.agent.critic.format import parse
-from selfcritic.agent.schemas import Comment, Critique, Severity
+from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 
-_SEVERITIES: tuple[Severity | None, ...] = (None, "low", "medium", "high")
+_SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _ASCII = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'''''" + '"' * 7 + "-" * 7)
 _WORD_BOUNDARY = re.compile(r"\b")
 _NUMBER = re.compile(r"(?:(?<!\w)-)?[\d¹²³⁰-₉]+")

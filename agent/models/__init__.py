@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
-from selfcritic.agent.errors import UnknownModelError
+from selfcritic.agent.errors import UnknownModelError, format_validation_error
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,7 @@ def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
 def _format_error(error: TypeError | ValidationError) -> str:
     if isinstance(error, TypeError):
         return f"use the form '{PROVIDERS['scripted'].spec}'."
-    lines = []
-    for details in error.errors(include_input=False):
-        location = ".".join(map(str, details["loc"]))
-        lines.append(f"{location}: {details['msg']}")
-    return "; ".join(lines) + "."
+    return f"{format_validation_error(error)}."
 
 
 def get_model(spec: str | BaseChatModel) -> BaseChatModel:

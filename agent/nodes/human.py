@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.selection import selected_critique
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.nodes.human_actions import Decision, apply_actions, build_critique, merge_labels, read_decision
 from selfcritic.agent.nodes.review import ungrounded_rate
 from selfcritic.agent.schemas import Critique, Round, StopReason
@@ -116,5 +116,5 @@ def _review_shown(step: Step) -> dict[str, Any]:
 
 def _explain(error: ValidationError) -> str:
     """Say where the reply is wrong, without repeating its content."""
-    faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
-    return f"Nothing was changed: the reply is not a decision ({'; '.join(faults[:5])})."
+    reasons = format_validation_error(error, root="the reply", limit=5)
+    return f"Nothing was changed: the reply is not a decision ({reasons})."

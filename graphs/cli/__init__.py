@@ -1,1 +1,1 @@
-"""The commands of `selfcritic`, one file each."""
+"""Commands of `selfcritic`, one module each."""

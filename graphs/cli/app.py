@@ -1,4 +1,4 @@
-"""`selfcritic …`: one command a file in `commands/`; results go to stdout, all else to stderr."""
+"""Entry point of the `selfcritic` command: results on stdout, everything else on stderr."""
 
 import typer
 
@@ -9,10 +9,10 @@ from selfcritic.graphs.cli.run import run
 from selfcritic.graphs.cli.train import train
 
 app = typer.Typer(
-    help="Language models that find the flaws in their own answers and mend them.",
+    help="Find and fix flaws in the answers of language models.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, which hold API keys
 )
 for command in (run, review, batch, models):
     app.command()(command)
@@ -20,5 +20,5 @@ app.add_typer(train, name="train")
 
 
 def main() -> None:
-    """The `selfcritic` command."""
+    """Run the command line."""
     app()

@@ -1,9 +1,10 @@
-"""`selfcritic batch`: run the loop over a data set; results go to a JSONL file, progress to stderr."""
+"""`selfcritic batch`: run the loop over a dataset."""
 
 import asyncio
 import json
 import time
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -16,144 +17,193 @@ from rich.text import Text
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch.dataset import count_rows, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
-from selfcritic.graphs.cli.console import BAD_USAGE, check_api_base, fail, give_notices, model_named
-from selfcritic.graphs.cli.options import (
-    ApiBase,
-    Critic,
-    Critiques,
-    Drafts,
-    KindChoice,
-    MaxCalls,
-    MaxCost,
-    MaxSeconds,
-    MaxTokens,
-    ModelOption,
-    Quiet,
-    Rounds,
-    Seed,
-    TaskType,
-    budget_of,
-)
+from selfcritic.graphs.cli.console import BAD_USAGE, check_api_base, fail, load_model, print_notices
+from selfcritic.graphs.cli.options import BudgetOptions, LoopOptions, ModelOptions, Quiet, expand_groups
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
+_UPDATE_SECONDS = 0.25
+"""Seconds between two updates of the progress line."""
 
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How to schedule the rows, and where to keep them."""
+
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, help="Rows run at the same time.", metavar="N"),
+    ] = 16
+    ordered: Annotated[
+        bool,
+        typer.Option("--ordered", help="Write results at the end, in input order."),
+    ] = False
+    rpm: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Requests per minute at most.", metavar="N"),
+    ] = None
+    tpm: Annotated[
+        float | None,
+        typer.Option(min=1, help="Tokens per minute at most.", metavar="N"),
+    ] = None
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="SQLite file of finished rows (default: OUT.ledger).", metavar="FILE"),
+    ] = None
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard the finished rows and start over."),
+    ] = False
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler whose workers run the rows.", metavar="ADDRESS"),
+    ] = None
+
+
+@expand_groups
 def batch(
-    rows: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: question, context or messages; id.")],
-    out: Annotated[Path, typer.Argument(help="JSONL file for the results, one a line.")],
-    model: ModelOption = "simulated",
-    critic: Critic = None,
-    api_base: ApiBase = None,
-    kind: TaskType = KindChoice.question,
-    drafts: Drafts = 1,
-    critiques: Critiques = 8,
-    rounds: Rounds = 3,
-    seed: Seed = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Rows at once.")] = 16,
-    ordered: Annotated[bool, typer.Option("--in-order", help="Write in input order, at the end.")] = False,
-    rpm: Annotated[float | None, typer.Option(min=0.001, help="Requests a minute at most.")] = None,
-    tpm: Annotated[float | None, typer.Option(min=1, help="Tokens a minute at most.")] = None,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_cost: MaxCost = None,
-    max_seconds: MaxSeconds = None,
-    ledger: Annotated[Path | None, typer.Option(help="Where done rows are kept; OUT.ledger by default.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget the rows done before.")] = False,
-    dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers run the rows.")] = None,
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="ROWS", help="JSONL, CSV or Parquet: question, context or messages."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="JSONL file of results, one per line."),
+    ],
+    models: ModelOptions,
+    loop: LoopOptions,
+    budget: BudgetOptions,
+    options: BatchOptions,
     quiet: Quiet = False,
 ) -> None:
-    """Run the loop over a data set. The same command goes on where it stopped; bad rows go to OUT.bad."""
+    """Run the loop over a dataset. Rerun the command to resume.
+
+    Rows that failed are written to OUT with the suffix .errors.jsonl.
+    """
     console = Console(stderr=True, quiet=quiet, highlight=False)
     try:
-        check_api_base(api_base, model, critic)
-        options = Context(
-            model=_named(model, api_base, dask),
-            critic=_named(critic, api_base, dask) if critic else None,
-            task_type=kind.value,
-            num_drafts=drafts,
-            num_critiques=critiques,
-            max_rounds=rounds,
-            seed=seed,
-        )
-        budget = budget_of(max_calls, max_tokens, max_cost, max_seconds)
+        context = _build_context(models, loop, options.dask)
+        limits = budget.to_budget()
         total = count_rows(rows)
-        give_notices(options, console)
-        with ExitStack() as stack:
-            live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
-            files = _Files(stack, out)
-            report = asyncio.run(
-                run_batch(
-                    create_self_critique().compile(name="self_critique"),
-                    read_rows(rows),
-                    ledger=ledger or out.with_name(out.name + ".ledger"),
-                    on_result=files.write,
-                    on_error=files.on_error,
-                    context=options,
-                    concurrency=concurrency,
-                    ordered=ordered,
-                    budget=budget,
-                    requests_per_minute=rpm,
-                    tokens_per_minute=tpm,
-                    restart=restart,
-                    dask=dask,
-                    on_progress=_Shown(live, total),
-                )
-            )
+        print_notices(context, console)
+        report = _run_rows(rows, out, total, context, limits, options, console)
     except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
         fail(error, BAD_USAGE)
-    console.print(_line(report, total), soft_wrap=True)
+    console.print(_progress_line(report, total), soft_wrap=True)
     if report.failed:
-        console.print(f"{report.failed} bad rows set aside in {out}.bad; the same command tries them again.")
+        console.print(f"{report.failed} rows failed; see {_errors_path(out)}. Rerun the command to retry them.")
     if report.remaining:
-        console.print(f"{report.remaining} rows left: the budget is spent. The same command with a larger one goes on.")
+        console.print(f"{report.remaining} rows left: the budget is spent. Rerun with a larger budget to continue.")
 
 
-def _named(spec: str, api_base: str | None, dask: str | None) -> str | BaseChatModel:
-    """Over Dask a model travels by its name, and is loaded on the workers."""
-    return spec if dask and api_base is None else model_named(spec, api_base)
+def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) -> Context:
+    check_api_base(models.api_base, models.model, models.critic)
+    critic: str | BaseChatModel | None = None
+    if models.critic:
+        critic = _load_model(models.critic, models.api_base, dask)
+    return Context(
+        model=_load_model(models.model, models.api_base, dask),
+        critic=critic,
+        **asdict(loop),
+    )
 
 
-class _Files:
-    """OUT and OUT.bad, opened at the first line: a call that is refused leaves the earlier ones as they are."""
-
-    def __init__(self, stack: ExitStack, out: Path) -> None:
-        self._stack, self._out = stack, out
-        self._open: dict[str, IO[str]] = {}
-
-    def write(self, result: dict[str, Any]) -> None:
-        self._line("", result)
-
-    def on_error(self, bad: dict[str, Any]) -> None:
-        self._line(".bad", bad)
-
-    def _line(self, find_stop_reason: str, data: dict[str, Any]) -> None:
-        if find_stop_reason not in self._open:
-            path = self._out.with_name(self._out.name + find_stop_reason)
-            self._open[find_stop_reason] = self._stack.enter_context(path.open("w", encoding="utf-8"))
-        self._open[find_stop_reason].write(json.dumps(data, ensure_ascii=False) + "\n")
-        self._open[find_stop_reason].flush()
+def _load_model(spec: str, api_base: str | None, dask: str | None) -> str | BaseChatModel:
+    if dask and api_base is None:
+        return spec  # the workers load it
+    return load_model(spec, api_base)
 
 
-class _Shown:
-    """Shows how the batch stands, a few times a second."""
+def _run_rows(
+    rows: Path,
+    out: Path,
+    total: int,
+    context: Context,
+    budget: Budget,
+    options: BatchOptions,
+    console: Console,
+) -> Report:
+    with ExitStack() as stack:
+        live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
+        results = _JsonLines(out, stack)
+        errors = _JsonLines(_errors_path(out), stack)
+        return asyncio.run(
+            run_batch(
+                create_self_critique().compile(name="self_critique"),
+                read_rows(rows),
+                ledger=options.ledger or out.with_name(f"{out.name}.ledger"),
+                on_result=results.write,
+                on_error=errors.write,
+                context=context,
+                concurrency=options.concurrency,
+                ordered=options.ordered,
+                budget=budget,
+                requests_per_minute=options.rpm,
+                tokens_per_minute=options.tpm,
+                restart=options.restart,
+                dask=options.dask,
+                on_progress=ProgressDisplay(live, total).show,
+            )
+        )
+
+
+def _errors_path(out: Path) -> Path:
+    return out.with_suffix(".errors.jsonl")
+
+
+class _JsonLines:
+    """A JSONL file, opened at the first line so that a refused call leaves an earlier file alone."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._path = path
+        self._stack = stack
+        self._file: IO[str] | None = None
+
+    def write(self, record: dict[str, Any]) -> None:
+        if self._file is None:
+            self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
+        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+class ProgressDisplay:
+    """Update the progress line on a terminal, a few times a second."""
 
     def __init__(self, live: Live, total: int) -> None:
-        self._live, self._total, self._next = live, total, 0.0
+        self._live = live
+        self._total = total
+        self._next_update = 0.0
 
-    def __call__(self, report: Report) -> None:
-        if self._live.console.is_terminal and (now := time.monotonic()) >= self._next:
-            self._next = now + 0.25
-            self._live.update(_line(report, self._total), refresh=True)
+    def show(self, report: Report) -> None:
+        """Redraw the line, unless the last update is too recent."""
+        now = time.monotonic()
+        if not self._live.console.is_terminal or now < self._next_update:
+            return
+        self._next_update = now + _UPDATE_SECONDS
+        self._live.update(_progress_line(report, self._total), refresh=True)
 
 
-def _line(report: Report, total: int) -> Text:
-    """Rows, throughput, spend, stop reasons and the time left."""
-    through = report.finished + report.resumed + report.failed
-    rate = report.finished / max(time.monotonic() - report.started, 1e-9)
-    left = f"{(total - through) / rate:,.0f} s left" if rate else "time left not known"
-    cost = "cost not known" if report.usage.cost_usd is None else f"{report.usage.cost_usd:.4f} USD"
+def _progress_line(report: Report, total: int) -> Text:
+    usage = report.usage
+    processed = report.finished + report.resumed + report.failed
+    rows_per_second = report.finished / max(time.monotonic() - report.started, 1e-9)
+    time_left = "time left unknown"
+    if rows_per_second:
+        time_left = f"{(total - processed) / rows_per_second:,.0f} s left"
+    cost = "cost unknown"
+    if usage.cost_usd is not None:
+        cost = f"{usage.cost_usd:.4f} USD"
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.stop_reasons.most_common())
-    spend = f"{report.usage.calls:,} calls · {report.usage.input_tokens + report.usage.output_tokens:,} tokens · {cost}"
-    return Text(f"{through:,} of {total:,} rows · {rate:.1f} a second · {left} · {spend} · {reasons}")
+    fields = [
+        f"{processed:,} of {total:,} rows",
+        f"{rows_per_second:.1f} per second",
+        time_left,
+        f"{usage.calls:,} calls",
+        f"{usage.input_tokens + usage.output_tokens:,} tokens",
+        cost,
+        reasons,
+    ]
+    return Text(" · ".join(fields))

@@ -1,6 +1,6 @@
-"""How the commands speak with the person at the shell: models named, notices given, errors told, exit codes.
+"""Load the models that options name; print notices and errors.
 
-Exit codes: 0 done, whatever the stop reason; 1 the run failed before there was a draft; 2 bad usage.
+Exit codes: 0 done, with any stop reason; 1 failed, or a gate such as --fail-on failed; 2 bad usage.
 """
 
 from typing import NoReturn, get_args
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.context import Context, Role
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 
@@ -20,44 +20,51 @@ BAD_USAGE = 2
 FAILED = 1
 
 
-def model_named(spec: str, api_base: str | None) -> BaseChatModel:
-    """The model that --model or its like names, behind --api-base where one is given."""
-    return get_model(spec) if api_base is None or "/" not in spec else load(spec, api_base=api_base)
+def load_model(spec: str, api_base: str | None) -> BaseChatModel:
+    """Load the model of an option such as --model; --api-base applies to provider models only."""
+    if api_base is None or "/" not in spec:
+        return get_model(spec)
+    return load(spec, api_base=api_base)
 
 
 def check_api_base(api_base: str | None, *specs: str | None) -> None:
-    """Raise InputError where an address is given and no model that is named would be asked there."""
-    if api_base is not None and not any("/" in spec for spec in specs if spec):
-        named = " and ".join(f"'{spec}'" for spec in specs if spec) or "none"
-        raise InputError(f"--api-base goes with a provider's model, such as --model openai/NAME, not with {named}.")
+    """Raise InputError if --api-base is set and no model uses it."""
+    names = [spec for spec in specs if spec]
+    if api_base is None or any("/" in name for name in names):
+        return
+    quoted_names = " and ".join(f"'{name}'" for name in names) or "no model"
+    raise InputError(f"--api-base requires a provider's model, such as --model openai/NAME; got {quoted_names}.")
 
 
-def give_notices(options: Context, console: Console) -> None:
-    """Say once what a person should know of the models: that one is simulated, that one grades itself."""
-    notice_simulated(options, console)
-    if options.is_self_graded:
-        notice("self-graded: the critic is the model that drafts; name another with --critic", console)
+def print_notices(context: Context, console: Console) -> None:
+    """Warn about simulated models and self-grading."""
+    print_simulated_notice(context, console)
+    if context.is_self_graded:
+        print_notice("self-graded: the drafting model is also the critic; choose another with --critic", console)
 
 
-def notice_simulated(options: Context, console: Console) -> None:
-    """Say once that a model is simulated."""
-    if any(isinstance(options.model_for(part), SimulatedModel) for part in get_args(Role)):
-        notice(NOTICE, console)
+def print_simulated_notice(context: Context, console: Console) -> None:
+    """Warn once if any role uses the simulated model."""
+    models = [context.model_for(role) for role in get_args(Role)]
+    if any(isinstance(model, SimulatedModel) for model in models):
+        print_notice(NOTICE, console)
 
 
-def notice(text: str, console: Console) -> None:
-    """Say something that a person should know, beside the result."""
+def print_notice(text: str, console: Console) -> None:
+    """Print a side note on one unwrapped line."""
     console.print(Text(text, style="dim italic"), soft_wrap=True)
 
 
-def tell_error(error: Exception | str) -> None:
-    """Tell an error in one line."""
+def print_error(error: Exception | str) -> None:
+    """Print one line to stderr, even in quiet mode."""
+    message = str(error)
     if isinstance(error, ValidationError):
-        error = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    Console(stderr=True, highlight=False).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        message = format_validation_error(error)
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
 def fail(error: Exception | str, code: int) -> NoReturn:
-    """Tell the error and leave with the code."""
-    tell_error(error)
+    """Print the error and exit with the code."""
+    print_error(error)
     raise typer.Exit(code)

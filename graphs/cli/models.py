@@ -1,4 +1,4 @@
-"""`selfcritic models`: the models that can be named."""
+"""`selfcritic models`: list the available models."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,8 +7,8 @@ from selfcritic.agent.models import PROVIDERS
 
 
 def models() -> None:
-    """List the models that can be named."""
-    table = Table("--model", "what it is", box=None, pad_edge=False)
-    for kind in PROVIDERS.values():
-        table.add_row(kind.spec, kind.description)
+    """List the models that --model accepts."""
+    table = Table("--model", "description", box=None, pad_edge=False)
+    for provider in PROVIDERS.values():
+        table.add_row(provider.spec, provider.description)
     Console(highlight=False).print(table)

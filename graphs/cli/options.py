@@ -1,45 +1,147 @@
-"""Options that more than one command takes, each defined once."""
+"""Define the options that several commands share, each one once.
 
-from enum import StrEnum
-from typing import Annotated
+A command takes a group as one parameter. `expand_groups` turns the group into one option per field.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
+from selfcritic.agent.context import SearchMethod
 from selfcritic.agent.schemas import Budget
+from selfcritic.prompts import TaskType
+
+MODELS = "Models"
+LOOP = "Loop"
+OUTPUT = "Output"
+_BUDGET = "Budget"
+
+ApiBase = Annotated[
+    str | None,
+    typer.Option(help="Base URL of an OpenAI-compatible server.", metavar="URL", rich_help_panel=MODELS),
+]
+Search = Annotated[
+    SearchMethod,
+    typer.Option(help="How to sample critiques.", rich_help_panel=LOOP),
+]
+NumCritiques = Annotated[
+    int,
+    typer.Option(min=1, max=256, help="Critiques sampled per draft.", metavar="N", rich_help_panel=LOOP),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Random seed, for models that take one.", metavar="N", rich_help_panel=LOOP),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the full result as JSON.", rich_help_panel=OUTPUT),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", help="Print only errors to stderr.", rich_help_panel=OUTPUT),
+]
 
 
-class KindChoice(StrEnum):
-    """What is answered."""
+@dataclass(frozen=True)
+class ModelOptions:
+    """Models of a run, and where to reach them."""
 
-    question = "question"
-    summary = "summary"
-    code = "code"
-
-
-class SearchChoice(StrEnum):
-    """How critiques are drawn."""
-
-    best_of_n = "rejection"
-    fsbs = "fsbs"
-
-
-ModelOption = Annotated[str, typer.Option(envvar="SELFCRITIC_MODEL", help="See `selfcritic models`.")]
-Critic = Annotated[str | None, typer.Option(help="Another model for the critiques.")]
-ApiBase = Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")]
-TaskType = Annotated[KindChoice, typer.Option(help="What is answered.")]
-Drafts = Annotated[int, typer.Option(min=1, max=256, help="Drafts drawn at first.")]
-Critiques = Annotated[int, typer.Option(min=1, max=256, help="Critiques drawn of each draft.")]
-Search = Annotated[SearchChoice, typer.Option(help="How critiques are drawn.")]
-Rounds = Annotated[int, typer.Option(min=0, max=100, help="Refinements at most.")]
-MaxCalls = Annotated[int | None, typer.Option(min=1, help="Requests at most, in all.")]
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="Tokens at most, input and output, in all.")]
-MaxCost = Annotated[float | None, typer.Option(help="US dollars at most, in all; prices must be known.")]
-MaxSeconds = Annotated[float | None, typer.Option(help="Seconds at most, in all.")]
-Seed = Annotated[int | None, typer.Option(help="Same seed, same run, where the model takes one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the whole result as one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error but errors.")]
+    model: Annotated[
+        str,
+        typer.Option(
+            envvar="SELFCRITIC_MODEL",
+            help="Model name; see `selfcritic models`.",
+            metavar="NAME",
+            rich_help_panel=MODELS,
+        ),
+    ] = "simulated"
+    critic: Annotated[
+        str | None,
+        typer.Option(help="Model for critiques (default: --model).", metavar="NAME", rich_help_panel=MODELS),
+    ] = None
+    api_base: ApiBase = None
 
 
-def budget_of(calls: int | None, tokens: int | None, cost: float | None, seconds: float | None) -> Budget:
-    """The budget that the --max options give."""
-    return Budget(calls=calls, tokens=tokens, cost_usd=cost, seconds=seconds)
+@dataclass(frozen=True)
+class LoopOptions:
+    """Options of the loop; each field is the `Context` option of that name."""
+
+    task_type: Annotated[
+        TaskType,
+        typer.Option(help="Type: question, summary or code.", metavar="TYPE", rich_help_panel=LOOP),
+    ] = "question"
+    num_drafts: Annotated[
+        int,
+        typer.Option(min=1, max=256, help="First drafts sampled.", metavar="N", rich_help_panel=LOOP),
+    ] = 1
+    num_critiques: NumCritiques = 8
+    max_rounds: Annotated[
+        int,
+        typer.Option(min=0, max=100, help="Refinements at most.", metavar="N", rich_help_panel=LOOP),
+    ] = 3
+    seed: Seed = None
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """Limits on what one command may spend."""
+
+    max_calls: Annotated[
+        int | None,
+        typer.Option(min=1, help="Requests at most.", metavar="N", rich_help_panel=_BUDGET),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Input and output tokens at most.", metavar="N", rich_help_panel=_BUDGET),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="US dollars at most; requires known prices.", metavar="USD", rich_help_panel=_BUDGET),
+    ] = None
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds at most.", metavar="SECONDS", rich_help_panel=_BUDGET),
+    ] = None
+
+    def to_budget(self) -> Budget:
+        """Convert the options; raises ValidationError for a limit below zero."""
+        return Budget(
+            calls=self.max_calls,
+            tokens=self.max_tokens,
+            cost_usd=self.max_cost,
+            seconds=self.max_seconds,
+        )
+
+
+def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each option group of a command by its fields.
+
+    A group is a parameter that is annotated with a dataclass. Typer sees one option per field; the command receives
+    the dataclass.
+    """
+    groups: dict[str, Callable[..., Any]] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        group = parameter.annotation
+        if isinstance(group, type) and dataclasses.is_dataclass(group):
+            groups[name] = group
+            parameters.extend(inspect.signature(group).parameters.values())
+        else:
+            parameters.append(parameter)
+
+    @functools.wraps(command)
+    def call_with_groups(**values: Any) -> None:
+        for name, group in groups.items():
+            fields = {field: values.pop(field) for field in inspect.signature(group).parameters}
+            values[name] = group(**fields)
+        command(**values)
+
+    # Keyword-only parameters may have their defaults in any order.
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    call_with_groups.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    return call_with_groups

@@ -1,10 +1,10 @@
-"""`selfcritic run`: answer a question; the answer goes to stdout, the run's trace to stderr."""
+"""`selfcritic run`: answer one question."""
 
 import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Annotated, Any, cast
 
@@ -19,167 +19,248 @@ from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelErr
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.checkpoints import open_checkpointer
-from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, give_notices, model_named
+from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, load_model, print_notices
 from selfcritic.graphs.cli.options import (
-    ApiBase,
+    OUTPUT,
     AsJson,
-    Critic,
-    Critiques,
-    Drafts,
-    KindChoice,
-    MaxCalls,
-    MaxCost,
-    MaxSeconds,
-    MaxTokens,
-    ModelOption,
+    BudgetOptions,
+    LoopOptions,
+    ModelOptions,
     Quiet,
-    Rounds,
     Search,
-    SearchChoice,
-    Seed,
-    TaskType,
-    budget_of,
+    expand_groups,
 )
-from selfcritic.graphs.cli.review.documents import document, read
+from selfcritic.graphs.cli.review.documents import create_document, read_text
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
-
-def run(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
-    context: Annotated[Path | None, typer.Option(help="File with material that the answer must rest on.")] = None,
-    kind: TaskType = KindChoice.question,
-    model: ModelOption = "simulated",
-    critic: Critic = None,
-    api_base: ApiBase = None,
-    prompts: Annotated[str, typer.Option(help="Prompt set: default, or plain for small models.")] = "default",
-    prompt_dir: Annotated[str | None, typer.Option(help="Folder with prompts of your own, file by file.")] = None,
-    drafts: Drafts = 1,
-    critiques: Critiques = 8,
-    search: Search = SearchChoice.best_of_n,
-    rounds: Rounds = 3,
-    direct: Annotated[bool, typer.Option("--direct", help="Refine without critiques: the paper's baseline.")] = False,
-    accept_threshold: Annotated[float, typer.Option(min=0, max=1, help="Accept below this P(critiqueable).")] = 0.5,
-    helpful_threshold: Annotated[float, typer.Option(min=0, max=1, help="Use critiques above this P(helpful).")] = 0.5,
-    follow: Annotated[int, typer.Option(min=1, max=64, help="Critiques that one refinement follows.")] = 1,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_cost: MaxCost = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = None,
-    trace: Annotated[Path | None, typer.Option(help="File to write the run's events to, a JSON object a line.")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="SQLite file or postgresql:// address to save to.")] = None,
-    thread: Annotated[str | None, typer.Option(help="Name of the run there; the same command continues it.")] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Answer a question: draft, find flaws, mend."""
-    with ExitStack() as files:
-        try:
-            check_api_base(api_base, model, critic)
-            options = Context(
-                model=model_named(model, api_base),
-                critic=model_named(critic, api_base) if critic else None,
-                task_type=kind.value,
-                prompts=prompts,
-                prompt_dir=prompt_dir,
-                num_drafts=drafts,
-                num_critiques=critiques,
-                search=search.value,
-                max_rounds=rounds,
-                refinement="direct" if direct else "conditional",
-                accept_threshold=accept_threshold,
-                helpful_threshold=helpful_threshold,
-                critiques_per_refinement=follow,
-                budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
-                seed=seed,
-            )
-            asked: Input = {
-                "question": sys.stdin.read() if question == "-" else question,
-                "context": _material(str(context)) if context else "",
-            }
-            events = files.enter_context(trace.open("w", encoding="utf-8")) if trace else None
-            if (checkpoint is None) != (thread is None):
-                raise InputError("--checkpoint and --thread go together: where to save, and under which name.")
-        except (SelfcriticError, PromptError, ValidationError, OSError) as error:
-            fail(error, BAD_USAGE)
-        console = Console(stderr=True, quiet=quiet, highlight=False)
-        give_notices(options, console)
-        output = _run(options, asked, Saved(checkpoint, thread) if checkpoint and thread else None, console, events)
-    if as_json:
-        sys.stdout.write(json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(output["answer"] + "\n")
-
-
-def _material(name: str) -> str:
-    """The text of the --context file."""
-    return document(name, read(name), name).text
+_REFINEMENT = "Refinement"
+_PROMPTS = "Prompts"
 
 
 @dataclass(frozen=True)
-class Saved:
+class RefinementOptions:
+    """Options of the loop that only `run` takes."""
+
+    search: Search = "rejection"
+    critiques_per_refinement: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Critiques used per refinement.", metavar="N", rich_help_panel=_REFINEMENT),
+    ] = 1
+    accept_threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Accept below this P(critiqueable).", metavar="P", rich_help_panel=_REFINEMENT),
+    ] = 0.5
+    helpful_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Use critiques above this P(helpful).", metavar="P", rich_help_panel=_REFINEMENT
+        ),
+    ] = 0.5
+    direct: Annotated[
+        bool,
+        typer.Option("--direct", help="Refine without critiques (baseline).", rich_help_panel=_REFINEMENT),
+    ] = False
+    prompts: Annotated[
+        str,
+        typer.Option(help="Prompt set: default or plain.", metavar="NAME", rich_help_panel=_PROMPTS),
+    ] = "default"
+    prompt_dir: Annotated[
+        str | None,
+        typer.Option(help="Folder of prompts that override the set.", metavar="DIR", rich_help_panel=_PROMPTS),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Files that a run writes, and the checkpoint it resumes from."""
+
+    events: Annotated[
+        Path | None,
+        typer.Option(help="JSONL file for the events of the run.", metavar="FILE", rich_help_panel=OUTPUT),
+    ] = None
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="SQLite file or postgresql:// URL to save to.", metavar="TARGET", rich_help_panel=OUTPUT),
+    ] = None
+    thread: Annotated[
+        str | None,
+        typer.Option(help="Name of the saved run; rerun to resume it.", metavar="NAME", rich_help_panel=OUTPUT),
+    ] = None
+
+
+@dataclass(frozen=True)
+class CheckpointTarget:
     """Where a run is saved, and under which name."""
 
-    where: str
+    location: str
     thread: str
 
 
-def _run(options: Context, asked: Input, saved: Saved | None, console: Console, events: IO[str] | None) -> Output:
-    """Run the loop behind a trace; what there is comes back when the person interrupts it."""
-    state: State = {}
-    with Trace(console) as shown:
+@expand_groups
+def run(
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="Question to answer; - reads standard input."),
+    ],
+    models: ModelOptions,
+    loop: LoopOptions,
+    refinement: RefinementOptions,
+    budget: BudgetOptions,
+    files: RunFiles,
+    context: Annotated[
+        Path | None,
+        typer.Option(help="File with the context to answer from.", metavar="FILE"),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer a question: draft, find flaws, refine."""
+    console = Console(stderr=True, quiet=quiet, highlight=False)
+    with ExitStack() as stack:
         try:
-            asyncio.run(_follow(options, asked, saved, state, shown, events))
+            options = _build_context(models, loop, refinement, budget)
+            run_input = _read_input(question, context)
+            target = _get_checkpoint_target(files)
+            events = stack.enter_context(files.events.open("w", encoding="utf-8")) if files.events else None
+        except (SelfcriticError, PromptError, ValidationError, OSError) as error:
+            fail(error, BAD_USAGE)
+        print_notices(options, console)
+        output = _run(options, run_input, target, console, events)
+    text = output["answer"]
+    if as_json:
+        text = json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False)
+    sys.stdout.write(text + "\n")
+
+
+def _build_context(
+    models: ModelOptions,
+    loop: LoopOptions,
+    refinement: RefinementOptions,
+    budget: BudgetOptions,
+) -> Context:
+    check_api_base(models.api_base, models.model, models.critic)
+    critic = None
+    if models.critic:
+        critic = load_model(models.critic, models.api_base)
+    return Context(
+        model=load_model(models.model, models.api_base),
+        critic=critic,
+        prompts=refinement.prompts,
+        prompt_dir=refinement.prompt_dir,
+        search=refinement.search,
+        refinement="direct" if refinement.direct else "conditional",
+        accept_threshold=refinement.accept_threshold,
+        helpful_threshold=refinement.helpful_threshold,
+        critiques_per_refinement=refinement.critiques_per_refinement,
+        budget=budget.to_budget(),
+        **asdict(loop),
+    )
+
+
+def _read_input(question: str, context_path: Path | None) -> Input:
+    if question == "-":
+        question = sys.stdin.read()
+    context = ""
+    if context_path is not None:
+        name = str(context_path)
+        context = create_document(name, read_text(name)).text
+    return {"question": question, "context": context}
+
+
+def _get_checkpoint_target(files: RunFiles) -> CheckpointTarget | None:
+    if (files.checkpoint is None) != (files.thread is None):
+        raise InputError("--checkpoint and --thread go together: pass where to save and the run's name.")
+    if not files.checkpoint or not files.thread:
+        return None
+    return CheckpointTarget(files.checkpoint, files.thread)
+
+
+def _run(
+    options: Context,
+    run_input: Input,
+    target: CheckpointTarget | None,
+    console: Console,
+    events: IO[str] | None,
+) -> Output:
+    """Run the loop; an interrupted run returns its best draft."""
+    with Trace(console) as trace:
+        observer = _RunObserver(trace, events)
+        state = observer.state
+        try:
+            asyncio.run(_stream(options, run_input, target, observer))
         except KeyboardInterrupt:
             if "answer" not in state:
-                fail("Interrupted before there was a draft.", FAILED)
+                fail("Interrupted before the first draft.", FAILED)
             state["stop_reason"] = "interrupted"
         except (InputError, PromptError, UnknownModelError) as error:
             fail(error, BAD_USAGE)
         except SelfcriticError as error:
             fail(error, FAILED)
-        shown.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
-    return cast(Output, {key: value for key, value in state.items() if key in Output.__annotations__})
+        trace.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
+    output = {key: value for key, value in state.items() if key in Output.__annotations__}
+    return cast(Output, output)
 
 
-async def _follow(
-    options: Context, asked: Input, saved: Saved | None, state: State, shown: Trace, events: IO[str] | None
+class _RunObserver:
+    """Keeps the latest state of a run; shows and records each node's update."""
+
+    def __init__(self, trace: Trace, events: IO[str] | None) -> None:
+        self.state: State = {}
+        self._trace = trace
+        self._events = events
+
+    def on_state(self, state: State) -> None:
+        self.state.update(state)
+
+    def on_update(self, node: str, update: State) -> None:
+        self._trace.show(node, update)
+        if self._events is None:
+            return
+        event = {"node": node, "update": TypeAdapter(State).dump_python(update, mode="json")}
+        self._events.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._events.flush()
+
+
+async def _stream(
+    options: Context,
+    run_input: Input,
+    target: CheckpointTarget | None,
+    observer: _RunObserver,
 ) -> None:
-    """Fold every node's update into the state, showing it and writing it down."""
+    """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()
+    graph_input: Input | None = run_input
+    config = RunnableConfig(configurable={})
+    durability: Durability | None = None
     async with AsyncExitStack() as stack:
-        saver = await stack.enter_async_context(open_checkpointer(saved.where)) if saved else None
-        graph = builder.compile(checkpointer=saver)
-        config = RunnableConfig(configurable={"thread_id": saved.thread} if saved else {})
-        given: Input | None = asked
-        if saved and (earlier := (await graph.aget_state(config))).values:
-            _same_question(earlier.values, asked, saved)
-            state.update(cast(State, earlier.values))
-            given = None  # goes on where it stopped; a run that had ended is not run again
-            # Not `earlier.next`: that is empty, too, where a node's writes were saved and no checkpoint after them.
-            if earlier.values.get("stop_reason") is not None:
+        checkpointer = None
+        if target is not None:
+            checkpointer = await stack.enter_async_context(open_checkpointer(target.location))
+            config["configurable"] = {"thread_id": target.thread}
+            durability = "sync"
+        graph = builder.compile(checkpointer=checkpointer)
+        if target is not None:
+            saved = (await graph.aget_state(config)).values
+            if saved:
+                _check_same_question(saved, run_input, target)
+                observer.on_state(cast(State, saved))
+                graph_input = None  # resumes the saved run
+            # `snapshot.next` does not show the end: it is also empty if a crash lost the last checkpoint.
+            if saved and saved.get("stop_reason") is not None:
                 return
         modes: list[StreamMode] = ["updates", "values"]
-        durability: Durability | None = "sync" if saved else None
-        async for mode, part in graph.astream(given, config, context=options, stream_mode=modes, durability=durability):
+        stream = graph.astream(graph_input, config, context=options, stream_mode=modes, durability=durability)
+        async for mode, chunk in stream:
             if mode == "values":
-                state.update(cast(State, part))
+                observer.on_state(cast(State, chunk))
                 continue
-            for node, update in cast(dict[str, Any], part).items():
-                if node in builder.nodes:  # beside them, each request that was saved
-                    _show(node, update, shown, events)
+            for node, update in cast(dict[str, Any], chunk).items():
+                if node in builder.nodes:  # skips checkpointed requests, which stream as tasks
+                    observer.on_update(node, update)
 
 
-def _same_question(earlier: dict[str, Any], asked: Input, saved: Saved) -> None:
-    if earlier.get("question") != asked["question"]:
-        raise InputError(f"The thread '{saved.thread}' holds another question; choose another name for this one.")
-
-
-def _show(node: str, update: State, shown: Trace, events: IO[str] | None) -> None:
-    shown.show(node, update)
-    if events is not None:
-        event = {"node": node, "update": TypeAdapter(State).dump_python(update, mode="json")}
-        events.write(json.dumps(event, ensure_ascii=False) + "\n")
-        events.flush()
+def _check_same_question(saved: dict[str, Any], run_input: Input, target: CheckpointTarget) -> None:
+    if saved.get("question") != run_input["question"]:
+        raise InputError(f"The thread '{target.thread}' holds another question: pass another --thread.")

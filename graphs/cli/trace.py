@@ -1,6 +1,6 @@
-"""Show a run as it happens: drafts, probabilities, critiques, the chosen quote in its draft, the mend as a diff.
+"""Print a run while it happens: drafts, probabilities, critiques, diffs.
 
-One console serves both a terminal (colours, a spinner while a node works) and a pipe (plain lines).
+The same console serves a terminal (colors, a spinner) and a pipe (plain lines).
 """
 
 import difflib
@@ -18,25 +18,25 @@ from selfcritic.agent.critic.selection import selected_critique
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
 
-_WORKING = {
+_SPINNER_TEXT = {
     "generate": "judging the draft …",
     "classify": "looking for flaws …",
-    "critique": "choosing a critique …",
-    "fsbs": "mending …",
-    "select": "mending …",
+    "critique": "selecting a critique …",
+    "fsbs": "refining …",
+    "select": "refining …",
     "refine": "judging the draft …",
 }
-"""What goes on behind each node's update, while the loop goes on."""
+"""By node, what usually runs after it."""
 
-_ENDINGS: dict[StopReason, str] = {
-    "accepted": "accepted: no flaw is likely to be left",
-    "no_helpful_critique": "no helpful critique was found",
-    "max_rounds": "all refinements allowed are used",
-    "plateau": "the last refinements brought nothing",
+_STOP_REASON_TEXT: dict[StopReason, str] = {
+    "accepted": "accepted: no flaws are likely to remain",
+    "no_helpful_critique": "no critique was helpful enough",
+    "max_rounds": "the maximum number of refinements is reached",
+    "plateau": "the last refinements were no improvement",
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
-    "stop_when": "the stop rule given says so",
+    "stop_when": "the stop condition is met",
     "checker_error": "a checker failed",
     "reviewed": "reviewed",
     "interrupted": "interrupted",
@@ -44,7 +44,7 @@ _ENDINGS: dict[StopReason, str] = {
 
 
 class Trace:
-    """Prints each node's update to a console; use it as a context manager around a run."""
+    """Prints each node's update; use it as a context manager around a run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -56,100 +56,149 @@ class Trace:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._status.stop()
 
     def show(self, node: str, update: State) -> None:
-        """Print what a node did."""
+        """Print one node's update."""
         rounds = update.get("rounds", [])
         self._error = update.get("error") or self._error
         if node == "generate":
-            self._heading("Draft 0", f"the first of {len(rounds[0].candidates)}" if rounds[0].candidates else "")
-            self._indented(Text(rounds[-1].answer))
+            self._print_first_draft(rounds)
         elif node == "classify":
-            self._judgement(rounds, update["best_round"])
+            self._print_judgment(rounds, update["best_round"])
         elif node in ("select", "fsbs"):
-            self._critiques(rounds[-1])
+            self._print_critiques(rounds[-1])
         elif node == "refine" and rounds:
-            self._heading(f"Draft {len(rounds) - 1}")
-            self._indented(diff(rounds[-2].answer, rounds[-1].answer))
-        self._status.update(_WORKING[node])
+            previous, current = rounds[-2:]
+            self._print_heading(f"Draft {len(rounds) - 1}")
+            self._print_indented(diff_lines(previous.answer, current.answer))
+        self._status.update(_SPINNER_TEXT[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
-        """Print why the run stopped, the failure's own words, which draft comes back, and what was spent."""
+        """Print the stop reason, the error if any, the returned draft and the usage."""
         self._status.stop()
-        why = _ENDINGS.get(stop_reason, stop_reason) if stop_reason else "unfinished"
-        self._heading("Stopped", f"{why}; the answer is draft {best}")
+        reason = "unfinished"
+        if stop_reason is not None:
+            reason = _STOP_REASON_TEXT.get(stop_reason, stop_reason)
+        self._print_heading("Stopped", f"{reason}; the answer is draft {best}")
         if self._error is not None:
-            self._indented(Text(self._error, style="red"))
+            self._print_indented(Text(self._error, style="red"))
         tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
-        self._indented(Text(f"{usage.calls} calls, {tokens}", style="dim"))
+        self._print_dim(f"{usage.calls} calls, {tokens}")
 
-    def _judgement(self, rounds: Sequence[Round], best: int) -> None:
+    def _print_first_draft(self, rounds: Sequence[Round]) -> None:
+        num_candidates = len(rounds[0].candidates)
+        note = ""
+        if num_candidates:
+            note = f"the first of {num_candidates}"
+        self._print_heading("Draft 0", note)
+        self._print_indented(Text(rounds[-1].answer))
+
+    def _print_judgment(self, rounds: Sequence[Round], best: int) -> None:
         draft = rounds[-1]
         if draft.candidates:
-            shares = ", ".join(_number(candidate.p_critiqueable) for candidate in draft.candidates)
-            self._line(f"the least critiqueable of {shares}:")
-            self._indented(Text(draft.answer))
+            numbers = [_format_number(candidate.p_critiqueable) for candidate in draft.candidates]
+            self._print_dim(f"the least critiqueable of {', '.join(numbers)}:")
+            self._print_indented(Text(draft.answer))
         for finding in draft.findings:
-            self._indented(Text.assemble((f"{finding.source} ", "bold"), " ".join(finding.text.split())))
-        also = "" if best == len(rounds) - 1 else f" (draft {best} is still the best)"
-        judged = "not judged" if draft.p_critiqueable is None else f"P(critiqueable) {_number(draft.p_critiqueable)}"
-        by = f", by {draft.judged_by}" if draft.judged_by else ""
-        self._line(f"{judged}{by}{also}")
+            text = Text()
+            text.append(f"{finding.source} ", "bold")
+            text.append(_on_one_line(finding.text))
+            self._print_indented(text)
+        line = "not judged"
+        if draft.p_critiqueable is not None:
+            line = f"P(critiqueable) {_format_number(draft.p_critiqueable)}"
+        if draft.judged_by:
+            line += f", by {draft.judged_by}"
+        if best != len(rounds) - 1:
+            line += f" (draft {best} is still the best)"
+        self._print_dim(line)
 
-    def _critiques(self, draft: Round) -> None:
-        self._heading(f"{len(draft.critiques)} critiques", "P(helpful) before each")
-        for text, count in Counter(map(_summary, sorted(draft.critiques, key=_rank))).items():
-            self._indented(Text(text + (f"  (×{count})" if count > 1 else "")))
-        followed = selected_critique(draft.critiques)
-        if followed is not None:
-            self._heading("Chosen")
-            self._indented(marked(draft.answer, followed.comments, plain=not self._console.is_terminal))
-            for comment in followed.comments:
-                self._indented(Text.assemble("→ ", comment.text))
+    def _print_critiques(self, draft: Round) -> None:
+        self._print_heading(f"{len(draft.critiques)} critiques", "P(helpful) first")
+        ordered = sorted(draft.critiques, key=_display_order)
+        counts = Counter(_summarize(critique) for critique in ordered)
+        for summary, count in counts.items():
+            if count > 1:
+                summary += f"  (×{count})"
+            self._print_indented(Text(summary))
+        selected = selected_critique(draft.critiques)
+        if selected is None:
+            return
+        self._print_heading("Selected")
+        is_plain = not self._console.is_terminal
+        self._print_indented(mark_quotes(draft.answer, selected.comments, is_plain))
+        for comment in selected.comments:
+            self._print_indented(Text.assemble("→ ", comment.text))
 
-    def _heading(self, title: str, rest: str = "") -> None:
-        self._console.print(Text.assemble(("● " + title, "bold"), (f"  {rest}" if rest else "", "dim")))
+    def _print_heading(self, title: str, note: str = "") -> None:
+        heading = Text()
+        heading.append(f"● {title}", "bold")
+        if note:
+            heading.append(f"  {note}", "dim")
+        self._console.print(heading)
 
-    def _line(self, text: str) -> None:
-        self._indented(Text(text, style="dim"))
+    def _print_dim(self, text: str) -> None:
+        self._print_indented(Text(text, style="dim"))
 
-    def _indented(self, text: Text) -> None:
+    def _print_indented(self, text: Text) -> None:
         for line in text.split(allow_blank=True):
             self._console.print(Text("  ") + line, soft_wrap=True)
 
 
-def marked(answer: str, comments: Sequence[Comment], plain: bool) -> Text:
-    """The answer with every quoted span marked: by colour, or »so« in plain text."""
-    quoted = {at for c in comments if c.start is not None and c.end is not None for at in range(c.start, c.end)}
+def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Text:
+    """Mark every quoted span of an answer: »so« in plain text, else by color."""
+    quoted_offsets: set[int] = set()
+    for comment in comments:
+        if comment.start is not None and comment.end is not None:
+            quoted_offsets.update(range(comment.start, comment.end))
     text = Text()
-    for is_quoted, offsets in itertools.groupby(range(len(answer)), quoted.__contains__):
-        part = "".join(answer[at] for at in offsets)
-        text.append(f"»{part}«" if is_quoted and plain else part, "black on yellow" if is_quoted and not plain else "")
+    for is_quoted, offsets in itertools.groupby(range(len(answer)), quoted_offsets.__contains__):
+        span = "".join(answer[offset] for offset in offsets)
+        if not is_quoted:
+            text.append(span)
+        elif is_plain:
+            text.append(f"»{span}«")
+        else:
+            text.append(span, "black on yellow")
     return text
 
 
-def diff(before: str, after: str) -> Text:
-    """What was taken out and what was put in, line by line."""
+def diff_lines(before: str, after: str) -> Text:
+    """Compare two drafts line by line, in ndiff's format without its hints."""
     styles = {"- ": "red", "+ ": "green", "  ": "dim"}
-    lines = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[:2] in styles]
-    return Text("\n").join(Text(line, style=styles[line[:2]]) for line in lines)
+    lines: list[Text] = []
+    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
+        marker = line[:2]
+        if marker in styles:
+            lines.append(Text(line, style=styles[marker]))
+    return Text("\n").join(lines)
 
 
-def _rank(critique: Critique) -> tuple[bool, float]:
-    """The selected one first, then the most helpful."""
+def _display_order(critique: Critique) -> tuple[bool, float]:
+    """Sort the selected critique first, then by P(helpful)."""
     return not critique.selected, -(critique.helpfulness or 0.0)
 
 
-def _summary(critique: Critique) -> str:
-    said = (
-        " / ".join(comment.text for comment in critique.comments) or critique.unparsed or "quotes nothing that is there"
-    )
-    dropped = f"  ({len(critique.ungrounded)} invented quotes dropped)" if critique.ungrounded else ""
-    return f"{_number(critique.helpfulness)}  {' '.join(said.split())}{dropped}"
+def _summarize(critique: Critique) -> str:
+    comments = " / ".join(comment.text for comment in critique.comments)
+    text = comments or critique.unparsed or "no grounded comment"
+    summary = f"{_format_number(critique.helpfulness)}  {_on_one_line(text)}"
+    if critique.ungrounded:
+        summary += f"  ({len(critique.ungrounded)} ungrounded comments dropped)"
+    return summary
 
 
-def _number(value: float | None) -> str:
-    return " –  " if value is None else f"{value:.2f}"
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _format_number(value: float | None) -> str:
+    if value is None:
+        return " –  "
+    return f"{value:.2f}"

@@ -104,9 +104,8 @@ def work(job: dict[str, Any]) -> None:
     model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
     if job["how"] == "cli":
         models.PROVIDERS["logged"] = models.Provider("logged", "writes all down", lambda: model)  # type: ignore[index]
-        options = [f"--drafts={OPTIONS['num_drafts']}", f"--critiques={OPTIONS['num_critiques']}"]
-        options.append(f"--seed={OPTIONS['seed']}")
-        options += ["--rounds=3", "--json", "--quiet", "--model=logged"]
+        options = [f"--{name.replace('_', '-')}={OPTIONS[name]}" for name in ("num_drafts", "num_critiques", "seed")]
+        options += ["--max-rounds=3", "--json", "--quiet", "--model=logged"]
         with Path(job["out"]).open("w") as file, redirect_stdout(file):
             options += ["--checkpoint", job["where"], "--thread", job["thread"]]
             app(["run", QUESTION, *options], standalone_mode=False)

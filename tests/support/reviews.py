@@ -1,4 +1,4 @@
-"""Reviews made by hand, for what shows them."""
+"""Build comments and reviews without running a graph."""
 
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import Comment, Round, Severity
@@ -7,15 +7,29 @@ from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import Review
 
 
-def comment(text: str, quote: str, said: str, severity: Severity | None = None, **fields: object) -> Comment:
-    """A comment on the first occurrence of a quote."""
-    start = text.index(quote)
-    return Comment(quote=quote, text=said, severity=severity, start=start, end=start + len(quote), **fields)
+def make_comment(
+    document: str,
+    quote: str,
+    text: str,
+    severity: Severity | None = None,
+    **fields: object,
+) -> Comment:
+    """Comment on the first occurrence of a quote."""
+    start = document.index(quote)
+    return Comment(quote=quote, text=text, severity=severity, start=start, end=start + len(quote), **fields)
 
 
-def reviewed(text: str, critique: str = "", findings: list[Comment] | None = None, **fields: object) -> Review:
-    """A review of a file whose critic said this, and whose checkers found that."""
-    chosen = ground(critique, text).model_copy(update={"selected": True}) if critique else None
-    draft = Round(answer=text, findings=findings or [], critiques=[chosen] if chosen else [])
-    output = ReviewOutput(rounds=[draft], critique=chosen, error=None)
-    return Review(Document(**{"name": "calc.py", "text": text, "uri": "calc.py", **fields}), "Review it.", output)
+def make_review(
+    document: str,
+    critique: str = "",
+    findings: list[Comment] | None = None,
+    **fields: object,
+) -> Review:
+    """Review `calc.py` with this selected critique and these checker findings."""
+    selected = None
+    if critique:
+        selected = ground(critique, document).model_copy(update={"selected": True})
+    draft = Round(answer=document, findings=findings or [], critiques=[selected] if selected else [])
+    output = ReviewOutput(rounds=[draft], critique=selected, error=None)
+    document_fields = {"name": "calc.py", "text": document, "uri": "calc.py", **fields}
+    return Review(Document(**document_fields), "Review it.", output)

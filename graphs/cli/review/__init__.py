@@ -1,1 +1,1 @@
-"""`selfcritic review`: documents in, findings out."""
+"""`selfcritic review`: comments on files and diffs."""

@@ -1,132 +1,216 @@
-"""`selfcritic review`: comments on files or on a diff, below the lines that they quote."""
+"""`selfcritic review`: print comments on files or on a diff."""
 
 import io
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 from rich.console import Console
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
+from selfcritic.agent.schemas import Severity
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
     FAILED,
     check_api_base,
     fail,
-    model_named,
-    notice,
-    notice_simulated,
-    tell_error,
+    load_model,
+    print_error,
+    print_notice,
+    print_simulated_notice,
 )
 from selfcritic.graphs.cli.options import (
+    LOOP,
+    MODELS,
+    OUTPUT,
     ApiBase,
     AsJson,
-    Critiques,
-    MaxCalls,
-    MaxCost,
-    MaxSeconds,
-    MaxTokens,
+    BudgetOptions,
+    NumCritiques,
     Quiet,
     Search,
-    SearchChoice,
     Seed,
-    budget_of,
+    expand_groups,
 )
-from selfcritic.graphs.cli.review import diffs
-from selfcritic.graphs.cli.review.documents import STDIN, Document, document, read, title
-from selfcritic.graphs.cli.review.result import Review, SeverityChoice, as_json
-from selfcritic.graphs.cli.review.sarif import as_sarif
-from selfcritic.graphs.cli.review.session import NO_MODEL, Reviewer
-from selfcritic.graphs.cli.review.terminal_view import Printer
+from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
+from selfcritic.graphs.cli.review.documents import STDIN, Document, create_document, display_name, read_text
+from selfcritic.graphs.cli.review.result import Review, to_json
+from selfcritic.graphs.cli.review.sarif import to_sarif
+from selfcritic.graphs.cli.review.session import NO_MODEL, ReviewSession
+from selfcritic.graphs.cli.review.terminal_view import ReviewPrinter
 
 
-def review(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Files, or diffs of files; - reads standard input.")
-    ],
-    question: Annotated[str | None, typer.Option(help="What the files are to do or to answer.")] = None,
+@dataclass(frozen=True)
+class CriticOptions:
+    """The model that reviews, and how it searches for a critique."""
+
     model: Annotated[
-        str | None, typer.Option(envvar="SELFCRITIC_MODEL", help="As `selfcritic models` says; none by default.")
+        str | None,
+        typer.Option(
+            envvar="SELFCRITIC_MODEL",
+            help="Model name; see `selfcritic models` (default: none).",
+            metavar="NAME",
+            rich_help_panel=MODELS,
+        ),
+    ] = None
+    api_base: ApiBase = None
+    search: Search = "rejection"
+    num_critiques: NumCritiques = 8
+    length_modifier: Annotated[
+        float,
+        typer.Option(help="Bonus per comment: > 0 thorough, < 0 precise.", metavar="X", rich_help_panel=LOOP),
+    ] = 0.0
+    seed: Seed = None
+
+    def build_context(self, checkers: list[str], budget: BudgetOptions) -> Context:
+        """Load the model; raises InputError and ValidationError."""
+        check_api_base(self.api_base, self.model)
+        model: str | BaseChatModel = NO_MODEL
+        if self.model is not None and self.model != NO_MODEL:
+            model = load_model(self.model, self.api_base)
+        return Context(
+            model=model,
+            search=self.search,
+            num_critiques=self.num_critiques,
+            length_modifier=self.length_modifier,
+            checkers=checkers,
+            budget=budget.to_budget(),
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What to print, and when to fail."""
+
+    min_severity: Annotated[
+        Severity,
+        typer.Option(help="Hide comments below this severity.", rich_help_panel=OUTPUT),
+    ] = "low"
+    fail_on: Annotated[
+        Severity | None,
+        typer.Option(help="Exit with 1 if a comment is this severe.", rich_help_panel=OUTPUT),
+    ] = None
+    context_lines: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Context lines around comments (default: whole file).",
+            metavar="N",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    as_json: AsJson = False
+    as_sarif: Annotated[
+        bool,
+        typer.Option("--sarif", help="Print SARIF 2.1.0.", rich_help_panel=OUTPUT),
+    ] = False
+
+    def check(self) -> None:
+        """Raise InputError for two output formats."""
+        if self.as_json and self.as_sarif:
+            raise InputError("--json and --sarif exclude each other: pass one of them.")
+
+
+@expand_groups
+def review(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files or diffs; - reads standard input.")],
+    critic: CriticOptions,
+    budget: BudgetOptions,
+    report: ReportOptions,
+    question: Annotated[
+        str | None,
+        typer.Option(help="What the files should do or answer.", metavar="TEXT"),
     ] = None,
-    api_base: ApiBase = None,
-    search: Search = SearchChoice.best_of_n,
-    critiques: Critiques = 8,
-    length_modifier: Annotated[float, typer.Option(help="Worth of one more comment: + thorough, - precise.")] = 0.0,
-    checker: Annotated[list[str] | None, typer.Option(help="Checker to ask: syntax, lint, types, arithmetic …")] = None,
-    tests: Annotated[Path | None, typer.Option(help="Python file with tests that the code has to pass.")] = None,
-    stdin_filename: Annotated[str, typer.Option(help="What standard input is called, such as calc.py.")] = "stdin",
-    min_severity: Annotated[SeverityChoice, typer.Option(help="Leave out comments below.")] = SeverityChoice.low,
-    fail_on: Annotated[SeverityChoice | None, typer.Option(help="Exit with 1 for a comment this severe.")] = None,
-    around: Annotated[
-        int | None, typer.Option(min=0, help="Lines shown around comments; else all, of up to 1,000.")
+    checkers: Annotated[
+        list[str] | None,
+        typer.Option("--checker", help="Checker, such as lint (default: by file type).", metavar="NAME"),
     ] = None,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_cost: MaxCost = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = None,
-    as_object: AsJson = False,
-    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0, for code hosts and editors.")] = False,
+    tests: Annotated[
+        Path | None,
+        typer.Option(help="Python file of tests to run on the code.", metavar="FILE"),
+    ] = None,
+    stdin_filename: Annotated[
+        str,
+        typer.Option(help="File name of standard input, such as calc.py.", metavar="NAME"),
+    ] = "stdin",
     quiet: Quiet = False,
 ) -> None:
-    """Review files or a diff: comments below the lines they quote. Without --model the checkers alone are asked."""
+    """Review files or a diff. Without --model, only checkers run."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may not know every character of a file
+    _escape_unencodable_output()
     try:
-        if as_object and sarif:
-            raise InputError("--json and --sarif are two forms of the output; choose one.")
-        check_api_base(api_base, model)
-        options = Context(
-            model=NO_MODEL if model is None or model == NO_MODEL else model_named(model, api_base),
-            search=search.value,
-            num_critiques=critiques,
-            length_modifier=length_modifier,
-            checkers=checker or [],
-            budget=budget_of(max_calls, max_tokens, max_cost, max_seconds),
-            seed=seed,
-        )
-        given = unit_tests(tests.read_text("utf-8")) if tests else None
-        reviewer = Reviewer(options, question, checker, given, console)
-        documents = reviewer.accepted([one for name in files for one in _documents(name, stdin_filename, reviewer)])
+        report.check()
+        context = critic.build_context(checkers or [], budget)
+        unit_test_checker = unit_tests(tests.read_text("utf-8")) if tests else None
+        session = ReviewSession(context, question, checkers, unit_test_checker, console)
+        documents = session.filter_documents(_read_documents(files, stdin_filename, session))
     except (SelfcriticError, ValidationError, OSError, UnicodeDecodeError) as error:
         fail(error, BAD_USAGE)
-    notice_simulated(options, console)
-    if model is None:
-        notice("no model is named: this is what the checkers know; name one with --model", console)
-    printer = None if as_object or sarif else Printer(Console(highlight=False), min_severity, around)
-    reviews: list[Review] = []
-
-    def show(one: Review) -> None:
-        reviews.append(one)
-        if printer:
-            printer.print(one)
-        if one.error:
-            tell_error(f"{one.document.name}: {one.error}")
-
-    reviewer.review(documents, show)
-    if as_object or sarif:
-        write = as_json if as_object else as_sarif
-        sys.stdout.write(json.dumps(write(reviews, min_severity)) + "\n")
-    has_failed = any(one.error for one in reviews) or len(reviews) < len(documents)
-    if has_failed or (fail_on and any(one.fails(min_severity, fail_on) for one in reviews)):
+    print_simulated_notice(context, console)
+    if critic.model is None:
+        print_notice("no model is set, so only checkers run; choose a model with --model", console)
+    reviews = _review_documents(session, documents, report)
+    if len(reviews) < len(documents) or _is_failure(reviews, report):
         raise typer.Exit(FAILED)
 
 
-def _documents(name: str, stdin_filename: str, reviewer: Reviewer) -> list[Document]:
-    """What a name on the command line stands for; where there is nothing to review, it is told why."""
-    text = read(name)
-    if not text.strip():
-        reviewer.tell(f"{title(name)} is empty: there is nothing to review.")
-        return []
-    if not diffs.is_diff(name, text):
-        return [document(name, text, stdin_filename if name == STDIN else name)]
-    found, passed = diffs.documents(text)
-    for reason in passed:
-        reviewer.tell(f"{reason}: there is nothing to review.")
-    return found
+def _escape_unencodable_output() -> None:
+    """Escape characters of a file that the encoding of stdout lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _read_documents(names: list[str], stdin_filename: str, session: ReviewSession) -> list[Document]:
+    """Read files and diffs; reports those without anything to review."""
+    documents: list[Document] = []
+    for name in names:
+        text = read_text(name)
+        if not text.strip():
+            session.report(f"{display_name(name)} is empty: nothing to review.")
+        elif is_diff(name, text):
+            changed, skipped = parse_diff(text)
+            documents += changed
+            for reason in skipped:
+                session.report(f"{reason}: nothing to review.")
+        else:
+            document_name = stdin_filename if name == STDIN else None
+            documents.append(create_document(name, text, document_name))
+    return documents
+
+
+def _review_documents(session: ReviewSession, documents: list[Document], report: ReportOptions) -> list[Review]:
+    """Review the documents and print the results; an interrupt shortens the list."""
+    reviews: list[Review] = []
+    printer = None
+    if not report.as_json and not report.as_sarif:
+        printer = ReviewPrinter(Console(highlight=False), report.min_severity, report.context_lines)
+
+    def on_review(review: Review) -> None:
+        reviews.append(review)
+        if printer is not None:
+            printer.print(review)
+        if review.error:
+            print_error(f"{review.document.name}: {review.error}")
+
+    session.review(documents, on_review)
+    if report.as_json:
+        sys.stdout.write(json.dumps(to_json(reviews, report.min_severity)) + "\n")
+    elif report.as_sarif:
+        sys.stdout.write(json.dumps(to_sarif(reviews, report.min_severity)) + "\n")
+    return reviews
+
+
+def _is_failure(reviews: list[Review], report: ReportOptions) -> bool:
+    if any(review.error for review in reviews):
+        return True
+    if report.fail_on is None:
+        return False
+    return any(review.fails(report.min_severity, report.fail_on) for review in reviews)

@@ -1,7 +1,7 @@
-"""A unified diff, as `git diff` prints it, taken apart into the documents that it changes.
+"""Split a unified diff, as `git diff` prints it, into documents.
 
-Where the changed file lies in the working tree as the diff leaves it, the whole of it is the document; else the new
-side of the hunks is. In both, only the lines that the diff added may be quoted.
+The document is the whole file if the working tree has the diff's new version, else the new side of the hunks.
+Only lines that the diff added may be quoted.
 """
 
 import io
@@ -14,105 +14,135 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import Document, is_utf8, read, root
+from selfcritic.graphs.cli.review.documents import Document, is_utf8, read_text, repo_root
 
-_HEAD = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ [^\n]*\n@@ -)", re.MULTILINE)
-_LETTER = re.compile(r"(?:commit|From) [0-9a-f]{7,64}\b")
-"""What `git show` and `git format-patch` say before the diff."""
-_COMBINED = re.compile(r"^@@@+ -", re.MULTILINE)
+_DIFF_HEADER = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ [^\n]*\n@@ -)", re.MULTILINE)
+_COMMIT_HEADER = re.compile(r"(?:commit|From) [0-9a-f]{7,64}\b")
+"""First line of `git show` and `git format-patch`, above the diff."""
+_COMBINED_HUNK = re.compile(r"^@@@+ -", re.MULTILINE)
 
 
 def is_diff(name: str, text: str) -> bool:
-    """Whether a text is a diff: by its name's ending, or because it begins as one."""
-    begins = _HEAD.match(text) or (_LETTER.match(text) and _HEAD.search(text))
-    return bool(begins) or (name.endswith((".diff", ".patch")) and _HEAD.search(text) is not None)
+    """Recognize a diff by its first line or its file name."""
+    if _DIFF_HEADER.match(text):
+        return True
+    may_start_later = _COMMIT_HEADER.match(text) or name.endswith((".diff", ".patch"))
+    return bool(may_start_later) and _DIFF_HEADER.search(text) is not None
 
 
-def documents(diff: str) -> tuple[list[Document], list[str]]:
-    """The documents that a diff changes, and for each other file of it why there is nothing to review."""
-    if _COMBINED.search(diff):
-        raise InputError("This is the combined diff of a merge; make one against a single parent: git diff PARENT.")
+def parse_diff(diff: str) -> tuple[list[Document], list[str]]:
+    """Return the changed documents, and a reason for each skipped file.
+
+    Raises InputError for a combined diff, and for one that cannot be parsed.
+    """
+    if _COMBINED_HUNK.search(diff):
+        raise InputError("Combined diffs of merges are not supported: diff against one parent with git diff PARENT.")
     try:
         patch = PatchSet(io.StringIO(diff, newline="\n"))
     except UnidiffParseError as error:
-        raise InputError(f"The diff cannot be read: {error}. Hand it on just as `git diff` prints it.") from None
-    found: list[Document] = []
-    passed: list[str] = []
+        raise InputError(f"The diff cannot be read: {error}. Pass it unchanged, as `git diff` prints it.") from None
+    documents: list[Document] = []
+    skipped: list[str] = []
     for file in patch:
-        if reason := _reason(file):
-            passed.append(f"{_path(file)} {reason}")
+        reason = _skip_reason(file)
+        if reason is None:
+            documents.append(_create_document(file))
         else:
-            found.append(_document(file))
-    return found, passed
+            skipped.append(f"{_file_path(file)} {reason}")
+    return documents, skipped
 
 
-def _reason(file: PatchedFile) -> str | None:
-    """Why there is nothing to review in a file of the diff."""
+def _skip_reason(file: PatchedFile) -> str | None:
     if file.is_binary_file:
         return "is binary"
     if file.is_removed_file:
-        return "is taken away"
+        return "is deleted"
     if not file.added:
-        return "gets no new line"
-    return None if is_utf8(str(file)) else "is not UTF-8"
+        return "has no added lines"
+    if not is_utf8(str(file)):
+        return "is not UTF-8"
+    return None
 
 
-def _path(file: PatchedFile) -> str:
-    """The file's path; git puts one with unusual characters in quotes, its bytes escaped as in C."""
+def _file_path(file: PatchedFile) -> str:
+    """Unquote the path: git escapes unusual bytes as in C."""
     path = file.path
-    if not (path.startswith('"') and path.endswith('"')):
+    is_quoted = path.startswith('"') and path.endswith('"')
+    if not is_quoted:
         return path
-    return path[1:-1].encode("ascii", "replace").decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
+    escaped = path[1:-1].encode("ascii", "replace").decode("unicode_escape")
+    return escaped.encode("latin-1").decode("utf-8", "replace")
 
 
-def _document(file: PatchedFile) -> Document:
-    path = _path(file)
-    added = {line.target_line_no for hunk in file for line in hunk if line.is_added}
-    whole = _whole(file)
-    if whole is not None:
-        changed = frozenset(number - 1 for number in added if number is not None)
-        return Document(path, whole, quote(path), changed=changed, diff=str(file))
-    lines = list(_new_side(file))
+def _create_document(file: PatchedFile) -> Document:
+    path = _file_path(file)
+    added: set[int] = set()
+    for hunk in file:
+        for line in hunk:
+            if line.is_added and line.target_line_no is not None:
+                added.add(line.target_line_no)
+    whole_text = _read_working_tree(file)
+    if whole_text is not None:
+        return Document(
+            name=path,
+            text=whole_text,
+            uri=quote(path),
+            changed_lines=frozenset(number - 1 for number in added),
+            diff=str(file),
+        )
+    line_numbers: list[int] = []
+    lines: list[str] = []
+    for number, text in _new_lines(file):
+        line_numbers.append(number)
+        lines.append(text)
+    changed_lines = frozenset(index for index, number in enumerate(line_numbers) if number in added)
     return Document(
         name=path,
-        text="".join(text for _, text in lines),
+        text="".join(lines),
         uri=quote(path),
-        numbers=[number for number, _ in lines],
-        changed=frozenset(index for index, (number, _) in enumerate(lines) if number in added),
+        line_numbers=line_numbers,
+        changed_lines=changed_lines,
         diff=str(file),
     )
 
 
-def _new_side(file: PatchedFile) -> Iterator[tuple[int, str]]:
-    """The lines of the hunks as the diff leaves them, each with its number; a hunk's own head has 0."""
+def _new_lines(file: PatchedFile) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the new lines; a hunk's heading has 0."""
     for hunk in file:
-        head = f"@@ line {hunk.target_start} @@ {hunk.section_header}".rstrip()
-        yield 0, head + "\n"
+        heading = f"@@ line {hunk.target_start} @@ {hunk.section_header}".rstrip()
+        yield 0, heading + "\n"
         for line in hunk:
             if line.target_line_no is not None:
-                yield line.target_line_no, line.value if line.value.endswith("\n") else line.value + "\n"
+                yield line.target_line_no, line.value.removesuffix("\n") + "\n"
 
 
-def _whole(file: PatchedFile) -> str | None:
-    """The file in the working tree, if its lines are the diff's; a diff can name any path, so none outside is read."""
-    for folder in (root(), Path.cwd()):
-        path = (folder / _path(file)).resolve()
+def _read_working_tree(file: PatchedFile) -> str | None:
+    """Read the whole file if it has the diff's new lines.
+
+    A diff can name any path, so files outside the repository are not read.
+    """
+    for folder in (repo_root(), Path.cwd()):
+        path = (folder / _file_path(file)).resolve()
         if not path.is_relative_to(folder) or not path.is_file():
             continue
         try:
-            text = read(str(path))
+            text = read_text(str(path))
         except (InputError, OSError):
             continue
-        if is_utf8(text) and _has_lines(text, file):
+        if is_utf8(text) and _has_new_lines(text, file):
             return text
     return None
 
 
-def _has_lines(text: str, file: PatchedFile) -> bool:
-    lines = dict(enumerate(text.split("\n"), start=1))
-    return all(
-        lines.get(line.target_line_no, "").rstrip("\r") == line.value.rstrip("\r\n").removeprefix("\ufeff")
-        for hunk in file
-        for line in hunk
-        if line.target_line_no is not None
-    )
+def _has_new_lines(text: str, file: PatchedFile) -> bool:
+    lines = text.split("\n")
+    for hunk in file:
+        for line in hunk:
+            number = line.target_line_no
+            if number is None:
+                continue
+            actual = lines[number - 1] if 1 <= number <= len(lines) else ""
+            expected = line.value.rstrip("\r\n").removeprefix("\ufeff")
+            if actual.rstrip("\r") != expected:
+                return False
+    return True

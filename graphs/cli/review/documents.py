@@ -1,4 +1,4 @@
-"""What is reviewed: files and standard input, read or refused with a reason, and where in them a quote stands."""
+"""Read files and standard input, and map offsets to lines and columns."""
 
 import codecs
 import io
@@ -16,13 +16,17 @@ from urllib.parse import quote
 from selfcritic.agent.errors import InputError
 
 STDIN = "-"
-_ESCAPED = re.compile("[\udc80-\udcff]")
-"""Bytes that were no UTF-8, as `surrogateescape` hands them on."""
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as `surrogateescape` decodes it."""
+_ESCAPE_BASE = 0xDC00
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a quote stands: lines by index, columns in characters from 0, the end column behind the last character."""
+class Location:
+    """Lines and columns of a quote.
+
+    Line indices and columns count from 0, columns in characters; the end column is exclusive.
+    """
 
     line: int
     column: int
@@ -32,103 +36,138 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """A text to review; its lines end in "\\n" or "\\r\\n", and nowhere else."""
+    r"""A text to review. Its lines end in "\n" or "\r\n"."""
 
     name: str
-    """As the person named it, or as the diff names it."""
+    """As the command line or the diff names it."""
     text: str
     uri: str
-    """Relative to the root of the repository where the file is in it."""
-    numbers: Sequence[int] | None = None
-    """Of each line, its number in the file, 0 where it is none of it; None where the text is the whole file."""
-    changed: frozenset[int] | None = None
-    """By index, the lines that a diff changed: only they are to be quoted. None where there is no diff."""
+    """Relative to the repository root for files in the repository."""
+    line_numbers: Sequence[int] | None = None
+    """Number of each line in the file, 0 for hunk headings; None if the text is the whole file."""
+    changed_lines: frozenset[int] | None = None
+    """Indices of the lines that a diff added, which alone may be quoted; None without a diff."""
     diff: str = ""
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines without their ends; no empty one behind the last line end."""
-        return [line.removesuffix("\r") for line in self.text.removesuffix("\n").split("\n")]
+        """Lines without line ends; a final line end starts no new line."""
+        lines = self.text.removesuffix("\n").split("\n")
+        return [line.removesuffix("\r") for line in lines]
 
     @cached_property
-    def starts(self) -> list[int]:
-        """Offset of each line's first character."""
-        return list(accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))[: len(self.lines)]
+    def line_starts(self) -> list[int]:
+        """Offset of the first character of each line."""
+        lengths = (len(line) + 1 for line in self.text.split("\n"))
+        starts = list(accumulate(lengths, initial=0))
+        return starts[: len(self.lines)]
 
-    def place(self, start: int, end: int) -> Place:
-        """Where `text[start:end]` stands, without a last line end and without lines that are none of the file."""
+    def locate(self, start: int, end: int) -> Location:
+        """Map `text[start:end]` to lines and columns.
+
+        Leaves out a final line end, and hunk headings at either end of the quote.
+        """
         end = start + len(self.text[start:end].rstrip("\r\n"))
-        first, last = (bisect_right(self.starts, at) - 1 for at in (start, max(end - 1, start)))
-        column, end_column = start - self.starts[first], end - self.starts[last]
-        while first < last and not self.number(first):
-            first, column = first + 1, 0
-        while first < last and not self.number(last):
-            last, end_column = last - 1, len(self.lines[last - 1])
-        return Place(first, min(column, len(self.lines[first])), last, min(end_column, len(self.lines[last])))
+        last_character = max(end - 1, start)
+        first = bisect_right(self.line_starts, start) - 1
+        last = bisect_right(self.line_starts, last_character) - 1
+        column = start - self.line_starts[first]
+        end_column = end - self.line_starts[last]
+        while first < last and not self.line_number(first):
+            first += 1
+            column = 0
+        while first < last and not self.line_number(last):
+            last -= 1
+            end_column = len(self.lines[last])
+        return Location(
+            line=first,
+            column=min(column, len(self.lines[first])),
+            end_line=last,
+            end_column=min(end_column, len(self.lines[last])),
+        )
 
-    def number(self, line: int) -> int:
-        """The number that a line has in the file, from 1; 0 where it is none of it."""
-        return line + 1 if self.numbers is None else self.numbers[line]
+    def line_number(self, line: int) -> int:
+        """Map a line index to the number in the file; 0 for hunk headings."""
+        if self.line_numbers is None:
+            return line + 1
+        return self.line_numbers[line]
 
-    def is_quotable(self, start: int, end: int) -> bool:
-        """Whether a quote touches a line that may be quoted."""
-        place = self.place(start, end)
-        return self.changed is None or not self.changed.isdisjoint(range(place.line, place.end_line + 1))
+    def is_quotable(self, location: Location) -> bool:
+        """Check that a location touches a changed line, if there is a diff."""
+        if self.changed_lines is None:
+            return True
+        lines = range(location.line, location.end_line + 1)
+        return not self.changed_lines.isdisjoint(lines)
 
 
-def read(name: str) -> str:
-    """The text of a file or of standard input, with its own line ends; bytes that are no UTF-8 are escaped.
+def read_text(name: str) -> str:
+    """Decode a file or standard input; keeps line ends, escapes invalid bytes.
 
-    A byte order mark is no part of the text. UTF-16 is read where it has such a mark, Python source in the encoding
-    that it declares. Raises InputError for a binary file, OSError for one that cannot be read.
+    Drops a byte order mark. Decodes UTF-16 with a byte order mark, and Python source by its declared encoding.
+
+    Raises:
+        InputError: The file is binary.
+        OSError: The file cannot be read.
     """
     data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     if b"\0" in data:
-        raise InputError(f"{title(name)} is binary, not text; name text files alone.")
-    return data.decode(_encoding(name, data), "surrogateescape")
+        raise InputError(f"{display_name(name)} is binary: pass text files only.")
+    return data.decode(_detect_encoding(name, data), "surrogateescape")
 
 
-def document(name: str, text: str, called: str) -> Document:
-    """A whole file as a document; raises InputError where it is no UTF-8."""
-    if strange := _ESCAPED.search(text):
-        line = text.count("\n", 0, strange.start()) + 1
+def create_document(name: str, text: str, document_name: str | None = None) -> Document:
+    """Build a document from a whole file; `document_name` replaces its name.
+
+    Raises InputError if the text has bytes that are not UTF-8.
+    """
+    invalid_byte = _ESCAPED_BYTE.search(text)
+    if invalid_byte is not None:
+        line = text.count("\n", 0, invalid_byte.start()) + 1
+        byte = ord(invalid_byte[0]) - _ESCAPE_BASE
         raise InputError(
-            f"{title(name)} is not UTF-8: byte 0x{ord(strange[0]) - 0xDC00:02x} in line {line}. Convert it first, "
-            "for instance with: iconv -f latin1 -t utf-8"
+            f"{display_name(name)} is not UTF-8: byte 0x{byte:02x} in line {line}. "
+            "Convert it first, for example with: iconv -f latin1 -t utf-8"
         )
-    return Document(name=called, text=text, uri=uri(called))
+    document_name = document_name or name
+    return Document(name=document_name, text=text, uri=file_uri(document_name))
 
 
 def is_utf8(text: str) -> bool:
-    """Whether all bytes that were read as this text were UTF-8."""
-    return _ESCAPED.search(text) is None
+    """Check that decoding escaped no byte."""
+    return _ESCAPED_BYTE.search(text) is None
 
 
-def title(name: str) -> str:
-    """How an input is called in a message."""
+def display_name(name: str) -> str:
+    """Name an input in a message."""
     return "Standard input" if name == STDIN else name
 
 
-def root() -> Path:
-    """The root of the repository that the command is run in; the working folder where there is none."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+def repo_root() -> Path:
+    """Find the enclosing repository, else return the working directory."""
+    working_dir = Path.cwd()
+    for folder in (working_dir, *working_dir.parents):
+        if (folder / ".git").exists():
+            return folder
+    return working_dir
 
 
-def uri(name: str) -> str:
-    """A file's address: relative to the root where it lies below it, absolute elsewhere."""
+def file_uri(name: str) -> str:
+    """Return a URI relative to the repository root, or absolute outside it."""
     path = Path(name).resolve()
-    return quote(path.relative_to(root()).as_posix()) if path.is_relative_to(root()) else path.as_uri()
+    root = repo_root()
+    if path.is_relative_to(root):
+        return quote(path.relative_to(root).as_posix())
+    return path.as_uri()
 
 
-def _encoding(name: str, data: bytes) -> str:
-    """UTF-8 but for Python source that declares another one."""
-    if name.endswith((".py", ".pyi")):
-        try:
-            declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        except SyntaxError:  # no such encoding, or no UTF-8
-            return "utf-8-sig"
-        return "utf-8-sig" if declared == "utf-8" else declared
-    return "utf-8-sig"
+def _detect_encoding(name: str, data: bytes) -> str:
+    default = "utf-8-sig"
+    if not name.endswith((".py", ".pyi")):
+        return default
+    try:
+        declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:  # an unknown encoding, or invalid UTF-8
+        return default
+    return default if declared == "utf-8" else declared

@@ -1,46 +1,55 @@
-"""What a review found in a document: the comments that are shown, those that are not, and whether they fail a build."""
+"""Collect the comments of a review, locate them once, print them as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from selfcritic.agent.schemas import Comment, Critique
+from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.agent.state import ReviewOutput
-from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.documents import Document, Location
 
 CRITIC = "critic"
-"""The source of a comment that no checker made."""
+"""Source of the comments that no checker made."""
 
 
-class SeverityChoice(StrEnum):
-    """How bad a flaw is."""
+@dataclass(frozen=True)
+class LocatedComment:
+    """A comment whose quote is in the document, with its location."""
 
-    low = "low"
-    medium = "medium"
-    high = "high"
+    comment: Comment
+    start: int
+    """Offset of the quote."""
+    end: int
+    location: Location
+    is_quotable: bool
+    """Whether the quote touches a changed line, if there is a diff."""
 
     @property
-    def rank(self) -> int:
-        """The worse, the higher."""
-        return list(SeverityChoice).index(self)
+    def severity(self) -> Severity:
+        """An unrated comment counts as medium."""
+        return self.comment.severity or "medium"
+
+    @property
+    def source(self) -> str:
+        """Name of the checker, or `CRITIC`."""
+        return self.comment.source or CRITIC
+
+    def is_at_least(self, severity: Severity) -> bool:
+        """Compare severities."""
+        return severity_rank(self.severity) >= severity_rank(severity)
 
 
-def severity(comment: Comment) -> SeverityChoice:
-    """A comment's severity; one that has none is taken for medium."""
-    return SeverityChoice(comment.severity or "medium")
-
-
-def source(comment: Comment) -> str:
-    """Who made a comment: a checker, or the critic."""
-    return comment.source or CRITIC
+def severity_rank(severity: Severity) -> int:
+    """Return a sort key: higher is more severe."""
+    return SEVERITIES.index(severity)
 
 
 @dataclass(frozen=True)
 class Review:
-    """One document, reviewed."""
+    """The reviewed document and the output of the review graph."""
 
     document: Document
     question: str
@@ -48,70 +57,96 @@ class Review:
 
     @property
     def error(self) -> str | None:
-        """The failure that ended the review, if one did."""
+        """Error that ended the review."""
         return self.output.get("error")
 
     @property
     def critique(self) -> Critique | None:
-        """The critique chosen."""
+        """The selected critique."""
         return self.output.get("critique")
 
     @property
     def findings(self) -> list[Comment]:
-        """What the checkers know."""
+        """Comments made by checkers."""
         return self.output["rounds"][0].findings
 
-    def comments(self, least: SeverityChoice) -> list[Comment]:
-        """The comments to show, by place: as severe as that, and quoting what may be quoted."""
-        return [
-            comment
-            for comment in sorted(self._located(), key=lambda comment: (comment.start or 0, comment.end or 0))
-            if severity(comment).rank >= least.rank and self._is_quotable(comment)
-        ]
+    @cached_property
+    def located(self) -> list[LocatedComment]:
+        """All comments with a location, in document order.
+
+        A critic's comment that repeats a finding is left out.
+        """
+        comments = list(self.findings)
+        if self.critique is not None:
+            comments += self.critique.comments
+        unique: dict[tuple[int | None, int | None, str], Comment] = {}
+        for comment in reversed(comments):  # so that a finding replaces the critic's repetition
+            unique[comment.start, comment.end, comment.text] = comment
+        located = [self._locate(comment) for comment in unique.values() if comment.start is not None]
+        return sorted(located, key=lambda comment: (comment.start, comment.end))
+
+    def comments(self, min_severity: Severity) -> list[LocatedComment]:
+        """Return the quotable comments of at least this severity, in order."""
+        return [comment for comment in self.located if comment.is_quotable and comment.is_at_least(min_severity)]
 
     @property
-    def elsewhere(self) -> int:
-        """How many comments quote lines alone that the diff did not change."""
-        return sum(not self._is_quotable(comment) for comment in self._located())
+    def hidden_count(self) -> int:
+        """Number of comments on lines that the diff did not change."""
+        return sum(not comment.is_quotable for comment in self.located)
 
     @property
     def unlocated(self) -> list[Comment]:
-        """The comments whose quote does not stand in the document."""
-        lost = [comment for comment in self.findings if comment.start is None]
-        return lost + (self.critique.ungrounded if self.critique else [])
+        """Comments whose quote is not in the document."""
+        unlocated = [finding for finding in self.findings if finding.start is None]
+        if self.critique is not None:
+            unlocated += self.critique.ungrounded
+        return unlocated
 
-    def fails(self, least: SeverityChoice, at: SeverityChoice) -> bool:
-        """Whether a comment that is shown, and that no checker refutes, is as severe as `at`."""
-        shown = self.comments(least)
-        return any(severity(comment).rank >= at.rank for comment in shown if comment.evidence != "refuted")
+    def fails(self, min_severity: Severity, fail_on: Severity) -> bool:
+        """Check for a shown, unrefuted comment of severity `fail_on` or higher."""
+        for located in self.comments(min_severity):
+            if located.comment.evidence != "refuted" and located.is_at_least(fail_on):
+                return True
+        return False
 
-    def _located(self) -> list[Comment]:
-        """The comments that have a place; what a checker found is not said again by the critic."""
-        said = [*self.findings, *(self.critique.comments if self.critique else [])]
-        once = {(comment.start, comment.end, comment.text): comment for comment in reversed(said)}
-        return [comment for comment in once.values() if comment.start is not None]
-
-    def _is_quotable(self, comment: Comment) -> bool:
-        return comment.start is not None and self.document.is_quotable(comment.start, comment.end or comment.start)
-
-
-def as_json(reviews: Sequence[Review], least: SeverityChoice) -> dict[str, Any]:
-    """All reviews as one object; lines and columns count from 1, in characters."""
-    return {"files": [_one_as_json(review, least) for review in reviews]}
+    def _locate(self, comment: Comment) -> LocatedComment:
+        start = comment.start or 0
+        end = comment.end or start
+        location = self.document.locate(start, end)
+        return LocatedComment(
+            comment=comment,
+            start=start,
+            end=end,
+            location=location,
+            is_quotable=self.document.is_quotable(location),
+        )
 
 
-def _one_as_json(review: Review, least: SeverityChoice) -> dict[str, Any]:
-    """The output of the review's graph, and above it the comments that are shown."""
-    shown = [comment.model_dump(mode="json") | _lines(review.document, comment) for comment in review.comments(least)]
+def to_json(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any]:
+    """Build one object for all reviews.
+
+    Each file has the shown comments and the output of the graph. Lines and columns count from 1, in characters.
+    """
+    return {"files": [_review_to_json(review, min_severity) for review in reviews]}
+
+
+def _review_to_json(review: Review, min_severity: Severity) -> dict[str, Any]:
+    comments = [_comment_to_json(comment, review.document) for comment in review.comments(min_severity)]
     output = TypeAdapter(ReviewOutput).dump_python(review.output, mode="json")
-    return {"file": review.document.name, "question": review.question, "comments": shown, **output}
-
-
-def _lines(document: Document, comment: Comment) -> dict[str, int]:
-    place = document.place(comment.start or 0, comment.end or 0)
     return {
-        "line": document.number(place.line),
-        "column": place.column + 1,
-        "end_line": document.number(place.end_line),
-        "end_column": place.end_column + 1,
+        "file": review.document.name,
+        "question": review.question,
+        "comments": comments,
+        **output,
+    }
+
+
+def _comment_to_json(located: LocatedComment, document: Document) -> dict[str, Any]:
+    location = located.location
+    return {
+        **located.comment.model_dump(mode="json"),
+        "line": document.line_number(location.line),
+        "column": location.column + 1,
+        "end_line": document.line_number(location.end_line),
+        "end_column": location.end_column + 1,
     }

@@ -1,4 +1,4 @@
-"""Reviews documents: what is asked of each, by which checkers, all within one budget."""
+"""Review documents concurrently within one budget."""
 
 import asyncio
 import sys
@@ -21,138 +21,183 @@ from selfcritic.graphs.cli.review.result import Review
 from selfcritic.graphs.review import create_review
 
 NO_MODEL = "none"
-"""The model's name that leaves a review to the checkers."""
+"""Value of --model for a review by checkers only."""
 
-_AT_ONCE = 4
-_PLAIN = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
-_PYTHON = ("syntax", "lint", "typecheck")
-_CHECKERS = {"Python": ["syntax", "lint"]} | {language: ["arithmetic"] for language in _PLAIN}
-"""By kind of file, the checkers that look at it where none are named."""
+_CONCURRENCY = 4
+_TEXT_LANGUAGES = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
+_PYTHON_CHECKERS = ("syntax", "lint", "typecheck")
+_PYTHON_DEFAULTS = ["syntax", "lint"]
+_TEXT_DEFAULTS = ["arithmetic"]
 
 
-class Reviewer:
-    """Reviews documents, a few at once, within one budget."""
+class ReviewSession:
+    """Reviews the documents of one command within one budget.
+
+    `checkers` None selects the checkers by file type. `tests` runs on Python files only.
+    """
 
     def __init__(
         self,
-        options: Context,
+        context: Context,
         question: str | None,
         checkers: Sequence[str] | None,
         tests: Checker | None,
         console: Console,
     ) -> None:
-        # What no model reads may be of any length.
-        self._options = options if options.has_critic else options.model_copy(update={"max_input_chars": sys.maxsize})
+        if not context.has_critic:  # the size limit protects models only
+            context = context.model_copy(update={"max_input_chars": sys.maxsize})
+        self._context = context
         self._question = question
         self._checkers = checkers
         self._tests = tests
         self._console = console
         self._graph = create_review().compile(name="review")
 
-    def accepted(self, documents: Sequence[Document]) -> list[Document]:
-        """The documents that somebody looks at; the others are told.
+    def filter_documents(self, documents: Sequence[Document]) -> list[Document]:
+        """Keep the documents that a checker or a model reviews; report the rest.
 
-        Raises InputError for what cannot be reviewed as it is wanted, before anything is paid for.
+        Raises InputError for a document that is too long for a model, and for tests without a Python file.
         """
-        most = self._options.max_input_chars
-        for one in documents:
-            if self._options.has_critic and (size := len(one.text) + len(one.diff)) > most:
-                raise InputError(
-                    f"{one.name} has {size:,} characters; a model is handed {most:,} at most. Review it in parts, "
-                    "or let checkers alone look at it: --model none."
-                )
-        if self._tests and documents and not any(map(is_testable, documents)):
-            raise InputError("There are tests, but no Python file that they could be run on.")
-        for one in documents:
-            if not self._is_looked_at(one):
-                self.tell(f"{one.name}: no checker looks at such a file; name one with --checker, or a model.")
-            elif self._is_passed_over(one):
-                self.tell(f"{one.name}: its few lines could be of many languages, so Python's checkers pass it over.")
-        return list(filter(self._is_looked_at, documents))
+        for document in documents:
+            self._check_size(document)
+        if self._tests and documents and not any(is_testable(document) for document in documents):
+            raise InputError("--tests requires a Python file to run on.")
+        reviewed: list[Document] = []
+        for document in documents:
+            if not self._context.has_critic and not self._get_checkers(document):
+                self.report(f"{document.name}: no checker supports this file type; pass --checker or --model.")
+                continue
+            if self._is_language_unclear(document):
+                self.report(f"{document.name}: too short to detect the language; skipped by the Python checkers.")
+            reviewed.append(document)
+        return reviewed
 
-    def review(self, documents: Sequence[Document], show: Callable[[Review], None]) -> None:
-        """Review the documents, some at once; each review is shown in its turn. A person may interrupt it."""
-        shown = 0
+    def review(
+        self,
+        documents: Sequence[Document],
+        on_review: Callable[[Review], None],
+    ) -> None:
+        """Pass each review to `on_review`, in order; stops at Ctrl-C."""
+        reviewed: list[Review] = []
 
-        async def each() -> None:
-            nonlocal shown
-            parent_budget.set(BudgetTracker(self._options.budget))  # one budget over all of them
-            room = asyncio.Semaphore(_AT_ONCE)
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(document, room)) for document in documents]
-                for task, document in zip(tasks, documents, strict=True):
-                    with self._console.status(f"reviewing {document.name} …"):
-                        review = await task
-                    show(review)
-                    shown += 1
+        def collect(review: Review) -> None:
+            on_review(review)
+            reviewed.append(review)
 
         try:
-            asyncio.run(each())
+            asyncio.run(self._review_all(documents, collect))
         except KeyboardInterrupt:
-            self.tell(f"Interrupted: {shown} of {len(documents)} reviewed.")
+            self.report(f"Interrupted: {len(reviewed)} of {len(documents)} reviewed.")
 
-    def tell(self, message: str) -> None:
-        """Say something that is no result."""
+    def report(self, message: str) -> None:
+        """Print a message to stderr."""
         self._console.print(Text(message, style="dim"), soft_wrap=True)
 
-    def _is_looked_at(self, document: Document) -> bool:
-        return self._options.has_critic or bool(self._checkers_of(document))
+    async def _review_all(
+        self,
+        documents: Sequence[Document],
+        on_review: Callable[[Review], None],
+    ) -> None:
+        parent_budget.set(BudgetTracker(self._context.budget))  # one budget for all documents
+        semaphore = asyncio.Semaphore(_CONCURRENCY)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._review_one(document, semaphore)) for document in documents]
+            for task, document in zip(tasks, documents, strict=True):
+                with self._console.status(f"reviewing {document.name} …"):
+                    review = await task
+                on_review(review)
 
-    def _is_passed_over(self, document: Document) -> bool:
-        """Whether Python's checkers are asked of a Python file that has code, none of it plainly Python's."""
-        lines = (line.strip() for line in document.text.splitlines())
-        has_code = any(line and not line.startswith("#") for line in lines)
-        is_asked = any(name in _PYTHON for name in self._checkers_of(document))
-        return _language(document.name) == "Python" and is_asked and has_code and find_python(document.text) is None
-
-    def _checkers_of(self, document: Document) -> list[str | Checker]:
-        named = checkers_for(document) if self._checkers is None else self._checkers
-        return [*named, *([self._tests] if self._tests and is_testable(document) else [])]
-
-    async def _one(self, document: Document, room: asyncio.Semaphore) -> Review:
+    async def _review_one(self, document: Document, semaphore: asyncio.Semaphore) -> Review:
         question = self._question or default_question(document)
-        # The budget is that of all documents together, and is kept by the meter above.
-        own = {
-            "checkers": self._checkers_of(document),
+        options = {
+            "checkers": self._get_checkers(document),
             "task_type": "code" if is_code(document) else "question",
-            "budget": Budget(),
+            "budget": Budget(),  # the parent budget applies
         }
-        asked: ReviewInput = {"question": question, "answer": document.text, "context": document.diff}
-        async with room:
+        graph_input: ReviewInput = {
+            "question": question,
+            "answer": document.text,
+            "context": document.diff,
+        }
+        async with semaphore:
             try:
-                context = self._options.model_copy(update=own)
-                output = cast(ReviewOutput, await self._graph.ainvoke(asked, context=context))
+                context = self._context.model_copy(update=options)
+                result = await self._graph.ainvoke(graph_input, context=context)
+                output = cast(ReviewOutput, result)
             except SelfcriticError as error:
-                output = ReviewOutput(rounds=[Round(answer=document.text)], error=str(error))
+                draft = Round(answer=document.text)
+                output = ReviewOutput(rounds=[draft], error=str(error))
         return Review(document, question, output)
+
+    def _check_size(self, document: Document) -> None:
+        size = len(document.text) + len(document.diff)
+        limit = self._context.max_input_chars
+        if self._context.has_critic and size > limit:
+            raise InputError(
+                f"{document.name} has {size:,} characters; models accept at most {limit:,}. "
+                "Review it in parts, or with checkers only: --model none."
+            )
+
+    def _get_checkers(self, document: Document) -> list[str | Checker]:
+        checkers: list[str | Checker] = []
+        if self._checkers is None:
+            checkers.extend(default_checkers(document))
+        else:
+            checkers.extend(self._checkers)
+        if self._tests and is_testable(document):
+            checkers.append(self._tests)
+        return checkers
+
+    def _is_language_unclear(self, document: Document) -> bool:
+        """Check for code in a Python file that the Python checkers cannot recognize."""
+        if _detect_language(document.name) != "Python":
+            return False
+        if not any(checker in _PYTHON_CHECKERS for checker in self._get_checkers(document)):
+            return False
+        for line in document.text.splitlines():
+            is_code_line = line.strip() and not line.strip().startswith("#")
+            if is_code_line:
+                return find_python(document.text) is None
+        return False
 
 
 def default_question(document: Document) -> str:
-    """What is asked of a document where the person says nothing."""
-    language = _language(document.name)
-    what = f"{document.name} ({language})" if language else document.name
+    """Ask for a review by file type, if no question is passed."""
+    language = _detect_language(document.name)
+    title = document.name
+    if language:
+        title += f" ({language})"
     if document.diff:
-        return f"Review this change to {what}. The context is its diff; quote only what it adds."
+        return f"Review this change to {title}. The context is its diff; quote only what it adds."
     if is_code(document):
-        return f"Review this code, {what}. It must do what its names, comments and docstrings say."
-    return f"Review this text, {what}. What it says must be true, and follow from what it says before."
+        return f"Review this code, {title}. It must do what its names, comments and docstrings say."
+    return f"Review this text, {title}. What it says must be true, and follow from what it says before."
 
 
 def is_code(document: Document) -> bool:
-    """Whether a document is code, by its name."""
-    return _language(document.name) not in _PLAIN
+    """Recognize source code by the file name."""
+    return _detect_language(document.name) not in _TEXT_LANGUAGES
 
 
-def checkers_for(document: Document) -> list[str]:
-    """The checkers where none are named: by the kind of file, and none for a piece of a file, which misleads them."""
-    return [] if document.numbers is not None else _CHECKERS.get(_language(document.name), [])
+def default_checkers(document: Document) -> list[str]:
+    """Select checkers by file type; none for parts of a file, which mislead them."""
+    if document.line_numbers is not None:
+        return []
+    language = _detect_language(document.name)
+    if language == "Python":
+        return _PYTHON_DEFAULTS
+    if language in _TEXT_LANGUAGES:
+        return _TEXT_DEFAULTS
+    return []
 
 
 def is_testable(document: Document) -> bool:
-    """Whether Python tests may be meant for a document: it is whole, and by its name nothing but Python."""
-    return document.numbers is None and _language(document.name) in ("Python", "")
+    """Accept whole files that are Python, or of unknown type, by name."""
+    if document.line_numbers is not None:
+        return False
+    return _detect_language(document.name) in ("Python", "")
 
 
-def _language(name: str) -> str:
+def _detect_language(name: str) -> str:
     lexer = find_lexer_class_for_filename(name)
     return lexer.name if lexer is not None else ""

@@ -1,175 +1,258 @@
-"""A document in the terminal, its comments below the lines that they quote.
+"""Print a document with each comment below the line that it quotes.
 
-On a terminal the quoted words are coloured by severity and long lines wrapped; in a pipe they stand between » and «,
-each line on a line of its own. Characters that would steer the terminal are shown, never obeyed.
+A terminal gets quotes colored by severity, and long lines wrapped. A pipe gets quotes between » and «, unwrapped.
+Control characters are replaced by visible symbols.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.schemas import Comment
+from selfcritic.agent.schemas import SEVERITIES, Severity
+from selfcritic.graphs.cli.review.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
-from selfcritic.graphs.cli.review.result import Review, SeverityChoice, severity, source
+from selfcritic.graphs.cli.review.result import LocatedComment, Review, severity_rank
 
-_COLOURS = {SeverityChoice.low: "cyan", SeverityChoice.medium: "yellow", SeverityChoice.high: "red"}
-_TAB = 4
-_SHOWN = {code: chr(0x2400 + code) for code in range(32) if code != ord("\t")} | {0x7F: "␡"}
-_SHOWN |= {code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""Control characters as pictures; those beyond ASCII, and those that turn the direction of writing, by number."""
-_WHOLE = 1000
-"""The most lines of a file that is shown from end to end."""
-_NEAR = 3
-"""Lines shown around what matters where not all are."""
+_COLORS: dict[Severity, str] = {
+    "low": "cyan",
+    "medium": "yellow",
+    "high": "red",
+}
+_TAB_SIZE = 4
+_MIN_TEXT_WIDTH = 20
+_MAX_WHOLE_FILE = 1000
+"""Most lines of a file that is printed completely."""
+_DEFAULT_CONTEXT = 3
+"""Context lines of diffs and of longer files."""
 
 
-class Printer:
-    """Prints reviews to a console."""
+@dataclass(frozen=True)
+class _QuotedSpan:
+    """Columns of one line that a comment quotes."""
 
-    def __init__(self, console: Console, least: SeverityChoice, around: int | None) -> None:
+    line: int
+    start: int
+    end: int
+    severity: Severity
+
+
+class ReviewPrinter:
+    """Prints reviews to a console.
+
+    `context_lines` None prints whole files, but only three context lines for diffs and files over 1,000 lines.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        min_severity: Severity,
+        context_lines: int | None,
+    ) -> None:
         self._console = console
-        self._least = least
-        self._around = around
-        """Lines shown around each comment; None shows the whole file, what is near of a long one or of a diff."""
+        self._min_severity = min_severity
+        self._context_lines = context_lines
 
     def print(self, review: Review) -> None:
-        """Print a document with its comments, and below it those that have no place in it."""
-        comments = review.comments(self._least)
-        name = (_visible(review.document.name), "bold")
-        self._write(Text.assemble(name, (f"  {_summary(comments)}{_ended(review)}", "dim")))
+        """Print the document, then the comments without a location."""
+        comments = review.comments(self._min_severity)
+        heading = Text(escape_controls(review.document.name), style="bold")
+        summary = _summarize(comments) + _incomplete_note(review)
+        self._write(Text.assemble(heading, (f"  {summary}", "dim")))
         if comments:
-            self._document(review.document, comments)
-        self._rest(review)
+            self._print_document(review.document, comments)
+        self._print_unlocated(review)
 
-    def _document(self, document: Document, comments: Sequence[Comment]) -> None:
-        below: defaultdict[int, list[Comment]] = defaultdict(list)
-        quoted: defaultdict[int, list[tuple[int, int, SeverityChoice]]] = defaultdict(list)
+    def _print_document(self, document: Document, comments: Sequence[LocatedComment]) -> None:
+        comments_below: defaultdict[int, list[LocatedComment]] = defaultdict(list)
+        spans: defaultdict[int, list[_QuotedSpan]] = defaultdict(list)
         for comment in comments:
-            below[document.place(comment.start or 0, comment.end or 0).end_line].append(comment)
-            for line, start, end in _parts(document, comment):
-                quoted[line].append((start, end, severity(comment)))
-        width = len(str(max((document.number(line) for line in below), default=0) + (self._around or 0)))
-        before = -1
-        for line in self._lines_shown(document, quoted):
-            if line != before + 1:
-                self._write(Text("⋮".rjust(width + 2), style="dim"))
-            before = line
-            self._line(document, line, quoted[line], width)
-            for comment in sorted(below[line], key=lambda comment: -severity(comment).rank):
-                self._comment(comment, width)
+            comments_below[comment.location.end_line].append(comment)
+            for span in _quoted_spans(document, comment):
+                spans[span.line].append(span)
+        largest_number = max(document.line_number(line) for line in comments_below)
+        if self._context_lines is not None:
+            largest_number += self._context_lines
+        number_width = len(str(largest_number))
+        ellipsis = "⋮".rjust(number_width + 2)
+        previous = -1
+        for line in self._select_lines(document, spans):
+            if line != previous + 1:
+                self._write_dim(ellipsis)
+            previous = line
+            self._print_line(document, line, spans[line], number_width)
+            for comment in _most_severe_first(comments_below[line]):
+                self._print_comment(comment, number_width)
 
-    def _lines_shown(self, document: Document, quoted: Iterable[int]) -> Iterable[int]:
-        count, around, centres = len(document.lines), self._around, set(quoted)
-        if around is None:
-            if document.changed is None and count <= _WHOLE:
-                return range(count)
-            around = _NEAR
-            centres |= document.changed or set()
-        near = {line for at in centres for line in range(at - around, at + around + 1)}
-        return sorted(line for line in near if 0 <= line < count)
+    def _select_lines(
+        self,
+        document: Document,
+        quoted_lines: Iterable[int],
+    ) -> Iterable[int]:
+        num_lines = len(document.lines)
+        context_lines = self._context_lines
+        centers = set(quoted_lines)
+        if context_lines is None:
+            if document.changed_lines is None and num_lines <= _MAX_WHOLE_FILE:
+                return range(num_lines)
+            context_lines = _DEFAULT_CONTEXT
+            centers |= document.changed_lines or set()
+        selected: set[int] = set()
+        for center in centers:
+            first = max(center - context_lines, 0)
+            last = min(center + context_lines, num_lines - 1)
+            selected.update(range(first, last + 1))
+        return sorted(selected)
 
-    def _line(self, document: Document, line: int, marks: list[tuple[int, int, SeverityChoice]], width: int) -> None:
-        number = document.number(line)
-        is_new = document.changed is not None and line in document.changed
-        worst = max((mark for *_, mark in marks), key=lambda mark: mark.rank, default=None)
-        gutter = Text.assemble(
-            (f"{number or '':>{width + 2}} {'+' if is_new else ' '}", "dim"),
-            ("┃ ", _COLOURS[worst]) if worst else ("│ ", "dim"),
-        )
-        self._hanging(gutter, self._marked(document.lines[line], marks))
+    def _print_line(
+        self,
+        document: Document,
+        line: int,
+        spans: Sequence[_QuotedSpan],
+        number_width: int,
+    ) -> None:
+        number = str(document.line_number(line) or "")
+        marker = " "
+        if document.changed_lines is not None and line in document.changed_lines:
+            marker = "+"
+        gutter = Text()
+        gutter.append(f"{number.rjust(number_width + 2)} {marker}", "dim")
+        if spans:
+            gutter.append("┃ ", _COLORS[_max_severity(spans)])
+        else:
+            gutter.append("│ ", "dim")
+        highlighted = self._highlight(document.lines[line], spans)
+        self._print_indented(gutter, highlighted)
 
-    def _marked(self, line: str, marks: list[tuple[int, int, SeverityChoice]]) -> Text:
-        """The line with its quoted parts marked, by the worst comment on each."""
+    def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
+        """Mark the quoted parts; overlapping quotes take the highest severity."""
+        is_plain = not self._console.is_terminal
+        edges = {0, len(line)}
+        for span in spans:
+            edges |= {span.start, span.end}
         text = Text()
-        edges = sorted({0, len(line), *(at for start, end, _ in marks for at in (start, end))})
         was_quoted = False
-        for start, end in pairwise(edges):
-            over = [mark for first, last, mark in marks if first <= start and end <= last]
-            worst = max(over, key=lambda mark: mark.rank, default=None)
-            text.append(self._mark(was_quoted, worst is not None))
-            text.append(_visible(line[start:end]), f"underline {_COLOURS[worst]}" if worst else "")
-            was_quoted = worst is not None
-        text.append(self._mark(was_quoted, False))
-        text.expand_tabs(_TAB)
+        for start, end in pairwise(sorted(edges)):
+            covering = [span for span in spans if span.start <= start and end <= span.end]
+            is_quoted = bool(covering)
+            if is_plain and is_quoted and not was_quoted:
+                text.append("»")
+            if is_plain and was_quoted and not is_quoted:
+                text.append("«")
+            style = ""
+            if is_quoted:
+                style = f"underline {_COLORS[_max_severity(covering)]}"
+            part = escape_controls(line[start:end])
+            text.append(part, style)
+            was_quoted = is_quoted
+        if is_plain and was_quoted:
+            text.append("«")
+        text.expand_tabs(_TAB_SIZE)
         return text
 
-    def _mark(self, was_quoted: bool, is_quoted: bool) -> str:
-        """What stands where a quote begins or ends, in a pipe."""
-        if self._console.is_terminal or was_quoted == is_quoted:
-            return ""
-        return "»" if is_quoted else "«"
-
-    def _comment(self, comment: Comment, width: int) -> None:
-        colour = _COLOURS[severity(comment)]
-        lead = Text(" " * (width + 4)).append("╰ ", colour)
-        known = f", {comment.evidence}" if comment.evidence and comment.source is None else ""
-        label = Text.assemble(
-            (comment.severity or "unrated", f"bold {colour}"), (f" {source(comment)}{known}: ", "dim")
-        )
+    def _print_comment(self, located: LocatedComment, number_width: int) -> None:
+        comment = located.comment
+        color = _COLORS[located.severity]
+        lead = Text(" " * (number_width + 4))
+        lead.append("╰ ", color)
+        label = f" {located.source}"
+        if comment.evidence and comment.source is None:
+            label += f", {comment.evidence}"
         style = "dim" if comment.evidence == "refuted" else ""
-        self._hanging(lead, label + Text(_visible(comment.text, keep="\n"), style=style))
+        text = Text()
+        text.append(comment.severity or "unrated", f"bold {color}")
+        text.append(f"{label}: ", "dim")
+        text.append(escape_controls(comment.text, keep="\n"), style)
+        self._print_indented(lead, text)
 
-    def _rest(self, review: Review) -> None:
-        """What has no place: said with a quote that is not there, said without one, said of unchanged lines."""
+    def _print_unlocated(self, review: Review) -> None:
+        """Print unmatched quotes, text without a quote, and the number of hidden comments."""
+        indent = Text("  ")
         if review.unlocated:
-            self._write(Text("  Quoted, but not in the file:", style="dim"))
-            for comment in review.unlocated:
-                quote = " ".join(comment.quote.split())
-                self._hanging(Text("  "), Text.assemble(f"»{_visible(quote)}« ", (_visible(comment.text, "\n"), "dim")))
+            self._write_dim("  Quotes that are not in the file:")
+        for comment in review.unlocated:
+            quote = " ".join(comment.quote.split())
+            text = Text(f"»{escape_controls(quote)}« ")
+            text.append(escape_controls(comment.text, keep="\n"), "dim")
+            self._print_indented(indent, text)
         if review.critique is not None and review.critique.unparsed:
-            self._write(Text("  Said without a quote:", style="dim"))
-            self._hanging(Text("  "), Text(_visible(review.critique.unparsed, keep="\n"), style="dim"))
-        if review.elsewhere:
-            self._write(Text(f"  On lines that the diff did not change: {review.elsewhere} left out.", style="dim"))
+            self._write_dim("  Text without a quote:")
+            unparsed = escape_controls(review.critique.unparsed, keep="\n")
+            self._print_indented(indent, Text(unparsed, style="dim"))
+        if review.hidden_count:
+            self._write_dim(f"  Comments on unchanged lines: {review.hidden_count} hidden.")
 
-    def _hanging(self, lead: Text, text: Text) -> None:
-        """Print a text behind a lead; what is wrapped, or stands on a further line, hangs below where it began."""
-        room = max(self._console.width - lead.cell_len, 20)
-        blank = Text(" " * lead.cell_len)
-        lines = text.split(allow_blank=True)
-        for index, line in enumerate(part for whole in lines for part in self._wrapped(whole, room)):
-            self._write((blank if index else lead) + line)
+    def _print_indented(self, lead: Text, text: Text) -> None:
+        """Print a text after a lead; further lines are indented by its width."""
+        width = max(self._console.width - lead.cell_len, _MIN_TEXT_WIDTH)
+        indent = Text(" " * lead.cell_len)
+        prefix = lead
+        for line in text.split(allow_blank=True):
+            for part in self._wrap(line, width):
+                self._write(prefix + part)
+                prefix = indent
 
-    def _wrapped(self, line: Text, room: int) -> Iterable[Text]:
-        if not self._console.is_terminal or line.cell_len <= room:
+    def _wrap(self, line: Text, width: int) -> Iterable[Text]:
+        if not self._console.is_terminal or line.cell_len <= width:
             return [line]
-        return line.wrap(self._console, room)
+        return line.wrap(self._console, width)
+
+    def _write_dim(self, text: str) -> None:
+        self._write(Text(text, style="dim"))
 
     def _write(self, text: Text) -> None:
         text.rstrip()
         self._console.print(text, soft_wrap=True)
 
 
-def _parts(document: Document, comment: Comment) -> Iterator[tuple[int, int, int]]:
-    """The lines that a comment quotes, each with the part of it that is quoted."""
-    place = document.place(comment.start or 0, comment.end or 0)
-    for line in range(place.line, place.end_line + 1):
+def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_QuotedSpan]:
+    """Split a quote by line, without indentation."""
+    location = comment.location
+    for line in range(location.line, location.end_line + 1):
         text = document.lines[line]
-        start = place.column if line == place.line else 0
-        end = place.end_column if line == place.end_line else len(text)
-        indent = len(text[start:end]) - len(text[start:end].lstrip())
-        yield line, start + indent, end
+        start = 0
+        end = len(text)
+        if line == location.line:
+            start = location.column
+        if line == location.end_line:
+            end = location.end_column
+        quoted = text[start:end]
+        indent = len(quoted) - len(quoted.lstrip())
+        yield _QuotedSpan(line, start + indent, end, comment.severity)
 
 
-def _summary(comments: Sequence[Comment]) -> str:
-    """How many comments there are, and how bad."""
+def _max_severity(spans: Sequence[_QuotedSpan]) -> Severity:
+    severities = [span.severity for span in spans]
+    return max(severities, key=severity_rank)
+
+
+def _most_severe_first(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
+    return sorted(
+        comments,
+        key=lambda comment: severity_rank(comment.severity),
+        reverse=True,  # keeps the order of equal severities
+    )
+
+
+def _summarize(comments: Sequence[LocatedComment]) -> str:
     if not comments:
         return "no comments"
-    counts = [(level, sum(severity(comment) is level for comment in comments)) for level in reversed(SeverityChoice)]
-    told = ", ".join(f"{count} {level}" for level, count in counts if count)
-    return f"{len(comments)} comment{'s' if len(comments) > 1 else ''}: {told}"
+    noun = "comment" if len(comments) == 1 else "comments"
+    severities = [comment.severity for comment in comments]
+    counts: list[str] = []
+    for severity in reversed(SEVERITIES):
+        count = severities.count(severity)
+        if count:
+            counts.append(f"{count} {severity}")
+    return f"{len(comments)} {noun}: {', '.join(counts)}"
 
 
-def _ended(review: Review) -> str:
-    """What kept the review from its end."""
+def _incomplete_note(review: Review) -> str:
     if review.error:
         return "; the review failed"
-    return "; the budget was spent" if review.output.get("stop_reason") == "budget" else ""
-
-
-def _visible(text: str, keep: str = "") -> str:
-    """The text with control characters shown as pictures."""
-    return text.translate({code: picture for code, picture in _SHOWN.items() if chr(code) not in keep})
+    if review.output.get("stop_reason") == "budget":
+        return "; the budget was spent"
+    return ""

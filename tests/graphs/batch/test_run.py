@@ -230,9 +230,9 @@ def test_batch_command(tmp_path: Path):
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     [line] = (tmp_path / "out.jsonl").read_text().splitlines() or [""]
-    errors = (tmp_path / "out.jsonl.bad").read_text().splitlines()
-    assert (json.loads(line)["id"], len(errors)) == ("1", 1)
-    rejected = CliRunner().invoke(app, [*command, "--critiques=2"])
-    assert rejected.exit_code == 2
-    assert "--restart" in rejected.stderr
+    bad = (tmp_path / "out.errors.jsonl").read_text().splitlines()
+    assert (json.loads(line)["id"], len(bad)) == ("1", 1)
+    refused = CliRunner().invoke(app, [*command, "--num-critiques=2"])
+    assert refused.exit_code == 2
+    assert "--restart" in refused.stderr
     assert (tmp_path / "out.jsonl").read_text().splitlines() == [line]

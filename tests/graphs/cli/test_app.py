@@ -1,4 +1,4 @@
-"""The command line as a person or a program meets it: a real process each."""
+"""`selfcritic run` and `selfcritic models`, mostly as real processes."""
 
 import json
 import os
@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
 
-LYON = "```\nLyon\n```\nIt is Paris."
+CRITIQUE = "```\nLyon\n```\nIt is Paris."
 SCRIPT = {
     "generate": ["Lyon"],
     "classify": [0.9, 0.1],
-    "critique": [LYON] * 8,
+    "critique": [CRITIQUE] * 8,
     "helpfulness": [0.8],
     "refine": ["Paris"],
 }
@@ -34,22 +35,40 @@ def script(tmp_path: Path) -> str:
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False,
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, **environment},
-    )  # fmt: skip
+    )
 
 
-def test_the_answer_goes_to_stdout_and_the_trace_to_stderr(script: str):
+def test_prints_the_answer_to_stdout_and_the_trace_to_stderr(script: str):
     done = run("The capital?", "--model", script)
     assert (done.returncode, done.stdout) == (0, "Paris\n")
-    for line in ("● Draft 0", "  Lyon", "P(critiqueable) 0.90, by logprobs", "● 8 critiques", "  0.80  It is Paris.",
-                 "● Chosen", "  »Lyon«", "  → It is Paris.", "● Draft 1", "  - Lyon", "  + Paris",
-                 "● Stopped  accepted", "  6 calls"):  # fmt: skip
+    expected_lines = [
+        "● Draft 0",
+        "  Lyon",
+        "P(critiqueable) 0.90, by logprobs",
+        "● 8 critiques",
+        "  0.80  It is Paris.",
+        "● Selected",
+        "  »Lyon«",
+        "  → It is Paris.",
+        "● Draft 1",
+        "  - Lyon",
+        "  + Paris",
+        "● Stopped  accepted",
+        "  6 calls",
+    ]
+    for line in expected_lines:
         assert line in done.stderr
     assert "\x1b" not in done.stderr
 
 
-def test_json_is_the_output_state(script: str):
+def test_json_prints_the_output_state(script: str):
     done = run("-", "--model", script, "--json", "--quiet", stdin="The capital?")
     output: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
@@ -71,9 +90,9 @@ def test_json_is_the_output_state(script: str):
     assert output["usage"]["calls"] == 6
 
 
-def test_a_search_is_named(tmp_path: Path):
+def test_search_selects_fsbs(tmp_path: Path):
     path = tmp_path / "script.json"
-    path.write_text(json.dumps(SCRIPT | {"critique": ["\nLyon\n```\nIt is Paris."] * 28}))
+    path.write_text(json.dumps({**SCRIPT, "critique": ["\nLyon\n```\nIt is Paris."] * 28}))
     done = run("The capital?", "--model", f"scripted:{path}", "--search", "fsbs", "--json")
     output = json.loads(done.stdout)
     assert (output["answer"], len(output["rounds"][0]["critiques"])) == ("Paris", 28)
@@ -81,19 +100,19 @@ def test_a_search_is_named(tmp_path: Path):
     assert "● 28 critiques" in done.stderr
 
 
-def test_the_environment_names_the_default_model(script: str):
+def test_the_environment_sets_the_default_model(script: str):
     assert run("The capital?", "--quiet", SELFCRITIC_MODEL=script).stdout == "Paris\n"
 
 
-def test_the_simulated_model_works_on_what_is_typed_and_says_what_it_is():
+def test_the_simulated_model_solves_a_task_and_prints_a_notice():
     done = run("What is 128 + 256?", "--model", "simulated?draft_error_rate=0&false_alarm_rate=0")
     assert (done.returncode, done.stdout) == (0, "384\n")
     assert "simulated model: a noisy solver" in done.stderr
 
 
-def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
-    path = tmp_path / "trace.jsonl"
-    run("The capital?", "--model", script, "--trace", str(path))
+def test_events_writes_each_update_to_a_file(script: str, tmp_path: Path):
+    path = tmp_path / "events.jsonl"
+    run("The capital?", "--model", script, "--events", str(path))
     events = [json.loads(line) for line in path.read_text().splitlines()]
     nodes = ["generate", "classify", "critique", "select", "refine", "classify"]
     assert [event["node"] for event in events] == nodes
@@ -101,58 +120,65 @@ def test_a_trace_file_holds_the_events(script: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "complaint"),
+    ("arguments", "exit_code", "message"),
     [
         (["  "], 2, "The question is empty"),
         (["q", "--model", "gtp-5"], 2, "There is no model 'gtp-5'"),
-        (["q", "--critiques", "0"], 2, "--critiques"),
+        (["q", "--num-critiques", "0"], 2, "--num-critiques"),
         (["q", "--accept-threshold", "1.5"], 2, "--accept-threshold"),
         (["q", "--helpful-threshold", "-0.1"], 2, "--helpful-threshold"),
         (["q", "--max-calls", "0"], 2, "--max-calls"),
         (["q", "--prompts", "nothing"], 2, "There is no prompt set 'nothing'"),
         (["q", "--prompt-dir", "/no/such/folder"], 2, "is not a folder"),
-        (["q", "--trace", "/no/such/folder/trace"], 2, "/no/such/folder/trace"),
+        (["q", "--events", "/no/such/folder/events"], 2, "/no/such/folder/events"),
         (["q", "--context", "/no/such/file"], 2, "/no/such/file"),
-        (["q", "--context", "BINARY"], 2, "BINARY is binary, not text"),
+        (["q", "--context", "BINARY"], 2, "BINARY is binary: pass text files only"),
         (["q", "--context", "LATIN1"], 2, "LATIN1 is not UTF-8: byte 0xe9 in line 1"),
-        (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base goes with a provider's model"),
-        (["q", "--kind", "summary"], 2, "needs the passage"),
+        (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base requires a provider's model"),
+        (["q", "--task-type", "summary"], 2, "needs the passage"),
         (["Why is the sky blue?"], 1, "name a real model: --model"),
-        (["q", "--rounds"], 2, "--rounds"),
+        (["q", "--max-rounds"], 2, "--max-rounds"),
     ],
 )
-def test_bad_usage_is_a_clear_error_and_an_exit_code(
-    arguments: list[str], code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_rejects_bad_usage_with_a_clear_error(
+    arguments: list[str],
+    exit_code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.chdir(tmp_path)
     Path("BINARY").write_bytes(b"a\0b")
     Path("LATIN1").write_bytes("café".encode("latin-1"))
     result = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert complaint in result.stderr
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_question_of_a_megabyte_is_refused():
+def test_rejects_a_question_of_one_megabyte():
     done = run("-", stdin="What is 1 + 1? " * 70_000)
     assert (done.returncode, done.stdout) == (2, "")
     assert "characters together; at most 400,000" in done.stderr
 
 
-@pytest.mark.parametrize(("hanging", "code", "answer"), [("classify", 0, "Lyon\n"), ("generate", 1, "")])
-def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code: int, answer: str):
-    """A program around the command line whose model never replies to one of the roles."""
+@pytest.mark.parametrize(
+    ("hanging_prompt", "exit_code", "answer"),
+    [("classify", 0, "Lyon\n"), ("generate", 1, "")],
+)
+def test_ctrl_c_prints_the_best_draft(tmp_path: Path, hanging_prompt: str, exit_code: int, answer: str):
+    """Run the command in a program whose model never replies to one of the prompts."""
     program = tmp_path / "hangs.py"
     program.write_text(
         "import asyncio, signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background lets it be ignored\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore SIGINT\n"
         "from selfcritic.agent import models\n"
         "from selfcritic.agent.models.scripted import ScriptedModel\n"
         "from selfcritic.graphs.cli.app import main\n"
         "from selfcritic.prompts import parse_prompt\n"
         "class Hanging(ScriptedModel):\n"
         "    async def _agenerate(self, messages, *args, **options):\n"
-        f"        if parse_prompt(messages).name == {hanging!r}:\n"
+        f"        if parse_prompt(messages).name == {hanging_prompt!r}:\n"
         f"            open({str(tmp_path / 'waiting')!r}, 'w').close()\n"
         "            await asyncio.sleep(60)\n"
         "        return await super()._agenerate(messages, *args, **options)\n"
@@ -160,18 +186,26 @@ def test_ctrl_c_prints_the_best_draft_so_far(tmp_path: Path, hanging: str, code:
         "models.PROVIDERS['hanging'] = models.Provider('hanging', 'hangs', hanging)\n"
         "main()\n"
     )
-    command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--json" if answer == "{" else "--quiet"]
+    command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not (tmp_path / "waiting").exists():
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stdout) == (code, answer)
+    assert (process.returncode, stdout) == (exit_code, answer)
     assert "Traceback" not in stderr
 
 
-def test_models_lists_what_load_knows():
-    listed = CliRunner().invoke(app, ["models"], env={"COLUMNS": "200"}).stdout
-    assert "simulated" in listed
-    assert "scripted:FILE.json" in listed
+def test_models_lists_the_providers():
+    output = CliRunner().invoke(app, ["models"], env={"COLUMNS": "200"}).stdout
+    assert "simulated" in output
+    assert "scripted:FILE.json" in output
+
+
+@pytest.mark.parametrize("command", ["run", "review", "batch"])
+def test_help_texts_are_short(command: str):
+    click_command = typer.main.get_command(app).commands[command]
+    texts = {parameter.name: parameter.help for parameter in click_command.params}
+    assert all(texts.values())
+    assert [name for name, text in texts.items() if len(text) > 60] == []

@@ -1,36 +1,55 @@
-"""Which comments of a review are shown, and which of them fail a build."""
+"""Selection of comments, the exit gate, and JSON output."""
 
 import pytest
 
-from selfcritic.graphs.cli.review.result import SeverityChoice, as_json
-from tests.support.reviews import comment, reviewed
+from selfcritic.agent.schemas import SEVERITIES, Severity
+from selfcritic.graphs.cli.review.documents import Location
+from selfcritic.graphs.cli.review.result import Review, to_json
+from tests.support.reviews import make_comment, make_review
 
 TEXT = "one two three\nfour five\nsix\n"
-LOW, MEDIUM, HIGH = SeverityChoice
+LOW, MEDIUM, HIGH = SEVERITIES
 
 
-def said(*findings, **fields) -> list[str]:
-    return [one.text for one in reviewed(TEXT, findings=list(findings), **fields).comments(LOW)]
+def comment_texts(review: Review, min_severity: Severity = LOW) -> list[str]:
+    return [located.comment.text for located in review.comments(min_severity)]
 
 
-def test_comments_come_by_place_whoever_made_them():
-    review = reviewed(TEXT, "```\nsix\n```\nlast\n\n```\none\n```\nfirst", [comment(TEXT, "five", "middle")])
-    assert [one.text for one in review.comments(LOW)] == ["first", "middle", "last"]
+def test_sorts_comments_by_location():
+    critique = "```\nsix\n```\nlast\n\n```\none\n```\nfirst"
+    review = make_review(TEXT, critique, [make_comment(TEXT, "five", "middle")])
+    assert comment_texts(review) == ["first", "middle", "last"]
 
 
-def test_what_a_checker_found_is_not_said_again():
-    found = comment(TEXT, "five", "same", "high", source="lint")
-    assert reviewed(TEXT, "```\nfive\n```\nsame", [found]).comments(LOW) == [found]
+def test_locates_each_comment_once():
+    review = make_review(TEXT, findings=[make_comment(TEXT, "five\nsix", "Wrong.")])
+    [located] = review.comments(LOW)
+    assert located.location == Location(line=1, column=5, end_line=2, end_column=3)
+    assert (located.start, located.end) == (19, 27)
+    assert review.comments(MEDIUM)[0] is located
 
 
-@pytest.mark.parametrize(("least", "shown"), [(LOW, ["a", "b", "c"]), (MEDIUM, ["b", "c"]), (HIGH, ["c"])])
-def test_a_comment_without_a_severity_counts_as_medium(least: SeverityChoice, shown: list[str]):
-    findings = [comment(TEXT, "one", "a", "low"), comment(TEXT, "two", "b"), comment(TEXT, "three", "c", "high")]
-    assert [one.text for one in reviewed(TEXT, findings=findings).comments(least)] == shown
+def test_shows_a_finding_once_if_the_critic_repeats_it():
+    finding = make_comment(TEXT, "five", "same", "high", source="lint")
+    [located] = make_review(TEXT, "```\nfive\n```\nsame", [finding]).comments(LOW)
+    assert located.comment == finding
 
 
 @pytest.mark.parametrize(
-    ("severity", "evidence", "at", "fails"),
+    ("min_severity", "expected"),
+    [(LOW, ["a", "b", "c"]), (MEDIUM, ["b", "c"]), (HIGH, ["c"])],
+)
+def test_treats_an_unrated_comment_as_medium(min_severity: Severity, expected: list[str]):
+    findings = [
+        make_comment(TEXT, "one", "a", "low"),
+        make_comment(TEXT, "two", "b"),
+        make_comment(TEXT, "three", "c", "high"),
+    ]
+    assert comment_texts(make_review(TEXT, findings=findings), min_severity) == expected
+
+
+@pytest.mark.parametrize(
+    ("severity", "evidence", "fail_on", "fails"),
     [
         ("high", None, HIGH, True),
         ("medium", None, HIGH, False),
@@ -39,40 +58,39 @@ def test_a_comment_without_a_severity_counts_as_medium(least: SeverityChoice, sh
         ("high", "refuted", LOW, False),
     ],
 )
-def test_a_build_fails_by_what_is_severe_enough_and_not_refuted(severity, evidence, at: SeverityChoice, fails: bool):
-    review = reviewed(TEXT, findings=[comment(TEXT, "one", "a", severity, evidence=evidence)])
-    assert review.fails(LOW, at) is fails
+def test_fails_for_a_severe_unrefuted_comment(severity, evidence, fail_on: Severity, fails: bool):
+    review = make_review(TEXT, findings=[make_comment(TEXT, "one", "a", severity, evidence=evidence)])
+    assert review.fails(LOW, fail_on) is fails
 
 
-def test_what_is_not_shown_fails_no_build():
-    assert not reviewed(TEXT, findings=[comment(TEXT, "one", "a", "low")]).fails(MEDIUM, LOW)
+def test_ignores_hidden_comments_in_the_gate():
+    review = make_review(TEXT, findings=[make_comment(TEXT, "one", "a", "low")])
+    assert not review.fails(MEDIUM, LOW)
 
 
-def test_of_a_diff_only_changed_lines_are_quoted():
-    review = reviewed(
-        TEXT,
-        findings=[
-            comment(TEXT, "one", "unchanged"),
-            comment(TEXT, "five", "changed"),
-            comment(TEXT, "five\nsix", "both"),
-        ],
-        changed=frozenset({1}),
-    )
-    assert [one.text for one in review.comments(LOW)] == ["changed", "both"]
-    assert review.elsewhere == 1
+def test_hides_comments_on_unchanged_lines_of_a_diff():
+    findings = [
+        make_comment(TEXT, "one", "unchanged"),
+        make_comment(TEXT, "five", "changed"),
+        make_comment(TEXT, "five\nsix", "both"),
+    ]
+    review = make_review(TEXT, findings=findings, changed_lines=frozenset({1}))
+    assert comment_texts(review) == ["changed", "both"]
+    assert review.hidden_count == 1
 
 
-def test_quotes_that_are_not_there_are_kept_apart():
-    review = reviewed(TEXT, "```\nseven\n```\nWhere?\n\n```\none\n```\nHere.")
-    assert [one.quote for one in review.unlocated] == ["seven"]
-    assert [one.text for one in review.comments(LOW)] == ["Here."]
+def test_separates_comments_with_unmatched_quotes():
+    review = make_review(TEXT, "```\nseven\n```\nWhere?\n\n```\none\n```\nHere.")
+    assert [comment.quote for comment in review.unlocated] == ["seven"]
+    assert comment_texts(review) == ["Here."]
 
 
-def test_the_object_has_lines_and_columns_from_1_and_all_that_the_graph_says():
-    review = reviewed(TEXT, "```\nfive\nsix\n```\n[high] Wrong.")
-    [file] = as_json([review], LOW)["files"]
-    [one] = file["comments"]
-    assert (one["line"], one["column"], one["end_line"], one["end_column"]) == (2, 6, 3, 4)
-    assert (one["text"], one["severity"], one["start"], one["end"]) == ("Wrong.", "high", 19, 27)
+def test_json_has_lines_and_columns_from_1_and_the_output_of_the_graph():
+    review = make_review(TEXT, "```\nfive\nsix\n```\n[high] Wrong.")
+    [file] = to_json([review], LOW)["files"]
+    [comment] = file["comments"]
+    assert (comment["line"], comment["column"]) == (2, 6)
+    assert (comment["end_line"], comment["end_column"]) == (3, 4)
+    assert (comment["text"], comment["severity"], comment["start"], comment["end"]) == ("Wrong.", "high", 19, 27)
     assert file["critique"]["selected"] is True
     assert file["rounds"][0]["answer"] == TEXT
