@@ -159,7 +159,7 @@ def test_rejects_bad_usage_with_a_clear_error(
 def test_rejects_a_question_of_one_megabyte():
     done = run("-", stdin="What is 1 + 1? " * 70_000)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "characters together; at most 400,000" in done.stderr
+    assert "characters together; the limit is 400,000" in done.stderr
 
 
 @pytest.mark.parametrize(
