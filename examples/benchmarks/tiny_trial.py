@@ -46,7 +46,7 @@ class Trial:
         self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
         self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
         self.slips = [slipped(task, self.rng) for task in self.tasks]
-        looped = asyncio.run(self._looped(follow=FOLLOWED, helpful_threshold=helpful_threshold))
+        looped = asyncio.run(self._looped(critiques_per_refinement=FOLLOWED, helpful_threshold=helpful_threshold))
         by_one = asyncio.run(self._looped(critiques_per_refinement=1, helpful_threshold=0.0))
         direct = asyncio.run(self._looped(refinement="direct"))
         self.first = [
