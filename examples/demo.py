@@ -64,8 +64,8 @@ def main(
 def fresh_tasks(seed: str, count: int) -> Iterator[Task]:
     """`count` tasks of each family."""
     for family in TASKS:
-        rng = random.Random(f"{seed} {family.family}")
-        yield from (family.generate(rng, SIZES[family.family]) for _ in range(count))
+        rng = random.Random(f"{seed} {family.name}")
+        yield from (family.generate(rng, SIZES[family.name]) for _ in range(count))
 
 
 def show(question: str, seed: int | None = None) -> bool:
@@ -115,7 +115,7 @@ def summary(outcomes: list[Outcome]) -> Table:
     for name in ("family", "size", "tasks", "before", "after", "spoilt", "calls"):
         table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
     for family, size in SIZES.items():
-        mine = [outcome for outcome in outcomes if outcome.task.family == family]
+        mine = [outcome for outcome in outcomes if outcome.task.name == family]
         corruptions = sum(outcome.right_before and not outcome.right_after for outcome in mine)
         calls = sum(outcome.output["usage"].calls for outcome in mine) / len(mine)
         shares = [

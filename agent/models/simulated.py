@@ -148,7 +148,7 @@ def _read(messages: list[BaseMessage]) -> ParsedPrompt:
 def _task(question: str) -> Task:
     task = parse_task(question)
     if task is None:
-        known = "; ".join(f'{family.family} ("{family.example}")' for family in TASKS)
+        known = "; ".join(f'{family.name} ("{family.example}")' for family in TASKS)
         raise UnknownTaskError(
             f"The simulated model knows only these kinds of task: {known}. "
             "For any other question name a real model: --model on the command line, model= in Python."

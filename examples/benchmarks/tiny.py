@@ -53,7 +53,7 @@ def main(
     )
     for folder in folders:
         engine = Engine(folder)
-        for family in engine.families:
+        for family in engine.tasks:
             trial = Trial(engine, family, count, f"{seed} {family}", accept_threshold, helpful_threshold)
             bars.append((_name(folder), _aims(trial)))
             speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")

@@ -41,7 +41,7 @@ class Trial:
     def __init__(
         self, engine: Engine, family: str, count: int, seed: str, accept_threshold: float, helpful_threshold: float
     ) -> None:
-        self.engine, self.family, self.rng = engine, family, random.Random(seed)
+        self.engine, self.name, self.rng = engine, family, random.Random(seed)
         self.accept_threshold, self.helpful_threshold = accept_threshold, helpful_threshold
         self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
         self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]

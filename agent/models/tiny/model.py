@@ -76,9 +76,9 @@ class TinyModel(LocalChatModel):
         role = reading.role or "generate"
         data = reading.data if reading.role else {"question": _asked(messages)}
         task = parse_task(data.get("question", ""))
-        if task is None or task.family not in self.engine.families:
+        if task is None or task.name not in self.engine.tasks:
             raise UnknownTaskError(
-                f"The tiny model was trained on these families of task only: {', '.join(self.engine.families)}. "
+                f"The tiny model was trained on these families of task only: {', '.join(self.engine.tasks)}. "
                 "For any other question name another model: --model on the command line, model= in Python."
             )
         told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}

@@ -132,7 +132,7 @@ class _Mistake(NamedTuple):
 class Functions(Task):
     """A Python function that does what a specification says."""
 
-    family = "functions"
+    name = "functions"
     example = (
         "Write a Python function f(xs). Skip the first 2 numbers. Keep only numbers greater than 3. Square each. "
         "Return the sum plus 2. If nothing is left return 0."
@@ -152,7 +152,7 @@ class Functions(Task):
     def generate(cls, rng: random.Random, size: int) -> Self:
         """Draw a specification that says so many things beyond "Return …", each of which matters."""
         if size not in cls.sizes:
-            raise InputError(f"The size of a {cls.family} task is from {cls.sizes[0]} to {cls.sizes[-1]}, not {size}.")
+            raise InputError(f"The size of a {cls.name} task is from {cls.sizes[0]} to {cls.sizes[-1]}, not {size}.")
         while True:
             task = cls.parse(draw(rng, size))
             if task and task._is_sensible():

@@ -38,7 +38,7 @@ _FORM = re.compile(r"\bno choice here\W{1,3}it should be (?P<choice>.+)", re.IGN
 class ThreeSat(Task):
     """People to be served one of two things each, under rules."""
 
-    family = "three_sat"
+    name = "three_sat"
     example = (
         "Serve tea or milk to Ann, Bob and Cy, one each, so that every rule holds: Ann takes tea or Bob takes milk; "
         "Bob takes tea or Cy takes tea; Ann takes milk or Cy takes milk."

@@ -16,7 +16,7 @@ from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.prompts import PromptName, load
 
-TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphabetize, Addition, ThreeSat)}
+TRAINED: Mapping[str, type[Task]] = {family.name: family for family in (Alphabetize, Addition, ThreeSat)}
 """The families that can be trained, by name: those where checking is easier than making."""
 
 SIZES: Mapping[str, Sequence[int]] = {

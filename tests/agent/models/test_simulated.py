@@ -20,7 +20,7 @@ from selfcritic.agent.tasks import TASKS, Functions, Task
 from selfcritic.prompts import PromptName
 
 SIZES = {"addition": 5, "alphabetize": 7, "three_sat": 5, "functions": 2}
-families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
+families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.name)
 CERTAIN = {
     "draft_error_rate": 0.0,
     "miss_rate": 0.0,
@@ -35,9 +35,9 @@ def model(**rates: float) -> SimulatedModel:
 
 
 def tasks(family: type[Task]) -> list[Task]:
-    rng = random.Random(f"rates {family.family}")
+    rng = random.Random(f"rates {family.name}")
     count = 40 if family is Functions else 150  # each flawed function runs in a sandbox
-    return [family.generate(rng, SIZES[family.family]) for _ in range(count)]
+    return [family.generate(rng, SIZES[family.name]) for _ in range(count)]
 
 
 def ask(role: PromptName, task: Task, name: str = "default", **data: str) -> list[BaseMessage]:

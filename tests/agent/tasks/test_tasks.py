@@ -15,7 +15,7 @@ TASKS: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions r
 SEEDS = range(120)
 ROUNDS = 20
 
-every_family = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
+every_family = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.name)
 
 
 def draw(family: type[Task], seed: int) -> tuple[Task, Random]:
@@ -36,7 +36,7 @@ def test_a_generated_question_is_recognised_as_the_same_task(family: type[Task])
             task = family.generate(Random(seed), size)
             assert family.parse(task.question) == task
             assert family.generate(Random(seed), size) == task
-            assert task.id.startswith(f"{family.family}-")
+            assert task.id.startswith(f"{family.name}-")
 
 
 @every_family
