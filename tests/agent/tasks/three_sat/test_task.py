@@ -94,7 +94,7 @@ def test_flaws_are_exactly_the_broken_rules_and_lead_to_the_nearest_right_choice
         ]
         assert task.is_correct(answer) == (choice in right)
         distance = min(sum(choice[person] != other[person] for person in choice) for other in right)
-        nearest_solution = task._nearest(choice)
+        nearest_solution = task._nearest_solution(choice)
         assert nearest_solution in right
         assert sum(choice[person] != nearest_solution[person] for person in choice) == distance
         for flaw in flaws:
@@ -109,7 +109,7 @@ def test_a_partial_choice_is_completed_at_the_least_cost(seed: int):
     right = [choice for choice in all_choices(task) if not broken(task, choice)]
     for choice in rng.sample(all_choices(task), 20):
         known = {person: choice[person] for person in rng.sample(task.people, 3)}
-        nearest_solution = task._nearest(known)
+        nearest_solution = task._nearest_solution(known)
         costs = [sum(other[person] != thing for person, thing in known.items()) for other in right]
         assert nearest_solution in right
         assert sum(nearest_solution[person] != thing for person, thing in known.items()) == min(costs)
