@@ -26,7 +26,7 @@ class Move(NamedTuple):
 
     key: SortKey
     """Sort key of the word."""
-    index: int
+    quoted_index: int
     """Index of the listed word to quote."""
     kind: Literal["misplaced", "missing"]
 

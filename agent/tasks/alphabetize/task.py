@@ -167,7 +167,7 @@ class Alphabetize(Task):
         position = self._sorted.index(name)
         before = self._sorted[position - 1] if position else None
         text = place_text(move.kind, name, before)
-        return Flaw(move.kind, word_list.comment_on(move.index, text))
+        return Flaw(move.kind, word_list.comment_on(move.quoted_index, text))
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
         """Check the comment's claim about a word and its place."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,3 +86,16 @@ class Assignment:
                 previous_end = max((other.end() for other in others if other.end() < start), default=0)
                 text = text[:previous_end] + text[end:]
         return text
+
+
+def compile_mention_pattern(people: Iterable[str], things: Iterable[str]) -> re.Pattern[str]:
+    """Compile a pattern for "Ann takes tea", also as "Ann: tea" or in a table."""
+    person = _alternatives(people)
+    thing = _alternatives(things)
+    verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
+    return re.compile(rf"(?<!\w)(?P<person>{person})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{thing}))(?!\w)")
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """Match any of the names, the longer of two with the same start first."""
+    return "|".join(map(re.escape, sorted(names, reverse=True)))

@@ -11,7 +11,7 @@ The flaws of an answer and their comments, each of which moves one person toward
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
@@ -21,7 +21,7 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.base import Flaw, Injected, Task
 from selfcritic.agent.tasks.comments import is_quoted, remark_opening
-from selfcritic.agent.tasks.three_sat.assignment import Assignment
+from selfcritic.agent.tasks.three_sat.assignment import Assignment, compile_mention_pattern
 from selfcritic.agent.tasks.three_sat.clauses import Clause, ClauseLiteral, read_rules, rule_text
 from selfcritic.agent.tasks.three_sat.solver import ClauseMask, nearest_solution
 from selfcritic.agent.tasks.three_sat.wording import no_choice_text, write_answer, write_line, write_question
@@ -122,11 +122,7 @@ class ThreeSat(Task):
 
     @cached_property
     def _mention_pattern(self) -> re.Pattern[str]:
-        """Match "Ann takes tea", also as "Ann: tea" or in a table."""
-        people = _alternatives(self.people)
-        things = _alternatives(self.things)
-        verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
-        return re.compile(rf"(?<!\w)(?P<person>{people})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{things}))(?!\w)")
+        return compile_mention_pattern(self.people, self.things)
 
     def _parse_answer(self, answer: str) -> Assignment:
         """Find who takes what; a line with "or" quotes a rule and is skipped."""
@@ -297,8 +293,3 @@ class ThreeSat(Task):
                 if assignment.values.get(person, thing) != thing:
                     claims.append((self._broken_rule_text(number), (person, thing)))
         return claims
-
-
-def _alternatives(names: Iterable[str]) -> str:
-    """Return a pattern that matches any name, the longer of two with the same start first."""
-    return "|".join(map(re.escape, sorted(names, reverse=True)))

@@ -25,7 +25,7 @@ class EncodedExample(NamedTuple):
 class Target(NamedTuple):
     """A token to predict."""
 
-    index: int
+    previous_index: int
     """Index of the token before it in the tree."""
     token: int
     weight: float
@@ -121,7 +121,7 @@ class Batch:
             first_prompt = len(suppressed)
             suppressed += [_suppress_absent(prompt, is_word) for prompt in tree.prompts]
             for target in tree.targets:
-                target_index.append(row * length + target.index)
+                target_index.append(row * length + target.previous_index)
                 targets.append(target.token)
                 weights.append(target.weight)
                 prompt_index.append(first_prompt + target.prompt)

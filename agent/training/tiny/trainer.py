@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokenizer
+from selfcritic.agent.models.tiny.tokenizer import END, PAD, REPLY
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
 from selfcritic.agent.training.tiny.examples import (
     SIZES,
@@ -33,10 +33,10 @@ from selfcritic.agent.training.tiny.examples import (
     draw_task,
     edit_examples,
     injected_flaw_examples,
-    task_words,
 )
 from selfcritic.agent.training.tiny.packing import Batch, EncodedExample, PrefixTree, make_batches
 from selfcritic.agent.training.tiny.self_play import self_play_examples
+from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
 
 class WarmUp(NamedTuple):
@@ -121,7 +121,7 @@ class Trainer:
         """`tokens_seen` at the end of each finished warm-up."""
         self.recent_losses: deque[float] = deque(maxlen=_LOSS_WINDOW)
         torch.manual_seed(config.seed)
-        self.tokenizer = _train_tokenizer(config.task)
+        self.tokenizer = train_tokenizer(config.task)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model_config = ModelConfig.from_name(config.size, len(self.tokenizer.names))
         self.decoder = Decoder(model_config).to(self.device)
@@ -297,19 +297,3 @@ def _make_optimizers(decoder: Decoder, learning_rate: float) -> list[torch.optim
         torch.optim.Muon(matrices, learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-
-
-def _train_tokenizer(task_name: str) -> Tokenizer:
-    """Build a vocabulary of the task's words and of phrases that occur 30 times in 400 tasks.
-
-    Always draws the same tasks.
-    """
-    rng = random.Random("vocabulary")
-    return Tokenizer.train(_vocabulary_texts(task_name, rng), (*task_words(task_name), *ANSWERS), min_count=30)
-
-
-def _vocabulary_texts(task_name: str, rng: random.Random) -> Iterable[str]:
-    for _ in range(400):
-        for example in injected_flaw_examples(draw_task(task_name, rng), rng):
-            yield example.prompt
-            yield example.reply

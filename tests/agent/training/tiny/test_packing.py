@@ -31,7 +31,7 @@ def visible_ids(tree: PrefixTree, index: int) -> list[int]:
 @given(EXAMPLES)
 def test_every_target_follows_its_prefix(examples: list[EncodedExample]):
     tree = PrefixTree.from_examples(examples)
-    merged = sorted((tuple(visible_ids(tree, target.index)), target.token) for target in tree.targets)
+    merged = sorted((tuple(visible_ids(tree, target.previous_index)), target.token) for target in tree.targets)
     expected = []
     for ids, reply_start, _ in examples:
         expected += [(tuple(ids[:position]), ids[position]) for position in range(reply_start, len(ids))]
