@@ -68,9 +68,9 @@ def main(
 def generate_tasks(seed: str, count: int) -> Iterator[Task]:
     """Yield `count` random tasks of each type."""
     for task_type in TASKS:
-        rng = random.Random(f"{seed} {task_type.family}")
+        rng = random.Random(f"{seed} {task_type.name}")
         for _ in range(count):
-            yield task_type.generate(rng, SIZES[task_type.family])
+            yield task_type.generate(rng, SIZES[task_type.name])
 
 
 def run_typed_tasks(seed: int) -> None:
@@ -134,7 +134,7 @@ def summary_table(outcomes: Sequence[Outcome]) -> Table:
     for name in ("size", "runs", "before", "after", "made worse", "calls/task"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, size in SIZES.items():
-        group = [outcome for outcome in outcomes if outcome.task.family == name]
+        group = [outcome for outcome in outcomes if outcome.task.name == name]
         num_before = sum(outcome.is_correct_before for outcome in group)
         num_after = sum(outcome.is_correct_after for outcome in group)
         num_worse = sum(outcome.is_correct_before and not outcome.is_correct_after for outcome in group)

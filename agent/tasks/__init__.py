@@ -1,4 +1,4 @@
-"""The task families: tasks a person can type, with exact truth. One file a family."""
+"""Tasks with oracles: typed questions whose answers can be graded exactly."""
 
 from selfcritic.agent.tasks.addition import Addition
 from selfcritic.agent.tasks.alphabetize.task import Alphabetize
@@ -10,8 +10,18 @@ TASKS: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat, Functions)
 
 
 def parse_task(question: str) -> Task | None:
-    """Read the task out of a question of any family; None where it is of none."""
-    return next((task for family in TASKS if (task := family.parse(question)) is not None), None)
+    """Parse a question with the first task type that accepts it.
+
+    Returns None if no task type accepts it.
+
+    Raises:
+        InputError: a task type recognizes the question but cannot handle it, such as one with too many words.
+    """
+    for task_type in TASKS:
+        task = task_type.parse(question)
+        if task is not None:
+            return task
+    return None
 
 
 __all__ = ["TASKS", "Addition", "Alphabetize", "Flaw", "Functions", "Injected", "Task", "ThreeSat", "parse_task"]

@@ -61,7 +61,7 @@ _NO_SUM_CLAIM = re.compile(r"\bno (?:sum|number)\b", re.IGNORECASE)
 class Addition(Task):
     """The sum of two or more whole numbers."""
 
-    family = "addition"
+    name = "addition"
     example = "What is 4,387 + 2,965?"
     sizes = range(1, 31)
 

@@ -1,4 +1,4 @@
-"""What a task family is: real tasks in plain words, with an oracle that knows every flaw of any answer."""
+"""Interface of a task: a plain-English question with an exact oracle."""
 
 import hashlib
 import random
@@ -11,73 +11,78 @@ from selfcritic.agent.schemas import Comment
 
 @dataclass(frozen=True)
 class Flaw:
-    """Something wrong with an answer, by the oracle."""
+    """One error in an answer, according to the oracle."""
 
     kind: str
-    """The family's word for it, such as "misplaced"."""
+    """The task type's name for this kind of error, such as "misplaced"."""
     comment: Comment
-    """The gold comment: it quotes the answer and says what would mend it."""
+    """The gold comment: it quotes the answer and states the fix."""
 
 
 @dataclass(frozen=True)
 class Injected:
-    """A right answer made wrong."""
+    """A correct answer after one flaw was injected."""
 
     answer: str
     description: str
-    """What was done, in a sentence: the reference description of the planted flaw."""
+    """One sentence that describes the injected flaw."""
 
 
 class Task(ABC):
-    """One task of a family, read from its question. Same question, same task, same id."""
+    """One task, parsed from its question; equal questions give equal tasks and ids."""
 
-    family: ClassVar[str]
+    name: ClassVar[str]
+    """The name of the task type, such as "addition"."""
     example: ClassVar[str]
-    """A question of the family, to show what a person may type."""
+    """A sample question."""
     sizes: ClassVar[range]
-    """The sizes `generate` takes: the family's dial of difficulty."""
+    """Sizes that `generate` accepts; larger tasks are harder."""
 
     question: str
 
     @property
     def id(self) -> str:
-        """A name that stays: the family and a hash of the question."""
-        return f"{self.family}-{hashlib.sha256(self.question.encode()).hexdigest()[:12]}"
+        """Return a stable id: the task type's name and a hash of the question."""
+        digest = hashlib.sha256(self.question.encode()).hexdigest()
+        return f"{self.name}-{digest[:12]}"
 
     @classmethod
     @abstractmethod
     def parse(cls, question: str) -> Self | None:
-        """Read a task out of any text; None when the text is not of this family."""
+        """Parse a task from any text; None if the text is another kind of question."""
 
     @classmethod
     @abstractmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw a fresh task of a size."""
+        """Generate a random task of the given size."""
 
     @abstractmethod
     def solution(self) -> str:
-        """A right answer."""
+        """Return a correct answer."""
 
     @abstractmethod
     def is_correct(self, answer: str) -> bool:
-        """Whether the answer is right. Any text may be an answer."""
+        """Check whether the answer is correct; any text is a valid input."""
 
     @abstractmethod
     def flaws(self, answer: str) -> list[Flaw]:
-        """All flaws of the answer; none exactly when it is right."""
+        """List all flaws of the answer; empty exactly when it is correct."""
 
     @abstractmethod
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Whether the comment quotes the answer and names one of its true flaws."""
+        """Check whether the comment quotes the answer and describes a real flaw."""
 
     @abstractmethod
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Put one realistic flaw into an answer that is right."""
+        """Inject one realistic flaw into a correct answer."""
 
     @abstractmethod
     def apply_comment(self, answer: str, comment: Comment) -> str:
-        """Do what the comment says, right or wrong; the answer unchanged when it cannot be followed."""
+        """Edit the answer as the comment asks, even if the comment is wrong.
+
+        Returns the answer unchanged if the comment cannot be applied.
+        """
 
     @abstractmethod
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """A comment in the family's words that quotes the answer and objects to nothing that is wrong."""
+        """Create a comment that quotes the answer but describes no real flaw."""

@@ -1,37 +1,66 @@
-"""Quotes of an answer: made so that their first occurrence is the right one, and found again."""
+"""Create comments on spans of an answer and locate their quotes."""
+
+from collections.abc import Iterator
 
 from selfcritic.agent.schemas import Comment
 
-_REACH = 80  # characters a quote is widened by, at most
-_OPENING = 80
+_MAX_WIDENING = 80  # characters added to the left of a quote
+_MAX_OPENING = 80  # characters quoted from the first line
 
 
 def comment_on(answer: str, start: int, end: int, text: str) -> Comment:
-    """Comment on a span, widened by words to its left where the same characters stand earlier in the answer too."""
-    words = (at for at in range(start - 1, max(start - _REACH, 0) - 1, -1) if at == 0 or answer[at - 1].isspace())
-    start = next((at for at in (start, *words) if answer.find(answer[at:end]) == at), start)
+    """Comment on a span; widen the quote to the left until it is unambiguous.
+
+    A quote is unambiguous if its first occurrence in the answer is the span itself. If no widening within 80
+    characters achieves that, the quote is the span alone.
+    """
+    for candidate in _candidate_starts(answer, start):
+        if answer.find(answer[candidate:end]) == candidate:
+            start = candidate
+            break
     return Comment(quote=answer[start:end], text=text, start=start, end=end)
 
 
+def _candidate_starts(answer: str, start: int) -> Iterator[int]:
+    """Yield `start`, then the start of each word to its left."""
+    yield start
+    leftmost = max(start - _MAX_WIDENING, 0)
+    for index in range(start - 1, leftmost - 1, -1):
+        if index == 0 or answer[index - 1].isspace():
+            yield index
+
+
 def remark_opening(answer: str, text: str) -> Comment:
-    """Comment on an answer as a whole: quotes the beginning of its first line, of a blank answer nothing."""
+    """Comment on a whole answer by quoting the start of its first line.
+
+    The quote has at most 80 characters. It is empty if the answer is blank.
+    """
     start = len(answer) - len(answer.lstrip())
     if start == len(answer):
         return Comment(quote="", text=text, start=0, end=0)
-    line = answer[start : start + _OPENING].splitlines()[0].rstrip()
-    return Comment(quote=line, text=text, start=start, end=start + len(line))
+    opening = answer[start : start + _MAX_OPENING]
+    quote = opening.splitlines()[0].rstrip()
+    return Comment(quote=quote, text=text, start=start, end=start + len(quote))
 
 
 def is_quoted(comment: Comment, answer: str) -> bool:
-    """Whether the quote stands in the answer; the empty one stands in a blank answer only."""
-    return comment.quote in answer if comment.quote else not answer.strip()
+    """Check whether the answer contains the quote; an empty quote needs a blank answer."""
+    if not comment.quote:
+        return not answer.strip()
+    return comment.quote in answer
 
 
 def overlaps(comment: Comment, answer: str, start: int, end: int) -> bool:
-    """Whether the quote overlaps a span: where the comment says it stands or, if it does not stand there, anywhere."""
+    """Check whether the quote overlaps the span from `start` to `end`.
+
+    If the quote is not found at `comment.start`, any occurrence of it counts.
+    """
     quote = comment.quote
     if not quote:
         return False
-    if comment.start is not None and comment.start >= 0 and answer.startswith(quote, comment.start):
-        return comment.start < end and start < comment.start + len(quote)
-    return answer.find(quote, max(start - len(quote) + 1, 0), end + len(quote) - 1) >= 0
+    quote_start = comment.start
+    if quote_start is not None and quote_start >= 0 and answer.startswith(quote, quote_start):
+        return quote_start < end and start < quote_start + len(quote)
+    search_start = max(start - len(quote) + 1, 0)
+    search_end = end + len(quote) - 1
+    return answer.find(quote, search_start, search_end) >= 0

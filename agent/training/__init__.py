@@ -1,1 +1,1 @@
-"""Training the tiny model from scratch: documents of the families, a decoder, stages, own drafts, a report."""
+"""Training of critic models."""

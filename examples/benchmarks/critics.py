@@ -64,7 +64,7 @@ def main(
     console = Console(highlight=False, width=140)
     console.print(NOTICE, style="dim italic")
     for kind in TASKS:
-        if family in (None, kind.family):
+        if family in (None, kind.name):
             console.print(asyncio.run(measure(kind, count, seed, slips)))
 
 
@@ -73,7 +73,7 @@ async def measure(family: type[Task], count: int, seed: int, slips: int) -> Tabl
     to_set = await pools_of(planted(family, max(count // 4, 1), f"{seed} set", slips), "fsbs", seed)
     cases = planted(family, count, f"{seed} measured", slips)
     best, found = await pools_of(cases, "rejection", seed), await pools_of(cases, "fsbs", seed)
-    title = f"{family.family}, size {SIZES[family.family]}: {count} answers, {slips} slips each"
+    title = f"{family.name}, size {SIZES[family.name]}: {count} answers, {slips} slips each"
     table = Table("", "modifier", *RATES, title=title, title_justify="left")
     table.add_row("best-of-8", "0", *row(cases, best, 0.0))
     table.add_row("fsbs", "0", *row(cases, found, 0.0))
@@ -85,10 +85,10 @@ async def measure(family: type[Task], count: int, seed: int, slips: int) -> Tabl
 
 def planted(family: type[Task], count: int, seed: str, slips: int) -> list[Case]:
     """Answers that the oracle holds for flawed."""
-    rng = random.Random(f"{seed} {family.family}")
+    rng = random.Random(f"{seed} {family.name}")
     cases: list[Case] = []
     while len(cases) < count:
-        task = family.generate(rng, SIZES[family.family])
+        task = family.generate(rng, SIZES[family.name])
         answer = task.solution()
         for _ in range(slips):
             answer = task.inject_flaw(answer, rng).answer

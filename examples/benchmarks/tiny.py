@@ -1,30 +1,30 @@
-"""Whether a tiny model really criticises itself: its bar, on held-out tasks and its own drafts.
+"""Measure whether a tiny model criticizes its own drafts, on held-out tasks.
 
     python -m examples.benchmarks.tiny FOLDER... [--count 500] [--seed "held-out 3"]     (make tiny-report)
 
-A folder is one exported model, as `selfcritic train tiny` makes them. Everything is sampled at temperature 1. A
-call is one reply of the model: a draft, a critique or a verdict. A draft is accepted below a P(critiqueable) that was
-chosen on other tasks. The arms that end in an answer, up to four rounds:
+FOLDER is a model that `selfcritic train tiny` exported. All sampling uses temperature 1. A call is one reply of the
+model: a draft, a critique or a verdict. A draft is accepted if its P(critiqueable) is below a threshold that was chosen
+on other tasks. These arms end in an answer, after at most four rounds:
 
-- loop: 8 critiques a draft, refined by the helpful ones about different words, accepted once the model itself finds no
-  flaw;
-- by one critique: the same, refined by the most helpful one alone;
+- loop: 8 critiques per draft; refines by the helpful ones about different words, and accepts a draft in which the model
+  finds no flaw;
+- by one critique: the same, but refines by the most helpful critique only;
 - direct: the same without critiques (direct refinement);
-- resampled: the same with a new draft in the place of a refinement;
-- best of n: as many drafts, each with a verdict, as the loop took calls on that task; the least critiqueable one;
-- best of m: the same number of drafts on every task, with as many calls as the loop in all.
+- resampled: the same with a new draft instead of a refinement;
+- best of n: as many drafts with verdicts as the loop made calls on that task; takes the least critiqueable one;
+- best of m: the same number of drafts for every task, with as many calls in total as the loop.
 
-On flawed first drafts alone: what a refinement comes to by critiques of the model's own, untrue ones and the oracle's,
-with direct refinement and a new draft beside. Figures on inserted flaws stand apart: they flatter.
-The first table is what was asked of a model that is to be the default; the last but one sets the models side by side.
-Shares have Wilson's interval; means, areas and differences task by task a bootstrap's over tasks; all of 95%.
+Flawed first drafts are also refined once: by the model's own critiques, by false ones and by the oracle's, compared
+with direct refinement and a new draft. Results on injected flaws are listed separately, as they are too good.
+The first table has the targets of a default model. The last but one compares the models.
+All intervals are 95%: Wilson's for shares, a bootstrap over tasks for means, areas and paired differences.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -33,189 +33,240 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from examples.benchmarks.critics import mean, share
-from examples.benchmarks.tiny_trial import DRAFTS, Trial
+from examples.benchmarks.tiny_trial import NUM_DRAFTS, Trial
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.training.tiny.examples import SIZES
+
+_MAX_SIZE_BANDS = 6
+_RIVALS = ("first draft", "direct", "resampled", "best of n", "best of m")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A measured share and the range that it should be in."""
+
+    name: str
+    value: float
+    minimum: float
+    maximum: float = 1.0
+
+    @property
+    def is_met(self) -> bool:
+        """Check the value itself, without its interval."""
+        return self.minimum <= self.value <= self.maximum
+
+    @property
+    def value_text(self) -> str:
+        """Format the value; it is undefined if no draft is correct, or if no draft is flawed."""
+        return "—" if math.isnan(self.value) else f"{self.value:.1%}"
+
+    @property
+    def range_text(self) -> str:
+        """Format the range."""
+        if self.maximum == 1:
+            return f"≥ {self.minimum:.0%}"
+        return f"{self.minimum:.0%} to {self.maximum:.0%}"
+
+
+class ModelTargets(NamedTuple):
+    """The measured targets of one model."""
+
+    model: str
+    targets: list[Target]
 
 
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
-    count: Annotated[int, typer.Option(min=10, help="Tasks of each family.")] = 500,
-    seed: Annotated[str, typer.Option(help="Of the tasks; no one's but the report's.")] = "held-out 3",
-    accept_threshold: Annotated[float, typer.Option(help="P(critiqueable) of a draft that is accepted.")] = 0.1,
-    helpful_threshold: Annotated[float, typer.Option(help="P(helpful) of critiques that are followed.")] = 0.5,
+    count: Annotated[int, typer.Option(min=10, help="Tasks of each type.")] = 500,
+    seed: Annotated[str, typer.Option(help="Seed of the tasks; use another one to tune.")] = "held-out 3",
+    accept_threshold: Annotated[float, typer.Option(help="Accept drafts below this P(critiqueable).")] = 0.1,
+    helpful_threshold: Annotated[float, typer.Option(help="Apply critiques above this P(helpful).")] = 0.5,
 ) -> None:
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
-    bars: list[tuple[str, list[Aim]]] = []
-    speeds = Table(
-        "model", "MB", "tokens/s", title=f"size, and speed at {DRAFTS} drafts of a task", title_justify="left"
-    )
+    measured: list[ModelTargets] = []
+    speed_title = f"size, and speed at {NUM_DRAFTS} drafts of a task"
+    speeds = Table("model", "MB", "tokens/s", title=speed_title, title_justify="left")
     for folder in folders:
         engine = Engine(folder)
-        for family in engine.families:
-            trial = Trial(engine, family, count, f"{seed} {family}", accept_threshold, helpful_threshold)
-            bars.append((_name(folder), _aims(trial)))
-            speeds.add_row(_name(folder), f"{_bytes(folder) / 1e6:.2f}", f"{trial.rate:,.0f}")
-            tables = (_judging, _critiques, _arms, _refinements, _by_size)
-            for table in (_bar(bars[-1][1]), *(made(trial) for made in tables)):
-                table.title = f"{_name(folder)}, {family}, {count} tasks: {table.title}"
+        model = _model_name(folder)
+        for task_name in engine.tasks:
+            trial = Trial(engine, task_name, count, f"{seed} {task_name}", accept_threshold, helpful_threshold)
+            targets = _measure_targets(trial)
+            measured.append(ModelTargets(model, targets))
+            speeds.add_row(model, f"{_folder_size(folder) / 1e6:.2f}", f"{trial.tokens_per_second:,.0f}")
+            tables = [
+                _target_table(targets),
+                _verdict_table(trial),
+                _critique_table(trial),
+                _arm_table(trial),
+                _refinement_table(trial),
+                _size_table(trial),
+            ]
+            for table in tables:
+                table.title = f"{model}, {task_name}, {count} tasks: {table.title}"
                 table.title_justify = "left"
                 console.print(table)
-    console.print(_side_by_side(bars))
+    console.print(_comparison_table(measured))
     console.print(speeds)
 
 
-@dataclass(frozen=True)
-class Aim:
-    """A figure of the bar, as a share, and the least it is to be; the most where that is less than 1."""
-
-    name: str
-    figure: float
-    least: float
-    most: float = 1.0
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the figure itself is within the aim, whatever its interval."""
-        return self.least <= self.figure <= self.most
-
-    @property
-    def told(self) -> str:
-        """The figure in words; there is none where no draft is right, or none flawed."""
-        return "—" if math.isnan(self.figure) else f"{self.figure:.1%}"
-
-
-def _aims(trial: Trial) -> list[Aim]:
-    """What is asked of a tiny model that is to be the default."""
-    right = {name: float(np.mean([one.right for one in ended])) for name, ended in trial.ended.items()}
-    ones, best = trial.valid()
-    ahead = [
-        Aim(f"right answers: loop − {name}", right["loop"] - share, 0.15)
-        for name, share in right.items()
-        if name not in ("loop", "by one critique")
+def _measure_targets(trial: Trial) -> list[Target]:
+    """Measure what a default model needs to reach."""
+    accuracy = {}
+    for arm, outcomes in trial.outcomes.items():
+        accuracy[arm] = float(np.mean([outcome.is_correct for outcome in outcomes]))
+    single, best = trial.critique_validity()
+    auc = _auc(trial.p_flawed, [bool(draft.flaws) for draft in trial.first_drafts])
+    targets = [
+        Target("first drafts right", accuracy["first draft"], 0.3, 0.85),
+        Target("critiqueability AUC, own drafts", auc, 0.9),
+        Target("one forced critique valid", float(np.mean(single)), 0.6),
+        Target("the best of 8 − one", float(np.mean(best) - np.mean(single)), 0.1),
     ]
-    return [
-        Aim("first drafts right", right["first draft"], 0.3, 0.85),
-        Aim("critiqueability AUC, own drafts", _auc(trial.doubts, [bool(one.flaws) for one in trial.first]), 0.9),
-        Aim("one forced critique valid", float(np.mean(ones)), 0.6),
-        Aim("the best of 8 − one", float(np.mean(best) - np.mean(ones)), 0.1),
-        *ahead,
-    ]
+    for arm in _RIVALS:
+        targets.append(Target(f"right answers: loop − {arm}", accuracy["loop"] - accuracy[arm], 0.15))
+    return targets
 
 
-def _judging(trial: Trial) -> Table:
-    """Critiqueability, on own drafts and, apart, on inserted flaws."""
+def _target_table(targets: Sequence[Target]) -> Table:
+    table = Table("", "figure", "asked", "met", title="the bar")
+    for target in targets:
+        table.add_row(target.name, target.value_text, target.range_text, "yes" if target.is_met else "no")
+    return table
+
+
+def _verdict_table(trial: Trial) -> Table:
+    """Compare verdicts with the oracle, on own drafts and on injected flaws."""
     table = Table("drafts", "flawed", "right", "AUC", "accuracy at 0.5", title="critiqueability")
-    flaws = [bool(draft.flaws) for draft in trial.first]
-    table.add_row("own", *_judged(trial.doubts, flaws))
-    drafts = [*((one.task, one.answer) for one in trial.slips), *((task, task.solution()) for task in trial.tasks)]
-    table.add_row("inserted", *_judged(trial.doubts_of(drafts), [True] * len(trial.slips) + [False] * len(trial.tasks)))
+    is_flawed = [bool(draft.flaws) for draft in trial.first_drafts]
+    table.add_row("own", *_verdict_cells(trial.p_flawed, is_flawed))
+    drafts = [(draft.task, draft.answer) for draft in trial.injected]
+    drafts += [(task, task.solution()) for task in trial.tasks]
+    is_flawed = [True] * len(trial.injected) + [False] * len(trial.tasks)
+    table.add_row("inserted", *_verdict_cells(trial.judge(drafts), is_flawed))
     return table
 
 
-def _critiques(trial: Trial) -> Table:
-    """Forced critiques of flawed own drafts, one sample and the best of 8."""
+def _verdict_cells(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> list[str]:
+    num_flawed = sum(is_flawed)
+    num_correct = len(is_flawed) - num_flawed
+    hits = [(p >= 0.5) == flawed for p, flawed in zip(p_flawed, is_flawed, strict=True)]
+    return [str(num_flawed), str(num_correct), _auc_with_interval(p_flawed, is_flawed), share(hits)]
+
+
+def _critique_table(trial: Trial) -> Table:
+    """Compare one forced critique of a flawed draft with the best of 8."""
     table = Table("flawed drafts", "one is valid", "best of 8", "gain", "one of 8 at least", title="critiques")
-    ones, best = trial.valid()
-    gains = [high - low for high, low in zip(best, ones, strict=True)]
+    single, best = trial.critique_validity()
+    gains = [best_valid - single_valid for best_valid, single_valid in zip(best, single, strict=True)]
     table.add_row(
-        str(len(ones)), mean(ones, "{:.1%}"), share([hit > 0 for hit in best]), mean(gains, "{:+.1%}"),
-        share([hit > 0 for hit in ones]),
-    )  # fmt: skip
+        str(len(single)),
+        mean(single, "{:.1%}"),
+        share([is_valid > 0 for is_valid in best]),
+        mean(gains, "{:+.1%}"),
+        share([valid_share > 0 for valid_share in single]),
+    )
     return table
 
 
-def _arms(trial: Trial) -> Table:
-    """How often each arm is right, and by how much the loop is ahead."""
+def _arm_table(trial: Trial) -> Table:
+    """Compare the accuracy of each arm with the loop's."""
     table = Table("", "right", "calls a task", "loop is ahead by", title="the loop and its rivals")
-    loop = [float(one.right) for one in trial.ended["loop"]]
-    for name, ended in trial.ended.items():
-        ahead = [own - one.right for own, one in zip(loop, ended, strict=True)]
-        calls = f"{np.mean([one.calls for one in ended]):.1f}"
-        row = share([one.right for one in ended]), calls, mean(ahead, "{:+.1%}") if name != "loop" else ""
-        table.add_row(name, *row)
+    loop = trial.outcomes["loop"]
+    for arm, outcomes in trial.outcomes.items():
+        is_correct = [outcome.is_correct for outcome in outcomes]
+        mean_calls = np.mean([outcome.calls for outcome in outcomes])
+        lead = ""
+        if arm != "loop":
+            pairs = zip(loop, outcomes, strict=True)
+            differences = [float(own.is_correct) - rival.is_correct for own, rival in pairs]
+            lead = mean(differences, "{:+.1%}")
+        table.add_row(arm, share(is_correct), f"{mean_calls:.1f}", lead)
     return table
 
 
-def _refinements(trial: Trial) -> Table:
-    """What becomes of a flawed own draft."""
+def _refinement_table(trial: Trial) -> Table:
+    """Count the flawed drafts that one refinement makes correct or better."""
     table = Table("refined by", "right", "fewer flaws", title="flawed first drafts, refined once")
-    for name, after in trial.refined().items():
-        fewer = [len(now.flaws) < len(was.flaws) for was, now in zip(trial.flawed, after, strict=True)]
-        table.add_row(name, share([not one.flaws for one in after]), share(fewer))
+    for name, refined in trial.refine_flawed_drafts().items():
+        pairs = zip(trial.flawed_drafts, refined, strict=True)
+        is_better = [len(after.flaws) < len(before.flaws) for before, after in pairs]
+        is_correct = [not draft.flaws for draft in refined]
+        table.add_row(name, share(is_correct), share(is_better))
     return table
 
 
-def _by_size(trial: Trial) -> Table:
-    """The arms' right answers by size of task, in six bands at most."""
-    table = Table("size", "tasks", *trial.ended, title="right answers by size")
-    sizes = SIZES[trial.family]
-    for band in np.array_split(sizes, min(len(sizes), 6)):
-        places = [at for at, size in enumerate(trial.sizes) if size in band]
-        shares = [f"{np.mean([ended[at].right for at in places]):.0%}" for ended in trial.ended.values() if places]
-        table.add_row("–".join(map(str, dict.fromkeys((band[0], band[-1])))), str(len(places)), *shares)
+def _size_table(trial: Trial) -> Table:
+    """Compare the accuracy of the arms by task size."""
+    table = Table("size", "tasks", *trial.outcomes, title="right answers by size")
+    sizes = SIZES[trial.task_name]
+    for band in np.array_split(sizes, min(len(sizes), _MAX_SIZE_BANDS)):
+        indexes = [index for index, size in enumerate(trial.sizes) if size in band]
+        cells = []
+        if indexes:
+            for outcomes in trial.outcomes.values():
+                accuracy = np.mean([outcomes[index].is_correct for index in indexes])
+                cells.append(f"{accuracy:.0%}")
+        label = "–".join(map(str, dict.fromkeys((band[0], band[-1]))))
+        table.add_row(label, str(len(indexes)), *cells)
     return table
 
 
-def _name(folder: Path) -> str:
-    """What a model is called: its folder, and the one around it where it is one of a training's two exports."""
-    exported = folder.name in ("float32", "int8")
-    return f"{folder.parent.name} {folder.name}" if exported else folder.name
+def _comparison_table(measured: Sequence[ModelTargets]) -> Table:
+    """Show one target per row and one model per column."""
+    models = [model for model, _ in measured]
+    table = Table("", *models, title="side by side (* the bar is met)", title_justify="left")
+    for row in zip(*(targets for _, targets in measured), strict=True):
+        cells = []
+        for target in row:
+            mark = "*" if target.is_met else ""
+            cells.append(target.value_text + mark)
+        table.add_row(row[0].name, *cells)
+    return table
 
 
-def _bytes(folder: Path) -> int:
+def _model_name(folder: Path) -> str:
+    """Name a model by its folder, plus the parent folder if it is one of a training's two exports."""
+    if folder.name in ("float32", "int8"):
+        return f"{folder.parent.name} {folder.name}"
+    return folder.name
+
+
+def _folder_size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def _bar(aims: Sequence[Aim]) -> Table:
-    table = Table("", "figure", "asked", "met", title="the bar")
-    for aim in aims:
-        asked = f"≥ {aim.least:.0%}" if aim.most == 1 else f"{aim.least:.0%} to {aim.most:.0%}"
-        table.add_row(aim.name, aim.told, asked, "yes" if aim.is_met else "no")
-    return table
+def _auc(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> float:
+    flawed, correct = _split_by_label(p_flawed, is_flawed)
+    if not flawed or not correct:
+        return float("nan")
+    return _area_under_curve(flawed, correct)
 
 
-def _side_by_side(bars: Sequence[tuple[str, list[Aim]]]) -> Table:
-    """One row a figure of the bar, one column a model; an asterisk where it is met."""
-    table = Table("", *(name for name, _ in bars), title="side by side (* the bar is met)", title_justify="left")
-    for row in zip(*(aims for _, aims in bars), strict=True):
-        table.add_row(row[0].name, *(f"{aim.told}{'*' if aim.is_met else ''}" for aim in row))
-    return table
-
-
-def _judged(doubts: Sequence[float], flaws: Sequence[bool]) -> list[str]:
-    hits = [(doubt >= 0.5) == flaw for doubt, flaw in zip(doubts, flaws, strict=True)]
-    return [str(sum(flaws)), str(len(flaws) - sum(flaws)), _area(doubts, flaws), share(hits)]
-
-
-def _area(doubts: Sequence[float], flaws: Sequence[bool]) -> str:
-    """The area under the curve, with a bootstrap's interval."""
-    flawed, right = _apart(doubts, flaws)
-    if min(len(flawed), len(right)) < 2:
+def _auc_with_interval(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> str:
+    flawed, correct = _split_by_label(p_flawed, is_flawed)
+    if min(len(flawed), len(correct)) < 2:
         return "—"
-    found = stats.bootstrap(
-        (flawed, right), _share_above, vectorized=False, n_resamples=2000, rng=1, method="percentile"
+    result = stats.bootstrap(
+        (flawed, correct), _area_under_curve, vectorized=False, n_resamples=2000, rng=1, method="percentile"
     )
-    low, high = found.confidence_interval
-    return f"{_share_above(flawed, right):.3f} ({low:.3f}–{high:.3f})"
+    low, high = result.confidence_interval
+    return f"{_area_under_curve(flawed, correct):.3f} ({low:.3f}–{high:.3f})"
 
 
-def _auc(doubts: Sequence[float], flaws: Sequence[bool]) -> float:
-    flawed, right = _apart(doubts, flaws)
-    return _share_above(flawed, right) if flawed and right else float("nan")
+def _split_by_label(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> tuple[list[float], list[float]]:
+    """Split P(critiqueable) into that of flawed and that of correct drafts."""
+    pairs = list(zip(p_flawed, is_flawed, strict=True))
+    flawed = [p for p, is_draft_flawed in pairs if is_draft_flawed]
+    correct = [p for p, is_draft_flawed in pairs if not is_draft_flawed]
+    return flawed, correct
 
 
-def _apart(doubts: Sequence[float], flaws: Sequence[bool]) -> tuple[list[float], list[float]]:
-    flawed, right = (
-        [doubt for doubt, flaw in zip(doubts, flaws, strict=True) if flaw is kind] for kind in (True, False)
-    )
-    return flawed, right
-
-
-def _share_above(flawed: Sequence[float], right: Sequence[float]) -> float:
-    """How often a flawed draft is doubted more than a right one: the area under the curve."""
-    return float(stats.mannwhitneyu(flawed, right).statistic / (len(flawed) * len(right)))
+def _area_under_curve(flawed: Sequence[float], correct: Sequence[float]) -> float:
+    """Return how often a flawed draft has a higher P(critiqueable) than a correct one."""
+    wins = stats.mannwhitneyu(flawed, correct).statistic
+    return float(wins / (len(flawed) * len(correct)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a tiny model does on held-out tasks: the arms of `embedded.py`, and the refinements of flawed drafts."""
+"""Run a tiny model on held-out tasks: the arms of `examples.benchmarks.tiny` and single refinements."""
 
 import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.progress import track
@@ -15,177 +15,233 @@ from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.critic.selection import merge_critiques, select_critiques
 from selfcritic.agent.errors import ModelError
-from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.engine import Completion, Engine
 from selfcritic.agent.models.tiny.model import TinyModel
-from selfcritic.agent.schemas import Round
+from selfcritic.agent.schemas import Critique, Round
 from selfcritic.agent.tasks import Task
-from selfcritic.agent.training.tiny.examples import SIZES, TRAINED, GradedDraft, ask, is_helpful, slipped
+from selfcritic.agent.training.tiny.examples import (
+    SIZES,
+    TRAINABLE_TASKS,
+    GradedDraft,
+    draw_flawed_draft,
+    is_helpful,
+    render_prompt,
+)
 from selfcritic.graphs import create_self_critique
 from selfcritic.prompts import PromptName
 
-CRITIQUES, FOLLOWED, ROUNDS, DRAFTS = 8, 6, 4, 48
-"""Critiques of a draft, followed at once and refinements at most, and drafts of a task for the arms that only draw."""
+NUM_CRITIQUES = 8  # per draft
+MAX_APPLIED = 6  # critiques per refinement
+MAX_REFINEMENTS = 4
+NUM_DRAFTS = 48  # per task, for the arms that only sample drafts
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How an arm ended on one task."""
+class Outcome:
+    """The result of an arm on one task."""
 
-    right: bool
+    is_correct: bool
     calls: int
 
 
+class LoopResult(NamedTuple):
+    """What the loop returns for one task."""
+
+    rounds: list[Round]
+    answer: str
+
+
+class ScoredCritique(NamedTuple):
+    """A critique and the model's P(helpful)."""
+
+    text: str
+    p_helpful: float
+
+
 class Trial:
-    """One model on one family: what it drew."""
+    """The results of one model on one task type."""
 
     def __init__(
-        self, engine: Engine, family: str, count: int, seed: str, accept_threshold: float, helpful_threshold: float
+        self, engine: Engine, task_name: str, count: int, seed: str, accept_threshold: float, helpful_threshold: float
     ) -> None:
-        self.engine, self.family, self.rng = engine, family, random.Random(seed)
-        self.accept_threshold, self.helpful_threshold = accept_threshold, helpful_threshold
-        self.sizes = [self.rng.choice(SIZES[family]) for _ in range(count)]
-        self.tasks = [TRAINED[family].generate(self.rng, size) for size in self.sizes]
-        self.slips = [slipped(task, self.rng) for task in self.tasks]
-        looped = asyncio.run(self._looped(follow=FOLLOWED, helpful_threshold=helpful_threshold))
-        by_one = asyncio.run(self._looped(critiques_per_refinement=1, helpful_threshold=0.0))
-        direct = asyncio.run(self._looped(refinement="direct"))
-        self.first = [
-            GradedDraft.of(task, rounds[0].answer) for task, (rounds, _) in zip(self.tasks, looped, strict=True)
-        ]
-        self.doubts = [rounds[0].p_critiqueable or 0.0 for rounds, _ in looped]
-        self.flawed = [draft for draft in self.first if draft.flaws]
-        self.ended = {"first draft": [Ended(not draft.flaws, 1) for draft in self.first]}
-        self.ended |= {
-            "loop": self._ended(looped),
-            "by one critique": self._ended(by_one),
-            "direct": self._ended(direct),
+        self.engine = engine
+        self.task_name = task_name
+        self.rng = random.Random(seed)
+        self.accept_threshold = accept_threshold
+        self.helpful_threshold = helpful_threshold
+        self.sizes = [self.rng.choice(SIZES[task_name]) for _ in range(count)]
+        self.tasks = [TRAINABLE_TASKS[task_name].generate(self.rng, size) for size in self.sizes]
+        self.injected = [draw_flawed_draft(task, self.rng) for task in self.tasks]
+        loop = self._run_loop(critiques_per_refinement=MAX_APPLIED, helpful_threshold=helpful_threshold)
+        one_critique = self._run_loop(critiques_per_refinement=1, helpful_threshold=0.0)
+        direct = self._run_loop(refinement="direct")
+        self.first_drafts = []
+        for task, result in zip(self.tasks, loop, strict=True):
+            self.first_drafts.append(GradedDraft.grade(task, result.rounds[0].answer))
+        self.p_flawed = [result.rounds[0].p_critiqueable or 0.0 for result in loop]
+        self.flawed_drafts = [draft for draft in self.first_drafts if draft.flaws]
+        self.outcomes = {
+            "first draft": [Outcome(not draft.flaws, 1) for draft in self.first_drafts],
+            "loop": self._loop_outcomes(loop),
+            "by one critique": self._loop_outcomes(one_critique),
+            "direct": self._loop_outcomes(direct),
         }
-        self._draw()
-        self.pools = self._pools()
+        self.tokens_per_second = 0.0
+        self._run_sampling_arms()
+        self.critique_pools = self._sample_critiques()
 
-    async def _looped(self, **differs: Any) -> list[tuple[list[Round], str]]:
-        """The rounds and the answer on each task; the same seed draws the same first draft in all arms."""
-        found = []
-        options = Context(
+    def _run_loop(self, **options: Any) -> list[LoopResult]:
+        """Run the loop on each task; equal seeds give all arms the same first drafts."""
+        return asyncio.run(self._run_loop_async(options))
+
+    async def _run_loop_async(self, options: dict[str, Any]) -> list[LoopResult]:
+        context = Context(
             model=TinyModel(folder=self.engine.folder),
-            num_critiques=CRITIQUES,
-            max_rounds=ROUNDS,
-            patience=ROUNDS,
+            num_critiques=NUM_CRITIQUES,
+            max_rounds=MAX_REFINEMENTS,
+            patience=MAX_REFINEMENTS,
             accept_threshold=self.accept_threshold,
-            **differs,
+            **options,
         )
         graph = create_self_critique().compile()
-        for seed, task in enumerate(track(self.tasks, description=str(differs), transient=True)):
-            own = options.model_copy(update={"seed": seed})
+        results = []
+        for seed, task in enumerate(track(self.tasks, description=str(options), transient=True)):
+            seeded_context = context.model_copy(update={"seed": seed})
             try:
-                told = await graph.ainvoke({"question": task.question}, context=own)
-            except ModelError:  # a first draft without a word, as a model that has learnt little may make it
-                found.append(([Round(answer="")], ""))
-            else:
-                found.append((told["rounds"], told["answer"]))
-        return found
+                output = await graph.ainvoke({"question": task.question}, context=seeded_context)
+                results.append(LoopResult(output["rounds"], output["answer"]))
+            except ModelError:  # a model that has learned little may write an empty first draft
+                results.append(LoopResult([Round(answer="")], ""))
+        return results
 
-    def _ended(self, ran: Sequence[tuple[list[Round], str]]) -> list[Ended]:
-        spent = [sum(2 + len(one.critiques) + _distinct(one) for one in rounds) for rounds, _ in ran]
-        return [
-            Ended(task.is_correct(answer), calls)
-            for task, (_, answer), calls in zip(self.tasks, ran, spent, strict=True)
-        ]
+    def _loop_outcomes(self, results: Sequence[LoopResult]) -> list[Outcome]:
+        outcomes = []
+        for task, result in zip(self.tasks, results, strict=True):
+            calls = sum(_count_calls(loop_round) for loop_round in result.rounds)
+            outcomes.append(Outcome(task.is_correct(result.answer), calls))
+        return outcomes
 
-    def _draw(self) -> None:
-        """The arms that only draw drafts, from one pool a task."""
-        prompts = [ask("generate", task.question) for task in self.tasks]
-        resampled, best, even = [], [], []
-        m = max(round(float(np.mean([one.calls for one in self.ended["loop"]])) / 2), 1)
+    def _run_sampling_arms(self) -> None:
+        """Run the arms that only sample drafts, from one pool per task."""
+        prompts = [render_prompt("generate", task.question) for task in self.tasks]
         start = time.perf_counter()
-        pools = self.engine.complete(prompts, DRAFTS, 1)
-        drawn = sum(len(self.engine.tokens.encode(reply.text)) for pool in pools for reply in pool)
-        self.rate = drawn / (time.perf_counter() - start)
-        for task, pool, looped in zip(self.tasks, pools, self.ended["loop"], strict=True):
-            texts = [reply.text for reply in pool]
-            doubts = self.doubts_of([(task, text) for text in texts])
-            accepted = [at for at in range(ROUNDS + 1) if doubts[at] < self.accept_threshold][:1]
-            taken = accepted[0] + 1 if accepted else ROUNDS + 1
-            resampled.append(Ended(task.is_correct(texts[least_of(doubts[:taken])]), 2 * taken))
-            n = min(max(looped.calls // 2, 1), DRAFTS)
-            best.append(Ended(task.is_correct(texts[least_of(doubts[:n])]), 2 * n))
-            even.append(Ended(task.is_correct(texts[least_of(doubts[:m])]), 2 * m))
-        self.ended |= {"resampled": resampled, "best of n": best, "best of m": even}
+        pools = self.engine.complete(prompts, NUM_DRAFTS, 1)
+        num_tokens = 0
+        for pool in pools:
+            num_tokens += sum(len(self.engine.tokenizer.encode(reply.text)) for reply in pool)
+        self.tokens_per_second = num_tokens / (time.perf_counter() - start)
+        loop_outcomes = self.outcomes["loop"]
+        mean_calls = float(np.mean([outcome.calls for outcome in loop_outcomes]))
+        m = max(round(mean_calls / 2), 1)
+        resampled = []
+        best_of_n = []
+        best_of_m = []
+        for task, pool, loop_outcome in zip(self.tasks, pools, loop_outcomes, strict=True):
+            p_flawed = self.judge([(task, reply.text) for reply in pool])
+            num_resampled = _count_until_accepted(p_flawed, self.accept_threshold)
+            n = min(max(loop_outcome.calls // 2, 1), NUM_DRAFTS)
+            resampled.append(_best_of(task, pool, p_flawed, num_resampled))
+            best_of_n.append(_best_of(task, pool, p_flawed, n))
+            best_of_m.append(_best_of(task, pool, p_flawed, m))
+        self.outcomes |= {"resampled": resampled, "best of n": best_of_n, "best of m": best_of_m}
 
-    def doubts_of(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:
-        """P(critiqueable) of answers."""
-        prompts = [ask("classify", task.question, answer=answer) for task, answer in drafts]
+    def judge(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:
+        """Return P(critiqueable) of each answer."""
+        prompts = [render_prompt("classify", task.question, answer=answer) for task, answer in drafts]
         return [reply.p_yes for [reply] in self.engine.complete(prompts, seed=2)]
 
-    def valid(self) -> tuple[list[float], list[float]]:
-        """Of each flawed draft, the share of its critiques that are valid, and whether the one held best is."""
-        valid = [
-            [is_helpful(draft, text) for text, _ in pool] for draft, pool in zip(self.flawed, self.pools, strict=True)
-        ]
-        best = [float(hits[best_round(pool)]) for hits, pool in zip(valid, self.pools, strict=True)]
-        return [sum(hits) / len(hits) for hits in valid], best
+    def critique_validity(self) -> tuple[list[float], list[float]]:
+        """For each flawed draft, return the share of valid critiques, and whether the top-ranked one is valid."""
+        shares = []
+        best = []
+        for draft, pool in zip(self.flawed_drafts, self.critique_pools, strict=True):
+            is_valid = [is_helpful(draft, critique.text) for critique in pool]
+            shares.append(sum(is_valid) / len(is_valid))
+            best.append(float(is_valid[_index_of_best(pool)]))
+        return shares, best
 
-    def _pools(self) -> list[list[tuple[str, float]]]:
-        """Eight critiques of each flawed draft, with P(helpful)."""
-        prompts = [ask("critique", draft.task.question, answer=draft.answer) for draft in self.flawed]
+    def _sample_critiques(self) -> list[list[ScoredCritique]]:
+        """Sample and score critiques of each flawed draft."""
+        drafts = self.flawed_drafts
+        prompts = [render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts]
         pools = []
-        for draft, replies in zip(self.flawed, self.engine.complete(prompts, CRITIQUES, 3), strict=True):
-            texts = [reply.text for reply in replies]
-            asked = [self._about(draft, "helpfulness", text) for text in texts]
-            found = [reply.p_yes for [reply] in self.engine.complete(asked, seed=4)]
-            pools.append(list(zip(texts, found, strict=True)))
+        for draft, replies in zip(drafts, self.engine.complete(prompts, NUM_CRITIQUES, 3), strict=True):
+            verdict_prompts = [_critique_prompt(draft, "helpfulness", reply.text) for reply in replies]
+            verdicts = self.engine.complete(verdict_prompts, seed=4)
+            pool = []
+            for reply, [verdict] in zip(replies, verdicts, strict=True):
+                pool.append(ScoredCritique(reply.text, verdict.p_yes))
+            pools.append(pool)
         return pools
 
-    def _about(self, draft: GradedDraft, role: PromptName, critique: str) -> str:
-        said = critique_text(ground(critique, draft.answer))
-        return ask(role, draft.task.question, answer=draft.answer, critique=said)
-
-    def refined(self) -> Mapping[str, list[GradedDraft]]:
-        """What becomes of the flawed drafts, by what they are refined by."""
+    def refine_flawed_drafts(self) -> Mapping[str, list[GradedDraft]]:
+        """Refine the flawed drafts once in several ways; returns the results by way."""
+        drafts = self.flawed_drafts
         critiques = {
-            "its own best critique": [pool[best_round(pool)][0] for pool in self.pools],
-            "its own helpful ones": list(map(self._followed, self.flawed, self.pools)),
-            "an untrue critique": [render([draft.task.false_comment(draft.answer, self.rng)]) for draft in self.flawed],
-            "the oracle's, of one flaw": [self._told(draft, 1) for draft in self.flawed],
-            "the oracle's, of six at most": [self._told(draft, FOLLOWED) for draft in self.flawed],
+            "its own best critique": [pool[_index_of_best(pool)].text for pool in self.critique_pools],
+            "its own helpful ones": list(map(self._merge_helpful, drafts, self.critique_pools)),
+            "an untrue critique": [render([draft.task.false_comment(draft.answer, self.rng)]) for draft in drafts],
+            "the oracle's, of one flaw": [self._gold_critique(draft, 1) for draft in drafts],
+            "the oracle's, of six at most": [self._gold_critique(draft, MAX_APPLIED) for draft in drafts],
         }
-        asked = {
-            name: [self._about(draft, "refine", text) for draft, text in zip(self.flawed, texts, strict=True)]
-            for name, texts in critiques.items()
-        }
-        questions = [draft.task.question for draft in self.flawed]
-        answers = [draft.answer for draft in self.flawed]
-        asked["nothing (direct)"] = [
-            ask("refine_directly", question, answer=answer) for question, answer in zip(questions, answers, strict=True)
+        prompts = {}
+        for name, texts in critiques.items():
+            pairs = zip(drafts, texts, strict=True)
+            prompts[name] = [_critique_prompt(draft, "refine", text) for draft, text in pairs]
+        prompts["nothing (direct)"] = [
+            render_prompt("refine_directly", draft.task.question, answer=draft.answer) for draft in drafts
         ]
-        asked["nothing (a new draft)"] = [ask("generate", question) for question in questions]
-        return {name: self._mended(prompts) for name, prompts in asked.items()}
+        prompts["nothing (a new draft)"] = [render_prompt("generate", draft.task.question) for draft in drafts]
+        return {name: self._refine(refine_prompts) for name, refine_prompts in prompts.items()}
 
-    def _told(self, draft: GradedDraft, at_most: int) -> str:
-        told = self.rng.sample(draft.flaws, min(len(draft.flaws), at_most))
-        return render(sorted(told, key=lambda comment: comment.start or 0))
+    def _gold_critique(self, draft: GradedDraft, max_flaws: int) -> str:
+        flaws = self.rng.sample(draft.flaws, min(len(draft.flaws), max_flaws))
+        return render(sorted(flaws, key=lambda comment: comment.start or 0))
 
-    def _followed(self, draft: GradedDraft, pool: list[tuple[str, float]]) -> str:
-        """What the loop follows of a pool, and the best of it where none is helpful enough."""
-        critiques = [ground(text, draft.answer).model_copy(update={"reward": helpful}) for text, helpful in pool]
-        taken = select_critiques(critiques, 0.0, FOLLOWED, lambda one: (one.reward or 0.0) > self.helpful_threshold)
-        return merge_critiques([critiques[at] for at in taken or [best_round(pool)]]).text
+    def _merge_helpful(self, draft: GradedDraft, pool: Sequence[ScoredCritique]) -> str:
+        """Merge the critiques that the loop would apply; the best one if no critique is helpful enough."""
+        critiques = []
+        for text, p_helpful in pool:
+            critiques.append(ground(text, draft.answer).model_copy(update={"reward": p_helpful}))
+        selected = select_critiques(critiques, 0.0, MAX_APPLIED, self._is_helpful_enough)
+        return merge_critiques([critiques[index] for index in selected or [_index_of_best(pool)]]).text
 
-    def _mended(self, prompts: Sequence[str]) -> list[GradedDraft]:
-        replies = self.engine.complete(prompts, seed=5)
-        return [GradedDraft.of(draft.task, reply.text) for draft, [reply] in zip(self.flawed, replies, strict=True)]
+    def _is_helpful_enough(self, critique: Critique) -> bool:
+        return (critique.reward or 0.0) > self.helpful_threshold
 
-
-def _distinct(draft: Round) -> int:
-    """Critiques that were scored: equal ones once."""
-    return len({critique.text for critique in draft.critiques})
-
-
-def least_of(values: Sequence[float]) -> int:
-    """The place of the least, the first of equals."""
-    return min(range(len(values)), key=values.__getitem__)
+    def _refine(self, prompts: Sequence[str]) -> list[GradedDraft]:
+        refined = []
+        replies_by_draft = self.engine.complete(prompts, seed=5)
+        for draft, [reply] in zip(self.flawed_drafts, replies_by_draft, strict=True):
+            refined.append(GradedDraft.grade(draft.task, reply.text))
+        return refined
 
 
-def best_round(pool: Sequence[tuple[str, float]]) -> int:
-    """The place of the most helpful critique, the first of equals."""
-    return max(range(len(pool)), key=lambda at: pool[at][1])
+def _critique_prompt(draft: GradedDraft, prompt_name: PromptName, critique: str) -> str:
+    shown = critique_text(ground(critique, draft.answer))
+    return render_prompt(prompt_name, draft.task.question, answer=draft.answer, critique=shown)
+
+
+def _count_calls(loop_round: Round) -> int:
+    """Count a draft, its verdict, its critiques and one score per distinct critique."""
+    num_distinct = len({critique.text for critique in loop_round.critiques})
+    return 2 + len(loop_round.critiques) + num_distinct
+
+
+def _count_until_accepted(p_flawed: Sequence[float], accept_threshold: float) -> int:
+    """Count the drafts up to the first accepted one, within the limit on refinements."""
+    for index in range(MAX_REFINEMENTS + 1):
+        if p_flawed[index] < accept_threshold:
+            return index + 1
+    return MAX_REFINEMENTS + 1
+
+
+def _best_of(task: Task, pool: Sequence[Completion], p_flawed: Sequence[float], n: int) -> Outcome:
+    """Take the first of the `n` drafts with the lowest P(critiqueable)."""
+    best = min(range(n), key=p_flawed.__getitem__)
+    return Outcome(task.is_correct(pool[best].text), 2 * n)
+
+
+def _index_of_best(pool: Sequence[ScoredCritique]) -> int:
+    """Return the index of the most helpful critique, the first of equals."""
+    return max(range(len(pool)), key=lambda index: pool[index].p_helpful)

@@ -1,8 +1,7 @@
-"""`selfcritic train …`: models made from scratch by this package; extra `train`."""
+"""Command `selfcritic train`: train a model from scratch; needs the extra `train`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -10,49 +9,36 @@ from rich.console import Console
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 
+TaskName = Literal["alphabetize", "addition", "three_sat"]
+SizeName = Literal["test", "small", "medium", "large"]
+
 train = typer.Typer(help="Train a model from scratch.", no_args_is_help=True)
 
 
-class FamilyChoice(StrEnum):
-    """Families of task that are trained on."""
-
-    alphabetize = "alphabetize"
-    addition = "addition"
-    three_sat = "three_sat"
-
-
-class SizeChoice(StrEnum):
-    """Sizes of decoder."""
-
-    test = "test"
-    small = "small"
-    medium = "medium"
-    large = "large"
-
-
 @train.callback()
-def _every_command() -> None:
-    """Keeps `tiny` a command of its own, though it is the only one yet."""
+def _keep_subcommand() -> None:
+    """Make typer keep `tiny` as a subcommand although it is the only one."""
 
 
 @train.command()
 def tiny(
-    family: Annotated[FamilyChoice, typer.Argument(help="Tasks to learn.")],
-    folder: Annotated[Path, typer.Argument(help="For checkpoints and the exported model.")],
-    size: Annotated[SizeChoice, typer.Option(help="0.11, 1.1 or 3.3 million parameters.")] = SizeChoice.medium,
+    task: Annotated[TaskName, typer.Argument(help="Task type to learn.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for checkpoints and the exported model.")],
+    size: Annotated[SizeName, typer.Option(help="0.02, 0.11, 1.06 or 3.32 million parameters.")] = "medium",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens to train on.")] = 18_000_000,
-    seed: Annotated[int, typer.Option(help="Same seed, same run, unless it was broken off.")] = 0,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so long; the same command goes on.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed (resumed runs are not reproducible).")] = 0,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this time; rerun to resume.")] = None,
 ) -> None:
-    """Train the tiny model; the same command goes on where it stopped. Prints the model's folder."""
+    """Train the tiny model and print its name for --model; rerun the command to resume."""
     console = Console(stderr=True, highlight=False)
     try:
         from selfcritic.agent.training.tiny.trainer import TrainConfig
-        from selfcritic.agent.training.tiny.trainer import train as train_by
+        from selfcritic.agent.training.tiny.trainer import train as train_model
     except ImportError as error:
-        fail(f"To train, {error.name} is needed: pip install 'selfcritic[train,tiny]'.", BAD_USAGE)
+        fail(f"Training needs {error.name}: pip install 'selfcritic[train,tiny]'.", BAD_USAGE)
+    config = TrainConfig(task, size, tokens, seed)
     try:
-        made = train_by(TrainConfig(family.value, size.value, tokens, seed), folder, minutes, console.print)
+        model_folder = train_model(config, folder, minutes, console.print)
     except InputError as error:
         fail(error, BAD_USAGE)
-    Console(highlight=False).print(f"tiny:{made}", soft_wrap=True)
+    Console(highlight=False).print(f"tiny:{model_folder}", soft_wrap=True)

@@ -13,12 +13,12 @@ from selfcritic.graphs import create_self_critique
 SIZES = {"addition": 6, "alphabetize": 8, "three_sat": 6, "functions": 3}
 COUNT = 1000
 pytestmark = pytest.mark.slow
-families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
+families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.name)
 
 
 def run_all(family: type[Task], **options: Any) -> list[tuple[Task, dict[str, Any]]]:
-    rng = random.Random(f"loop {family.family}")
-    tasks = [family.generate(rng, SIZES[family.family]) for _ in range(COUNT)]
+    rng = random.Random(f"loop {family.name}")
+    tasks = [family.generate(rng, SIZES[family.name]) for _ in range(COUNT)]
     graph = create_self_critique(**options).compile()
 
     async def run() -> list[dict[str, Any]]:

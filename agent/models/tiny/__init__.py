@@ -1,1 +1,1 @@
-"""The word-list model trained by this repository."""
+"""The tiny language model that this repository trains."""

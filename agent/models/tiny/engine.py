@@ -1,4 +1,4 @@
-"""The tiny model's inference: a folder of ctranslate2's files, asked in texts; one thread, no torch."""
+"""Inference of the tiny model with ctranslate2, on one thread and without torch."""
 
 import math
 import secrets
@@ -12,32 +12,40 @@ from typing import Any
 from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, REPLY, Tokenizer
 
-_LONGEST = 200
-"""Tokens of a reply, at most."""
+WEIGHTS_FILE = "model.bin"
+VOCABULARY_FILE = "tokens.json"
+TASK_NAMES_FILE = "families.txt"
 
+_MAX_REPLY_TOKENS = 200
+_MAX_BATCH_SIZE = 32
+_MAX_LOG_ODDS = 50.0
 
-_SEEDING = threading.Lock()
-"""The seed is the whole process's, and a generator takes it when it first draws: none may come between."""
+_seed_lock = threading.Lock()
+"""ctranslate2 has one seed per process, which a generator reads when it first samples."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One sampled reply: its text, and the first token's P(Yes) over Yes and No."""
+    """A sampled reply."""
 
     text: str
     p_yes: float
+    """P(Yes) / (P(Yes) + P(No)) at the first token."""
 
 
 class Engine:
-    """Loaded once; every seeded call gets a generator of its own, since only a fresh one takes a seed."""
+    """A loaded model folder.
+
+    Each call creates its own generator, as only a new generator reads the seed.
+    """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "model.bin").is_file():
-            raise UnknownModelError(f"'{folder}' holds no tiny model: `selfcritic train tiny` makes one.")
+        if not (folder / WEIGHTS_FILE).is_file():
+            raise UnknownModelError(f"'{folder}' has no tiny model: create one with `selfcritic train tiny`.")
         self.folder = folder
-        self.tokens = Tokenizer.load(folder / "tokens.json")
-        self.families = (folder / "families.txt").read_text("utf-8").split()
-        self._ctranslate2 = _ctranslate2()
+        self.tokenizer = Tokenizer.load(folder / VOCABULARY_FILE)
+        self.tasks = (folder / TASK_NAMES_FILE).read_text("utf-8").split()
+        self._ctranslate2 = _import_ctranslate2()
 
     def complete(
         self,
@@ -47,82 +55,89 @@ class Engine:
         temperature: float = 1.0,
         prefix: str = "",
     ) -> list[list[Completion]]:
-        """Draw n replies to each prompt, each continuing the prefix; temperature 0 takes the likeliest token.
+        """Sample `n` continuations of `prefix` for each prompt.
 
-        A reply has no word that does not stand in its prompt.
+        A reply only uses words of its prompt. Temperature 0 returns the most likely reply, n times.
         """
-        asked = [[*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)] for prompt in prompts]
-        together: dict[frozenset[str], list[int]] = {}
-        for at, tokens in enumerate(asked):
-            together.setdefault(self.tokens.words_in(tokens), []).append(at)
-        replies: dict[int, list[Completion]] = {}
-        with _SEEDING:
-            generator = self._generator(seed)
-            for words, places in together.items():
+        encoded = [self._encode(prompt, prefix) for prompt in prompts]
+        groups: dict[frozenset[str], list[int]] = {}
+        for index, tokens in enumerate(encoded):
+            words = self.tokenizer.words_in(tokens)
+            groups.setdefault(words, []).append(index)
+        num_samples = n if temperature else 1
+        completions: dict[int, list[Completion]] = {}
+        with _seed_lock:
+            generator = self._create_generator(seed)
+            for words, indexes in groups.items():
                 results = generator.generate_batch(
-                    [asked[at] for at in places],
-                    max_batch_size=32,
+                    [encoded[index] for index in indexes],
+                    max_batch_size=_MAX_BATCH_SIZE,
                     include_prompt_in_result=False,
-                    num_hypotheses=n if temperature else 1,
+                    num_hypotheses=num_samples,
                     return_logits_vocab=True,
                     return_end_token=True,
-                    **self._sampling(words, temperature),
+                    **self._sampling_options(words, temperature),
                 )
-                for at, result in zip(places, results, strict=True):
-                    replies[at] = self._completions(result, asked[at][-1]) * (1 if temperature else n)
-        return [replies[at] for at in range(len(asked))]
+                for index, result in zip(indexes, results, strict=True):
+                    completions[index] = self._read_result(result, encoded[index][-1])
+        repeats = 1 if temperature else n
+        return [completions[index] * repeats for index in range(len(encoded))]
 
-    def _generator(self, seed: int | None) -> Any:
-        self._ctranslate2.set_random_seed((secrets.randbits(31) if seed is None else seed) % 2**31)
+    def stream(self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = "") -> Iterator[str]:
+        """Sample one reply as `complete` does, and yield its text token by token."""
+        tokens = self._encode(prompt, prefix)
+        options = self._sampling_options(self.tokenizer.words_in(tokens), temperature)
+        with _seed_lock:
+            steps = self._create_generator(seed).generate_tokens(tokens, **options)
+            first_step = list(islice(steps, 1))
+        previous = tokens[-1]
+        for step in chain(first_step, steps):
+            text = self.tokenizer.decode([step.token], previous)
+            if text:
+                yield text
+            previous = step.token
+
+    def _encode(self, prompt: str, prefix: str) -> list[str]:
+        return [*self.tokenizer.encode(prompt), REPLY, *self.tokenizer.encode(prefix)]
+
+    def _create_generator(self, seed: int | None) -> Any:
+        if seed is None:
+            seed = secrets.randbits(31)
+        self._ctranslate2.set_random_seed(seed % 2**31)
         return self._ctranslate2.Generator(str(self.folder), device="cpu", inter_threads=1, intra_threads=1)
 
-    def _sampling(self, words: frozenset[str], temperature: float) -> dict[str, Any]:
-        """How a reply to a prompt with these words is drawn."""
+    def _sampling_options(self, words: frozenset[str], temperature: float) -> dict[str, Any]:
+        """Return ctranslate2's options for a prompt with these words."""
         return {
-            "max_length": _LONGEST,
+            "max_length": _MAX_REPLY_TOKENS,
             "sampling_topk": 0 if temperature else 1,
             "sampling_temperature": temperature or 1.0,
-            "suppress_sequences": self.tokens.unsaid(words),
+            "suppress_sequences": self.tokenizer.suppressed_tokens(words),
             "end_token": END,
         }
 
-    def _completions(self, result: Any, before: str) -> list[Completion]:
-        yes, no = (self.tokens.ids[word] for word in ANSWERS)
+    def _read_result(self, result: Any, previous_token: str) -> list[Completion]:
         completions = []
         for sequence, logits in zip(result.sequences, result.logits, strict=True):
-            # Beside a shorter prompt, the logits begin with those of the prompt's own last tokens.
-            first = self._numbers(logits[-len(sequence)]) if sequence else None
-            odds = 0.0 if first is None else float(first[yes] - first[no])
-            completions.append(Completion(self.tokens.decode(sequence, before), _logistic(odds)))
+            text = self.tokenizer.decode(sequence, previous_token)
+            p_yes = 0.5
+            if sequence:
+                # In a batch with shorter prompts, `logits` starts with the prompt's last tokens.
+                p_yes = self._p_yes(logits[-len(sequence)])
+            completions.append(Completion(text, p_yes))
         return completions
 
-    def stream(self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = "") -> Iterator[str]:
-        """Draw one reply as `complete` does, and hand out its pieces as they are drawn."""
-        asked = [*self.tokens.encode(prompt), REPLY, *self.tokens.encode(prefix)]
-        before = asked[-1]
-        with _SEEDING:
-            steps = self._generator(seed).generate_tokens(
-                asked,
-                **self._sampling(self.tokens.words_in(asked), temperature),
-            )
-            begun = list(islice(steps, 1))
-        for step in chain(begun, steps):
-            if piece := self.tokens.decode([step.token], before):
-                yield piece
-            before = step.token
-
-    @staticmethod
-    def _numbers(view: Any) -> Any:
+    def _p_yes(self, logits: Any) -> float:
         import numpy
 
-        return numpy.array(view)
+        values = numpy.array(logits)
+        yes, no = (self.tokenizer.ids[word] for word in ANSWERS)
+        log_odds = float(values[yes] - values[no])
+        log_odds = max(min(log_odds, _MAX_LOG_ODDS), -_MAX_LOG_ODDS)
+        return 1 / (1 + math.exp(-log_odds))
 
 
-def _logistic(odds: float) -> float:
-    return 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
-
-
-def _ctranslate2() -> Any:
+def _import_ctranslate2() -> Any:
     try:
         import ctranslate2
     except ImportError as error:

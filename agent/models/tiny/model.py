@@ -1,15 +1,14 @@
-"""The tiny model: a small decoder trained by this repository, in this process, behind the chat model interface.
+"""Chat model interface of the tiny model, which runs in this process.
 
-It reads the role and the data of any prompt set, and says them to the decoder in the words of the set `tiny`, by
-which it was trained. The weights that ship lie in `weights/alphabetize`, beside their card; `selfcritic train tiny`
-makes others.
+Prompts of any prompt set are converted to the set `tiny`, which the model was trained on. The weights in
+`weights/alphabetize` ship with the package. Train others with `selfcritic train tiny`.
 """
 
 import random
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
@@ -17,34 +16,44 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.base import LocalChatModel, Reply
-from selfcritic.agent.models.tiny.engine import Completion, Engine
+from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.tasks import parse_task
 from selfcritic.prompts import VARIABLES, load, parse_prompt
 
 SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
-"""The weights that come with the package."""
+"""Folder of the weights that ship with the package."""
 
-_VERDICTS = ("classify", "helpfulness")
+_VERDICT_PROMPTS = ("classify", "helpfulness")
+
+
+class _TinyPrompt(NamedTuple):
+    text: str
+    prefix: str
+    is_verdict: bool
 
 
 class TinyModel(LocalChatModel):
-    """A language model of a few MB. `seed` makes its replies repeat; None draws fresh ones."""
+    """A language model of a few MB, trained on generated tasks."""
 
     folder: Path = SHIPPED
-    """Where the exported model lies."""
+    """Folder of an exported model."""
     temperature: float = 1.0
     seed: int | None = None
+    """Makes replies repeatable; None samples new ones."""
 
     @cached_property
     def engine(self) -> Engine:
-        """The weights, read when they are first needed."""
+        """Return the model, loaded on first use."""
         return Engine(self.folder)
 
     def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Draw n replies; a last assistant message is the beginning of each and is not said again."""
-        prompt, prefix, is_verdict = self._prompt(messages)
-        [replies] = self.engine.complete([prompt], n, self._seed_of(seed, prompt), self.temperature, prefix)
-        return [_reply(one, is_verdict) for one in replies]
+        """Sample `n` replies; a final assistant message is their prefix and is not repeated."""
+        prompt = self._convert(messages)
+        prompt_seed = self._seed_for(prompt.text, seed)
+        [completions] = self.engine.complete([prompt.text], n, prompt_seed, self.temperature, prompt.prefix)
+        if prompt.is_verdict:
+            return [Reply(completion.text, completion.p_yes) for completion in completions]
+        return [Reply(completion.text, None) for completion in completions]
 
     def _stream(
         self,
@@ -55,44 +64,53 @@ class TinyModel(LocalChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        prompt, prefix, is_verdict = self._prompt(messages)
-        if is_verdict or stop:  # a verdict's log-probs, and where a stop sequence begins, are known at the end only
+        prompt = self._convert(messages)
+        if prompt.is_verdict or stop:  # log-probs and stop sequences need the whole reply
             yield from super()._stream(messages, stop, run_manager, seed, logprobs)
             return
-        said = ""
-        for piece in self.engine.stream(prompt, self._seed_of(seed, prompt), self.temperature, prefix):
-            said += piece
+        pieces = []
+        prompt_seed = self._seed_for(prompt.text, seed)
+        for piece in self.engine.stream(prompt.text, prompt_seed, self.temperature, prompt.prefix):
+            pieces.append(piece)
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last_chunk(messages, Reply(said), logprobs)
+        yield self._last_chunk(messages, Reply("".join(pieces)), logprobs)
 
-    def _seed_of(self, seed: int | None, prompt: str) -> int | None:
-        """A seed of each prompt's own: drawn by the same numbers, a refinement would slip where its draft did."""
-        seed = self.seed if seed is None else seed
-        return None if seed is None else random.Random(f"{seed} {prompt}").randrange(2**31)
+    def _seed_for(self, prompt: str, seed: int | None) -> int | None:
+        """Derive a seed from the prompt, so that a refinement does not repeat its draft's errors."""
+        if seed is None:
+            seed = self.seed
+        if seed is None:
+            return None
+        return random.Random(f"{seed} {prompt}").randrange(2**31)
 
-    def _prompt(self, messages: list[BaseMessage]) -> tuple[str, str, bool]:
-        """The prompt in plain words, what the reply begins with, and whether it is a verdict."""
-        reading = parse_prompt(messages)
-        role = reading.name or "generate"
-        data = reading.data if reading.name else {"question": _asked(messages)}
+    def _convert(self, messages: list[BaseMessage]) -> _TinyPrompt:
+        """Convert messages to a prompt of the set `tiny`.
+
+        Raises:
+            UnknownTaskError: the question is not a task that the model was trained on.
+        """
+        parsed = parse_prompt(messages)
+        prompt_name = parsed.name or "generate"
+        data = parsed.data if parsed.name else {"question": _last_question(messages)}
         task = parse_task(data.get("question", ""))
-        if task is None or task.family not in self.engine.families:
+        if task is None or task.name not in self.engine.tasks:
             raise UnknownTaskError(
-                f"The tiny model was trained on these families of task only: {', '.join(self.engine.families)}. "
-                "For any other question name another model: --model on the command line, model= in Python."
+                f"The tiny model only handles these task types: {', '.join(self.engine.tasks)}. "
+                "Choose another model for other questions: --model on the command line, model= in Python."
             )
-        told = {name: "" if name == "context" else data.get(name, "") for name in VARIABLES[role]}
-        return load("tiny").render(role, "question", **told)[-1].text, reading.prefix, role in _VERDICTS
+        variables = {name: data.get(name, "") for name in VARIABLES[prompt_name]}
+        if "context" in variables:
+            variables["context"] = ""
+        text = load("tiny").render(prompt_name, "question", **variables)[-1].text
+        return _TinyPrompt(text, parsed.prefix, prompt_name in _VERDICT_PROMPTS)
 
     @property
     def _llm_type(self) -> str:
         return "tiny"
 
 
-def _asked(messages: list[BaseMessage]) -> str:
-    """The last message that a person wrote."""
-    return next((message.text for message in reversed(messages) if isinstance(message, HumanMessage)), "")
-
-
-def _reply(completion: Completion, is_verdict: bool) -> Reply:
-    return Reply(completion.text, completion.p_yes if is_verdict else None)
+def _last_question(messages: list[BaseMessage]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            return message.text
+    return ""

@@ -1,8 +1,8 @@
-r"""Text ⇄ tokens of the tiny model: a word or a digit is one token, and so is a phrase that prompts repeat.
+"""Tokenizer of the tiny model: one token per known word, digit and common phrase.
 
-The phrases are what stands between words in many documents (`" is out of order: it belongs right after "`); all else
-is spelt by characters. Between two word tokens ", " goes without saying, so that a list is as long as its words.
-Every text of known characters comes back as it was: `decode(encode(text)) == text`.
+A phrase is text between words that occurs in many training examples, such as `" is out of order: it belongs at "`.
+Other text is spelled by characters. The separator ", " between two words is implicit, so that a list has as many tokens
+as words. For any text of known characters, `decode(encode(text)) == text`.
 """
 
 import json
@@ -18,98 +18,121 @@ from selfcritic.agent.errors import InputError
 
 PAD, REPLY, END, UNKNOWN = "<pad>", "<reply>", "<end>", "<unknown>"
 SPECIAL = (PAD, REPLY, END, UNKNOWN)
-"""Padding; where the prompt ends and the reply begins; where the reply ends; what is in no vocabulary."""
+"""Padding; start of the reply; end of the reply; a character outside the vocabulary."""
 
 ANSWERS = ("Yes", "No")
-"""What a verdict says, whatever stands in the prompt."""
+"""The words of a verdict, which a reply may use with any prompt."""
 
 _CHARACTERS = ("\n", *map(chr, range(32, 127)))
-_LETTERS = re.compile(r"[A-Za-z]+|[0-9]")
-_SAID_WITHOUT = ", "
+_WORD_OR_DIGIT = re.compile(r"[A-Za-z]+|[0-9]")
+_IMPLICIT_SEPARATOR = ", "
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A vocabulary: special tokens, characters, words, phrases; a token's id is its place in it."""
+    """A vocabulary of special tokens, characters, words and phrases; ids follow this order."""
 
     words: tuple[str, ...]
     phrases: tuple[str, ...]
 
     @classmethod
-    def train(cls, texts: Iterable[str], words: Sequence[str], at_least: int) -> Self:
-        """Make a token of every text between words that stands so often in the texts."""
-        found = Counter(gap for text in texts for gap in _gaps(text, frozenset(words)))
-        phrases = sorted(gap for gap, times in found.items() if times >= at_least and len(gap) > 1)
-        return cls(tuple(words), tuple(phrase for phrase in phrases if phrase != _SAID_WITHOUT))
+    def train(cls, texts: Iterable[str], words: Sequence[str], min_count: int) -> Self:
+        """Build a vocabulary of `words` and of the phrases that occur `min_count` times."""
+        known_words = frozenset(words)
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(_phrases(text, known_words))
+        phrases = []
+        for phrase, count in counts.items():
+            if count >= min_count and len(phrase) > 1 and phrase != _IMPLICIT_SEPARATOR:
+                phrases.append(phrase)
+        return cls(tuple(words), tuple(sorted(phrases)))
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a vocabulary that `save` wrote."""
+        """Read a vocabulary that `save` wrote.
+
+        Raises:
+            InputError: the file is missing or is not a vocabulary.
+        """
         try:
-            told = json.loads(path.read_text("utf-8"))
-            return cls(tuple(told["words"]), tuple(told["phrases"]))
+            payload = json.loads(path.read_text("utf-8"))
+            return cls(tuple(payload["words"]), tuple(payload["phrases"]))
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"The vocabulary '{path}' cannot be read: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON."""
-        path.write_text(json.dumps({"words": self.words, "phrases": self.phrases}, indent=1), "utf-8")
+        payload = {"words": self.words, "phrases": self.phrases}
+        path.write_text(json.dumps(payload, indent=1), "utf-8")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All tokens, in the order of their ids."""
+        """Return all tokens, sorted by id."""
         return (*SPECIAL, *_CHARACTERS, *self.words, *self.phrases)
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """The id of each token."""
-        return {name: at for at, name in enumerate(self.names)}
+        """Map each token to its id."""
+        return {name: token_id for token_id, name in enumerate(self.names)}
 
     @cached_property
     def _words(self) -> frozenset[str]:
         return frozenset(self.words)
 
     def words_in(self, tokens: Iterable[str]) -> frozenset[str]:
-        """The words among tokens."""
+        """Return the words among tokens."""
         return self._words.intersection(tokens)
 
-    def unsaid(self, words: frozenset[str]) -> list[list[str]]:
-        """The words that a reply to a prompt with these words does not have, each as a sequence of tokens."""
-        return [[word] for word in self.words if word not in words and word not in ANSWERS]
+    def suppressed_tokens(self, prompt_words: frozenset[str]) -> list[list[str]]:
+        """List the words that a reply cannot use, each as a sequence of one token."""
+        return [[word] for word in self.words if word not in prompt_words and word not in ANSWERS]
 
     def encode(self, text: str) -> list[str]:
-        """The tokens of a text; a character outside the vocabulary is UNKNOWN."""
-        parts = _parts(text, self._words)
+        """Split a text into tokens; unknown characters become `UNKNOWN`."""
+        parts = _split(text, self._words)
         tokens: list[str] = []
-        for at, part in enumerate(parts):
+        for index, part in enumerate(parts):
             if part in self.ids and part not in SPECIAL:
                 tokens.append(part)
-            elif part != _SAID_WITHOUT or not self._is_between_words(parts, at):
+            elif part == _IMPLICIT_SEPARATOR and self._is_between_words(parts, index):
+                continue
+            else:
                 tokens += [character if character in self.ids else UNKNOWN for character in part]
         return tokens
 
-    def _is_between_words(self, parts: Sequence[str], at: int) -> bool:
-        return 0 < at < len(parts) - 1 and {parts[at - 1], parts[at + 1]} <= self._words
+    def _is_between_words(self, parts: Sequence[str], index: int) -> bool:
+        if index == 0 or index == len(parts) - 1:
+            return False
+        return parts[index - 1] in self._words and parts[index + 1] in self._words
 
-    def decode(self, tokens: Sequence[str], before: str = "") -> str:
-        """The text of tokens that follow the token `before`; special tokens are silent."""
-        text = ""
+    def decode(self, tokens: Sequence[str], previous: str = "") -> str:
+        """Join tokens that follow the token `previous`; special tokens have no text."""
+        pieces = []
         for token in tokens:
-            gap = _SAID_WITHOUT if token in self._words and before in self._words else ""
-            text += gap + ("" if token in SPECIAL else token)
-            before = token
-        return text
+            if token in self._words and previous in self._words:
+                pieces.append(_IMPLICIT_SEPARATOR)
+            if token not in SPECIAL:
+                pieces.append(token)
+            previous = token
+        return "".join(pieces)
 
 
-def _parts(text: str, words: frozenset[str]) -> list[str]:
-    """The words and digits of a text and what stands between them."""
-    parts, end = [], 0
-    for match in _LETTERS.finditer(text):
-        if match[0] in words or match[0].isdigit():
-            parts += [text[end : match.start()], match[0]] if match.start() > end else [match[0]]
-            end = match.end()
-    return [*parts, text[end:]] if end < len(text) else parts
+def _split(text: str, words: frozenset[str]) -> list[str]:
+    """Split a text into words, digits and the parts between them."""
+    parts: list[str] = []
+    end = 0
+    for match in _WORD_OR_DIGIT.finditer(text):
+        if match[0] not in words and not match[0].isdigit():
+            continue
+        if match.start() > end:
+            parts.append(text[end : match.start()])
+        parts.append(match[0])
+        end = match.end()
+    if end < len(text):
+        parts.append(text[end:])
+    return parts
 
 
-def _gaps(text: str, words: frozenset[str]) -> list[str]:
-    return [part for part in _parts(text, words) if part not in words and not part.isdigit()]
+def _phrases(text: str, words: frozenset[str]) -> list[str]:
+    return [part for part in _split(text, words) if part not in words and not part.isdigit()]

@@ -1,4 +1,4 @@
-"""Sort words alphabetically."""
+"""Task type: sort words alphabetically."""
 
 from selfcritic.agent.tasks.alphabetize.task import Alphabetize
 

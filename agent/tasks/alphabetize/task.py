@@ -1,20 +1,18 @@
-"""Putting words in alphabetical order.
+"""Sort words alphabetically.
 
-A task looks like "Sort these words alphabetically: pear, apple, plum"; a word may be given twice. Its answer is the
-words in order, separated by commas, lines or spaces; numbering, bullets and a lead-in with a colon do no harm. The
-flaws of an answer and the comments on them, in an order in which they can be followed one after another:
+A question looks like "Sort these words alphabetically: pear, apple, plum"; a word may occur twice. The answer lists the
+words in order, separated by commas, lines or spaces. Numbering, bullets and a lead-in that ends with a colon are
+allowed. The flaws of an answer and their comments, in an order in which the comments can be applied one by one:
 
-- doubled: a word stands more often than it was given. '"kiwi" stands twice but was given once.'
-- foreign: a word was not given at all. '"kiwi" was not among the words given.'
-- misplaced: a word outside a longest run in order. '"pear" is out of order: it belongs right after "orange".'
+- doubled: a word is listed more often than it was given. '"kiwi" stands twice but was given once.'
+- foreign: a word was not given. '"kiwi" was not among the words given.'
+- misplaced: a word is outside a longest ordered run. '"pear" is out of order: it belongs right after "orange".'
 - missing: a word was left out. '"apple" is missing: it belongs at the start.'
 - form: no line of the answer lists the words. "There is no list here: it should be apple, pear, plum."
 """
 
 import random
 import re
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,36 +21,34 @@ from typing import Self
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
+from selfcritic.agent.tasks.alphabetize.claims import (
+    Claim,
+    doubled_text,
+    foreign_text,
+    no_list_text,
+    parse_proposed_list,
+    place_text,
+    times_text,
+)
+from selfcritic.agent.tasks.alphabetize.grading import Move, find_moves, grade
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.agent.tasks.alphabetize.word_list import (
-    WORD,
     Span,
     WordList,
     corruptions,
-    key,
-    longest_run,
     parse_words,
+    sort_key,
 )
 from selfcritic.agent.tasks.base import Flaw, Injected, Task
 from selfcritic.agent.tasks.comments import comment_on, is_quoted, remark_opening
 from selfcritic.agent.tasks.requests import words_to_sort
 
-_TIMES = r"once|twice|[0-9]{1,4} times"
-_QUOTED = rf"[\"'“”‘’`*]{{0,3}}(?P<%s>{WORD})[\"'“”‘’`*]{{0,3}}"
-_CLAIM = re.compile(
-    rf"(?<!\w){_QUOTED % 'word'} (?:is (?:(?P<misplaced>out of order)|(?P<missing>missing))"
-    rf"\W{{1,3}}it belongs (?:at the start|right after {_QUOTED % 'before'})"
-    rf"|stands (?P<count>{_TIMES}) but was given (?P<given>{_TIMES})|(?P<foreign>was not among the words))",
-    re.IGNORECASE,
-)
-_FORM = re.compile(r"\bno list here\W{1,3}it should be (?P<list>.+)", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class Alphabetize(Task):
-    """Words to be put in alphabetical order."""
+    """Words to sort alphabetically."""
 
-    family = "alphabetize"
+    name = "alphabetize"
     example = "Sort these words alphabetically: pear, apple, orange, kiwi, banana, plum"
     sizes = range(2, 41)
 
@@ -61,17 +57,22 @@ class Alphabetize(Task):
 
     @classmethod
     def parse(cls, question: str) -> Self | None:
-        """Read a request for alphabetical order and a list of nothing but words."""
-        listed = words_to_sort(question)
-        lines = [(line, parse_words(line, 0, len(line))) for line in listed.splitlines() if line.strip()]
-        words = tuple(line[slice(*span)] for line, spans in lines for span in spans)
-        if len(words) < 2 or not all(spans for _, spans in lines):
+        """Parse a request for alphabetical order and a list of only words."""
+        words: list[str] = []
+        for line in words_to_sort(question).splitlines():
+            if not line.strip():
+                continue
+            spans = parse_words(line, 0, len(line))
+            if not spans:
+                return None
+            words += [line[start:end] for start, end in spans]
+        if len(words) < 2:
             return None
-        return cls(question, words)
+        return cls(question, tuple(words))
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw so many different words."""
+        """Draw `size` different words and a wording of the question."""
         if size not in cls.sizes:
             raise InputError(f"alphabetize: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} words, not {size}")
         words = rng.sample(COMMON, size)
@@ -85,173 +86,208 @@ class Alphabetize(Task):
 
     @cached_property
     def _sorted(self) -> list[str]:
-        return sorted(self.words, key=key)
+        return sorted(self.words, key=sort_key)
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
-        """The words given, by themselves and without capitals."""
-        return {word.casefold(): word for word in self.words} | {word: word for word in self.words}
+        """Map each word, as given and in lower case, to its spelling in the question."""
+        spellings = {word.casefold(): word for word in self.words}
+        for word in self.words:
+            spellings[word] = word
+        return spellings
 
-    def _name(self, word: str) -> str:
-        """The word as it was given, whatever its capitals here."""
+    def _normalize(self, word: str) -> str:
+        """Return the question's spelling of a word."""
         return self._spellings.get(word) or self._spellings.get(word.casefold(), word)
 
-    def _read(self, answer: str) -> WordList:
-        """Find the words that the answer lists; a line of mostly other words is prose."""
+    def _parse_answer(self, answer: str) -> WordList:
+        """Find the words that the answer lists.
+
+        A line of mostly unknown words is prose. A list of only unknown words, or a far too long one, does not count.
+        """
         spans: list[Span] = []
         for line in re.finditer(r"[^\n]+", answer):
-            found = parse_words(answer, max(answer.rfind(":", *line.span()) + 1, line.start()), line.end())
-            known = sum(self._name(answer[slice(*span)]) in self._spellings for span in found)
-            spans += found if len(found) == 1 or 2 * known >= len(found) else []
-        names = [self._name(answer[slice(*span)]) for span in spans]
-        # A list of none of the words, or several times as long, is no attempt at sorting them.
-        attempt = len(names) <= 4 * len(self.words) + 100 and not self._spellings.keys().isdisjoint(names)
-        return WordList(answer, spans, names) if attempt else WordList(answer, (), ())
+            colon = answer.rfind(":", line.start(), line.end())
+            start = max(colon + 1, line.start())
+            line_spans = parse_words(answer, start, line.end())
+            if self._is_list(answer, line_spans):
+                spans += line_spans
+        names = [self._normalize(answer[start:end]) for start, end in spans]
+        is_too_long = len(names) > 4 * len(self.words) + 100
+        if is_too_long or self._spellings.keys().isdisjoint(names):
+            return WordList(answer, (), ())
+        return WordList(answer, spans, names)
+
+    def _is_list(self, answer: str, spans: Sequence[Span]) -> bool:
+        if len(spans) == 1:
+            return True
+        known = 0
+        for start, end in spans:
+            known += self._normalize(answer[start:end]) in self._spellings
+        return 2 * known >= len(spans)
 
     def solution(self) -> str:
-        """The words in order, separated by commas."""
+        """Return the sorted words, separated by commas."""
         return ", ".join(self._sorted)
 
     def is_correct(self, answer: str) -> bool:
-        """Whether the answer lists the words given, in order, and no others."""
-        return self._read(answer).names == self._sorted
+        """Check whether the answer lists exactly the given words in order."""
+        return self._parse_answer(answer).names == self._sorted
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """Find words too many, from the last to the first, then the misplaced and missing in their order."""
-        listing = self._read(answer)
-        names = listing.names
-        if not names:
-            return [Flaw("form", remark_opening(answer, f"There is no list here: it should be {self.solution()}."))]
-        well, misplaced, missing = self._judge(names)
-        kept = well | misplaced
-        surplus = [at for at in reversed(range(len(names))) if at not in kept]
-        moves = [(key(names[at]), at, "misplaced") for at in misplaced]
-        there = sorted((key(names[at]), at) for at in kept)
-        for place in map(key, missing):
-            # The word before the gap is quoted; where that is missing too, the nearest one before it.
-            before = bisect_left(there, (place, -1)) - 1
-            moves.append((place, there[max(before, 0)][1], "missing"))
-        return [
-            *(self._surplus(listing, at) for at in surplus),
-            *(Flaw(kind, self._displaced(listing, at, kind, name)) for (_, name), at, kind in sorted(moves)),
-        ]
+        """List surplus words, last first; then misplaced and missing ones, sorted."""
+        word_list = self._parse_answer(answer)
+        if not word_list.names:
+            return [Flaw("form", remark_opening(answer, no_list_text(self.solution())))]
+        grading = grade(word_list.names, self._sorted)
+        kept = grading.kept
+        flaws = []
+        for index in reversed(range(len(word_list.names))):
+            if index not in kept:
+                flaws.append(self._surplus_flaw(word_list, index))
+        for move in find_moves(word_list.names, grading):
+            flaws.append(self._move_flaw(word_list, move))
+        return flaws
 
-    def _judge(self, names: Sequence[str]) -> tuple[set[int], set[int], list[str]]:
-        """Tell which listed words stand well and which out of order, the rest being too many, and what is missing."""
-        well = longest_run(names, self._sorted)
-        room = Counter(self.words) - Counter(names[at] for at in well)
-        misplaced: set[int] = set()
-        for at, name in enumerate(names):
-            if at not in well and room[name]:
-                room[name] -= 1
-                misplaced.add(at)
-        return well, misplaced, list(room.elements())
-
-    def _surplus(self, listing: WordList, at: int) -> Flaw:
-        name = listing.names[at]
+    def _surplus_flaw(self, word_list: WordList, index: int) -> Flaw:
+        name = word_list.names[index]
         if name not in self._spellings:
-            return Flaw("foreign", _foreign(listing, at))
-        return Flaw("doubled", self._doubled(listing, at, listing.names.count(name)))
+            return Flaw("foreign", _foreign_comment(word_list, index))
+        return Flaw("doubled", self._doubled_comment(word_list, index, word_list.names.count(name)))
 
-    def _doubled(self, listing: WordList, at: int, count: int) -> Comment:
-        """Quote the word and the one before it: the word alone would be found where it stands first."""
-        name = listing.names[at]
-        claim = f'"{name}" stands {_times(count)} but was given {_times(self.words.count(name))}.'
-        return comment_on(listing.text, listing.spans[max(at - 1, 0)][0], listing.spans[at][1], claim)
+    def _doubled_comment(self, word_list: WordList, index: int, listed: int) -> Comment:
+        """Quote the word with its predecessor, as it also occurs elsewhere."""
+        name = word_list.names[index]
+        start, _ = word_list.spans[max(index - 1, 0)]
+        _, end = word_list.spans[index]
+        return comment_on(word_list.text, start, end, doubled_text(name, listed, self.words.count(name)))
 
-    def _displaced(self, listing: WordList, at: int, kind: str, name: str) -> Comment:
-        before = self._sorted.index(name) - 1
-        place = f'right after "{self._sorted[before]}"' if before >= 0 else "at the start"
-        state = "out of order" if kind == "misplaced" else kind
-        return listing.comment_on(at, f'"{name}" is {state}: it belongs {place}.')
+    def _move_flaw(self, word_list: WordList, move: Move) -> Flaw:
+        _, name = move.key
+        position = self._sorted.index(name)
+        before = self._sorted[position - 1] if position else None
+        text = place_text(move.kind, name, before)
+        return Flaw(move.kind, word_list.comment_on(move.quoted_index, text))
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Whether what the comment says of a word, and of its place, is true."""
-        listing = self._read(answer)
-        claim, form = _CLAIM.search(comment.text), _FORM.search(comment.text)
-        if not listing.names:
-            return form is not None and self.is_correct(form["list"]) and is_quoted(comment, answer)
-        touched = listing.touched(comment)
-        if not claim or not touched:
+        """Check the comment's claim about a word and its place."""
+        word_list = self._parse_answer(answer)
+        if not word_list.names:
+            proposed = parse_proposed_list(comment.text)
+            return proposed is not None and self.is_correct(proposed) and is_quoted(comment, answer)
+        claim = Claim.parse(comment.text)
+        quoted = word_list.quoted_indexes(comment)
+        if claim is None or not quoted:
             return False
-        name = self._name(claim["word"])
-        count, given = listing.names.count(name), self.words.count(name)
-        if claim["missing"]:
-            return count < given and self._belongs(claim)
-        own = [at for at in touched if listing.names[at] == name]
-        if claim["misplaced"]:
-            return any(listing.is_inverted(at, self._spellings) for at in own) and self._belongs(claim)
-        if claim["foreign"]:
-            return not given and bool(own)
-        said = claim["count"].lower(), claim["given"].lower()
-        return count > given > 0 and said == (_times(count), _times(given)) and bool(own)
+        name = self._normalize(claim.word)
+        listed = word_list.names.count(name)
+        given = self.words.count(name)
+        if claim.kind == "missing":
+            return listed < given and self._is_right_place(claim)
+        quoted_words = [index for index in quoted if word_list.names[index] == name]
+        if not quoted_words:
+            return False
+        if claim.kind == "foreign":
+            return given == 0
+        if claim.kind == "doubled":
+            return listed > given > 0 and claim.counts == (times_text(listed), times_text(given))
+        is_inverted = any(word_list.is_inverted(index, self._spellings) for index in quoted_words)
+        return is_inverted and self._is_right_place(claim)
 
-    def _belongs(self, claim: re.Match[str]) -> bool:
-        """Whether the word belongs where the comment says."""
-        name, before = self._name(claim["word"]), claim["before"]
-        return (self._name(before), name) in pairwise(self._sorted) if before else name == self._sorted[0]
+    def _is_right_place(self, claim: Claim) -> bool:
+        name = self._normalize(claim.word)
+        if claim.before is None:
+            return name == self._sorted[0]
+        return (self._normalize(claim.before), name) in pairwise(self._sorted)
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Move, drop, double or add a word; where there is no list to spoil, in the solution."""
-        listing = self._read(answer)
-        if not listing.names:
-            listing = self._read(self.solution())
+        """Move, drop, repeat or add a word; an answer without a list is replaced by the solution first."""
+        word_list = self._parse_answer(answer)
+        if not word_list.names:
+            word_list = self._parse_answer(self.solution())
         strangers = [word for word in COMMON if word not in self._spellings]
         while True:
-            words, how = rng.choice(corruptions(listing.words, rng.choice(strangers or COMMON), rng))
-            if words and words != listing.words and not self.is_correct(wrong := listing.rewrite(words)):
-                return Injected(wrong, how)
+            stranger = rng.choice(strangers or COMMON)
+            words, description = rng.choice(corruptions(word_list.words, stranger, rng))
+            if not words or words == word_list.words:
+                continue
+            corrupted = word_list.rewrite(words)
+            if not self.is_correct(corrupted):
+                return Injected(corrupted, description)
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
-        """Take the word out or put it where the comment says; without a list, the list it names is the answer."""
-        listing = self._read(answer)
-        claim, form = _CLAIM.search(comment.text), _FORM.search(comment.text)
-        if not listing.names:
-            return form["list"].strip(" .") if form and is_quoted(comment, answer) else answer
-        if not claim or not is_quoted(comment, answer):
+        """Remove, move or insert the word; without a list, return the proposed one."""
+        if not is_quoted(comment, answer):
             return answer
-        words, word = listing.words, claim["word"]
-        if not claim["missing"]:
-            at = self._meant(listing, comment, claim)
-            if at is None:
+        word_list = self._parse_answer(answer)
+        if not word_list.names:
+            proposed = parse_proposed_list(comment.text)
+            return answer if proposed is None else proposed.strip(" .")
+        claim = Claim.parse(comment.text)
+        if claim is None:
+            return answer
+        words = word_list.words
+        word = claim.word
+        if claim.kind != "missing":
+            index = self._find_target(word_list, comment, claim)
+            if index is None:
                 return answer
-            word = words.pop(at)
-        if claim["missing"] or claim["misplaced"]:
-            before = [at for at, other in enumerate(words) if self._name(other) == self._name(claim["before"] or "")]
-            if claim["before"] and not before:
+            word = words.pop(index)
+        if claim.kind in ("missing", "misplaced"):
+            position = self._insert_position(words, claim)
+            if position is None:
                 return answer
-            words.insert(before[-1] + 1 if before else 0, word)
-        return listing.rewrite(words) if words else answer
+            words.insert(position, word)
+        return word_list.rewrite(words) if words else answer
 
-    def _meant(self, listing: WordList, comment: Comment, claim: re.Match[str]) -> int | None:
-        """Which word of that name is meant: the one quoted, but rather one out of order where that is claimed."""
-        well = self._judge(listing.names)[0] if claim["misplaced"] else set()
-        touched, name = listing.touched(comment), self._name(claim["word"])
-        own = [at for at, other in enumerate(listing.names) if other == name]
-        return max(own, key=lambda at: (at not in well, at in touched, at)) if touched.intersection(own) else None
+    def _find_target(self, word_list: WordList, comment: Comment, claim: Claim) -> int | None:
+        """Find the occurrence of a word that the comment refers to.
+
+        A quoted occurrence comes first. A claim that the word is misplaced prefers one that is out of order.
+        """
+        name = self._normalize(claim.word)
+        occurrences = [index for index, listed in enumerate(word_list.names) if listed == name]
+        quoted = word_list.quoted_indexes(comment)
+        if quoted.isdisjoint(occurrences):
+            return None
+        in_order: set[int] = set()
+        if claim.kind == "misplaced":
+            in_order = grade(word_list.names, self._sorted).in_order
+        return max(occurrences, key=lambda index: (index not in in_order, index in quoted, index))
+
+    def _insert_position(self, words: Sequence[str], claim: Claim) -> int | None:
+        """Return where the claim puts its word; None if the word before it is not listed."""
+        if claim.before is None:
+            return 0
+        before = self._normalize(claim.before)
+        for index in reversed(range(len(words))):
+            if self._normalize(words[index]) == before:
+                return index + 1
+        return None
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Object to a word that is given and stands; without a list, ask for a wrong one."""
-        listing = self._read(answer)
-        if not listing.names:
+        """Object to a listed word without reason; without a list, propose a wrong one."""
+        word_list = self._parse_answer(answer)
+        if not word_list.names:
             wrong = self.inject_flaw(self.solution(), rng).answer
-            return remark_opening(answer, f"There is no list here: it should be {wrong}.")
-        at = rng.choice([at for at, name in enumerate(listing.names) if name in self._spellings])
-        name, other = listing.names[at], rng.choice(listing.names)
+            return remark_opening(answer, no_list_text(wrong))
+        index = rng.choice([index for index, name in enumerate(word_list.names) if name in self._spellings])
+        name = word_list.names[index]
+        other = rng.choice(word_list.names)
         comments = [
-            listing.comment_on(at, f'"{name}" is out of order: it belongs right after "{other}".'),
-            listing.comment_on(at, f'"{name}" is missing: it belongs right after "{other}".'),
-            self._doubled(listing, at, listing.names.count(name) + 1),
-            _foreign(listing, at),
+            word_list.comment_on(index, place_text("misplaced", name, other)),
+            word_list.comment_on(index, place_text("missing", name, other)),
+            self._doubled_comment(word_list, index, word_list.names.count(name) + 1),
+            _foreign_comment(word_list, index),
         ]
         rng.shuffle(comments)
-        untrue = [comment for comment in comments if not self.is_valid(answer, comment)]
-        return next((comment for comment in untrue if self.apply_comment(answer, comment) != answer), untrue[0])
+        false_comments = [comment for comment in comments if not self.is_valid(answer, comment)]
+        for comment in false_comments:
+            if self.apply_comment(answer, comment) != answer:
+                return comment
+        return false_comments[0]
 
 
-def _foreign(listing: WordList, at: int) -> Comment:
-    return comment_on(listing.text, *listing.spans[at], f'"{listing.names[at]}" was not among the words given.')
-
-
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+def _foreign_comment(word_list: WordList, index: int) -> Comment:
+    start, end = word_list.spans[index]
+    return comment_on(word_list.text, start, end, foreign_text(word_list.names[index]))

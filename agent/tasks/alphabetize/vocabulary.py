@@ -1,4 +1,4 @@
-"""Common words, to be sorted."""
+"""Common words that generated tasks draw from."""
 
 _COMMON = """
 agent album almond amber anchor angle ankle apple apricot apron arch armor artist atlas attic autumn avenue baker
@@ -22,4 +22,4 @@ vanilla velvet village vinegar volcano waffle wagon walnut walrus water weasel w
 yacht yarn yellow yogurt zebra zipper
 """
 COMMON = tuple(_COMMON.split())
-"""None is a part of another: a word's first occurrence in an is the word itself."""
+"""Common English nouns. No word is a substring of another, so the first match of a word is the word itself."""

@@ -52,7 +52,7 @@ print("\\n" + marshal.dumps([names["f"](list(xs)) for xs in {inputs!r}], {versio
 class Functions(Task):
     """A Python function that follows a specification."""
 
-    family = "functions"
+    name = "functions"
     example = (
         "Write a Python function f(xs). Skip the first 2 numbers. Keep only numbers greater than 3. Square each. "
         "Return the sum plus 2. If nothing is left return 0."

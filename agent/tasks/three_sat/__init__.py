@@ -1,4 +1,4 @@
-"""Find a choice that satisfies every rule: 3-SAT in plain words."""
+"""Task type: 3-SAT as choosing food and drink for people."""
 
 from selfcritic.agent.tasks.three_sat.task import ThreeSat
 

@@ -1,63 +1,101 @@
-"""Who takes what: read from an answer, and changed with all that stands around it kept."""
+"""Read who takes what from an answer, and edit it in place."""
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.comments import comment_on, overlaps
-from selfcritic.agent.tasks.three_sat.clauses import ClauseLiteral, takes
+from selfcritic.agent.tasks.three_sat.clauses import ClauseLiteral, literal_text
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """An answer and where it says who takes what, in groups "person" and "thing"."""
+    """An answer and the places where it names who takes what."""
 
     text: str
-    servings: list[re.Match[str]]
+    mentions: Sequence[re.Match[str]]
+    """Matches with the groups "person" and "thing"."""
 
     @cached_property
-    def first(self) -> dict[str, re.Match[str]]:
-        """Where each person is named first."""
-        return {serving["person"]: serving for serving in reversed(self.servings)}
+    def first_mentions(self) -> dict[str, re.Match[str]]:
+        """Return the first mention of each person."""
+        return {mention["person"]: mention for mention in reversed(self.mentions)}
 
     @cached_property
-    def known(self) -> dict[str, str]:
-        """Whoever takes one thing and no other."""
-        said = dict.fromkeys((serving["person"], serving["thing"].lower()) for serving in self.servings)
-        times = Counter(person for person, _ in said)
-        return {person: thing for person, thing in said if times[person] == 1}
+    def values(self) -> dict[str, str]:
+        """Map each person who takes exactly one thing to that thing."""
+        literals = dict.fromkeys((mention["person"], mention["thing"].lower()) for mention in self.mentions)
+        num_things = Counter(person for person, _ in literals)
+        return {person: thing for person, thing in literals if num_things[person] == 1}
 
-    def touched(self, comment: Comment) -> set[str]:
-        """Whose servings the comment's quote touches."""
-        return {serving["person"] for serving in self.servings if overlaps(comment, self.text, *serving.span())}
+    def quoted_people(self, comment: Comment) -> set[str]:
+        """Return the people whose mentions the comment quotes."""
+        people = set()
+        for mention in self.mentions:
+            if overlaps(comment, self.text, mention.start(), mention.end()):
+                people.add(mention["person"])
+        return people
 
-    def comment_on(self, serving: re.Match[str], claim: str, fix: ClauseLiteral) -> Comment:
-        """Comment on where somebody is served: a claim, and what somebody should take."""
-        return comment_on(self.text, *serving.span(), f"{claim}: {fix[0]} should take {fix[1]}.")
+    def comment_on(self, mention: re.Match[str], problem: str, fix: ClauseLiteral) -> Comment:
+        """Comment on a mention: the problem, and what a person should take."""
+        person, thing = fix
+        return comment_on(self.text, mention.start(), mention.end(), f"{problem}: {person} should take {thing}.")
 
-    def serve(self, person: str, thing: str) -> str:
-        """Change what the person takes wherever it stands; name who is not named yet."""
-        if person not in self.first:
+    def assign(self, person: str, thing: str) -> str:
+        """Change what the person takes in all mentions; add a person who has none."""
+        if person not in self.first_mentions:
             return self.add(person, thing)
         text = self.text
-        for start, end in (serving.span("thing") for serving in reversed(self.servings) if serving["person"] == person):
-            text = text[:start] + thing + text[end:]
+        for mention in reversed(self.mentions):
+            if mention["person"] == person:
+                start, end = mention.span("thing")
+                text = text[:start] + thing + text[end:]
         return text
 
     def add(self, person: str, thing: str) -> str:
-        """Name the person behind all others, parted like these from each other unless by words or numbers."""
-        start, end = self.servings[-2].end() if len(self.servings) > 1 else 0, self.servings[-1].end()
-        gap = self.text[start : self.servings[-1].start()]
-        gap = "\n" if not gap or re.search(r"[^\W_]", gap) else gap
-        return self.text[:end] + gap + takes((person, thing)) + self.text[end:]
+        """Add a mention after the last one, with the separator of the last two.
 
-    def leave_out(self, person: str) -> str:
-        """Cut the person out, up to who comes next or, at the end, from who comes before."""
-        text, others = self.text, [serving for serving in self.servings if serving["person"] != person]
-        for start, end in (serving.span() for serving in reversed(self.servings) if serving["person"] == person):
-            behind = next((other.start() for other in others if other.start() > end), None)
-            before = max((other.end() for other in others if other.end() < start), default=0)
-            text = text[:start] + text[behind:] if behind else text[:before] + text[end:]
+        The separator is a line break if there are no two mentions, or if letters or digits separate them.
+        """
+        last = self.mentions[-1]
+        separator_start = self.mentions[-2].end() if len(self.mentions) > 1 else 0
+        separator = self.text[separator_start : last.start()]
+        if not separator or re.search(r"[^\W_]", separator):
+            separator = "\n"
+        end = last.end()
+        return self.text[:end] + separator + literal_text((person, thing)) + self.text[end:]
+
+    def remove(self, person: str) -> str:
+        """Remove the person's mentions.
+
+        Each is cut up to the next person's mention or, at the end of the list, from the previous one's end.
+        """
+        text = self.text
+        others = [mention for mention in self.mentions if mention["person"] != person]
+        for mention in reversed(self.mentions):
+            if mention["person"] != person:
+                continue
+            start, end = mention.span()
+            next_start = next((other.start() for other in others if other.start() > end), None)
+            if next_start is not None:
+                text = text[:start] + text[next_start:]
+            else:
+                previous_end = max((other.end() for other in others if other.end() < start), default=0)
+                text = text[:previous_end] + text[end:]
         return text
+
+
+def compile_mention_pattern(people: Iterable[str], things: Iterable[str]) -> re.Pattern[str]:
+    """Compile a pattern for "Ann takes tea", also as "Ann: tea" or in a table."""
+    person = _alternatives(people)
+    thing = _alternatives(things)
+    verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
+    return re.compile(rf"(?<!\w)(?P<person>{person})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{thing}))(?!\w)")
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """Match any of the names, the longer of two with the same start first."""
+    return "|".join(map(re.escape, sorted(names, reverse=True)))

@@ -1,48 +1,86 @@
-"""Rules such as "Ann takes tea or Bob takes milk" in a question: numbered or not, a line each or run together."""
+"""Parse rules such as "Ann takes tea or Bob takes milk" from a question."""
 
 import re
 
 ClauseLiteral = tuple[str, str]
 """A person and what they take."""
 Clause = tuple[ClauseLiteral, ...]
-"""Servings one of which at least should be."""
+"""A rule: at least one of its literals must hold."""
 
 _NAME = r"[^\W\d_](?:[^\W_]|['’-]){0,48}"
-_SERVING = re.compile(rf"(?P<person>{_NAME}) takes (?P<thing>{_NAME}(?: {_NAME})?)")
+_LITERAL = re.compile(rf"(?P<person>{_NAME}) takes (?P<thing>{_NAME}(?: {_NAME})?)")
 _LEAD = re.compile(r"^[-*• ]*+(?:\(?[0-9]{1,4}[.)]? )?(?:[Ee]ither )?")
 _END = re.compile(r"[\n;.?!]")
 _EVERYBODY = re.compile(rf"\b(?:Everyone|Everybody|Each|Each person) takes (?:either )?{_NAME} or {_NAME}\b")
 _SOMEBODY_TAKES = re.compile(r"(?<!\w)[^\W\d_a-z](?:[^\W_]|['’-]){0,48} takes\b")
 _PEOPLE = re.compile(r"\b(?:to|for) (?P<people>{0}(?:(?:, and |, | and ){0})*)".format(r"[^\W\d_a-z][\w'’-]*+"))
 _AND = re.compile(r", and |, | and ")
-_ASKS = re.compile(r"\b(?:rules?|serve|choose|pick|assign|decide|find|hold|satisf\w+)\b", re.IGNORECASE)
+_REQUEST = re.compile(r"\b(?:rules?|serve|choose|pick|assign|decide|find|hold|satisf\w+)\b", re.IGNORECASE)
 
 
 def read_rules(question: str) -> tuple[list[str], list[Clause]]:
-    """Read the people, those in the request first, and the rules; none where the text asks something else."""
+    """Parse the people and the rules of a question.
+
+    Rules may be numbered or not, one per line or run together. The people named in the request come first.
+
+    Returns two empty lists if the question asks for something else.
+    """
     if " takes " not in question:
         return [], []
-    text = "\n".join(" ".join(line.split()) for line in question.splitlines() if line.strip())
-    text = _EVERYBODY.sub("", text.replace("\nor ", " or ").replace(" or\n", " or "))
-    rules, rest = [], []
-    for sentence in _END.split(text):
-        request, _, clause = sentence.rpartition(":")
-        rule = _read_rule(clause)
-        rules += [rule] if rule else []
-        rest.append(request if rule else sentence)
-    request = "\n".join(rest)
-    if _SOMEBODY_TAKES.search(request) or (re.search(r"[^\W\d_]", request) and not _ASKS.search(request)):
+    rules: list[Clause] = []
+    request_parts = []
+    for sentence in _END.split(_normalize(question)):
+        lead_in, _, clause = sentence.rpartition(":")
+        rule = _parse_rule(clause)
+        if rule is None:
+            request_parts.append(sentence)
+        else:
+            rules.append(rule)
+            request_parts.append(lead_in)
+    request = "\n".join(request_parts)
+    if not _is_request(request):
         return [], []
-    people = [name for group in _PEOPLE.finditer(request) for name in _AND.split(group["people"])]
-    return list(dict.fromkeys([*people, *(person for rule in rules for person, _ in rule)])), rules
+    people: list[str] = []
+    for group in _PEOPLE.finditer(request):
+        people += _AND.split(group["people"])
+    for rule in rules:
+        people += [person for person, _ in rule]
+    return list(dict.fromkeys(people)), rules
 
 
-def takes(serving: ClauseLiteral) -> str:
-    """Put a serving in words."""
-    return f"{serving[0]} takes {serving[1]}"
+def _normalize(question: str) -> str:
+    """Collapse white space, join rules that span lines, and drop "Everyone takes tea or milk"."""
+    lines = [" ".join(line.split()) for line in question.splitlines() if line.strip()]
+    text = "\n".join(lines)
+    text = text.replace("\nor ", " or ").replace(" or\n", " or ")
+    return _EVERYBODY.sub("", text)
 
 
-def _read_rule(clause: str) -> Clause | None:
-    servings = [_SERVING.fullmatch(part.strip(" ,*")) for part in _LEAD.sub("", clause.strip()).split(" or ")]
-    rule = tuple((serving["person"], serving["thing"].lower()) for serving in servings if serving)
-    return rule if len(rule) == len(servings) and all(person[0].isupper() for person, _ in rule) else None
+def _is_request(text: str) -> bool:
+    """Check that what is left without the rules asks for a choice, or is empty."""
+    if _SOMEBODY_TAKES.search(text):
+        return False
+    has_words = re.search(r"[^\W\d_]", text)
+    return not has_words or _REQUEST.search(text) is not None
+
+
+def literal_text(literal: ClauseLiteral) -> str:
+    """Write a literal as "Ann takes tea"."""
+    person, thing = literal
+    return f"{person} takes {thing}"
+
+
+def rule_text(rule: Clause) -> str:
+    """Write a rule as "Ann takes tea or Bob takes milk"."""
+    return " or ".join(map(literal_text, rule))
+
+
+def _parse_rule(text: str) -> Clause | None:
+    text = _LEAD.sub("", text.strip())
+    literals = []
+    for part in text.split(" or "):
+        match = _LITERAL.fullmatch(part.strip(" ,*"))
+        if match is None or not match["person"][0].isupper():
+            return None
+        literals.append((match["person"], match["thing"].lower()))
+    return tuple(literals)

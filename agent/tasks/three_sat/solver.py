@@ -1,36 +1,54 @@
-"""The nearest choice that keeps all the rules, found by the classic local search for SAT.
+"""Find the satisfying assignment nearest to a given one.
 
-Take a broken rule, turn over one of its people, and go on with one change less; allow no change at first, then one,
-then two. Two deviations: whoever has been turned over, or tried, stays in the branches behind, so that no choice is met
-twice; and turning over the people in `free` costs nothing.
+The search is the classic local search for SAT: take a broken clause, flip one of its people, and repeat with one change
+fewer. The limit on changes starts at 0 and grows. Two differences from the textbook:
+
+- a person that was flipped or tried stays fixed in later branches, so no assignment is visited twice;
+- flipping a person in `free` costs nothing.
+
+Sets of people are bit masks. In an assignment, a set bit means the person takes the second thing.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
 
 ClauseMask = tuple[int, int]
-"""A rule on a choice in bits, one a person: whose set bit keeps it, whose bit keeps it when not set."""
+"""A clause: the people who satisfy it if their bit is set, and those who satisfy it if not."""
 
 
 @lru_cache(maxsize=4096)
-def nearest_solution(rules: tuple[ClauseMask, ...], start: int, free: int) -> int | None:
-    """The choice that keeps all rules with the fewest people turned over; None where there is none."""
-    people = reduce(or_, (ones | zeros for ones, zeros in rules), 0).bit_count()
-    tries = (_within(rules, start, free, changes, 0) for changes in range(people + 1))
-    return next((choice for choice in tries if choice is not None), None)
+def nearest_solution(clauses: tuple[ClauseMask, ...], start: int, free: int) -> int | None:
+    """Satisfy all clauses with the fewest flips of `start`; None if that is impossible."""
+    people = 0
+    for if_set, if_unset in clauses:
+        people |= if_set | if_unset
+    for max_flips in range(people.bit_count() + 1):
+        solution = _search(clauses, start, free, max_flips, fixed=0)
+        if solution is not None:
+            return solution
+    return None
 
 
-def _within(rules: tuple[ClauseMask, ...], choice: int, free: int, changes: int, fixed: int) -> int | None:
-    """A choice that keeps all rules, at most so many changes away, with the fixed people as they are."""
-    broken = next((ones | zeros for ones, zeros in rules if not (choice & ones or ~choice & zeros)), None)
+def _search(clauses: tuple[ClauseMask, ...], assignment: int, free: int, flips_left: int, fixed: int) -> int | None:
+    broken = _first_broken(clauses, assignment)
     if broken is None:
-        return choice
+        return assignment
     for bit in _bits(broken & ~fixed):
         fixed |= bit
-        left = changes if bit & free else changes - 1
-        if left >= 0 and (found := _within(rules, choice ^ bit, free, left, fixed)) is not None:
-            return found
+        cost = 0 if bit & free else 1
+        if cost > flips_left:
+            continue
+        solution = _search(clauses, assignment ^ bit, free, flips_left - cost, fixed)
+        if solution is not None:
+            return solution
+    return None
+
+
+def _first_broken(clauses: tuple[ClauseMask, ...], assignment: int) -> int | None:
+    """Return the people of the first broken clause."""
+    for if_set, if_unset in clauses:
+        if not assignment & if_set and not ~assignment & if_unset:
+            return if_set | if_unset
     return None
 
 

@@ -1,17 +1,17 @@
-"""Serving everybody so that every rule holds: 3-SAT in plain words.
+"""3-SAT in plain words: choose for each person so that every rule holds.
 
-A task looks like "Serve tea or milk to Ann, Bob, Cy and Dee, one each, so that every rule holds:", with rules such as
-"Ann takes tea or Bob takes milk or Dee takes tea" below it. Its answer has a line a person, "Ann takes tea". The flaws
-of an answer and the comments on them, each of which moves a person towards the nearest right answer:
+A question looks like "Serve tea or milk to Ann, Bob, Cy and Dee, one each, so that every rule holds:", followed by
+rules such as "Ann takes tea or Bob takes milk or Dee takes tea". The answer has one line per person, "Ann takes tea".
+The flaws of an answer and their comments, each of which moves one person towards the nearest solution:
 
-- person: served nothing, or both. "Bob is missing: Bob should take tea." "Bob is named twice: Bob should take tea."
+- person: takes nothing, or both. "Bob is missing: Bob should take tea." "Bob is named twice: Bob should take tea."
 - rule: a rule is broken. "Breaks rule 3 (Ann takes milk or Bob takes tea): Ann should take milk."
-- form: nobody is served. "There is no choice here: it should be Ann takes tea, Bob takes milk."
+- form: nobody takes anything. "There is no choice here: it should be Ann takes tea, Bob takes milk."
 """
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
@@ -21,11 +21,12 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.base import Flaw, Injected, Task
 from selfcritic.agent.tasks.comments import is_quoted, remark_opening
-from selfcritic.agent.tasks.three_sat.assignment import Assignment
-from selfcritic.agent.tasks.three_sat.clauses import Clause, ClauseLiteral, read_rules, takes
+from selfcritic.agent.tasks.three_sat.assignment import Assignment, compile_mention_pattern
+from selfcritic.agent.tasks.three_sat.clauses import Clause, ClauseLiteral, read_rules, rule_text
 from selfcritic.agent.tasks.three_sat.solver import ClauseMask, nearest_solution
+from selfcritic.agent.tasks.three_sat.wording import no_choice_text, write_answer, write_line, write_question
 
-_MOST = 20  # people
+_MAX_PEOPLE = 20
 _NAMES = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
 _THINGS = (("milk", "tea"), ("salad", "soup"), ("cake", "fruit"), ("pasta", "rice"), ("juice", "water"))
 
@@ -36,9 +37,9 @@ _FORM = re.compile(r"\bno choice here\W{1,3}it should be (?P<choice>.+)", re.IGN
 
 @dataclass(frozen=True)
 class ThreeSat(Task):
-    """People to be served one of two things each, under rules."""
+    """People who each take one of two things, under rules."""
 
-    family = "three_sat"
+    name = "three_sat"
     example = (
         "Serve tea or milk to Ann, Bob and Cy, one each, so that every rule holds: Ann takes tea or Bob takes milk; "
         "Bob takes tea or Cy takes tea; Ann takes milk or Cy takes milk."
@@ -52,186 +53,243 @@ class ThreeSat(Task):
 
     @classmethod
     def parse(cls, question: str) -> Self | None:
-        """Read rules about two things; too many people, or rules that contradict each other, are an error."""
+        """Parse rules about two things.
+
+        Raises:
+            InputError: there are too many people, or the rules contradict each other.
+        """
         people, rules = read_rules(question)
         things = sorted({thing for rule in rules for _, thing in rule})
         if len(things) != 2 or max(map(len, rules)) < 2:
             return None
-        if len(people) > _MOST:
-            raise InputError(f"three_sat: name at most {_MOST} people, not {len(people)}")
+        if len(people) > _MAX_PEOPLE:
+            raise InputError(f"three_sat: name at most {_MAX_PEOPLE} people, not {len(people)}")
         task = cls(question, tuple(people), tuple(things), tuple(rules))
-        task._nearest({})
+        task._nearest_solution({})  # raises InputError if the rules contradict each other
         return task
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw 2.2 to 3.4 rules a person, of three people each, that a hidden choice keeps."""
+        """Draw a solution, then rules of three people that it satisfies: 2.2 to 3.4 rules per person."""
         if size not in cls.sizes:
             raise InputError(f"three_sat: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} people, not {size}")
-        people, things = _NAMES[:size], rng.choice(_THINGS)
-        hidden = {person: rng.choice(things) for person in people}
-        number = min(round(size * rng.uniform(2.2, 3.4)), 7 * comb(size, 3))
+        people = _NAMES[:size]
+        things = rng.choice(_THINGS)
+        solution = {person: rng.choice(things) for person in people}
+        max_rules = 7 * comb(size, 3)
+        num_rules = min(round(size * rng.uniform(2.2, 3.4)), max_rules)
         rules: dict[Clause, None] = {}
-        while len(rules) < number:
-            rule = tuple((people[at], rng.choice(things)) for at in sorted(rng.sample(range(size), 3)))
-            if any(hidden[person] == thing for person, thing in rule):
+        while len(rules) < num_rules:
+            indexes = sorted(rng.sample(range(size), 3))
+            rule = tuple((people[index], rng.choice(things)) for index in indexes)
+            if any(solution[person] == thing for person, thing in rule):
                 rules[rule] = None
-        return cls(_word(people, rng.sample(things, 2), list(rules), rng), people, things, tuple(rules))
+        question = write_question(people, rng.sample(things, 2), list(rules), rng)
+        return cls(question, people, things, tuple(rules))
 
     @cached_property
     def _bits(self) -> dict[str, int]:
-        """A bit for each person; set, they take the second thing."""
-        return {person: 1 << at for at, person in enumerate(self.people)}
+        """Return a bit for each person; if it is set, they take the second thing."""
+        return {person: 1 << index for index, person in enumerate(self.people)}
 
     @cached_property
-    def _masks(self) -> tuple[ClauseMask, ...]:
-        first, second = self.things
-        return tuple((self._wanting(rule, second), self._wanting(rule, first)) for rule in self.rules)
+    def _clause_masks(self) -> tuple[ClauseMask, ...]:
+        return tuple(self._clause_mask(rule) for rule in self.rules)
 
-    def _wanting(self, rule: Clause, thing: str) -> int:
-        return sum({self._bits[person] for person, wanted in rule if wanted == thing})
+    def _clause_mask(self, rule: Clause) -> ClauseMask:
+        if_set = 0
+        if_unset = 0
+        for person, thing in rule:
+            if thing == self.things[1]:
+                if_set |= self._bits[person]
+            else:
+                if_unset |= self._bits[person]
+        return if_set, if_unset
 
-    def _nearest(self, known: dict[str, str]) -> dict[str, str]:
-        """The right choice nearest to a partial one."""
-        start = sum(self._bits[person] for person, thing in known.items() if thing == self.things[1])
-        free = sum(bit for person, bit in self._bits.items() if person not in known)
-        choice = nearest_solution(self._masks, start, free)
-        if choice is None:
+    def _nearest_solution(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the solution with the fewest changes to a partial assignment."""
+        start = 0
+        free = 0
+        for person, bit in self._bits.items():
+            if person not in values:
+                free |= bit
+            elif values[person] == self.things[1]:
+                start |= bit
+        solution = nearest_solution(self._clause_masks, start, free)
+        if solution is None:
             raise InputError("three_sat: no choice satisfies all the rules; take one away")
-        return {person: self.things[bool(choice & bit)] for person, bit in self._bits.items()}
+        return {person: self.things[bool(solution & bit)] for person, bit in self._bits.items()}
 
     @cached_property
-    def _serving(self) -> re.Pattern[str]:
-        """Somebody served, in words or as in a table."""
-        people, things = ("|".join(map(re.escape, sorted(names, reverse=True))) for names in (self.people, self.things))
-        verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
-        return re.compile(rf"(?<!\w)(?P<person>{people})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{things}))(?!\w)")
+    def _mention_pattern(self) -> re.Pattern[str]:
+        return compile_mention_pattern(self.people, self.things)
 
-    def _read(self, answer: str) -> Assignment:
-        """Find who is served what; a line with "or" in it speaks of a rule."""
-        lines = (line for line in re.finditer(r"[^\n]+", answer) if not re.search(r"\bor\b", line[0]))
-        return Assignment(
-            answer, [serving for line in lines for serving in self._serving.finditer(answer, *line.span())]
-        )
+    def _parse_answer(self, answer: str) -> Assignment:
+        """Find who takes what; a line with "or" quotes a rule and is skipped."""
+        mentions: list[re.Match[str]] = []
+        for line in re.finditer(r"[^\n]+", answer):
+            if not re.search(r"\bor\b", line[0]):
+                mentions += self._mention_pattern.finditer(answer, line.start(), line.end())
+        return Assignment(answer, mentions)
 
-    def _broken(self, known: dict[str, str]) -> list[int]:
-        """Numbers of the rules that all of their people break."""
-        return [
-            number
-            for number, rule in enumerate(self.rules, 1)
-            if all(person in known and known[person] != thing for person, thing in rule)
-        ]
+    def _broken_rules(self, values: Mapping[str, str]) -> list[int]:
+        """Return the numbers of the rules that all their people break."""
+        broken = []
+        for number, rule in enumerate(self.rules, 1):
+            if all(person in values and values[person] != thing for person, thing in rule):
+                broken.append(number)
+        return broken
+
+    def _broken_rule_text(self, number: int) -> str:
+        return f"Breaks rule {number} ({rule_text(self.rules[number - 1])})"
 
     def solution(self) -> str:
-        """A line a person."""
-        return "\n".join(map(takes, self._nearest({}).items()))
+        """Return one line per person."""
+        return write_answer(self._nearest_solution({}))
 
     def is_correct(self, answer: str) -> bool:
-        """Whether everybody is served one thing and no rule is broken."""
-        known = self._read(answer).known
-        return len(known) == len(self.people) and not self._broken(known)
+        """Check that everybody takes one thing and no rule is broken."""
+        values = self._parse_answer(answer).values
+        return len(values) == len(self.people) and not self._broken_rules(values)
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """Find people missing, then named twice, then rules broken: mending leaves the quotes of the next alone."""
-        choice = self._read(answer)
-        right, first = self._nearest(choice.known), choice.first
-        if not first:
-            claim = f"There is no choice here: it should be {', '.join(map(takes, right.items()))}."
-            return [Flaw("form", remark_opening(answer, claim))]
-        found = [("person", f"{person} is missing", person) for person in self.people if person not in first]
-        found += [("person", f"{person} is named twice", person) for person in first if person not in choice.known]
-        for number in self._broken(choice.known):
-            to_change = next(person for person, thing in self.rules[number - 1] if right[person] == thing)
-            found.append(("rule", self._breach(number), to_change))
-        return [
-            Flaw(kind, choice.comment_on(first.get(person, choice.servings[-1]), claim, (person, right[person])))
-            for kind, claim, person in found
-        ]
+        """List missing people, then people named twice, then broken rules.
 
-    def _breach(self, number: int) -> str:
-        return f"Breaks rule {number} ({' or '.join(map(takes, self.rules[number - 1]))})"
+        In this order, applying a comment does not change the quotes of the next ones.
+        """
+        assignment = self._parse_answer(answer)
+        solution = self._nearest_solution(assignment.values)
+        mentioned = assignment.first_mentions
+        if not mentioned:
+            return [Flaw("form", remark_opening(answer, no_choice_text(write_line(solution))))]
+        problems = []
+        for person in self.people:
+            if person not in mentioned:
+                problems.append(("person", f"{person} is missing", person))
+        for person in mentioned:
+            if person not in assignment.values:
+                problems.append(("person", f"{person} is named twice", person))
+        for number in self._broken_rules(assignment.values):
+            person = self._person_to_change(number, solution)
+            problems.append(("rule", self._broken_rule_text(number), person))
+        flaws = []
+        for kind, text, person in problems:
+            mention = mentioned.get(person, assignment.mentions[-1])
+            comment = assignment.comment_on(mention, text, (person, solution[person]))
+            flaws.append(Flaw(kind, comment))
+        return flaws
+
+    def _person_to_change(self, number: int, solution: Mapping[str, str]) -> str:
+        """Return the first person by whom the solution satisfies a rule."""
+        rule = self.rules[number - 1]
+        return next(person for person, thing in rule if solution[person] == thing)
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Whether the rule is broken, or the person served nothing or both, and the fix is one."""
-        choice, form = self._read(answer), _FORM.search(comment.text)
-        if not choice.servings:
+        """Check that the rule is broken, or the person missing or named twice, and that the fix helps."""
+        assignment = self._parse_answer(answer)
+        if not assignment.mentions:
+            form = _FORM.search(comment.text)
             return form is not None and self.is_correct(form["choice"]) and is_quoted(comment, answer)
-        fix, touched = self._fix(comment.text), choice.touched(comment)
-        if not fix or not touched:
+        fix = self._parse_fix(comment.text)
+        quoted = assignment.quoted_people(comment)
+        if fix is None or not quoted:
             return False
-        if claim := _RULE.search(comment.text):
-            number = int(claim["number"])
-            rule = self.rules[number - 1] if number in self._broken(choice.known) else ()
-            return fix in rule and not touched.isdisjoint(person for person, _ in rule)
-        claim = _PERSON.search(comment.text)
-        if not claim or claim["person"] != fix[0] or fix[0] in choice.known or not self._is_possible(fix):
+        rule_claim = _RULE.search(comment.text)
+        if rule_claim is not None:
+            number = int(rule_claim["number"])
+            if number not in self._broken_rules(assignment.values):
+                return False
+            rule = self.rules[number - 1]
+            return fix in rule and not quoted.isdisjoint(person for person, _ in rule)
+        person, _ = fix
+        person_claim = _PERSON.search(comment.text)
+        if person_claim is None or person_claim["person"] != person:
             return False
-        return fix[0] not in choice.first if claim["missing"] else fix[0] in touched
+        if person in assignment.values or not self._is_possible(fix):
+            return False
+        if person_claim["missing"]:
+            return person not in assignment.first_mentions
+        return person in quoted
 
-    def _is_possible(self, serving: ClauseLiteral) -> bool:
-        """Whether some right choice serves the person so."""
-        wanted = (self._wanting((serving,), self.things[1]), self._wanting((serving,), self.things[0]))
-        return nearest_solution((*self._masks, wanted), 0, 0) is not None
+    def _is_possible(self, literal: ClauseLiteral) -> bool:
+        """Check whether any solution contains the literal."""
+        masks = (*self._clause_masks, self._clause_mask((literal,)))
+        return nearest_solution(masks, 0, 0) is not None
 
-    def _fix(self, text: str) -> ClauseLiteral | None:
-        """Whom a comment wants served what."""
-        fixes = (fix for fix in self._serving.finditer(text) if "should take" in fix[0])
-        return next(((fix["person"], fix["thing"].lower()) for fix in fixes), None)
+    def _parse_fix(self, text: str) -> ClauseLiteral | None:
+        """Return who should take what, according to a comment."""
+        for match in self._mention_pattern.finditer(text):
+            if "should take" in match[0]:
+                return match["person"], match["thing"].lower()
+        return None
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Serve somebody the other thing, nothing or both; where nobody is served, in the solution."""
-        choice = self._read(answer)
-        if not choice.servings:
-            choice = self._read(self.solution())
+        """Change, remove or duplicate one person; an answer without a choice is replaced by the solution first."""
+        assignment = self._parse_answer(answer)
+        if not assignment.mentions:
+            assignment = self._parse_answer(self.solution())
         while True:
-            person = rng.choice(list(choice.first))
-            other = self._other(choice, person)
-            slips = (
-                (choice.serve(person, other), f"{person} was served {other} by mistake."),
-                (choice.leave_out(person), f"{person} was left out."),
-                (choice.add(person, other), f"{person} was named twice, the second time with {other}."),
+            person = rng.choice(list(assignment.first_mentions))
+            other = self._other_thing(assignment, person)
+            corruptions = (
+                (assignment.assign(person, other), f"{person} was served {other} by mistake."),
+                (assignment.remove(person), f"{person} was left out."),
+                (assignment.add(person, other), f"{person} was named twice, the second time with {other}."),
             )
-            wrong, how = rng.choices(slips, weights=(8, 1, 1))[0]
-            if self._read(wrong).servings and not self.is_correct(wrong):
-                return Injected(wrong, how)
+            corrupted, description = rng.choices(corruptions, weights=(8, 1, 1))[0]
+            if self._parse_answer(corrupted).mentions and not self.is_correct(corrupted):
+                return Injected(corrupted, description)
 
-    def _other(self, choice: Assignment, person: str) -> str:
-        return self.things[choice.first[person]["thing"].lower() == self.things[0]]
+    def _other_thing(self, assignment: Assignment, person: str) -> str:
+        """Return the thing that the person's first mention does not name."""
+        thing = assignment.first_mentions[person]["thing"].lower()
+        return self.things[1] if thing == self.things[0] else self.things[0]
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
-        """Serve the person what the comment says; where nobody is served, the choice it names is the answer."""
-        choice, form, fix = self._read(answer), _FORM.search(comment.text), self._fix(comment.text)
-        if not choice.servings:
-            named = self._read(form["choice"]).known if form and is_quoted(comment, answer) else {}
-            return "\n".join(map(takes, named.items())) or answer
-        return choice.serve(*fix) if fix and choice.touched(comment) else answer
+        """Assign what the comment asks for; without a choice, return the proposed one."""
+        assignment = self._parse_answer(answer)
+        if not assignment.mentions:
+            form = _FORM.search(comment.text)
+            if form is None or not is_quoted(comment, answer):
+                return answer
+            proposed = self._parse_answer(form["choice"])
+            return write_answer(proposed.values) or answer
+        fix = self._parse_fix(comment.text)
+        if fix is None or not assignment.quoted_people(comment):
+            return answer
+        return assignment.assign(*fix)
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Object to a rule that is kept, or miss somebody who is there; without a choice, ask for a wrong one."""
-        choice = self._read(answer)
-        if not choice.servings:
+        """Claim that a kept rule is broken or a present person missing.
+
+        Prefers a comment whose fix breaks more rules. For an answer without a choice, proposes a wrong one.
+        """
+        assignment = self._parse_answer(answer)
+        if not assignment.mentions:
             wrong = self.inject_flaw(self.solution(), rng).answer.replace("\n", ", ")
-            return remark_opening(answer, f"There is no choice here: it should be {wrong}.")
-        broken = self._broken(choice.known)
-        untrue = [
-            (self._breach(number), (person, thing))
-            for number, rule in enumerate(self.rules, 1)
-            for person, thing in rule
-            if number not in broken and choice.known.get(person, thing) != thing
-        ] or [(f"{person} is missing", (person, self._other(choice, person))) for person in choice.first]
-        harmful = [said for said in untrue if len(self._broken(choice.known | dict([said[1]]))) > len(broken)]
-        claim, fix = rng.choice(harmful or untrue)
-        return choice.comment_on(choice.first[fix[0]], claim, fix)
+            return remark_opening(answer, no_choice_text(wrong))
+        broken = self._broken_rules(assignment.values)
+        candidates = self._false_rule_claims(assignment, broken)
+        if not candidates:
+            for person in assignment.first_mentions:
+                fix = (person, self._other_thing(assignment, person))
+                candidates.append((f"{person} is missing", fix))
+        harmful = []
+        for text, (person, thing) in candidates:
+            changed = {**assignment.values, person: thing}
+            if len(self._broken_rules(changed)) > len(broken):
+                harmful.append((text, (person, thing)))
+        text, fix = rng.choice(harmful or candidates)
+        person, _ = fix
+        return assignment.comment_on(assignment.first_mentions[person], text, fix)
 
-
-def _word(people: Sequence[str], things: Sequence[str], rules: Sequence[Clause], rng: random.Random) -> str:
-    """Word a task in one of three ways."""
-    names, choice = f"{', '.join(people[:-1])} and {people[-1]}", " or ".join(things)
-    lines = [" or ".join(map(takes, rule)) for rule in rules]
-    numbered = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
-    wordings = (
-        f"Serve {choice} to {names}, one each, so that every rule holds:\n{numbered}",
-        f"Choose {choice} for {names} so that all of these rules hold:\n- " + "\n- ".join(lines),
-        f"Please pick {choice} for {names}. These are the rules: {'; '.join(lines)}.",
-    )
-    return rng.choice(wordings)
+    def _false_rule_claims(self, assignment: Assignment, broken: Sequence[int]) -> list[tuple[str, ClauseLiteral]]:
+        """Claim that kept rules are broken, each with a fix that changes somebody."""
+        claims = []
+        for number, rule in enumerate(self.rules, 1):
+            if number in broken:
+                continue
+            for person, thing in rule:
+                if assignment.values.get(person, thing) != thing:
+                    claims.append((self._broken_rule_text(number), (person, thing)))
+        return claims

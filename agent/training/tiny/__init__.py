@@ -1,1 +1,1 @@
-"""Train the tiny model."""
+"""Training of the tiny model from scratch."""

@@ -1,150 +1,192 @@
-"""The tiny model while it is trained: a Llama-style decoder in torch, and its way into ctranslate2."""
+"""The tiny model in torch, a Llama-style decoder, and its export to ctranslate2."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfcritic.agent.models.tiny.engine import TASK_NAMES_FILE, VOCABULARY_FILE
 from selfcritic.agent.models.tiny.tokenizer import END, REPLY, UNKNOWN, Tokenizer
 
 _EPSILON = 1e-6
 
 
+class DecoderSize(NamedTuple):
+    """The dimensions of a decoder, without its vocabulary."""
+
+    d_model: int
+    n_layers: int
+    n_heads: int
+    d_ff: int
+
+
+DECODER_SIZES = {
+    "test": DecoderSize(16, 2, 2, 32),
+    "small": DecoderSize(48, 3, 3, 128),
+    "medium": DecoderSize(128, 5, 4, 352),
+    "large": DecoderSize(192, 7, 6, 544),
+}
+"""Sizes by name. Apart from `test`, they have 0.11, 1.06 and 3.32 million parameters."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
-    """The size of a decoder; heads are `width / heads` wide."""
+    """The dimensions of a decoder; each head has `d_model / n_heads` dimensions."""
 
-    vocabulary: int
-    width: int
-    layers: int
-    heads: int
-    inner: int
+    vocab_size: int
+    d_model: int
+    n_layers: int
+    n_heads: int
+    d_ff: int
 
     @classmethod
-    def named(cls, name: str, vocabulary: int) -> "ModelConfig":
-        """One of the sizes that are trained: tiny for tests, then a factor of 10 and more between least and most."""
-        width, layers, heads, inner = SHAPES[name]
-        return cls(-(-vocabulary // 8) * 8, width, layers, heads, inner)
-
-
-SHAPES = {"test": (16, 2, 2, 32), "small": (48, 3, 3, 128), "medium": (128, 5, 4, 352), "large": (192, 7, 6, 544)}
-"""Width, layers, heads and inner width by name."""
+    def from_name(cls, name: str, num_tokens: int) -> Self:
+        """Return a named size; the vocabulary is padded to a multiple of 8."""
+        vocab_size = -(-num_tokens // 8) * 8
+        return cls(vocab_size, *DECODER_SIZES[name])
 
 
 class Block(nn.Module):
-    """Attention with rotated positions, then a gated feed-forward; both see their input normed and add to it."""
+    """Attention with rotary positions, then a gated feed-forward layer; both pre-norm and residual."""
 
-    def __init__(self, shape: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.heads = shape.heads
-        self.before_attention = nn.RMSNorm(shape.width, eps=_EPSILON)
-        self.query_key_value = nn.Linear(shape.width, 3 * shape.width, bias=False)
-        self.attended = nn.Linear(shape.width, shape.width, bias=False)
-        self.before_feeding = nn.RMSNorm(shape.width, eps=_EPSILON)
-        self.gate_up = nn.Linear(shape.width, 2 * shape.inner, bias=False)
-        self.down = nn.Linear(shape.inner, shape.width, bias=False)
+        d_model, d_ff = config.d_model, config.d_ff
+        self.n_heads = config.n_heads
+        self.attention_norm = nn.RMSNorm(d_model, eps=_EPSILON)
+        self.qkv_proj = nn.Linear(d_model, 3 * d_model, bias=False)
+        self.out_proj = nn.Linear(d_model, d_model, bias=False)
+        self.ffn_norm = nn.RMSNorm(d_model, eps=_EPSILON)
+        self.gate_up_proj = nn.Linear(d_model, 2 * d_ff, bias=False)
+        self.down_proj = nn.Linear(d_ff, d_model, bias=False)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], sees: Tensor | None) -> Tensor:
-        """Hidden states (batch, length, width) one layer on."""
-        batch, length, width = x.shape
-        parts = self.query_key_value(self.before_attention(x)).view(batch, length, 3, self.heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        found = functional.scaled_dot_product_attention(
-            _rotate(query, *turn), _rotate(key, *turn), value, attn_mask=sees, is_causal=sees is None
+    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None) -> Tensor:
+        """Apply the layer to hidden states (batch, length, d_model); without a mask, attention is causal."""
+        x = x + self._attend(self.attention_norm(x), rotary, attention_mask)
+        gate, up = self.gate_up_proj(self.ffn_norm(x)).chunk(2, dim=-1)
+        return x + self.down_proj(functional.silu(gate) * up)
+
+    def _attend(self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None) -> Tensor:
+        batch, length, d_model = x.shape
+        qkv = self.qkv_proj(x).view(batch, length, 3, self.n_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        attended = functional.scaled_dot_product_attention(
+            _rotate(query, *rotary),
+            _rotate(key, *rotary),
+            value,
+            attn_mask=attention_mask,
+            is_causal=attention_mask is None,
         )
-        x = x + self.attended(found.transpose(1, 2).reshape(batch, length, width))
-        gate, up = self.gate_up(self.before_feeding(x)).chunk(2, dim=-1)
-        return x + self.down(functional.silu(gate) * up)
+        merged = attended.transpose(1, 2).reshape(batch, length, d_model)
+        projected: Tensor = self.out_proj(merged)
+        return projected
 
 
 class Decoder(nn.Module):
-    """Embedding, blocks, a last norm; the embedding is tied to the output."""
+    """Embedding, blocks and a final norm; the output weights are the embedding's."""
 
-    def __init__(self, shape: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.shape = shape
-        self.embedding = nn.Embedding(shape.vocabulary, shape.width)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.width, eps=_EPSILON)
-        for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                deep = name.endswith(("attended.weight", "down.weight"))
-                nn.init.normal_(parameter, std=0.02 / ((2 * shape.layers) ** 0.5 if deep else 1))
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=_EPSILON)
+        self._init_weights()
 
-    def forward(self, ids: Tensor, depths: Tensor | None = None, sees: Tensor | None = None) -> Tensor:
-        """Hidden states (batch, length, width) of ids, by place in a text (depths) and by what each token may see."""
+    def _init_weights(self) -> None:
+        """Draw normal weights; those added to the residual stream shrink with depth."""
+        residual_std = 0.02 / (2 * self.config.n_layers) ** 0.5
+        for name, parameter in self.named_parameters():
+            if parameter.dim() != 2:
+                continue
+            is_residual = name.endswith(("out_proj.weight", "down_proj.weight"))
+            nn.init.normal_(parameter, std=residual_std if is_residual else 0.02)
+
+    def forward(self, ids: Tensor, positions: Tensor | None = None, attention_mask: Tensor | None = None) -> Tensor:
+        """Compute hidden states (batch, length, d_model) of ids (batch, length).
+
+        Args:
+            ids: Token ids.
+            positions: (batch, length), for the rotary embedding; default 0, 1, 2…
+            attention_mask: (batch, 1, length, length), True where a token may attend; default causal.
+        """
+        if positions is None:
+            positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        rotary = _rotary_embedding(positions, self.config.d_model // self.config.n_heads)
         x = self.embedding(ids)
-        depths = torch.arange(ids.shape[1], device=ids.device)[None] if depths is None else depths
-        turn = _angles(depths, self.shape.width // self.shape.heads)
         for block in self.blocks:
-            x = block(x, turn, sees)
+            x = block(x, rotary, attention_mask)
         hidden: Tensor = self.norm(x)
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """What comes next, (…, vocabulary), after hidden states (…, width)."""
+        """Compute next-token logits (…, vocab_size) from hidden states (…, d_model)."""
         return functional.linear(hidden, self.embedding.weight)
 
 
-def _angles(depths: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    rates = 1.0 / 10000 ** (torch.arange(0, size, 2, dtype=torch.float32, device=depths.device) / size)
-    angles = (depths[..., None] * rates).repeat(1, 1, 2)[:, None]
+def _rotary_embedding(positions: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines (batch, 1, length, head_size)."""
+    exponents = torch.arange(0, head_size, 2, dtype=torch.float32, device=positions.device) / head_size
+    frequencies = 1.0 / 10000**exponents
+    angles = positions[..., None] * frequencies
+    angles = angles.repeat(1, 1, 2)[:, None]
     return angles.cos(), angles.sin()
 
 
 def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    one, other = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat((-other, one), dim=-1) * sine
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat((-second, first), dim=-1) * sine
 
 
-def parameters_of(decoder: Decoder) -> int:
-    """How many parameters the decoder has."""
-    return sum(parameter.numel() for parameter in decoder.parameters())
-
-
-def export(decoder: Decoder, tokens: Tokenizer, families: list[str], folder: Path, quantization: str | None) -> None:
-    """Write the folder that `agent.models.tiny` loads: ctranslate2's files, the vocabulary, what it knows."""
+def export(
+    decoder: Decoder, tokenizer: Tokenizer, task_names: list[str], folder: Path, quantization: str | None
+) -> None:
+    """Write the folder that `agent.models.tiny` loads: the ctranslate2 model, vocabulary and task names."""
     from ctranslate2.specs import common_spec, transformer_spec
 
-    shape = decoder.shape
+    config = decoder.config
     spec = transformer_spec.TransformerDecoderModelSpec.from_config(
-        shape.layers,
-        shape.heads,
+        config.n_layers,
+        config.n_heads,
         activation=common_spec.Activation.SWISH,
         ffn_glu=True,
         rms_norm=True,
         rotary_dim=0,
         rotary_interleave=False,
     )
-    _fill(spec.decoder, decoder)
-    spec.register_vocabulary([*tokens.names, *(f"<spare {at}>" for at in range(shape.vocabulary - len(tokens.names)))])
-    spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = REPLY, END, UNKNOWN
+    _copy_weights(spec.decoder, decoder)
+    num_spare = config.vocab_size - len(tokenizer.names)
+    spec.register_vocabulary([*tokenizer.names, *(f"<spare {index}>" for index in range(num_spare))])
+    spec.config.bos_token = REPLY
+    spec.config.eos_token = END
+    spec.config.unk_token = UNKNOWN
     spec.config.layer_norm_epsilon = _EPSILON
     spec.validate()
     spec.optimize(quantization=quantization)
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
-    tokens.save(folder / "tokens.json")
-    (folder / "families.txt").write_text("\n".join(families) + "\n", "utf-8")
+    tokenizer.save(folder / VOCABULARY_FILE)
+    (folder / TASK_NAMES_FILE).write_text("\n".join(task_names) + "\n", "utf-8")
 
 
-def _fill(spec: Any, decoder: Decoder) -> None:
-    def numbers(parameter: Tensor) -> Any:
-        return parameter.detach().float().cpu().numpy().copy()
-
+def _copy_weights(spec: Any, decoder: Decoder) -> None:
     spec.scale_embeddings = False
-    spec.embeddings.weight = numbers(decoder.embedding.weight)
-    spec.projection.weight = numbers(decoder.embedding.weight)
-    spec.layer_norm.gamma = numbers(decoder.norm.weight)
+    spec.embeddings.weight = _to_numpy(decoder.embedding.weight)
+    spec.projection.weight = _to_numpy(decoder.embedding.weight)
+    spec.layer_norm.gamma = _to_numpy(decoder.norm.weight)
     for layer, block in zip(spec.layer, decoder.blocks, strict=True):
-        gate, up = block.gate_up.weight.chunk(2)
-        layer.self_attention.layer_norm.gamma = numbers(block.before_attention.weight)
-        layer.self_attention.linear[0].weight = numbers(block.query_key_value.weight)
-        layer.self_attention.linear[1].weight = numbers(block.attended.weight)
-        layer.ffn.layer_norm.gamma = numbers(block.before_feeding.weight)
-        layer.ffn.linear_0.weight = numbers(gate)
-        layer.ffn.linear_0_noact.weight = numbers(up)
-        layer.ffn.linear_1.weight = numbers(block.down.weight)
+        gate, up = block.gate_up_proj.weight.chunk(2)
+        layer.self_attention.layer_norm.gamma = _to_numpy(block.attention_norm.weight)
+        layer.self_attention.linear[0].weight = _to_numpy(block.qkv_proj.weight)
+        layer.self_attention.linear[1].weight = _to_numpy(block.out_proj.weight)
+        layer.ffn.layer_norm.gamma = _to_numpy(block.ffn_norm.weight)
+        layer.ffn.linear_0.weight = _to_numpy(gate)
+        layer.ffn.linear_0_noact.weight = _to_numpy(up)
+        layer.ffn.linear_1.weight = _to_numpy(block.down_proj.weight)
+
+
+def _to_numpy(parameter: Tensor) -> Any:
+    return parameter.detach().float().cpu().numpy().copy()

@@ -1,13 +1,13 @@
-"""What the tiny model learns from: prompts of the plain set, each with the reply that the family's oracle gives.
+"""Training examples of the tiny model: prompts of the set `tiny` and replies from a task's oracle.
 
-One model plays every part, jointly (Saunders et al. 2022, section 3.1). A critique names one flaw; a refinement does
-what one or several critiques say, and direct refinement aims at the solution.
+One model plays every role (Saunders et al. 2022, section 3.1). A critique names one flaw, a refinement applies one or
+more critiques, and direct refinement targets the solution.
 """
 
-import functools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
@@ -16,25 +16,24 @@ from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.prompts import PromptName, load
 
-TRAINED: Mapping[str, type[Task]] = {family.family: family for family in (Alphabetize, Addition, ThreeSat)}
-"""The families that can be trained, by name: those where checking is easier than making."""
+TRAINABLE_TASKS: Mapping[str, type[Task]] = {task.name: task for task in (Alphabetize, Addition, ThreeSat)}
+"""Task types that the model can be trained on, by name. Checking their answers is easier than writing them."""
 
 SIZES: Mapping[str, Sequence[int]] = {
     "alphabetize": range(4, 31),
     "addition": range(1, 5),
     "three_sat": range(3, 6),
 }
-"""The sizes of task that are trained on; the report asks for the same ones."""
+"""Task sizes that training uses; the report uses the same ones."""
 
-_SLIPPED, _CRITIQUES, _FOLLOWED = 2, 4, 6
-"""At most: drafts with slips of a task, critiques of a draft, each of another flaw, and comments followed at once."""
-
-_OF_A_CRITIQUE = 4.0
-"""Weight of a critique: where it quotes is the one word of it that is hard to learn, and it comes last of all."""
+_MAX_FLAWED_DRAFTS = 2  # per task
+_MAX_CRITIQUES = 4  # per draft, each of another flaw
+_MAX_APPLIED = 6  # comments in one refinement
+_CRITIQUE_WEIGHT = 4.0  # choosing what to quote is the hardest token and is learned last
 
 _PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
-_SERVED = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water")
-_WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_SERVED)}
+_THINGS = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water")
+_WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_THINGS)}
 
 
 @dataclass(frozen=True)
@@ -48,129 +47,170 @@ class Example:
 
 @dataclass(frozen=True)
 class GradedDraft:
-    """A draft of a task, as the oracle sees it."""
+    """A draft with its flaws according to the oracle."""
 
     task: Task
     answer: str
     flaws: list[Comment] = field(default_factory=list)
 
     @classmethod
-    def of(cls, task: Task, answer: str) -> "GradedDraft":
-        """Ask the oracle."""
+    def grade(cls, task: Task, answer: str) -> Self:
+        """Grade an answer with the task's oracle."""
         return cls(task, answer, [flaw.comment for flaw in task.flaws(answer)])
 
 
-def words_of(family: str) -> tuple[str, ...]:
-    """The words of a family that are one token each."""
-    return tuple(dict.fromkeys(_WORDS[family]))
+def task_words(task_name: str) -> tuple[str, ...]:
+    """Return the words of a task type that become one token each."""
+    return tuple(dict.fromkeys(_WORDS[task_name]))
 
 
-def ask(role: PromptName, question: str, **data: str) -> str:
-    """A role's prompt in plain words, as one text."""
-    return load("tiny").render(role, "question", context="", question=question, **data)[-1].text
+def render_prompt(prompt_name: PromptName, question: str, **data: str) -> str:
+    """Render a prompt of the set `tiny` as one text."""
+    messages = load("tiny").render(prompt_name, "question", context="", question=question, **data)
+    return messages[-1].text
 
 
-def draw_task(family: str, rng: random.Random, largest: int | None = None) -> Task:
-    """A fresh task of a size that is trained on, up to the largest."""
-    sizes = [size for size in SIZES[family] if largest is None or size <= max(largest, SIZES[family][0])]
-    return TRAINED[family].generate(rng, rng.choice(sizes))
+def draw_task(task_name: str, rng: random.Random, max_size: int | None = None) -> Task:
+    """Generate a task of a random size, at most `max_size`; the smallest size is always allowed."""
+    sizes: Sequence[int] = SIZES[task_name]
+    if max_size is not None:
+        limit = max(max_size, sizes[0])
+        sizes = [size for size in sizes if size <= limit]
+    return TRAINABLE_TASKS[task_name].generate(rng, rng.choice(sizes))
 
 
-def slipped(task: Task, rng: random.Random) -> GradedDraft:
-    """The solution with none to three slips in it."""
+def draw_flawed_draft(task: Task, rng: random.Random) -> GradedDraft:
+    """Put one to three flaws into the solution; a later one may repair an earlier one.
+
+    The first is injected. The others follow a false comment, as the model's own refinements may.
+    """
     answer = task.solution()
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
-        answer = task.inject_flaw(answer, rng).answer if task.is_correct(answer) else _once_more(task, answer, rng)
-    return GradedDraft.of(task, answer)
+        if task.is_correct(answer):
+            answer = task.inject_flaw(answer, rng).answer
+        else:
+            answer = task.apply_comment(answer, task.false_comment(answer, rng))
+    return GradedDraft.grade(task, answer)
 
 
-def _once_more(task: Task, answer: str, rng: random.Random) -> str:
-    """Another flaw in a draft that has one: what a wrong comment leads to."""
-    return task.apply_comment(answer, task.false_comment(answer, rng))
+def solution_example(task: Task) -> Example:
+    """Return the question with its solution."""
+    return Example(render_prompt("generate", task.question), task.solution())
 
 
-def draft_document(task: Task) -> Example:
-    """The question and its solution."""
-    return Example(ask("generate", task.question), task.solution())
-
-
-def documents_about(
-    draft: GradedDraft, rng: random.Random, helpful: Sequence[str] = (), idle: Sequence[str] = (), judged: bool = True
+def draft_examples(
+    draft: GradedDraft,
+    rng: random.Random,
+    helpful: Sequence[str] = (),
+    unhelpful: Sequence[str] = (),
+    with_verdict: bool = True,
 ) -> Iterator[Example]:
-    """What can be learnt of a draft: verdicts on it and on critiques of it, what to say of it, and what follows.
+    """Yield verdicts on a draft and its critiques, critiques of it, and refinements.
 
-    The model's own helpful critiques are learnt again, in the place of all of the oracle's but one: of many flaws it is
-    to name one that it finds. Slips are not judged once own drafts are: how often a draft is flawed is learnt of own
-    first drafts alone.
+    `helpful` and `unhelpful` are critiques that the model wrote. The helpful ones replace the oracle's critiques except
+    one: of many flaws, the model is to name one that it finds.
+
+    Set `with_verdict` to False for injected flaws once the model's own drafts are used. Otherwise the model would not
+    learn how often its own drafts are flawed.
     """
-    question, answer, task = draft.task.question, draft.answer, draft.task
-    if judged:
-        yield Example(ask("classify", question, answer=answer), "Yes" if draft.flaws else "No")
-    told = [render([flaw]) for flaw in rng.sample(draft.flaws, min(len(draft.flaws), _CRITIQUES))]
-    prompt = ask("critique", question, answer=answer)
-    for said in [*helpful, *told[: max(_CRITIQUES - len(helpful), 1)]]:
-        yield Example(prompt, said.rstrip("\n"), _OF_A_CRITIQUE)
-    own = [rng.choice(texts) for texts in (helpful, idle) if texts]
-    yield from verdicts(draft, [*told[:1], render([task.false_comment(answer, rng)]), *own])
+    task = draft.task
+    answer = draft.answer
+    question = task.question
+    if with_verdict:
+        verdict = "Yes" if draft.flaws else "No"
+        yield Example(render_prompt("classify", question, answer=answer), verdict)
+    num_critiques = min(len(draft.flaws), _MAX_CRITIQUES)
+    gold = [render([flaw]) for flaw in rng.sample(draft.flaws, num_critiques)]
+    num_gold = max(_MAX_CRITIQUES - len(helpful), 1)
+    prompt = render_prompt("critique", question, answer=answer)
+    for critique in [*helpful, *gold[:num_gold]]:
+        yield Example(prompt, critique.rstrip("\n"), _CRITIQUE_WEIGHT)
+    own = [rng.choice(critiques) for critiques in (helpful, unhelpful) if critiques]
+    false_critique = render([task.false_comment(answer, rng)])
+    yield from helpfulness_examples(draft, [*gold[:1], false_critique, *own])
     if draft.flaws:
-        yield Example(ask("refine_directly", question, answer=answer), task.solution())
-        yield from refined(task, answer, draft.flaws, rng)
+        yield Example(render_prompt("refine_directly", question, answer=answer), task.solution())
+        yield from refinement_examples(task, answer, draft.flaws, rng)
 
 
-def refined(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Example]:
-    """A draft with some of its comments, in the order of their quotes, and what it is once all of them are followed."""
-    among = rng.sample(range(len(comments)), rng.randint(1, min(len(comments), _FOLLOWED)))
-    followed = [comments[at] for at in sorted(among)]
-    mended = functools.reduce(task.apply_comment, followed, answer)
-    if mended.strip():
-        said = render(sorted(followed, key=lambda comment: comment.start or 0))
-        yield Example(ask("refine", task.question, answer=answer, critique=said), mended)
+def refinement_examples(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Example]:
+    """Yield one refinement by a random subset of the comments; nothing if it would be blank.
+
+    The prompt lists the comments in the order of their quotes.
+    """
+    num_applied = rng.randint(1, min(len(comments), _MAX_APPLIED))
+    indexes = rng.sample(range(len(comments)), num_applied)
+    applied = [comments[index] for index in sorted(indexes)]
+    refined = answer
+    for comment in applied:
+        refined = task.apply_comment(refined, comment)
+    if refined.strip():
+        critique = render(sorted(applied, key=lambda comment: comment.start or 0))
+        yield Example(render_prompt("refine", task.question, answer=answer, critique=critique), refined)
 
 
-def verdicts(draft: GradedDraft, critiques: Sequence[str]) -> Iterator[Example]:
-    """Whether each critique is helpful: it quotes the draft, and all that it says is true."""
-    for text in critiques:
-        said = critique_text(ground(text, draft.answer))
-        prompt = ask("helpfulness", draft.task.question, answer=draft.answer, critique=said)
-        yield Example(prompt, "Yes" if is_helpful(draft, text) else "No")
+def helpfulness_examples(draft: GradedDraft, critiques: Sequence[str]) -> Iterator[Example]:
+    """Yield one verdict per critique: whether it is helpful."""
+    for critique in critiques:
+        shown = critique_text(ground(critique, draft.answer))
+        prompt = render_prompt("helpfulness", draft.task.question, answer=draft.answer, critique=shown)
+        yield Example(prompt, "Yes" if is_helpful(draft, critique) else "No")
 
 
 def is_helpful(draft: GradedDraft, text: str) -> bool:
-    """Whether every comment of a critique stands in the draft and is valid, and there is one at least."""
+    """Check that a critique has comments, and that all are grounded and valid."""
     critique = ground(text, draft.answer)
-    valid = [draft.task.is_valid(draft.answer, comment) for comment in critique.comments]
-    return bool(valid) and all(valid) and not critique.ungrounded
+    if not critique.comments or critique.ungrounded:
+        return False
+    return all(draft.task.is_valid(draft.answer, comment) for comment in critique.comments)
 
 
-def copying(family: str, rng: random.Random) -> list[Example]:
-    """The first warm-up: a list, to be said again from a word on that is named; quoting is learnt by it."""
-    known = words_of(family) or tuple("0123456789")
-    items = rng.sample(known, min(rng.randint(3, 12), len(known)))
-    between, joint = rng.choice((", ", " ", "\n")), ", " if words_of(family) else ""
-    starts = rng.sample(range(len(items)), 3)
-    return [Example(f"{between.join(items)}\n{items[at]}\n", joint.join(items[at:])) for at in starts]
+def copy_examples(task_name: str, rng: random.Random) -> list[Example]:
+    """Warm-up `copy`: repeat a list from a given word on, which teaches quoting."""
+    words = task_words(task_name)
+    separator = ", " if words else ""
+    vocabulary = words or tuple("0123456789")
+    length = min(rng.randint(3, 12), len(vocabulary))
+    items = rng.sample(vocabulary, length)
+    prompt_list = rng.choice((", ", " ", "\n")).join(items)
+    examples = []
+    for start in rng.sample(range(len(items)), 3):
+        examples.append(Example(f"{prompt_list}\n{items[start]}\n", separator.join(items[start:])))
+    return examples
 
 
-def mending(task: Task, rng: random.Random) -> list[Example]:
-    """The second warm-up: comments, true or not, that are followed in an answer of the right form and no more."""
-    jumbled = _jumbled(task.solution(), rng)
-    untrue = [task.false_comment(jumbled, rng) for _ in range(3)]
-    flaws = [flaw.comment for flaw in task.flaws(jumbled)]
-    chosen = [[comment] for comment in untrue] + [flaws] * 3 * bool(flaws)
-    return [document for comments in chosen for document in refined(task, jumbled, comments, rng)]
+def edit_examples(task: Task, rng: random.Random) -> list[Example]:
+    """Warm-up `edit`: apply true and false comments to a shuffled solution."""
+    shuffled = _shuffle_items(task.solution(), rng)
+    comment_sets = [[task.false_comment(shuffled, rng)] for _ in range(3)]
+    flaws = [flaw.comment for flaw in task.flaws(shuffled)]
+    if flaws:
+        comment_sets += [flaws, flaws, flaws]
+    examples: list[Example] = []
+    for comments in comment_sets:
+        examples += refinement_examples(task, shuffled, comments, rng)
+    return examples
 
 
-def _jumbled(answer: str, rng: random.Random) -> str:
-    """The lines, words or digits of an answer in any order."""
-    joint = next((joint for joint in ("\n", ", ") if joint in answer), "")
-    items = answer.split(joint) if joint else list(answer)
-    return joint.join(rng.sample(items, len(items)))
+def _shuffle_items(answer: str, rng: random.Random) -> str:
+    """Shuffle the lines, words or digits of an answer."""
+    for separator in ("\n", ", "):
+        if separator in answer:
+            items = answer.split(separator)
+            return separator.join(rng.sample(items, len(items)))
+    return "".join(rng.sample(list(answer), len(answer)))
 
 
-def slip_documents(task: Task, rng: random.Random, judged: bool = True) -> list[Example]:
-    """The documents of a task: its solution, drafts with slips and, if they are judged, the solution as a draft."""
-    drafts = [slipped(task, rng) for _ in range(_SLIPPED)]
-    if not judged:
-        return [document for draft in drafts for document in documents_about(draft, rng, judged=False)]
-    drafts.append(GradedDraft.of(task, task.solution()))
-    return [draft_document(task), *(document for draft in drafts for document in documents_about(draft, rng))]
+def injected_flaw_examples(task: Task, rng: random.Random, with_verdict: bool = True) -> list[Example]:
+    """Return the examples of drafts with injected flaws.
+
+    With verdicts, also those of the solution: as a reply and as a draft.
+    """
+    drafts = [draw_flawed_draft(task, rng) for _ in range(_MAX_FLAWED_DRAFTS)]
+    examples: list[Example] = []
+    if with_verdict:
+        examples.append(solution_example(task))
+        drafts.append(GradedDraft.grade(task, task.solution()))
+    for draft in drafts:
+        examples += draft_examples(draft, rng, with_verdict=with_verdict)
+    return examples

@@ -1,116 +1,171 @@
-"""Documents of one task as one tree of tokens: what they share is computed once, and they do not see each other.
+"""Pack the examples of a task into one token tree, so that shared prefixes are computed once.
 
-A question has many replies, and so has a draft: verdicts, critiques, refinements. Laid out one after another, each with
-a mask that lets a token see its ancestors only, they are 3.5 to 6 times fewer tokens, for the same gradients.
+A question has many replies, and a draft has verdicts, critiques and refinements. The tree is laid out in preorder with
+a mask that lets each token attend to its ancestors only. It has 3.5 to 6 times fewer tokens than separate sequences and
+gives the same gradients.
 """
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 
+class EncodedExample(NamedTuple):
+    """A prompt and its reply as token ids."""
+
+    ids: Sequence[int]
+    reply_start: int
+    weight: float
+    """Weight of a reply of one token; a longer one weighs as much times the square root of its length."""
+
+
+class Target(NamedTuple):
+    """A token to predict."""
+
+    previous_index: int
+    """Index of the token before it in the tree."""
+    token: int
+    weight: float
+    prompt: int
+    """Index of its prompt in `PrefixTree.prompts`."""
+
+
 @dataclass
 class PrefixTree:
-    """Tokens in preorder. `ends[i]` is where the subtree of token i ends.
-
-    `targets` are (token, next id, weight, which of the prompts it follows).
-    """
+    """Tokens of several examples in preorder."""
 
     ids: list[int] = field(default_factory=list)
-    depths: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    """Position of each token in its example."""
     ends: list[int] = field(default_factory=list)
-    targets: list[tuple[int, int, float, int]] = field(default_factory=list)
+    """Index at which the subtree of each token ends."""
+    targets: list[Target] = field(default_factory=list)
     prompts: list[set[int]] = field(default_factory=list)
+    """The token ids of each example's prompt."""
 
     @classmethod
-    def of(cls, examples: Iterable[tuple[Sequence[int], int, float]]) -> "PrefixTree":
-        """Merge sequences of ids, each with the place where its reply begins and a weight.
-
-        The weight is that of a reply of one token; a longer one weighs the root of its length as much.
-        """
+    def from_examples(cls, examples: Iterable[EncodedExample]) -> Self:
+        """Merge the common prefixes of examples."""
         tree = cls()
-        ordered = sorted((list(ids), start, weight) for ids, start, weight in examples)
         path: list[int] = []
-        for ids, start, weight in ordered:
-            get_model = tree._shared(path, ids)
-            tree._close(path[get_model:])
-            path = path[:get_model]
-            for token in ids[get_model:-1]:
+        ordered = sorted((list(ids), reply_start, weight) for ids, reply_start, weight in examples)
+        for ids, reply_start, weight in ordered:
+            num_shared = tree._count_shared(path, ids)
+            tree._close(path[num_shared:])
+            path = path[:num_shared]
+            for token in ids[num_shared:-1]:
                 path.append(len(tree.ids))
                 tree.ids.append(token)
-                tree.depths.append(len(path) - 1)
+                tree.positions.append(len(path) - 1)
                 tree.ends.append(0)
-            share = weight * (len(ids) - start) ** -0.5
-            tree.targets += [(path[at - 1], ids[at], share, len(tree.prompts)) for at in range(start, len(ids))]
-            tree.prompts.append(set(ids[:start]))
+            token_weight = weight * (len(ids) - reply_start) ** -0.5
+            for position in range(reply_start, len(ids)):
+                target = Target(path[position - 1], ids[position], token_weight, len(tree.prompts))
+                tree.targets.append(target)
+            tree.prompts.append(set(ids[:reply_start]))
         tree._close(path)
         return tree
 
-    def _shared(self, path: Sequence[int], ids: Sequence[int]) -> int:
-        """How many tokens of the last sequence these ids begin with; the last id is only ever a target."""
+    def _count_shared(self, path: Sequence[int], ids: Sequence[int]) -> int:
+        """Count the tokens that `ids` shares with the previous example; the last id is only a target."""
         length = min(len(path), len(ids) - 1)
-        return next((at for at in range(length) if self.ids[path[at]] != ids[at]), length)
+        for position in range(length):
+            if self.ids[path[position]] != ids[position]:
+                return position
+        return length
 
-    def _close(self, places: Iterable[int]) -> None:
-        for place in places:
-            self.ends[place] = len(self.ids)
+    def _close(self, indexes: Iterable[int]) -> None:
+        for index in indexes:
+            self.ends[index] = len(self.ids)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Trees side by side. ids, depths: (batch, length); sees: (batch, 1, length, length); the rest: (targets,)."""
+    """Trees of equal length after padding."""
 
     ids: Tensor
-    depths: Tensor
-    sees: Tensor
-    places: Tensor
-    """Of each target, the place of the token before it in the flattened ids."""
+    """(batch, length)."""
+    positions: Tensor
+    """(batch, length)."""
+    attention_mask: Tensor
+    """(batch, 1, length, length): True where a token may attend."""
+    target_index: Tensor
+    """(targets,): index of the token before each target in the flattened ids."""
     targets: Tensor
+    """(targets,)."""
     weights: Tensor
-    unsaid: Tensor
-    """(targets, vocabulary): what the reply may not say, being a word that does not stand in its prompt."""
+    """(targets,)."""
+    suppressed: Tensor
+    """(targets, vocab_size): True for words that are not in the target's prompt, which a reply cannot use."""
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """Copy the batch to a device."""
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     @classmethod
-    def of(cls, trees: Sequence[PrefixTree], pad: int, is_word: Tensor) -> "Batch":
-        """Pad trees to one length; padding sees itself only. `is_word` is of each id of the vocabulary."""
+    def from_trees(cls, trees: Sequence[PrefixTree], pad: int, is_word: Tensor) -> Self:
+        """Pad trees to one length.
+
+        `is_word` is a mask over the vocabulary. Padding attends to itself only.
+        """
         length = max(len(tree.ids) for tree in trees)
+        target_index = []
+        targets = []
+        weights = []
+        prompt_index = []
+        suppressed: list[Tensor] = []
+        for row, tree in enumerate(trees):
+            first_prompt = len(suppressed)
+            suppressed += [_suppress_absent(prompt, is_word) for prompt in tree.prompts]
+            for target in tree.targets:
+                target_index.append(row * length + target.previous_index)
+                targets.append(target.token)
+                weights.append(target.weight)
+                prompt_index.append(first_prompt + target.prompt)
+        return cls(
+            ids=_pad([tree.ids for tree in trees], length, pad),
+            positions=_pad([tree.positions for tree in trees], length, 0),
+            attention_mask=_attention_mask(_pad([tree.ends for tree in trees], length, 0)),
+            target_index=torch.tensor(target_index),
+            targets=torch.tensor(targets),
+            weights=torch.tensor(weights),
+            suppressed=torch.stack(suppressed)[prompt_index],
+        )
 
-        def padded(rows: list[list[int]], fill: int) -> Tensor:
-            return torch.tensor([[*row, *[fill] * (length - len(row))] for row in rows])
 
-        order = torch.arange(length)
-        ends = padded([tree.ends for tree in trees], 0)
-        below = (order[:, None] >= order[None, :]) & (order[:, None] < ends[:, None, :])
-        sees = (below | torch.eye(length, dtype=torch.bool))[:, None]
-        told = [(row * length + at, *what) for row, tree in enumerate(trees) for at, *what in tree.targets]
-        places, targets, weights, _ = (torch.tensor(column) for column in zip(*told, strict=True))
-        ids, depths = padded([tree.ids for tree in trees], pad), padded([tree.depths for tree in trees], 0)
-        unsaid = torch.stack([_unsaid(prompt, is_word) for tree in trees for prompt in tree.prompts])
-        before = itertools.accumulate((len(tree.prompts) for tree in trees), initial=0)
-        rows = [first + prompt for first, tree in zip(before, trees, strict=False) for *_, prompt in tree.targets]
-        return cls(ids, depths, sees, places, targets, weights, unsaid[rows])
+def _pad(rows: Sequence[list[int]], length: int, fill: int) -> Tensor:
+    return torch.tensor([row + [fill] * (length - len(row)) for row in rows])
 
 
-def _unsaid(prompt: set[int], is_word: Tensor) -> Tensor:
-    unsaid = is_word.clone()
-    unsaid[list(prompt)] = False
-    return unsaid
+def _attention_mask(ends: Tensor) -> Tensor:
+    """Let each token attend to itself and the tokens whose subtree contains it."""
+    length = ends.shape[1]
+    order = torch.arange(length)
+    is_earlier = order[:, None] >= order[None, :]
+    is_in_subtree = order[:, None] < ends[:, None, :]
+    itself = torch.eye(length, dtype=torch.bool)
+    return (is_earlier & is_in_subtree | itself)[:, None]
 
 
-def batches(trees: Iterable[PrefixTree], tokens: int, pad: int, is_word: Tensor) -> Iterable[Batch]:
-    """Cut trees, sorted by length, into batches of at most so many tokens, padding included."""
+def _suppress_absent(prompt: set[int], is_word: Tensor) -> Tensor:
+    suppressed = is_word.clone()
+    suppressed[list(prompt)] = False
+    return suppressed
+
+
+def make_batches(trees: Iterable[PrefixTree], max_tokens: int, pad: int, is_word: Tensor) -> Iterable[Batch]:
+    """Sort trees by length and cut them into batches.
+
+    A batch has at most `max_tokens` tokens, padding included, or one tree.
+    """
     batch: list[PrefixTree] = []
-    for tree in sorted(trees, key=lambda one: len(one.ids)):
-        if batch and (len(batch) + 1) * len(tree.ids) > tokens:
-            yield Batch.of(batch, pad, is_word)
+    for tree in sorted(trees, key=lambda tree: len(tree.ids)):
+        if batch and (len(batch) + 1) * len(tree.ids) > max_tokens:
+            yield Batch.from_trees(batch, pad, is_word)
             batch = []
         batch.append(tree)
     if batch:
-        yield Batch.of(batch, pad, is_word)
+        yield Batch.from_trees(batch, pad, is_word)

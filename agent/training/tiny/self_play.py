@@ -1,49 +1,66 @@
-"""Rounds on the model's own drafts and critiques: sampled at temperature 1, labelled by the family's oracle."""
+"""Training examples from the model's own drafts and critiques, labeled by the oracle."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.engine import Completion, Engine
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.tiny.examples import (
     Example,
     GradedDraft,
-    ask,
-    documents_about,
-    draft_document,
+    draft_examples,
     draw_task,
     is_helpful,
+    render_prompt,
+    solution_example,
 )
 
-_DRAFTS, _OTHERS, _CRITIQUES = 4, 2, 4
-"""Drafts of a task, how many flawed ones are learnt from beside the first, the only one judged; critiques of each."""
+_DRAFTS_PER_TASK = 4
+_MAX_OTHER_DRAFTS = 2  # flawed drafts used in addition to the first one
+_CRITIQUES_PER_DRAFT = 4
 
 
-def self_play_examples(engine: Engine, family: str, rng: random.Random, tasks: int) -> Iterator[list[Example]]:
-    """What is learnt of so many fresh tasks; right and flawed drafts are judged as often as the model makes them.
+def self_play_examples(engine: Engine, task_name: str, rng: random.Random, num_tasks: int) -> Iterator[list[Example]]:
+    """Sample drafts of new tasks and critiques of them; yield the examples of one draft at a time.
 
-    Drafts without a word or without an end are left out, and the next one of the task takes their place.
+    Sampling uses temperature 1. Only the first draft of a task is judged, so the model sees correct and flawed drafts
+    as often as it makes them. Other drafts are used if they are flawed. Unusable drafts are skipped.
     """
-    drawn = [draw_task(family, rng) for _ in range(tasks)]
-    prompts = [ask("generate", task.question) for task in drawn]
-    first, others = [], []
-    for task, replies in zip(drawn, engine.complete(prompts, n=_DRAFTS, seed=rng.randrange(2**31)), strict=True):
-        drafts = [GradedDraft.of(task, reply.text) for reply in replies if _ended(task, reply.text)]
-        first += drafts[:1]
-        found = {draft.answer: draft for draft in drafts[1:] if draft.flaws and draft != drafts[0]}
-        others += list(found.values())[:_OTHERS]
-    drafts = [*first, *others]
-    asked = [ask("critique", draft.task.question, answer=draft.answer) for draft in drafts]
-    critiques = engine.complete(asked, n=_CRITIQUES, seed=rng.randrange(2**31))
-    for at, (draft, drawn_of_it) in enumerate(zip(drafts, critiques, strict=True)):
-        told = [reply.text for reply in drawn_of_it if reply.text]
-        is_first = at < len(first)
-        solution = [draft_document(draft.task)] if is_first else []
-        helpful = [text for text in told if is_helpful(draft, text)]
-        idle = [text for text in told if text not in helpful]
-        yield [*solution, *documents_about(draft, rng, helpful, idle, judged=is_first)]
+    tasks = [draw_task(task_name, rng) for _ in range(num_tasks)]
+    prompts = [render_prompt("generate", task.question) for task in tasks]
+    replies_by_task = engine.complete(prompts, n=_DRAFTS_PER_TASK, seed=rng.randrange(2**31))
+    first_drafts: list[GradedDraft] = []
+    other_drafts: list[GradedDraft] = []
+    for task, replies in zip(tasks, replies_by_task, strict=True):
+        drafts = _grade_drafts(task, replies)
+        first_drafts += drafts[:1]
+        other_drafts += _flawed_others(drafts)
+    drafts = [*first_drafts, *other_drafts]
+    prompts = [render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts]
+    replies_by_draft = engine.complete(prompts, n=_CRITIQUES_PER_DRAFT, seed=rng.randrange(2**31))
+    for index, (draft, replies) in enumerate(zip(drafts, replies_by_draft, strict=True)):
+        is_first = index < len(first_drafts)
+        critiques = [reply.text for reply in replies if reply.text]
+        helpful = [text for text in critiques if is_helpful(draft, text)]
+        unhelpful = [text for text in critiques if text not in helpful]
+        examples = [solution_example(draft.task)] if is_first else []
+        examples += draft_examples(draft, rng, helpful, unhelpful, with_verdict=is_first)
+        yield examples
 
 
-def _ended(task: Task, answer: str) -> bool:
-    """Whether an answer is one at all: an empty one teaches nothing, and one that never ends takes the time of ten."""
+def _grade_drafts(task: Task, replies: Sequence[Completion]) -> list[GradedDraft]:
+    return [GradedDraft.grade(task, reply.text) for reply in replies if _is_usable(task, reply.text)]
+
+
+def _flawed_others(drafts: Sequence[GradedDraft]) -> list[GradedDraft]:
+    """Return flawed drafts that differ from the first one and from each other."""
+    flawed = {}
+    for draft in drafts[1:]:
+        if draft.flaws and draft != drafts[0]:
+            flawed[draft.answer] = draft
+    return list(flawed.values())[:_MAX_OTHER_DRAFTS]
+
+
+def _is_usable(task: Task, answer: str) -> bool:
+    """Reject blank drafts, which teach nothing, and endless ones, which are slow."""
     return 0 < len(answer) <= 2 * len(task.solution()) + 20

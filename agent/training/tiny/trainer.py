@@ -1,10 +1,11 @@
-"""The training loop: stages by share of the token budget, a checkpoint every half minute, resumed where it stands.
+"""Train the tiny model in stages, with checkpoints every 30 seconds.
 
-It runs on a GPU where torch has one, else on one core. Drafts are drawn by ctranslate2 on the core in either case.
+Training runs on a GPU if torch has one, else on one core. ctranslate2 always samples drafts on the CPU. The stages are:
 
-Copying comes first, as a sharp transition whose time differs from seed to seed, then comments followed in answers of no
-sense: each goes on until it is learnt. Then every part on slips in tasks that grow, and at last the model's own drafts
-and critiques, with slips between them.
+1. `copy`: repeat lists. Copying is learned suddenly, at a time that differs between seeds.
+2. `edit`: apply comments to shuffled answers. Both warm-ups last until they are learned.
+3. `injected flaws`: all roles, on drafts with injected flaws and tasks of growing size.
+4. `self-play`: the model's own drafts and critiques, mixed with drafts with injected flaws.
 """
 
 import itertools
@@ -16,213 +17,283 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.models.tiny.tokenizer import ANSWERS, END, PAD, REPLY, Tokenizer
+from selfcritic.agent.models.tiny.tokenizer import END, PAD, REPLY
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
 from selfcritic.agent.training.tiny.examples import (
     SIZES,
     Example,
-    copying,
+    copy_examples,
     draw_task,
-    mending,
-    slip_documents,
-    words_of,
+    edit_examples,
+    injected_flaw_examples,
 )
-from selfcritic.agent.training.tiny.packing import Batch, PrefixTree, batches
+from selfcritic.agent.training.tiny.packing import Batch, EncodedExample, PrefixTree, make_batches
 from selfcritic.agent.training.tiny.self_play import self_play_examples
+from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
-_LONGEST = 2000  # tokens of a tree
-_WARM_UPS = {"copying": (0.3, 0.2), "mending": (0.3, 0.4)}
-"""The warm-ups: each ends below a mean loss, or at a share of the budget where it is not learnt by then."""
-_RECENT = 100  # steps whose mean loss tells whether a warm-up is learnt
-_GROWN, _SLIPS = 0.6, 0.65
-"""Shares of the budget at which tasks have grown to their full size, and own drafts come in."""
+
+class WarmUp(NamedTuple):
+    """When a warm-up stage ends: below a loss, or at a share of the token budget."""
+
+    max_loss: float
+    budget_share: float
+
+
+_WARM_UPS = {"copy": WarmUp(0.3, 0.2), "edit": WarmUp(0.3, 0.4)}
+_LOSS_WINDOW = 100  # steps whose mean loss is compared with `max_loss`
+_MAX_EDIT_SIZE = 9  # task size in the `edit` warm-up
+_FULL_SIZE_SHARE = 0.6  # of the budget: tasks reach their full size
+_SELF_PLAY_SHARE = 0.65  # of the budget: self-play starts
+
+_MAX_TREE_TOKENS = 2000
+_TREES_PER_SHUFFLE = 200
+_LR_WARM_UP_STEPS = 200
+_MIN_LR_SHARE = 0.02
+_SAVE_INTERVAL = 30.0  # seconds
+
+_CHECKPOINT = "checkpoint.pt"
+_CONFIG = "train_config.json"
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What is trained; the same plan in the same folder goes on where it stands."""
+    """Options of a training run; the same options and folder resume it."""
 
-    family: str
+    task: str
     size: str = "medium"
     tokens: int = 18_000_000
     seed: int = 0
-    rate: float = 2e-3
-    batch: int = 1024
-    """Tokens a step, padding included."""
-    own_tasks: int = 200
-    """Fresh tasks that the model drafts for one round."""
+    learning_rate: float = 2e-3
+    batch_tokens: int = 1024
+    """Tokens per step, padding included."""
+    self_play_tasks: int = 200
+    """New tasks that the model drafts per round of self-play."""
 
 
-def train(plan: TrainConfig, folder: Path, minutes: float | None = None, tell: Callable[[str], None] = print) -> Path:
-    """Train until the plan's tokens, or the minutes, are spent; the folder of the exported model."""
+def train(config: TrainConfig, folder: Path, minutes: float | None = None, log: Callable[[str], None] = print) -> Path:
+    """Train until `config.tokens` or `minutes` are used up, and export the model.
+
+    Returns the folder of the float32 model; int8 weights are in the folder next to it.
+
+    Raises:
+        InputError: the folder has a checkpoint of other options or of an earlier version.
+    """
     torch.set_num_threads(1)
-    run = Trainer(plan, folder)
-    run.resume()
-    start = saved = time.monotonic()
-    seen_at_start, losses = run.seen, []
-    while run.seen < plan.tokens and (minutes is None or time.monotonic() - start < 60 * minutes):
-        losses.append(run.step())
-        if time.monotonic() - saved > 30:
-            saved = time.monotonic()
-            run.save()
-            rate = (run.seen - seen_at_start) / (saved - start)
-            tell(f"{run.seen} tokens, stage {run.stage}, loss {sum(losses) / len(losses):.3f}, {rate:.0f} tokens/s")
+    trainer = Trainer(config, folder)
+    trainer.resume()
+    start = last_save = time.monotonic()
+    tokens_at_start = trainer.tokens_seen
+    losses: list[float] = []
+    while trainer.tokens_seen < config.tokens:
+        now = time.monotonic()
+        if minutes is not None and now - start >= 60 * minutes:
+            break
+        losses.append(trainer.step())
+        now = time.monotonic()
+        if now - last_save > _SAVE_INTERVAL:
+            last_save = now
+            trainer.save()
+            speed = (trainer.tokens_seen - tokens_at_start) / (now - start)
+            loss = sum(losses) / len(losses)
+            log(f"{trainer.tokens_seen} tokens, stage {trainer.stage}, loss {loss:.3f}, {speed:.0f} tokens/s")
             losses = []
-    run.save()
-    run.export("int8")
-    return run.export()
+    trainer.save()
+    trainer.export("int8")
+    return trainer.export()
 
 
 class Trainer:
-    """A run of training: the decoder, its optimiser and the documents to come."""
+    """A training run: decoder, optimizers and a stream of batches."""
 
-    def __init__(self, plan: TrainConfig, folder: Path) -> None:
-        self.plan, self.folder = plan, folder
-        self.seen = self.steps = 0
-        self.learnt: dict[str, int] = {}
-        """Tokens seen at the end of each warm-up so far."""
-        self.recent: deque[float] = deque(maxlen=_RECENT)
-        torch.manual_seed(plan.seed)
-        self.tokens = _vocabulary(plan.family)
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+        self.tokens_seen = 0
+        self.steps = 0
+        self.finished_stages: dict[str, int] = {}
+        """`tokens_seen` at the end of each finished warm-up."""
+        self.recent_losses: deque[float] = deque(maxlen=_LOSS_WINDOW)
+        torch.manual_seed(config.seed)
+        self.tokenizer = train_tokenizer(config.task)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.decoder = Decoder(ModelConfig.named(plan.size, len(self.tokens.names))).to(self.device)
-        self.is_word = torch.zeros(self.decoder.shape.vocabulary, dtype=torch.bool)
-        self.is_word[[self.tokens.ids[word] for [word] in self.tokens.unsaid(frozenset())]] = True
-        self.optimisers = _optimisers(self.decoder, plan.rate)
+        model_config = ModelConfig.from_name(config.size, len(self.tokenizer.names))
+        self.decoder = Decoder(model_config).to(self.device)
+        self.is_word = torch.zeros(model_config.vocab_size, dtype=torch.bool)
+        for [word] in self.tokenizer.suppressed_tokens(frozenset()):
+            self.is_word[self.tokenizer.ids[word]] = True
+        self.optimizers = _make_optimizers(self.decoder, config.learning_rate)
         self.batches = self._batches()
 
     @property
     def stage(self) -> str:
-        """What is learnt from now."""
-        still = [warm_up for warm_up in _WARM_UPS if warm_up not in self.learnt]
-        if still:
-            return still[0]
-        return "slips" if self.seen < _SLIPS * self.plan.tokens else "own drafts"
-
-    def _end_warm_up(self) -> None:
-        """Go on to the next stage once this one is learnt, or has had its share."""
-        stage = self.stage
-        if stage not in _WARM_UPS:
-            return
-        below, share = _WARM_UPS[stage]
-        is_learnt = len(self.recent) == _RECENT and sum(self.recent) / _RECENT < below
-        if is_learnt or self.seen > share * self.plan.tokens:
-            self.learnt[stage] = self.seen
-            self.recent.clear()
+        """Return the name of the current stage."""
+        for warm_up in _WARM_UPS:
+            if warm_up not in self.finished_stages:
+                return warm_up
+        if self.tokens_seen < _SELF_PLAY_SHARE * self.config.tokens:
+            return "injected flaws"
+        return "self-play"
 
     def step(self) -> float:
-        """One step of the optimiser; the mean loss of a reply's token."""
+        """Update the weights on one batch; return the mean loss per reply token."""
         batch = next(self.batches).to(self.device)
-        hidden = self.decoder(batch.ids, batch.depths, batch.sees).flatten(0, 1)[batch.places]
-        logits = self.decoder.logits(hidden).masked_fill(batch.unsaid, -math.inf)
+        hidden = self.decoder(batch.ids, batch.positions, batch.attention_mask)
+        target_hidden = hidden.flatten(0, 1)[batch.target_index]
+        logits = self.decoder.logits(target_hidden).masked_fill(batch.suppressed, -math.inf)
         losses = functional.cross_entropy(logits, batch.targets, reduction="none")
         loss = (losses * batch.weights).sum() / batch.weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self._rate()
-            optimiser.step()
-            optimiser.zero_grad()
+        learning_rate = self._learning_rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
+            optimizer.zero_grad()
         self.steps += 1
-        found = float(loss.detach())
-        self.recent.append(found)
-        self._end_warm_up()
-        return found
+        loss_value = float(loss.detach())
+        self.recent_losses.append(loss_value)
+        self._finish_warm_up()
+        return loss_value
 
-    def _rate(self) -> float:
-        """Up over 200 steps, and down to a fiftieth over all tokens: batches are small, so it is the end that tells."""
-        left = 1 - self.seen / self.plan.tokens
-        return self.plan.rate * min((self.steps + 1) / 200, 1.0) * max(left, 0.02)
+    def _learning_rate(self) -> float:
+        """Increase linearly over 200 steps and decay linearly to 2%; batches are small, so the decay matters."""
+        warm_up = min((self.steps + 1) / _LR_WARM_UP_STEPS, 1.0)
+        decay = max(1 - self.tokens_seen / self.config.tokens, _MIN_LR_SHARE)
+        return self.config.learning_rate * warm_up * decay
+
+    def _finish_warm_up(self) -> None:
+        """End a warm-up if it is learned or its share of the budget is used up."""
+        stage = self.stage
+        if stage not in _WARM_UPS:
+            return
+        warm_up = _WARM_UPS[stage]
+        has_full_window = len(self.recent_losses) == _LOSS_WINDOW
+        is_learned = has_full_window and sum(self.recent_losses) / _LOSS_WINDOW < warm_up.max_loss
+        if is_learned or self.tokens_seen > warm_up.budget_share * self.config.tokens:
+            self.finished_stages[stage] = self.tokens_seen
+            self.recent_losses.clear()
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
-        state = {"decoder": self.decoder.state_dict(), "optimisers": [one.state_dict() for one in self.optimisers]}
+        """Write the checkpoint atomically."""
+        state = {
+            "decoder": self.decoder.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "tokens_seen": self.tokens_seen,
+            "steps": self.steps,
+            "finished_stages": self.finished_stages,
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
-        counts = {"seen": self.seen, "steps": self.steps, "learnt": self.learnt}
-        torch.save({**state, **counts}, self.folder / "checkpoint.new")
-        (self.folder / "plan.json").write_text(json.dumps(asdict(self.plan)), "utf-8")
-        (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
+        new_checkpoint = self.folder / "checkpoint.new"
+        torch.save(state, new_checkpoint)
+        (self.folder / _CONFIG).write_text(json.dumps(asdict(self.config)), "utf-8")
+        new_checkpoint.replace(self.folder / _CHECKPOINT)
 
     def resume(self) -> None:
-        """Go on from the checkpoint where there is one; another plan's is an error."""
-        if not (self.folder / "checkpoint.pt").is_file():
+        """Load the checkpoint, if there is one.
+
+        Raises:
+            InputError: the checkpoint has other options or is of an earlier version.
+        """
+        checkpoint = self.folder / _CHECKPOINT
+        if not checkpoint.is_file():
             return
-        if (told := json.loads((self.folder / "plan.json").read_text("utf-8"))) != asdict(self.plan):
-            raise InputError(f"'{self.folder}' holds the training of another plan ({told}): name another folder.")
-        state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
-        if "learnt" not in state:
-            raise InputError(f"'{self.folder}' holds the checkpoint of an earlier version: name another folder.")
+        state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if "finished_stages" not in state:
+            raise InputError(f"'{self.folder}' has a checkpoint of an earlier version: choose another folder.")
+        saved_config = json.loads((self.folder / _CONFIG).read_text("utf-8"))
+        if saved_config != asdict(self.config):
+            raise InputError(
+                f"'{self.folder}' has a checkpoint of other options ({saved_config}): "
+                "use the same options or choose another folder."
+            )
         self.decoder.load_state_dict(state["decoder"])
-        for optimiser, told in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(told)
-        self.seen, self.steps, self.learnt = state["seen"], state["steps"], state["learnt"]
+        for optimizer, optimizer_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(optimizer_state)
+        self.tokens_seen = state["tokens_seen"]
+        self.steps = state["steps"]
+        self.finished_stages = state["finished_stages"]
 
     def export(self, quantization: str | None = None) -> Path:
-        """Write the model that `tiny` loads."""
+        """Export the model to a subfolder named after its number format; return that folder."""
         target = self.folder / (quantization or "float32")
-        export(self.decoder, self.tokens, [self.plan.family], target, quantization)
+        export(self.decoder, self.tokenizer, [self.config.task], target, quantization)
         return target
 
-    def _groups(self) -> Iterator[list[Example]]:
-        """The documents of one task after another, by a seed of each start's own: a resumed run sees fresh ones."""
-        rng = random.Random(f"training {self.plan.seed} {self.seen}")
-        while self.stage == "copying":
-            yield copying(self.plan.family, rng)
-        while self.stage == "mending":
-            yield mending(draw_task(self.plan.family, rng, 9), rng)
-        while self.stage == "slips":
-            yield slip_documents(draw_task(self.plan.family, rng, self._largest()), rng)
-        while True:
-            yield from self_play_examples(Engine(self.export()), self.plan.family, rng, self.plan.own_tasks)
-            for _ in range(self.plan.own_tasks):
-                yield slip_documents(draw_task(self.plan.family, rng), rng, judged=False)
-
-    def _largest(self) -> int:
-        """The largest size of task by now."""
-        sizes, start = SIZES[self.plan.family], self.learnt["mending"]
-        grown: float = min((self.seen - start) / (_GROWN * self.plan.tokens - start), 1.0)
-        return round(sizes[0] + 2 + grown * (sizes[-1] - sizes[0] - 2))
-
     def _batches(self) -> Iterator[Batch]:
-        groups = self._groups()
+        """Yield batches; counts their tokens when they are drawn."""
+        example_groups = self._example_groups()
+        pad = self.tokenizer.ids[PAD]
         while True:
-            trees = [PrefixTree.of(map(self._example, documents)) for documents in itertools.islice(groups, 200)]
-            kept = [tree for tree in trees if len(tree.ids) <= _LONGEST]
-            found = list(batches(kept, self.plan.batch, self.tokens.ids[PAD], self.is_word))
-            random.Random(self.seen).shuffle(found)
-            for batch in found:
-                self.seen += batch.ids.numel()
+            trees = []
+            for examples in itertools.islice(example_groups, _TREES_PER_SHUFFLE):
+                tree = PrefixTree.from_examples(map(self._encode, examples))
+                if len(tree.ids) <= _MAX_TREE_TOKENS:
+                    trees.append(tree)
+            batches = list(make_batches(trees, self.config.batch_tokens, pad, self.is_word))
+            random.Random(self.tokens_seen).shuffle(batches)
+            for batch in batches:
+                self.tokens_seen += batch.ids.numel()
                 yield batch
 
-    def _example(self, document: Example) -> tuple[list[int], int, float]:
-        prompt, reply = self.tokens.encode(document.prompt), self.tokens.encode(document.reply)
-        unsaid = {word for [word] in self.tokens.unsaid(self.tokens.words_in(prompt))}
-        if strange := unsaid.intersection(reply):
-            raise ValueError(f"the reply {document.reply!r} has words that its prompt has not: {sorted(strange)}")
-        said = [*prompt, REPLY, *reply, END]
-        return [self.tokens.ids[token] for token in said], len(prompt) + 1, document.weight
+    def _example_groups(self) -> Iterator[list[Example]]:
+        """Yield the examples of one task after another.
+
+        The seed includes `tokens_seen`, so that a resumed run draws new tasks.
+        """
+        task_name = self.config.task
+        rng = random.Random(f"training {self.config.seed} {self.tokens_seen}")
+        while self.stage == "copy":
+            yield copy_examples(task_name, rng)
+        while self.stage == "edit":
+            yield edit_examples(draw_task(task_name, rng, _MAX_EDIT_SIZE), rng)
+        while self.stage == "injected flaws":
+            yield injected_flaw_examples(draw_task(task_name, rng, self._max_size()), rng)
+        while True:
+            engine = Engine(self.export())
+            yield from self_play_examples(engine, task_name, rng, self.config.self_play_tasks)
+            for _ in range(self.config.self_play_tasks):
+                yield injected_flaw_examples(draw_task(task_name, rng), rng, with_verdict=False)
+
+    def _max_size(self) -> int:
+        """Return the largest task size at this point of the training."""
+        sizes = SIZES[self.config.task]
+        start = self.finished_stages["edit"]
+        end = _FULL_SIZE_SHARE * self.config.tokens
+        progress = min((self.tokens_seen - start) / (end - start), 1.0)
+        smallest = sizes[0] + 2
+        return round(smallest + progress * (sizes[-1] - smallest))
+
+    def _encode(self, example: Example) -> EncodedExample:
+        prompt = self.tokenizer.encode(example.prompt)
+        reply = self.tokenizer.encode(example.reply)
+        suppressed = {word for [word] in self.tokenizer.suppressed_tokens(self.tokenizer.words_in(prompt))}
+        unreachable = suppressed.intersection(reply)
+        if unreachable:
+            raise ValueError(f"the reply {example.reply!r} has words that its prompt lacks: {sorted(unreachable)}")
+        tokens = [*prompt, REPLY, *reply, END]
+        ids = [self.tokenizer.ids[token] for token in tokens]
+        return EncodedExample(ids, len(prompt) + 1, example.weight)
 
 
-def _optimisers(decoder: Decoder, rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
-    inner = {name: one for name, one in decoder.blocks.named_parameters() if one.dim() == 2}
-    rest = [one for name, one in decoder.named_parameters() if name.removeprefix("blocks.") not in inner]
+def _make_optimizers(decoder: Decoder, learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Use Muon for the matrices of the blocks, and AdamW for the embedding and the norms."""
+    matrices = []
+    others = [decoder.embedding.weight]
+    for parameter in decoder.blocks.parameters():
+        if parameter.dim() == 2:
+            matrices.append(parameter)
+        else:
+            others.append(parameter)
+    others.append(decoder.norm.weight)
     return [
-        torch.optim.Muon(inner.values(), rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, rate, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-
-
-def _vocabulary(family: str) -> Tokenizer:
-    """The family's words, and the phrases that stand in 30 documents of 400 tasks at least; the same on every run."""
-    rng = random.Random("vocabulary")
-    documents = [document for _ in range(400) for document in slip_documents(draw_task(family, rng), rng)]
-    texts = (text for document in documents for text in (document.prompt, document.reply))
-    return Tokenizer.train(texts, (*words_of(family), *ANSWERS), at_least=30)

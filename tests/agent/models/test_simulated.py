@@ -20,7 +20,7 @@ from selfcritic.agent.tasks import TASKS, Functions, Task
 from selfcritic.prompts import PromptName
 
 SIZES = {"addition": 5, "alphabetize": 7, "three_sat": 5, "functions": 2}
-all_tasks = pytest.mark.parametrize("task_type", TASKS, ids=lambda task_type: task_type.family)
+all_tasks = pytest.mark.parametrize("task_type", TASKS, ids=lambda task_type: task_type.name)
 NO_ERRORS = {
     "draft_error_rate": 0.0,
     "miss_rate": 0.0,
@@ -35,9 +35,9 @@ def model(**rates: float) -> SimulatedModel:
 
 
 def generate_tasks(task_type: type[Task]) -> list[Task]:
-    rng = random.Random(f"rates {task_type.family}")
+    rng = random.Random(f"rates {task_type.name}")
     count = 40 if task_type is Functions else 150  # each flawed function runs in a sandbox
-    return [task_type.generate(rng, SIZES[task_type.family]) for _ in range(count)]
+    return [task_type.generate(rng, SIZES[task_type.name]) for _ in range(count)]
 
 
 def prompt(name: PromptName, task: Task, prompt_set: str = "default", **data: str) -> list[BaseMessage]:

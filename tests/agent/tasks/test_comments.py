@@ -1,4 +1,4 @@
-"""Quotes by example: widened where they stand earlier too, and found where they should be."""
+"""Tests of comments on spans: widened quotes and their overlap with spans."""
 
 import pytest
 
@@ -15,34 +15,37 @@ from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, rem
         ("12" + "x" * 100 + "12", 102, 104, "12"),
     ],
 )
-def test_a_quote_is_widened_to_the_left_until_it_is_the_first_of_its_kind(
-    answer: str, start: int, end: int, quote: str
-):
+def test_widens_a_quote_to_the_left_until_it_is_unambiguous(answer: str, start: int, end: int, quote: str):
     comment = comment_on(answer, start, end, "Wrong.")
     assert comment == Comment(quote=quote, text="Wrong.", start=end - len(quote), end=end)
 
 
 @pytest.mark.parametrize(("answer", "quote"), [("", ""), (" \n", ""), ("\n  No.  \nNo!", "No."), ("x" * 200, "x" * 80)])
-def test_an_opening_is_the_first_line_cut_short(answer: str, quote: str):
+def test_quotes_the_start_of_the_first_line(answer: str, quote: str):
     comment = remark_opening(answer, "Nothing.")
-    assert (comment.quote, answer[comment.start : comment.end]) == (quote, quote)
+    assert comment.quote == quote
+    assert answer[comment.start : comment.end] == quote
     assert is_quoted(comment, answer)
 
 
-def test_a_quote_touches_what_it_overlaps():
-    answer = "ab ab"
-    assert [at for at in range(5) if overlaps(Comment(quote="ab", text=""), answer, at, at + 1)] == [0, 1, 3, 4]
-    assert [at for at in range(5) if overlaps(Comment(quote="ab", text="", start=3), answer, at, at + 1)] == [3, 4]
-    assert [at for at in range(5) if overlaps(Comment(quote="ab", text="", start=2), answer, at, at + 1)] == [
-        0,
-        1,
-        3,
-        4,
-    ]
-    assert not overlaps(Comment(quote="", text=""), answer, 0, 5)
+@pytest.mark.parametrize(
+    ("start", "overlapping"),
+    [
+        pytest.param(None, [0, 1, 3, 4], id="any occurrence counts without a position"),
+        pytest.param(3, [3, 4], id="only the occurrence at the position counts"),
+        pytest.param(2, [0, 1, 3, 4], id="any occurrence counts if the position is wrong"),
+    ],
+)
+def test_quote_overlaps_the_characters_that_it_covers(start: int | None, overlapping: list[int]):
+    comment = Comment(quote="ab", text="", start=start)
+    assert [index for index in range(5) if overlaps(comment, "ab ab", index, index + 1)] == overlapping
 
 
-def test_the_empty_quote_stands_in_a_blank_answer_only():
+def test_empty_quote_overlaps_nothing():
+    assert not overlaps(Comment(quote="", text=""), "ab ab", 0, 5)
+
+
+def test_empty_quote_only_matches_a_blank_answer():
     comment = Comment(quote="", text="")
     assert is_quoted(comment, " ")
     assert not is_quoted(comment, "No.")

@@ -1,36 +1,46 @@
-"""`selfcritic train tiny`: it trains, goes on, and says what is missing."""
+"""Tests of `selfcritic train tiny`."""
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
-from selfcritic.agent.training.tiny.examples import TRAINED
+from selfcritic.agent.training.tiny.examples import TRAINABLE_TASKS
 from selfcritic.graphs.cli.app import app
-from selfcritic.graphs.cli.train import FamilyChoice
+from selfcritic.graphs.cli.train import SizeName, TaskName
 
 
-def test_every_family_that_can_be_trained_can_be_named():
-    assert {choice.value for choice in FamilyChoice} == set(TRAINED)
+def test_offers_every_trainable_task():
+    assert set(get_args(TaskName)) == set(TRAINABLE_TASKS)
 
 
-def test_without_torch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for module in [name for name in sys.modules if name.startswith("selfcritic.agent.training.")]:
-        monkeypatch.delitem(sys.modules, module)
-    told = CliRunner().invoke(app, ["train", "tiny", "addition", str(tmp_path)])
-    assert told.exit_code == 2
-    assert "torch is needed: pip install 'selfcritic[train,tiny]'" in told.stderr.replace("\n", " ")
-
-
-def test_it_trains_goes_on_and_names_the_model(tmp_path: Path):
+def test_offers_every_decoder_size():
     pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
-    asked = ["train", "tiny", "addition", str(tmp_path), "--size", "test"]
-    first = CliRunner().invoke(app, [*asked, "--tokens", "20000", "--minutes", "0"])
-    assert (first.exit_code, (tmp_path / "checkpoint.pt").is_file()) == (0, True)
-    second = CliRunner().invoke(app, [*asked, "--tokens", "20000"])
-    assert second.stdout.replace("\n", "") == f"tiny:{tmp_path / 'float32'}"
-    other = CliRunner().invoke(app, [*asked, "--tokens", "30000"])
-    assert other.exit_code == 2
-    assert "another plan" in other.stderr
+    from selfcritic.agent.training.tiny.decoder import DECODER_SIZES
+
+    assert set(get_args(SizeName)) == set(DECODER_SIZES)
+
+
+def test_names_the_extras_if_torch_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in list(sys.modules):
+        if module.startswith("selfcritic.agent.training."):
+            monkeypatch.delitem(sys.modules, module)
+    result = CliRunner().invoke(app, ["train", "tiny", "addition", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "needs torch: pip install 'selfcritic[train,tiny]'" in result.stderr.replace("\n", " ")
+
+
+def test_trains_resumes_and_prints_the_model_name(tmp_path: Path):
+    pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
+    command = ["train", "tiny", "addition", str(tmp_path), "--size", "test"]
+    stopped = CliRunner().invoke(app, [*command, "--tokens", "20000", "--minutes", "0"])
+    assert stopped.exit_code == 0
+    assert (tmp_path / "checkpoint.pt").is_file()
+    resumed = CliRunner().invoke(app, [*command, "--tokens", "20000"])
+    assert resumed.stdout.replace("\n", "") == f"tiny:{tmp_path / 'float32'}"
+    other_options = CliRunner().invoke(app, [*command, "--tokens", "30000"])
+    assert other_options.exit_code == 2
+    assert "other options" in other_options.stderr.replace("\n", " ")

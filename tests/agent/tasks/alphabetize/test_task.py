@@ -1,4 +1,4 @@
-"""Alphabetical order, held against sorting and counting done here."""
+"""Tests of the task Alphabetize, compared with sorting and counting by other code."""
 
 from collections import Counter
 from itertools import combinations
@@ -13,8 +13,8 @@ from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 
-FRUIT = Alphabetize("", ("pear", "apple", "Kiwi", "fig", "plum"))
-OTHERS = ["ant", "bee", "Cat", "dog", "eel"]
+FRUIT_TASK = Alphabetize("", ("pear", "apple", "Kiwi", "fig", "plum"))
+ANIMALS = ["ant", "bee", "Cat", "dog", "eel"]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ OTHERS = ["ant", "bee", "Cat", "dog", "eel"]
         "Sort these words: pear; apple; plum. Thank you!",
     ],
 )
-def test_typed_questions_are_read(question: str):
+def test_parses_typed_questions(question: str):
     task = Alphabetize.parse(question)
     assert task is not None
     assert task.words == ("pear", "apple", "plum")
@@ -39,60 +39,71 @@ def test_typed_questions_are_read(question: str):
 @pytest.mark.parametrize(
     "question",
     [
-        *(
-            "Sort these numbers: 3, 1, 2",
-            "Sort by length: pear, apple",
-            "Sort these words: ice cream, tea",
-            "pear, apple",
-        ),
-        *("Sort in reverse alphabetical order: pear, apple", "Alphabetize: pear", "alphabetical order"),
+        "Sort these numbers: 3, 1, 2",
+        "Sort by length: pear, apple",
+        "Sort these words: ice cream, tea",
+        "pear, apple",
+        "Sort in reverse alphabetical order: pear, apple",
+        "Alphabetize: pear",
+        "alphabetical order",
         "Why are words in alphabetical order?",
     ],
 )
-def test_what_asks_for_another_order_or_lists_no_words_is_refused(question: str):
+def test_rejects_other_orders_and_questions_without_words(question: str):
     assert Alphabetize.parse(question) is None
 
 
-def test_too_many_words_are_an_error():
+def test_rejects_too_many_words():
     with pytest.raises(InputError, match="at most"):
         Alphabetize.parse("Alphabetize: " + "pear, " * 5000)
 
 
 @given(
-    words=st.lists(st.sampled_from(OTHERS), min_size=2, max_size=6),
-    listed=st.lists(st.sampled_from([*OTHERS, "BEE", "cat", "fox"]), min_size=1, max_size=6),
+    words=st.lists(st.sampled_from(ANIMALS), min_size=2, max_size=6),
+    listed=st.lists(st.sampled_from([*ANIMALS, "BEE", "cat", "fox"]), min_size=1, max_size=6),
     gap=st.sampled_from([", ", "\n", " ", "\n- "]),
 )
-def test_flaws_are_what_counting_and_sorting_say(words: list[str], listed: list[str], gap: str):
-    task, answer = Alphabetize("", tuple(words)), gap.join(listed)
-    names = [next((word for word in words if word.lower() == name.lower()), name) for name in listed]
-    given, stand = Counter(words), Counter(names)
+def test_flaws_agree_with_counting_and_sorting(words: list[str], listed: list[str], gap: str):
+    task = Alphabetize("", tuple(words))
+    answer = gap.join(listed)
+    names = [original_spelling(name, words) for name in listed]
+    word_counts = Counter(words)
+    name_counts = Counter(names)
     kinds = Counter(flaw.kind for flaw in task.flaws(answer))
-    known = sum(name in words for name in names)
-    if not known or (gap in ", " and 2 * known < len(names)):
+    num_known = sum(name in words for name in names)
+    is_prose = gap in ", " and 2 * num_known < len(names)
+    if not num_known or is_prose:
         assert kinds == {"form": 1}
     else:
         ordered = sorted(words, key=str.lower)
-        assert kinds["missing"] == (given - stand).total()
-        assert kinds["foreign"] == len(names) - known
-        assert kinds["doubled"] == (stand - given).total() - kinds["foreign"]
-        assert kinds["misplaced"] == (given & stand).total() - longest_common(names, ordered)
+        assert kinds["missing"] == (word_counts - name_counts).total()
+        assert kinds["foreign"] == len(names) - num_known
+        assert kinds["doubled"] == (name_counts - word_counts).total() - kinds["foreign"]
+        assert kinds["misplaced"] == (word_counts & name_counts).total() - longest_common(names, ordered)
         assert task.is_correct(answer) == (names == ordered) == (not kinds)
-    check_gold(task, answer)
+    check_gold_comments(task, answer)
 
 
-def check_gold(task: Alphabetize, answer: str) -> None:
-    mended = answer
+def original_spelling(name: str, words: list[str]) -> str:
+    return next((word for word in words if word.lower() == name.lower()), name)
+
+
+def check_gold_comments(task: Alphabetize, answer: str) -> None:
+    fixed = answer
     for flaw in task.flaws(answer):
         assert task.is_valid(answer, flaw.comment)
-        mended = task.apply_comment(mended, flaw.comment)
-    assert task.is_correct(mended)
+        fixed = task.apply_comment(fixed, flaw.comment)
+    assert task.is_correct(fixed)
 
 
 def longest_common(names: list[str], ordered: list[str]) -> int:
-    """By trying every choice of places: those kept must be some of the words in order."""
-    choices = {run for size in range(len(ordered) + 1) for run in combinations(ordered, size)}
-    return max(size for size in range(len(names) + 1) for run in combinations(names, size) if run in choices)
+    """Return the length of the longest common subsequence, by brute force."""
+    common = subsequences(names) & subsequences(ordered)
+    return max(map(len, common))
+
+
+def subsequences(words: list[str]) -> set[tuple[str, ...]]:
+    return {run for size in range(len(words) + 1) for run in combinations(words, size)}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +123,8 @@ def longest_common(names: list[str], ordered: list[str]) -> int:
         ("no words", ["There is no list here: it should be apple, fig, Kiwi, pear, plum."]),
     ],
 )
-def test_flaws_in_the_familys_words(answer: str, comments: list[str]):
-    assert [flaw.comment.text for flaw in FRUIT.flaws(answer)] == comments
+def test_flaw_comments_have_fixed_wordings(answer: str, comments: list[str]):
+    assert [flaw.comment.text for flaw in FRUIT_TASK.flaws(answer)] == comments
 
 
 @pytest.mark.parametrize(
@@ -138,12 +149,12 @@ def test_flaws_in_the_familys_words(answer: str, comments: list[str]):
         ('"pear" is missing: it belongs right after "Kiwi".', "Sorted", False),
     ],
 )
-def test_a_comment_is_valid_exactly_when_true(text: str, quote: str, valid: bool):
-    assert FRUIT.is_valid("Sorted: apple, kiwi, fig, plum, nut, plum", Comment(quote=quote, text=text)) is valid
+def test_only_true_comments_are_valid(text: str, quote: str, valid: bool):
+    assert FRUIT_TASK.is_valid("Sorted: apple, kiwi, fig, plum, nut, plum", Comment(quote=quote, text=text)) is valid
 
 
 @pytest.mark.parametrize(
-    ("answer", "text", "quote", "mended"),
+    ("answer", "text", "quote", "edited"),
     [
         (
             "1. kiwi\n2. apple",
@@ -160,26 +171,26 @@ def test_a_comment_is_valid_exactly_when_true(text: str, quote: str, valid: bool
         ("nothing", "There is no list here: it should be fig, apple.", "nothing", "fig, apple"),
     ],
 )
-def test_comments_are_followed_right_or_wrong(answer: str, text: str, quote: str, mended: str):
-    assert FRUIT.apply_comment(answer, Comment(quote=quote, text=text)) == mended
+def test_applies_true_and_false_comments(answer: str, text: str, quote: str, edited: str):
+    assert FRUIT_TASK.apply_comment(answer, Comment(quote=quote, text=text)) == edited
 
 
-def test_lists_with_words_given_twice_are_mended_in_one_go():
+def test_gold_comments_fix_lists_with_repeated_words():
     for seed in range(300):
         rng = Random(seed)
         task = Alphabetize("", tuple(rng.choices(COMMON[:12], k=rng.randrange(2, 14))))
         answer = task.solution()
         for _ in range(3):
             answer = task.inject_flaw(answer, rng).answer
-        check_gold(task, answer)
+        check_gold_comments(task, answer)
 
 
-def test_no_common_word_is_a_part_of_another():
+def test_no_vocabulary_word_contains_another():
     assert len(set(COMMON)) == len(COMMON)
     assert not [word for word in COMMON for other in COMMON if word != other and word in other]
 
 
-def test_no_word_that_is_drawn_is_taken_for_a_part_of_the_request():
+def test_no_vocabulary_word_is_mistaken_for_the_request():
     for word in COMMON:
         task = Alphabetize.parse(f"Arrange {word}, zebra and apple in alphabetical order.")
         assert task is not None

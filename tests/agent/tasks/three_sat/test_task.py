@@ -1,4 +1,4 @@
-"""3-SAT, held against all choices there are."""
+"""Tests of the task ThreeSat, compared with all possible assignments."""
 
 from itertools import product
 from random import Random
@@ -9,22 +9,34 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import ThreeSat
 
-TEA = ThreeSat.parse(ThreeSat.example)
-assert TEA is not None
-Assignment = dict[str, str]
+TEA_TASK = ThreeSat.parse(ThreeSat.example)
+assert TEA_TASK is not None
+Values = dict[str, str]
 
 
-def all_choices(task: ThreeSat) -> list[Assignment]:
-    return [dict(zip(task.people, things, strict=True)) for things in product(task.things, repeat=len(task.people))]
+def all_assignments(task: ThreeSat) -> list[Values]:
+    combinations = product(task.things, repeat=len(task.people))
+    return [dict(zip(task.people, things, strict=True)) for things in combinations]
 
 
-def broken(task: ThreeSat, choice: Assignment) -> list[int]:
-    kept = [any(choice.get(person, thing) == thing for person, thing in rule) for rule in task.rules]
-    return [number for number, holds in enumerate(kept, 1) if not holds]
+def broken_rules(task: ThreeSat, values: Values) -> list[int]:
+    broken = []
+    for number, rule in enumerate(task.rules, 1):
+        if not any(values.get(person, thing) == thing for person, thing in rule):
+            broken.append(number)
+    return broken
 
 
-def written(choice: Assignment) -> str:
-    return "\n".join(f"{person} takes {thing}" for person, thing in choice.items())
+def all_solutions(task: ThreeSat) -> list[Values]:
+    return [values for values in all_assignments(task) if not broken_rules(task, values)]
+
+
+def count_changes(before: Values, after: Values) -> int:
+    return sum(after[person] != thing for person, thing in before.items())
+
+
+def write_answer(values: Values) -> str:
+    return "\n".join(f"{person} takes {thing}" for person, thing in values.items())
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,7 @@ def written(choice: Assignment) -> str:
         "Bob takes soup or Cy takes salad or Ann takes salad.",
     ],
 )
-def test_typed_questions_are_read(question: str):
+def test_parses_typed_questions(question: str):
     task = ThreeSat.parse(question)
     assert task is not None
     assert (task.people, task.things) == (("Ann", "Bob", "Cy"), ("salad", "soup"))
@@ -60,11 +72,11 @@ def test_typed_questions_are_read(question: str):
         "Ann takes tea or Bob takes milk. Do you like poems?",
     ],
 )
-def test_other_rules_are_refused(question: str):
+def test_rejects_other_rules(question: str):
     assert ThreeSat.parse(question) is None
 
 
-def test_people_in_no_rule_are_served_too():
+def test_people_without_rules_must_take_something():
     task = ThreeSat.parse("Serve tea or milk to Ann, Bob and Zoe. Rules: Ann takes tea or Bob takes milk.")
     assert task is not None
     assert task.people == ("Ann", "Bob", "Zoe")
@@ -72,53 +84,52 @@ def test_people_in_no_rule_are_served_too():
     assert not task.is_correct("Ann: tea, Bob: tea")
 
 
-def test_contradictions_and_crowds_are_errors():
+def test_rejects_contradictory_rules_and_too_many_people():
     with pytest.raises(InputError, match="no choice satisfies"):
         ThreeSat.parse("Rules: Ann takes tea or Bob takes tea. Ann takes milk. Bob takes milk.")
-    crowd = "; ".join(f"P{at} takes tea or P{at + 1} takes milk" for at in range(20))
+    rules = "; ".join(f"P{number} takes tea or P{number + 1} takes milk" for number in range(20))
     with pytest.raises(InputError, match="at most 20"):
-        ThreeSat.parse(f"Rules: {crowd}")
+        ThreeSat.parse(f"Rules: {rules}")
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_flaws_are_exactly_the_broken_rules_and_lead_to_the_nearest_right_choice(seed: int):
+def test_flaws_are_the_broken_rules_and_lead_to_the_nearest_solution(seed: int):
     task = ThreeSat.generate(Random(seed), 3 + seed % 4)
-    choices = all_choices(task)
-    right = [choice for choice in choices if not broken(task, choice)]
-    assert right
-    for choice in choices:
-        answer = written(choice)
+    solutions = all_solutions(task)
+    assert solutions
+    for values in all_assignments(task):
+        answer = write_answer(values)
         flaws = task.flaws(answer)
-        assert [(flaw.kind, int(flaw.comment.text.split()[2])) for flaw in flaws] == [
-            ("rule", at) for at in broken(task, choice)
-        ]
-        assert task.is_correct(answer) == (choice in right)
-        distance = min(sum(choice[person] != other[person] for person in choice) for other in right)
-        nearest_solution = task._nearest(choice)
-        assert nearest_solution in right
-        assert sum(choice[person] != nearest_solution[person] for person in choice) == distance
+        kinds_and_rules = [(flaw.kind, int(flaw.comment.text.split()[2])) for flaw in flaws]
+        assert kinds_and_rules == [("rule", number) for number in broken_rules(task, values)]
+        assert task.is_correct(answer) == (values in solutions)
+        nearest = task._nearest_solution(values)
+        assert nearest in solutions
+        assert count_changes(values, nearest) == min(count_changes(values, solution) for solution in solutions)
         for flaw in flaws:
-            person, _, _, thing = flaw.comment.text.rpartition(": ")[2].rstrip(".").split()
-            assert flaw.comment.quote == f"{person} takes {choice[person]}"
-            assert nearest_solution[person] == thing != choice[person]
+            fix = flaw.comment.text.rpartition(": ")[2].rstrip(".")
+            person, _, _, thing = fix.split()
+            assert flaw.comment.quote == f"{person} takes {values[person]}"
+            assert nearest[person] == thing != values[person]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_partial_choice_is_completed_at_the_least_cost(seed: int):
-    task = ThreeSat.generate(rng := Random(seed), 6)
-    right = [choice for choice in all_choices(task) if not broken(task, choice)]
-    for choice in rng.sample(all_choices(task), 20):
-        known = {person: choice[person] for person in rng.sample(task.people, 3)}
-        nearest_solution = task._nearest(known)
-        costs = [sum(other[person] != thing for person, thing in known.items()) for other in right]
-        assert nearest_solution in right
-        assert sum(nearest_solution[person] != thing for person, thing in known.items()) == min(costs)
-        flaws = task.flaws(written(known))
+def test_completes_a_partial_answer_with_the_fewest_changes(seed: int):
+    rng = Random(seed)
+    task = ThreeSat.generate(rng, 6)
+    solutions = all_solutions(task)
+    for values in rng.sample(all_assignments(task), 20):
+        partial = {person: values[person] for person in rng.sample(task.people, 3)}
+        nearest = task._nearest_solution(partial)
+        assert nearest in solutions
+        assert count_changes(partial, nearest) == min(count_changes(partial, solution) for solution in solutions)
+        answer = write_answer(partial)
+        flaws = task.flaws(answer)
         assert sum(flaw.kind == "person" for flaw in flaws) == 3
-        assert all(task.is_valid(written(known), flaw.comment) for flaw in flaws)
+        assert all(task.is_valid(answer, flaw.comment) for flaw in flaws)
 
 
-def test_generated_rules_are_many_and_of_three_people():
+def test_generates_many_rules_of_three_people():
     for seed in range(50):
         size = ThreeSat.sizes[seed % len(ThreeSat.sizes)]
         task = ThreeSat.generate(Random(seed), size)
@@ -128,7 +139,7 @@ def test_generated_rules_are_many_and_of_three_people():
 
 
 @pytest.mark.parametrize(
-    ("answer", "right"),
+    ("answer", "is_correct"),
     [
         ("Ann takes tea\nBob takes tea\nCy takes milk", True),
         ("Sure!\n\n- **Ann** takes **tea**\n- **Bob** should take Tea\n- **Cy** - milk.", True),
@@ -141,15 +152,15 @@ def test_generated_rules_are_many_and_of_three_people():
         ("Ann takes tea\nBob takes tea", False),
     ],
 )
-def test_answers_are_read(answer: str, right: bool):
-    assert TEA.is_correct(answer) is right
+def test_reads_answers_in_many_layouts(answer: str, is_correct: bool):
+    assert TEA_TASK.is_correct(answer) is is_correct
 
 
 @pytest.mark.parametrize(
-    ("text", "quote", "valid", "mended"),
+    ("text", "quote", "valid", "edited"),
     [
         (
-            "Breaks rule 3 (whatever it is): Ann should take milk.",
+            "Breaks rule 3 (as numbered): Ann should take milk.",
             "Ann takes tea",
             True,
             "Ann takes milk, Cy takes tea",
@@ -168,22 +179,23 @@ def test_answers_are_read(answer: str, right: bool):
         ("Breaks rule 3: Ann should take milk.", "So", False, "Ann takes tea, Cy takes tea"),
     ],
 )
-def test_comments_are_judged_and_followed(text: str, quote: str, valid: bool, mended: str):
-    answer, comment = "So: Ann takes tea, Cy takes tea", Comment(quote=quote, text=text)
-    assert TEA.is_valid(answer, comment) is valid
-    assert TEA.apply_comment(answer, comment) == f"So: {mended}"
+def test_validates_and_applies_comments(text: str, quote: str, valid: bool, edited: str):
+    answer = "So: Ann takes tea, Cy takes tea"
+    comment = Comment(quote=quote, text=text)
+    assert TEA_TASK.is_valid(answer, comment) is valid
+    assert TEA_TASK.apply_comment(answer, comment) == f"So: {edited}"
 
 
-def test_whoever_is_named_twice_is_served_once():
+def test_comment_on_a_person_named_twice_fixes_all_mentions():
     answer = "Ann takes tea\nBob takes tea\nCy takes milk\nAnn takes milk"
-    [flaw] = TEA.flaws(answer)
+    [flaw] = TEA_TASK.flaws(answer)
     assert (flaw.kind, flaw.comment.quote) == ("person", "Ann takes tea")
     assert flaw.comment.text.startswith("Ann is named twice: Ann should take")
-    assert TEA.is_correct(TEA.apply_comment(answer, flaw.comment))
+    assert TEA_TASK.is_correct(TEA_TASK.apply_comment(answer, flaw.comment))
 
 
 @pytest.mark.parametrize(("thing", "valid"), [("tea", True), ("milk", False)])
-def test_whoever_is_missing_must_be_served_what_some_right_choice_serves(thing: str, valid: bool):
+def test_fix_for_a_missing_person_must_be_part_of_a_solution(thing: str, valid: bool):
     task = ThreeSat.parse("Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk.")
     assert task is not None
     comment = Comment(quote="Bob takes tea", text=f"Ann is missing: Ann should take {thing}.")
