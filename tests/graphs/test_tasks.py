@@ -1,4 +1,7 @@
-"""The loop over a thousand tasks of each family with the simulated model, graded by the oracles it never sees."""
+"""The loop on a thousand tasks of each type with the simulated model.
+
+Each task's oracle, which the loop cannot see, grades the answers.
+"""
 
 import asyncio
 import random
@@ -13,12 +16,13 @@ from selfcritic.graphs import create_self_critique
 SIZES = {"addition": 6, "alphabetize": 8, "three_sat": 6, "functions": 3}
 COUNT = 1000
 pytestmark = pytest.mark.slow
-families = pytest.mark.parametrize("family", TASKS, ids=lambda family: family.family)
+each_task_type = pytest.mark.parametrize("task_type", TASKS, ids=lambda task_type: task_type.family)
 
 
-def run_all(family: type[Task], **options: Any) -> list[tuple[Task, dict[str, Any]]]:
-    rng = random.Random(f"loop {family.family}")
-    tasks = [family.generate(rng, SIZES[family.family]) for _ in range(COUNT)]
+def run_all(task_type: type[Task], **options: Any) -> list[tuple[Task, dict[str, Any]]]:
+    """Return each task with the output of the loop."""
+    rng = random.Random(f"loop {task_type.family}")
+    tasks = [task_type.generate(rng, SIZES[task_type.family]) for _ in range(COUNT)]
     graph = create_self_critique(**options).compile()
 
     async def run() -> list[dict[str, Any]]:
@@ -27,24 +31,24 @@ def run_all(family: type[Task], **options: Any) -> list[tuple[Task, dict[str, An
     return list(zip(tasks, asyncio.run(run()), strict=True))
 
 
-@families
-def test_more_answers_are_right_after_the_loop_and_none_is_worse_by_its_own_measure(family: type[Task]):
-    outcomes = run_all(family, model=SimulatedModel(seed=11), num_critiques=4)
-    before = sum(task.is_correct(output["rounds"][0].answer) for task, output in outcomes)
-    after = sum(task.is_correct(output["answer"]) for task, output in outcomes)
-    assert after > before + COUNT * 0.2
+@each_task_type
+def test_loop_corrects_answers_and_returns_the_best_judged_draft(task_type: type[Task]):
+    outcomes = run_all(task_type, model=SimulatedModel(seed=11), num_critiques=4)
+    correct_before = sum(task.is_correct(output["rounds"][0].answer) for task, output in outcomes)
+    correct_after = sum(task.is_correct(output["answer"]) for task, output in outcomes)
+    assert correct_after > correct_before + COUNT * 0.2
     for _, output in outcomes:
-        measures = [draft.p_critiqueable for draft in output["rounds"]]
-        assert output["p_critiqueable"] == min(measures)
+        assert output["p_critiqueable"] == min(draft.p_critiqueable for draft in output["rounds"])
         assert output["answer"] == output["rounds"][output["best_round"]].answer
 
 
-@families
-def test_where_only_drafts_err_every_task_ends_right(family: type[Task]):
+@each_task_type
+def test_perfect_critic_and_refiner_solve_every_task(task_type: type[Task]):
     perfect_critic = SimulatedModel(
         seed=12, draft_error_rate=0.9, miss_rate=0, false_alarm_rate=0, judge_error_rate=0, refine_error_rate=0
     )
-    outcomes = run_all(family, model=perfect_critic, num_critiques=1, max_rounds=8, patience=8)
-    assert sum(not task.is_correct(output["rounds"][0].answer) for task, output in outcomes) > COUNT * 0.8
+    outcomes = run_all(task_type, model=perfect_critic, num_critiques=1, max_rounds=8, patience=8)
+    wrong_drafts = sum(not task.is_correct(output["rounds"][0].answer) for task, output in outcomes)
+    assert wrong_drafts > COUNT * 0.8
     assert all(task.is_correct(output["answer"]) for task, output in outcomes)
     assert {output["stop_reason"] for _, output in outcomes} == {"accepted"}
