@@ -46,7 +46,7 @@ def test_own_critiques_take_the_critics_place(run):
 
 def test_own_prompts_are_what_the_model_is_asked(run):
     drafting, judging, *_, answer = run("own_prompts.py")
-    assert drafting == "the model was asked: you write a bank's letters"
+    assert drafting == "the model was asked: you write letters for a bank"
     assert judging == "the model was asked: judge whether this answer has a flaw that can be pointed at"
     assert answer == "the answer: Your rate is 5.4%."
 
