@@ -47,7 +47,8 @@ PATTERNS = (
 
 DATA_WORDS = {
     "agent/checkers/arithmetic/vocabulary.py": {"said", "says"},  # words to look for in answers
-    "agent/tasks/alphabetize/task.py": {"stands"},  # comments that the tiny model was trained on
+    "agent/tasks/alphabetize/claims.py": {"stands"},  # comments that the tiny model was trained on
+    "agent/tasks/alphabetize/task.py": {"stands"},  # quotes these comments
     "agent/tasks/functions/task.py": {"says"},  # comments of the oracle
 }
 """Files where some banned words are data rather than text."""
