@@ -82,7 +82,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[subprocess.Po
 
 @pytest.fixture(scope="module")
 def uninterrupted(process: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """A review that is never killed."""
+    """Run a review that is never killed."""
     case = Case(process, tmp_path_factory.mktemp("uninterrupted") / "case")
     assert case.go() == "ended"
     return case
