@@ -184,6 +184,14 @@ class Context(BaseModel):
         own: str | BaseChatModel | None = getattr(self, part)
         return self.model if own is None else own
 
+    def specs_for(self, role: Role) -> list[str | BaseChatModel]:
+        """Return a role's model and its fallbacks, as given."""
+        return [self.model_for(role), *self.fallbacks.get(role, [])]
+
+    def models_for(self, role: Role) -> list[BaseChatModel]:
+        """Return a role's model, then its fallbacks. Raises UnknownModelError."""
+        return [get_model(spec) for spec in self.specs_for(role)]
+
     @property
     def has_critic(self) -> bool:
         """Whether a model criticises; "none" leaves a review to the checkers."""

@@ -32,7 +32,7 @@ SCORERS: Mapping[str, str] = {
     "helpfulness": "P(Yes) to whether it is valid and helpful, by the judge",
     "evidence": "by the checkers: the share of its comments that is confirmed, less the share that is refuted",
     "reward:FOLDER": "a reward model in a folder, as transformers saves it (extra `train`)",
-    "served:URL": "a reward model behind an address that ends in /score or /classify, as vLLM serves it",
+    "reward-server:URL": "a reward model behind an address that ends in /score or /classify, as vLLM serves it",
 }
 
 

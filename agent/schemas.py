@@ -1,5 +1,6 @@
 """The records of a run: what was drafted, what was objected to, what it cost and why it ended."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -126,15 +127,19 @@ class Usage(RoleUsage):
 
 
 class Capabilities(Record):
-    """How a part's model was asked, as far as it was found out."""
+    """What is known of a role's model, and how it was used."""
 
     n: Literal["native", "concurrent"] | None = None
-    """Several replies in one request, or one request a reply."""
+    """Several replies in one request, or one request for each reply."""
     probability: Literal["logprobs", "votes"] | None = None
-    prefix: Literal["native", "asked"] | None = None
-    """A reply begun by us was continued by the model, or asked for in words."""
-    refused: list[str] = []
-    """Parameters that the provider does not take; they are not sent again in this run."""
+    prefill: Literal["native", "prompted"] | None = None
+    """The model continued the start of its reply, or was asked for it in words."""
+    rejected: list[str] = []
+    """Parameters that the provider rejects; they are not sent again in this run."""
+
+    def reject(self, names: Sequence[str]) -> None:
+        """Add parameters that the provider rejects."""
+        self.rejected += [name for name in names if name not in self.rejected]
 
 
 class FSBSConfig(Record):

@@ -1,160 +1,145 @@
-"""One step of a run as a node sees it: the options, the prompts, and one meter over all parts."""
+"""Step: what a node works with, from options and prompts to the state update."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables.config import ensure_config
 from langgraph.func import task
 from langgraph.runtime import Runtime
 
 from selfcritic import prompts
-from selfcritic.agent.checkers.registry import get_checkers
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.messages import get_context
-from selfcritic.agent.models import get_model
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.agent.schemas import Capabilities, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.stopping import stop_reason_for
 
-called_sync: ContextVar[bool] = ContextVar("is_synchronous", default=False)
+called_sync: ContextVar[bool] = ContextVar("called_sync", default=False)
 """Whether the graph was called by `invoke` rather than `ainvoke`."""
-
 
 Event = Literal["draft", "found", "judged", "critique", "scored", "selected", "stopped"]
 
 
 class Step:
-    """What a node works with. Every update it returns goes through `update`, so that nothing spent is lost."""
+    """One execution of a node. Build each update with `update`, so that usage is always saved."""
 
     def __init__(self, state: State, runtime: Runtime[Context]) -> None:
         self.state = state
-        self.context = context = runtime.context
+        self.context = runtime.context
         self._write = runtime.stream_writer
-        self.failure: SelfcriticError | None = None
-        """The last failure of this step that was passed over because others brought what it did not."""
-        self._meter = BudgetTracker(context.budget, state.get("usage"), parent=parent_budget.get())
-        self._methods = {part: method.model_copy(deep=True) for part, method in state.get("capabilities", {}).items()}
-        self._prompts = prompts.load(context.prompts, context.prompt_dir)
+        self._budget = BudgetTracker(self.context.budget, state.get("usage"), parent=parent_budget.get())
+        self._capabilities = _copy_capabilities(state)
+        self._prompts = prompts.load(self.context.prompts, self.context.prompt_dir)
 
     @property
     def rounds(self) -> list[Round]:
-        """All rounds so far."""
+        """All rounds of the run."""
         return self.state["rounds"]
 
     @property
-    def draft(self) -> Round:
-        """The draft being worked on."""
+    def round(self) -> Round:
+        """The latest round."""
         return self.rounds[-1]
 
-    def reserve(self, part: str) -> None:
-        """Count a request that is none of a chat model's; raises BudgetExhausted where it must not be sent."""
-        self._meter.reserve(part, [])
+    def rounds_with(self, **changes: Any) -> list[Round]:
+        """Return all rounds, with fields of the latest one replaced."""
+        return [*self.rounds[:-1], self.round.model_copy(update=changes)]
 
-    def tell(self, event: Event, round_: int, **what: Any) -> None:
-        """Stream what has just happened in a round, to those who listen to LangGraph's custom stream."""
-        self._write({"event": event, "round": round_, **what})
-
-    def sampler(self, part: Role) -> Sampler:
-        """The model that speaks a part, on the run's meter."""
-        return Sampler(
-            models=models_for(part, self.context),
-            part=part,
-            meter=self._meter,
-            seed=self.context.seed,
-            temperature=self.context.temperatures.get(part),
-            method=self._method(part),
-            retries=self.context.retries,
-            save=_save if _is_checkpointed() else None,
-        )
-
-    def _method(self, part: Role) -> Capabilities:
-        """What was found of a part's model; what the same model refused in another part, it refuses in this one."""
-        method = self._methods.setdefault(part, Capabilities())
-        for other, found in self._methods.items():
-            if self.context.model_for(cast(Role, other)) == self.context.model_for(part):
-                method.refused += [name for name in found.refused if name not in method.refused]
-        return method
-
-    def ask_for_critiques(self, draft: Round, critique: str = "") -> list[BaseMessage]:
-        """The messages that ask for critiques of a draft, or for one to be continued; they tell what tools found."""
-        told = {"answer": draft.answer, "findings": render(draft.findings)}
-        return self.ask("continue", critique=critique, **told) if critique else self.ask("critique", **told)
-
-    def ask(self, role: prompts.PromptName, **data: str) -> list[BaseMessage]:
-        """The messages that ask for a role's part in this run's question."""
+    def render_prompt(self, name: prompts.PromptName, **data: str) -> list[BaseMessage]:
+        """Render a prompt for this run's question and context."""
         question = self.state["question"]
-        material = get_context(self.state, self.context.max_input_chars - len(question))
-        return self._prompts.render(role, self.context.task_type, question=question, context=material, **data)
+        context = get_context(self.state, self.context.max_input_chars - len(question))
+        return self._prompts.render(name, self.context.task_type, question=question, context=context, **data)
 
-    def search_stop_reason(self) -> dict[str, Any]:
-        """The part of an update that tells of the step's failure where a search goes on with what it has."""
-        if self.failure is None:
-            return {}
-        is_spent = isinstance(self.failure, BudgetExhausted)
-        return {"search_stop_reason": stop_reason_for(self.failure), "error": None if is_spent else str(self.failure)}
+    def critique_prompt(self, round_: Round, prefix: str = "") -> list[BaseMessage]:
+        """Render the prompt for critiques of a draft, or for continuing one; it includes the checkers' findings."""
+        data = {"answer": round_.answer, "findings": render(round_.findings)}
+        if prefix:
+            return self.render_prompt("continue", critique=prefix, **data)
+        return self.render_prompt("critique", **data)
+
+    def sampler(self, role: Role) -> Sampler:
+        """Return the sampler for a role's model, charged to this run's budget."""
+        pipeline = RequestPipeline(
+            models=self.context.models_for(role),
+            role=role,
+            budget=self._budget,
+            seed=self.context.seed,
+            temperature=self.context.temperatures.get(role),
+            capabilities=self._capabilities_of(role),
+            retries=self.context.retries,
+            checkpoint=_run_as_task if _saves_requests() else None,
+        )
+        return Sampler(pipeline)
+
+    def _capabilities_of(self, role: Role) -> Capabilities:
+        """Return what is known of a role's model, including parameters it rejected in other roles."""
+        capabilities = self._capabilities.setdefault(role, Capabilities())
+        model = self.context.model_for(role)
+        for other_role, other in self._capabilities.items():
+            if self.context.model_for(cast(Role, other_role)) == model:
+                capabilities.reject(other.rejected)
+        return capabilities
+
+    def reserve(self, role: str) -> None:
+        """Count a request that is not sent through a chat model. Raises BudgetExhausted."""
+        self._budget.reserve(role, [])
+
+    def emit(self, event: Event, round_index: int | None = None, **data: Any) -> None:
+        """Write an event to LangGraph's custom stream, by default for the latest round."""
+        if round_index is None:
+            round_index = len(self.rounds) - 1
+        self._write({"event": event, "round": round_index, **data})
 
     def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
-        """A node's update: its changes, what has been spent, and the ending where the run stops here."""
-        if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
-            changes["error"] = str(stop)
+        """Return a node's state update with the usage so far.
+
+        Args:
+            stop: Ends the run with the best draft, for this reason or because of this error.
+            changes: The state keys to change.
+        """
         if stop is not None:
-            changes["stop_reason"] = stop_reason_for(stop)
-            answer = changes.get("answer", self.state.get("answer"))
-            changes["messages"] = [AIMessage(answer)]
-            self.tell("stopped", len(changes.get("rounds", self.rounds)) - 1, reason=changes["stop_reason"])
-        return cast(State, {"usage": self._meter.usage, "capabilities": self._methods, **changes})
+            changes |= self._ending(stop, changes)
+        return cast(State, {"usage": self._budget.usage, "capabilities": self._capabilities, **changes})
 
-    def with_draft(self, draft: Round) -> list[Round]:
-        """The rounds with the draft being worked on replaced."""
-        return [*self.rounds[:-1], draft]
-
-
-def models_for(part: Role, context: Context) -> list[BaseChatModel]:
-    """The model that speaks a part, and behind it those that stand in for it."""
-    return [get_model(spec) for spec in _specs_of(part, context)]
+    def _ending(self, stop: StopReason | SelfcriticError, changes: dict[str, Any]) -> dict[str, Any]:
+        ending: dict[str, Any] = {}
+        reason = stop_reason_for(stop) if isinstance(stop, SelfcriticError) else stop
+        if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
+            ending["error"] = str(stop)
+        rounds: Sequence[Round] = changes.get("rounds", self.state.get("rounds", []))
+        self.emit("stopped", len(rounds) - 1, reason=reason)
+        answer = changes.get("answer", self.state.get("answer"))
+        return ending | {"stop_reason": reason, "messages": [AIMessage(answer)]}
 
 
-def _specs_of(part: Role, context: Context) -> list[str | BaseChatModel]:
-    return [context.model_for(part), *context.fallbacks.get(part, [])]
+def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
+    """Return the update that records an error which ended a search for critiques early."""
+    if error is None:
+        return {}
+    message = None if isinstance(error, BudgetExhausted) else str(error)
+    return {"search_stop_reason": stop_reason_for(error), "error": message}
 
 
-async def preload(context: Context) -> None:
-    """Read prompts, make models and import checkers, in a thread: it takes files, and a node may not block."""
-    named = (model for part in get_args(Role) for model in _specs_of(part, context) if isinstance(model, str))
-    checkers = (checker for checker in context.checkers if isinstance(checker, str))
-    wanted = (context.prompts, context.prompt_dir, frozenset(named), frozenset(checkers))
-    if wanted not in _prepared:
-        await asyncio.to_thread(_prepare, context)
-        _prepared.add(wanted)
+def _copy_capabilities(state: State) -> dict[str, Capabilities]:
+    capabilities = state.get("capabilities", {})
+    return {role: known.model_copy(deep=True) for role, known in capabilities.items()}
 
 
-_prepared: set[tuple[str, str | None, frozenset[str], frozenset[str]]] = set()
-"""What is in the caches; to ask a thread every time would cost more than most nodes do."""
+def _saves_requests() -> bool:
+    """Whether requests are checkpointed one by one; `invoke` saves only whole nodes."""
+    has_thread = "thread_id" in ensure_config().get("configurable", {})
+    return has_thread and not called_sync.get()
 
 
-def _prepare(context: Context) -> None:
-    prompts.load(context.prompts, context.prompt_dir)
-    prompts.load("plain")  # of which reward models read
-    get_checkers(context.checkers)
-    for part in get_args(Role):
-        with suppress(SelfcriticError):  # told by the node that asks the model: there may be a draft to come back with
-            models_for(part, context)
-
-
-def _is_checkpointed() -> bool:
-    """Whether requests can be saved one by one: on a thread, and not from `invoke`, which saves node by node."""
-    return not called_sync.get() and "thread_id" in ensure_config().get("configurable", {})
-
-
-async def _save(name: str, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    """LangGraph's tasks are saved each at its end, and found again when the node they stand in is run again."""
-    return cast(dict[str, Any], await cast(Any, task(name=name))(ask)())
+async def _run_as_task(name: str, request: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """Run a request as a LangGraph task, whose result is saved and found again after a crash."""
+    decorator: Any = task(name=name)
+    return cast(dict[str, Any], await decorator(request)())

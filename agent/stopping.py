@@ -1,4 +1,4 @@
-"""What the checkers of a run find in an answer: all of them at once, each finding located and signed."""
+"""Decide when a run stops and which round is the best."""
 
 from collections.abc import Sequence
 
@@ -6,45 +6,60 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import BudgetExhausted, CheckerError, SelfcriticError
 from selfcritic.agent.schemas import Comment, Round, StopReason
 
-
-def severity_counts(findings: Sequence[Comment]) -> tuple[int, int, int]:
-    """How much is found: findings of high, of medium or unknown, of low severity. The smaller in order, the better."""
-    ranks = [finding.severity or "medium" for finding in findings]
-    return ranks.count("high"), ranks.count("medium"), ranks.count("low")
+SeverityCounts = tuple[int, int, int]
+"""Number of findings of high, of medium or unknown, and of low severity. Smaller tuples are better."""
 
 
-def stop_reason_for(stop: StopReason | SelfcriticError) -> StopReason:
-    """The stop reason that a failure amounts to once there is a draft."""
-    if isinstance(stop, SelfcriticError):
-        if isinstance(stop, CheckerError):
-            return "checker_error"
-        return "budget" if isinstance(stop, BudgetExhausted) else "model_error"
-    return stop
+def severity_counts(findings: Sequence[Comment]) -> SeverityCounts:
+    """Count findings by severity, the most severe first."""
+    severities = [finding.severity or "medium" for finding in findings]
+    return severities.count("high"), severities.count("medium"), severities.count("low")
 
 
 def best_round(rounds: Sequence[Round]) -> int:
-    """The round of the best draft, the earliest of equals; an unjudged one only if all are.
+    """Return the index of the best round, the earliest of equals.
 
-    Evidence goes before opinion: the fewest and least severe findings of the checkers, then the lowest P(critiqueable).
+    Findings of checkers count before the judge's opinion. An unjudged round wins only if no round was judged.
     """
-    return min(range(len(rounds)), key=lambda index: _measure(rounds[index]))
+    return min(range(len(rounds)), key=lambda index: _rank_key(rounds[index]))
 
 
-def _measure(draft: Round) -> tuple[bool, tuple[int, int, int], float]:
-    """What a draft is ranked by; the smaller, the better."""
-    return draft.p_critiqueable is None, severity_counts(draft.findings), draft.p_critiqueable or 0.0
+def _rank_key(round_: Round) -> tuple[bool, SeverityCounts, float]:
+    is_unjudged = round_.p_critiqueable is None
+    return is_unjudged, severity_counts(round_.findings), round_.p_critiqueable or 0.0
 
 
 def find_stop_reason(rounds: Sequence[Round], context: Context) -> StopReason | None:
-    """Why the run stops at its latest draft; None where it goes on. What checkers object to is not accepted."""
-    measures = [draft.p_critiqueable if draft.p_critiqueable is not None else 1.0 for draft in rounds]
-    found = [severity_counts(draft.findings) for draft in rounds]
-    if measures[-1] < context.accept_threshold and found[-1][:2] == (0, 0):  # of low severity they do not count
+    """Return why the run stops after its latest round, or None if it continues.
+
+    A draft with findings of high or medium severity is never accepted.
+    """
+    probabilities = [_probability(round_) for round_ in rounds]
+    counts = [severity_counts(round_.findings) for round_ in rounds]
+    high, medium, _ = counts[-1]
+    if probabilities[-1] < context.accept_threshold and high == 0 and medium == 0:
         return "accepted"
     if len(rounds) > context.max_rounds:
         return "max_rounds"
-    before = len(rounds) - context.patience
-    if before <= 0:
+    split = len(rounds) - context.patience
+    if split <= 0:
         return None
-    is_gain = min(measures[before:]) <= min(measures[:before]) - context.min_delta
-    return None if is_gain or min(found[before:]) < min(found[:before]) else "plateau"
+    is_more_probable = min(probabilities[split:]) <= min(probabilities[:split]) - context.min_delta
+    has_fewer_findings = min(counts[split:]) < min(counts[:split])
+    return None if is_more_probable or has_fewer_findings else "plateau"
+
+
+def _probability(round_: Round) -> float:
+    """Return P(critiqueable); an unjudged round counts as certainly flawed."""
+    if round_.p_critiqueable is None:
+        return 1.0
+    return round_.p_critiqueable
+
+
+def stop_reason_for(error: SelfcriticError) -> StopReason:
+    """Return the stop reason for an error that occurs once there is a draft."""
+    if isinstance(error, CheckerError):
+        return "checker_error"
+    if isinstance(error, BudgetExhausted):
+        return "budget"
+    return "model_error"

@@ -14,14 +14,13 @@ from selfcritic.graphs import create_self_critique
 
 def critique(state: State, runtime: Runtime[Context]) -> State:
     """Object to the first word that stands before one it should follow; async nodes are taken as well."""
-    run = Step(state, runtime)
-    words, order = run.draft.answer.split(", "), sorted(run.draft.answer.split(", "))
+    step = Step(state, runtime)
+    words, order = step.round.answer.split(", "), sorted(step.round.answer.split(", "))
     late = next((after for before, after in pairwise(words) if before > after), words[0])
     before = order.index(late) - 1
     place = f'right after "{order[before]}"' if before >= 0 else "at the start"
     objection = f'```\n{late}\n```\n"{late}" is out of order: it belongs {place}.'
-    draft = run.draft.model_copy(update={"critiques": [ground(objection, run.draft.answer)]})
-    return run.update(rounds=run.with_draft(draft))
+    return step.update(rounds=step.rounds_with(critiques=[ground(objection, step.round.answer)]))
 
 
 model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=10)

@@ -1,4 +1,9 @@
-"""Best of n: several drafts, of which the least critiqueable comes back. The paper's baseline without refinement."""
+"""Best of n: sample several drafts and return the least critiqueable.
+
+    generate → classify
+
+This is the paper's baseline without refinement (Saunders et al. 2022).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,10 +20,13 @@ from selfcritic.graphs.runtime import Node, add_nodes
 def create_best_of_n(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, Input, Output]:
-    """The graph, to be compiled by the caller; keywords are the fields of `Context`, with eight `drafts` by default.
+    """Create the best-of-n graph; compile it with or without a checkpointer.
 
-    `nodes` are functions that take the place of its own, by name. It stops for `accepted`, or for `max_rounds` where
-    even the best draft is still critiqueable.
+    It stops with `accepted`, or with `max_rounds` if even the best draft is critiqueable.
+
+    Args:
+        nodes: Functions that replace the graph's nodes, by name.
+        options: Fields of `Context`; `num_drafts` is 8 by default, `max_rounds` always 0.
     """
     defaults = Context(**{"num_drafts": 8, **options, "max_rounds": 0})
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)

@@ -1,31 +1,30 @@
 """Force Sampling Beam Search, CriticGPT's search for a critique (McAleese et al. 2024, appendix 7.1).
 
-    force → score → keep → force → … → score → choose
+    expand_beams → score → prune_beams → expand_beams → … → score → select
 
-1. force: the opening fence of a quote is put behind each critique kept (at first the empty one), so that the model
-   must quote the answer, and n continuations are sampled to their end.
-2. score: each critique gets its reward.
-3. keep: the k with the highest reward, by reward alone, go on; a closing paragraph without a quote is cut off.
-4. After d iterations, choose: over all critiques of all iterations, the highest reward + length_modifier × highlights.
+1. expand_beams: append the opening fence of a quote to each kept critique (at first the empty one), so that the model
+   must quote the answer, and sample n continuations to their end.
+2. score: compute the reward of each critique.
+3. prune_beams: keep the k critiques with the highest reward, without a closing paragraph that quotes nothing.
+4. After d iterations, select among the critiques of all iterations: the highest reward + length_modifier × highlights.
 
-With n = 4, k = 2, d = 4 that ranks n (k (d - 1) + 1) = 28 critiques.
+With n = 4, k = 2 and d = 4, this ranks n (k (d - 1) + 1) = 28 critiques.
 
-Where the paper is silent, and what was chosen:
-- k over what: over the critiques of the latest iteration together, not beam by beam and not those kept before;
-- temperature: the model's own, or `temperatures` of the critic;
-- the values of length_modifier: not published; 0 by default, and `calibrate` finds one as the paper says it was set;
-- equal rewards: the critique drawn first;
-- fewer than k critiques that can go on: those; none at all: the search ends early.
+The paper leaves open:
+- which critiques compete for the k places: here those of the latest iteration, over all beams;
+- the temperature: the model's default, or the critic's in `temperatures`;
+- the values of length_modifier: 0 by default; `calibrate` sets it as the paper describes;
+- equal rewards: the critique sampled first wins;
+- fewer than k eligible critiques: all of them are kept; without any, the search ends early.
 
-Where this differs from the paper, by choice or need:
-- the reward is P(helpful) unless `scorer` names another, such as a reward model;
-- a highlight counts where its quote stands in the answer, and equal comments count once; a critique of whose quotes
-  none stands there is neither kept nor chosen;
-- a reply that broke off within a quote is continued from before that quote;
-- a model that cannot continue a reply begun for it is asked in words for the next quote; `methods["critic"].prefix`
-  says which it was;
+Differences from the paper:
+- the reward is P(helpful), unless `scorer` names another, such as a reward model;
+- a highlight counts only if its quote is in the answer, and equal comments count once; a critique whose quotes are all
+  ungrounded is neither kept nor selected;
+- a reply that was cut off inside a quote is continued from before that quote;
+- a model without prefill is asked in words for the next quote, which `capabilities["critic"].prefill` shows;
 - equal critiques are scored once;
-- in the loop of self_critique.py the critique chosen must be over `helpful_threshold`, too; here that is 0 by default.
+- in the self-critique loop, the selected critique must also exceed `helpful_threshold`, which is 0 here by default.
 """
 
 from collections.abc import Mapping
@@ -38,14 +37,18 @@ from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import State
-from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, resolve_context
+from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> StateGraph[State, Context, State, State]:
-    """The search's graph; keywords are the fields of `Context`. As a subgraph it works on the draft of the graph above.
+    """Create the search's graph.
 
-    Alone it takes `question`, `answer` and perhaps `context`; the critiques are in `rounds[0]`, one of them selected.
-    `nodes` are functions that take the place of its own, by name.
+    As a subgraph it works on the parent graph's latest draft. Alone it takes `question`, `answer` and optionally
+    `context`, and returns the critiques in `rounds[0]`, one of them selected.
+
+    Args:
+        nodes: Functions that replace the graph's nodes, by name.
+        options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
     defaults = Context(**{"helpful_threshold": 0.0, **options, "search": "fsbs"})
     builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
@@ -61,28 +64,31 @@ def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> S
         select=select,
     )
 
-    def opening(state: State) -> str:
-        return "expand_beams" if state.get("rounds") else "load_answer"
+    _add_edges(builder, defaults)
+    return builder
 
-    def after_examine(state: State) -> str:
-        return "expand_beams" if state["stop_reason"] is None else END
+
+def _add_edges(builder: StateGraph[State, Context, State, State], defaults: Context) -> None:
+    def start(state: State) -> str:
+        return "expand_beams" if state.get("rounds") else "load_answer"
 
     def after_score(state: State) -> str:
         context = resolve_context(defaults)
-        is_over = num_iterations(state["rounds"][-1].critiques) >= context.fsbs.d
-        return "select" if is_over or state.get("search_stop_reason") else "prune_beams"
+        is_last = num_iterations(state["rounds"][-1].critiques) >= context.fsbs.d
+        if is_last or state.get("search_stop_reason"):
+            return "select"
+        return "prune_beams"
 
-    def after_keep(state: State) -> str:
+    def after_prune_beams(state: State) -> str:
         return "expand_beams" if state["beam_prefixes"] else "select"
 
-    builder.add_conditional_edges(START, on_the_spot(opening), ["load_answer", "expand_beams"])
+    builder.add_conditional_edges(START, start, ["load_answer", "expand_beams"])
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", on_the_spot(after_examine), ["expand_beams", END])
+    builder.add_conditional_edges("check_answer", unless_stopped("expand_beams"), ["expand_beams", END])
     builder.add_edge("expand_beams", "score")
-    builder.add_conditional_edges("score", on_the_spot(after_score), ["prune_beams", "select"])
-    builder.add_conditional_edges("prune_beams", on_the_spot(after_keep), ["expand_beams", "select"])
+    builder.add_conditional_edges("score", after_score, ["prune_beams", "select"])
+    builder.add_conditional_edges("prune_beams", after_prune_beams, ["expand_beams", "select"])
     builder.add_edge("select", END)
-    return builder
 
 
 graph = create_fsbs().compile(name="fsbs")

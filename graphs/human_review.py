@@ -1,39 +1,39 @@
-"""A review by a person beside the critic: what the critic says is filled in, and the person has the last word.
+"""A review by a person and the critic: the critic fills it in, and the person has the last word.
 
-    receive → examine → critique → select → prefill → decide ─accept─→ END
-                           ↑          ↑              │  │  └──refine─→ refine → END
-                           └──────────┴─search again─┘  └ask→ decide
+    load_answer → check_answer → critique → select → prepare_review → await_decision ─accept→ END
+                                    ↑          ↑                        │  │  └──refine→ refine → END
+                                    └──────────┴─────search_again───────┘  └continue→ await_decision
 
-With search="fsbs" the search stands in the place of *critique*; with critic="none" there is what the checkers know.
+With `search="fsbs"`, the search replaces *critique*. With `critic="none"`, the review holds the checkers' findings.
 
-The paper's contractors were given a box pre-filled with the critic's comments, which they kept, removed, edited or
-added to (McAleese et al. 2024, 2.3). Here the graph stops at *decide* with LangGraph's `interrupt` and shows, as JSON:
+The paper's contractors got a review pre-filled with the critic's comments, which they kept, removed, edited or added to
+(McAleese et al. 2024, 2.3). Here the graph stops at *await_decision* with LangGraph's `interrupt` and shows this JSON:
 
     {"question": "…", "context": "", "answer": "…",
      "comments": [{"id": 1, "action": "kept", "explicit": false,
                    "before": {"quote": "…", "text": "…", "severity": "high", "start": 10, "end": 14, …},
                    "after": {…}}, …],
-     "critique": {"helpfulness": 0.9, "reward": 0.9, "unparsed": ""},   the one chosen, null where none was
+     "critique": {"helpfulness": 0.9, "reward": 0.9, "unparsed": ""},   the selected one, or null
      "length_modifier": 0.0, "critiques_drawn": 8, "ungrounded_rate": 0.0,
-     "error": null}                                    what went wrong with the search, the mend or the last reply
+     "error": null}                                    what went wrong in the search, the refinement or the last reply
 
-It goes on with a decision: in Studio the JSON below in the resume box, in Python `Command(resume={…})` with the same:
+It resumes with a decision: in Studio this JSON in the resume box, in Python `Command(resume={…})`:
 
     {"actions": [{"type": "keep", "id": 1},
                  {"type": "remove", "id": 2},
-                 {"type": "edit", "id": 3, "text": "…", "severity": "low", "quote": "…"},    what is to be another
+                 {"type": "edit", "id": 3, "text": "…", "severity": "low", "quote": "…"},       only what changes
                  {"type": "add", "quote": "words of the answer", "text": "…", "severity": "high", "start": 120}],
-     "next": "accept"}      or "refine", or "ask" to see the review again, or "search_again" with "length_modifier": 0.2
+     "next": "accept"}     or "refine", "continue" (see the review again), "search_again" (with "length_modifier": 0.2)
 
-`severity` and `start` (which of several occurrences) may be left out, so may `actions`; comments that nothing is said
-of are kept. A reply that cannot be used changes nothing: the graph stops again and `error` says what was wrong. So it
-does when a search or a mend fails. To search again costs nothing where scored critiques are there: another is chosen
-by score + length_modifier × comments. What the person has said of comments stays; the rest is replaced.
+`actions`, `severity` and `start` (which of several occurrences) are optional. Comments you do not mention are kept. An
+unusable reply changes nothing: the graph stops again, and `error` explains why. A failed search or refinement
+ends in the same way. If there are scored critiques, `search_again` selects another one by score + length_modifier ×
+comments, without new model calls. Comments that a person has acted on stay; the others are replaced.
 
-A review on a lasting checkpointer outlives its process: what `aget_state(thread).interrupts` shows still waits for a
-reply, and else `ainvoke(None, thread)` goes on until `stop_reason` is set.
+With a persistent checkpointer a review outlives its process. If `aget_state(thread).interrupts` is not empty, the
+review waits for a reply; otherwise `ainvoke(None, thread)` continues it until `stop_reason` is set.
 
-What they did is in the output as `labels`, and `append_review` writes it to a JSONL file.
+The output has the person's changes as `labels`, and `append_review` writes them to a JSONL file.
 """
 
 import asyncio
@@ -57,21 +57,22 @@ from selfcritic.agent.nodes.select import select
 from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
 from selfcritic.graphs.fsbs import create_fsbs
-from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, resolve_context
+from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 _OUTPUT = TypeAdapter(HumanReviewOutput)
-_WRITTEN = ("question", "context", "answer", "critique", "labels", "decision")
-_ENDINGS = ("repeated_answer", "reviewed")
+_WRITTEN_KEYS = ("question", "context", "answer", "critique", "labels", "decision")
+_FINAL_REASONS = ("repeated_answer", "reviewed")
 
 
 def create_human_review(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, ReviewInput, HumanReviewOutput]:
-    """The graph, to be compiled with a checkpointer and run on a thread.
+    """Create the graph; compile it with a checkpointer and run it on a thread.
 
-    `nodes` are functions that take the place of its own, by name. Keywords are the fields of `Context`, with
-    `helpful_threshold` 0 by default, as in a review without a person. A run's own `context` is given anew with each
-    resumption, for LangGraph does not save it.
+    Args:
+        nodes: Functions that replace the graph's nodes, by name.
+        options: Fields of `Context`, as defaults, with `helpful_threshold` 0. Pass a run's `context` again with each
+            resumption, since LangGraph does not save it.
     """
     options = {"helpful_threshold": 0.0, **options}
     defaults = Context(**options)
@@ -90,38 +91,51 @@ def create_human_review(
     )
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
-    def search() -> str:
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, ReviewInput, HumanReviewOutput], defaults: Context) -> None:
+    def search_node() -> str:
         context = resolve_context(defaults)
         if not context.has_critic:
             return "prepare_review"
         return "fsbs" if context.search == "fsbs" else "critique"
 
-    def after_examine(state: State) -> str:
-        return search() if state["stop_reason"] is None else "prepare_review"
+    def after_check_answer(state: State) -> str:
+        return search_node() if state["stop_reason"] is None else "prepare_review"
 
-    def after_decide(state: State) -> str:
-        if state["decision"] == "search_again":
-            return "select" if state["rounds"][0].critiques else search()
-        return {"refine": "refine", "accept": END}.get(state["decision"] or "", "await_decision")
+    def after_decision(state: State) -> str:
+        decision = state["decision"]
+        if decision == "accept":
+            return END
+        if decision == "refine":
+            return "refine"
+        if decision == "search_again":
+            has_critiques = bool(state["rounds"][0].critiques)
+            return "select" if has_critiques else search_node()
+        return "await_decision"
+
+    after_critique = unless_stopped("select", otherwise="prepare_review")
+    decisions = ["await_decision", "select", "critique", "fsbs", "refine", END]
 
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", on_the_spot(after_examine), ["critique", "fsbs", "prepare_review"])
-    builder.add_conditional_edges("critique", on_the_spot(_after_critique), ["select", "prepare_review"])
+    builder.add_conditional_edges("check_answer", after_check_answer, ["critique", "fsbs", "prepare_review"])
+    builder.add_conditional_edges("critique", after_critique, ["select", "prepare_review"])
     builder.add_edge("fsbs", "select")
     builder.add_edge("select", "prepare_review")
     builder.add_edge("prepare_review", "await_decision")
-    after_decision = ["await_decision", "select", "critique", "fsbs", "refine", END]
-    builder.add_conditional_edges("await_decision", on_the_spot(after_decide), after_decision)
-    builder.add_conditional_edges("refine", on_the_spot(_after_refine), ["await_decision", END])
-    return builder
+    builder.add_conditional_edges("await_decision", after_decision, decisions)
+    builder.add_conditional_edges("refine", unless_stopped("await_decision"), ["await_decision", END])
 
 
 async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
-    """Open the review, on a thread only: without one nobody could answer what was paid for."""
+    """Start the review on a thread; without one, nobody could answer what was paid for."""
     if "thread_id" not in ensure_config().get("configurable", {}):
         raise InputError(
-            "A human review waits for a person: compile its graph with a checkpointer and give the run a thread_id."
+            "`thread_id` is required, since a human review waits for a person: compile with a checkpointer and pass "
+            "config={'configurable': {'thread_id': …}}."
         )
     if runtime.context.budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, runtime.context, ["refiner"])
@@ -130,20 +144,21 @@ async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _select(state: State, runtime: Runtime[Context]) -> State:
-    """Choose by the length modifier that the person asked for, however helpful; only what has no score is scored."""
+    """Select with the length modifier that the person asked for, however helpful the critique is."""
     modifier = state["length_modifier"]
-    asked = {} if modifier is None else {"length_modifier": modifier, "helpful_threshold": 0.0}
-    return await select(state, _with_options(runtime, **asked))
+    if modifier is not None:
+        runtime = _with_options(runtime, length_modifier=modifier, helpful_threshold=0.0)
+    return await select(state, runtime)
 
 
 async def _refine(state: State, runtime: Runtime[Context]) -> State:
-    """Mend the answer by the person's critique; where that fails the review is as it was, and they are asked again."""
+    """Refine by the person's critique. If that fails, the review is shown again with the error."""
     with_critique = {**state, "rounds": [with_human_critique(state["rounds"][0], state["critique"])]}
     update = await refine(cast(State, with_critique), _with_options(runtime, refinement="conditional"))
-    stop = update.get("stop_reason") or "reviewed"
-    if stop in _ENDINGS:
-        return cast(State, {**update, "stop_reason": stop, "answer": update["rounds"][-1].answer})
-    review_error = update.get("error") or "The budget is spent: the answer was not mended."
+    stop_reason = update.get("stop_reason") or "reviewed"
+    if stop_reason in _FINAL_REASONS:
+        return cast(State, {**update, "stop_reason": stop_reason, "answer": update["rounds"][-1].answer})
+    review_error = update.get("error") or "The budget is spent: the answer was not refined."
     return cast(State, {**update, "stop_reason": None, "error": None, "review_error": review_error})
 
 
@@ -151,21 +166,16 @@ def _with_options(runtime: Runtime[Context], **options: Any) -> Runtime[Context]
     return runtime.override(context=runtime.context.model_copy(update=options))
 
 
-def _after_critique(state: State) -> str:
-    return "select" if state["stop_reason"] is None else "prepare_review"
-
-
-def _after_refine(state: State) -> str:
-    return "await_decision" if state["stop_reason"] is None else END
-
-
 def append_review(path: str | Path, output: Mapping[str, Any]) -> None:
-    """Add a finished review to a JSONL file as one line: what was reviewed, what was decided, and all labels."""
-    if output.get("stop_reason") not in _ENDINGS:
-        raise InputError("The review is not finished: resume it with a decision to accept or to refine.")
-    whole = _OUTPUT.dump_python(cast(HumanReviewOutput, output), mode="json")
-    whole["answer"] = whole["rounds"][0]["answer"]
-    line = json.dumps({name: whole[name] for name in _WRITTEN})
+    """Append a finished review to a JSONL file, with the reviewed answer and all labels.
+
+    Raises InputError if the review is not finished.
+    """
+    if output.get("stop_reason") not in _FINAL_REASONS:
+        raise InputError('The review is not finished: resume it with "next": "accept" or "next": "refine".')
+    record = _OUTPUT.dump_python(cast(HumanReviewOutput, output), mode="json")
+    record["answer"] = record["rounds"][0]["answer"]
+    line = json.dumps({key: record[key] for key in _WRITTEN_KEYS})
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 

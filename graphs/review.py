@@ -1,11 +1,11 @@
-"""The critic alone on an answer that is given, as CriticGPT works (McAleese et al. 2024).
+"""Review a given answer with the critic alone, as CriticGPT does (McAleese et al. 2024).
 
-    receive → examine → critique → select → report          search="rejection"
-    receive → examine → fsbs → report                       search="fsbs"
-    receive → examine → report                              critic="none": what the checkers know, and nothing else
+    load_answer → check_answer → critique → select → finalize_review      search="rejection"
+    load_answer → check_answer → fsbs → finalize_review                   search="fsbs"
+    load_answer → check_answer → finalize_review                          critic="none": checkers only
 
-What comes back is the critique chosen, and in `rounds[0]` all that were drawn, so that `rerank` can choose again for
-nothing.
+The output has the selected critique, and all sampled ones in `rounds[0]`, so that `rerank` can select again without new
+model calls.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,20 @@ from selfcritic.agent.nodes.review import check_answer, finalize_review, load_an
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
 from selfcritic.graphs.fsbs import create_fsbs
-from selfcritic.graphs.runtime import Node, add_nodes, on_the_spot, resolve_context
+from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_review(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
-    """The graph, to be compiled by the caller; keywords are the fields of `Context`.
+    """Create the review graph; compile it with or without a checkpointer.
 
-    `nodes` are functions that take the place of its own, by name.
+    A review selects the best critique there is, like CriticGPT. Set `helpful_threshold` (here 0 by default) to get no
+    critique rather than an unhelpful one.
 
-    A review always chooses the best critique there is, as CriticGPT does; `helpful_threshold` (0 here by default) makes
-    it come back with none rather than with one whose P(helpful) is lower.
+    Args:
+        nodes: Functions that replace the graph's nodes, by name.
+        options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
     options = {"helpful_threshold": 0.0, **options}
     defaults = Context(**options)
@@ -47,23 +49,26 @@ def create_review(
     )
     builder.add_node("fsbs", create_fsbs(**options).compile())
 
-    def after_examine(state: State) -> str:
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, ReviewInput, ReviewOutput], defaults: Context) -> None:
+    def after_check_answer(state: State) -> str:
         context = resolve_context(defaults)
         if state["stop_reason"] is not None or not context.has_critic:
             return "finalize_review"
         return "fsbs" if context.search == "fsbs" else "critique"
 
-    def after_critique(state: State) -> str:
-        return "select" if state["stop_reason"] is None else "finalize_review"
+    after_critique = unless_stopped("select", otherwise="finalize_review")
 
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", on_the_spot(after_examine), ["critique", "fsbs", "finalize_review"])
-    builder.add_conditional_edges("critique", on_the_spot(after_critique), ["select", "finalize_review"])
+    builder.add_conditional_edges("check_answer", after_check_answer, ["critique", "fsbs", "finalize_review"])
+    builder.add_conditional_edges("critique", after_critique, ["select", "finalize_review"])
     builder.add_edge("select", "finalize_review")
     builder.add_edge("fsbs", "finalize_review")
     builder.add_edge("finalize_review", END)
-    return builder
 
 
 graph = create_review().compile(name="review")

@@ -1,127 +1,112 @@
-"""Make a node serve `invoke` as well as `ainvoke`, with the graph's options beneath the run's own.
+"""Run nodes sync and async, with the graph's options as defaults for each run's."""
 
-LangGraph refuses to run an async node from `invoke`. The synchronous side hands the coroutine to one lasting event
-loop in a thread of its own: lasting, because HTTP clients are bound to the loop that made them; a thread, so that it
-works inside a running loop such as Jupyter's.
-"""
-
-import asyncio
 import atexit
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from threading import Lock, Thread
+from contextlib import ExitStack
+from threading import Lock
 from typing import Any, cast
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.runnables import RunnableLambda
-from langgraph.graph import StateGraph
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.state import State, parse_state
-from selfcritic.agent.step import Step, called_sync, preload
+from selfcritic.agent.step import Step, called_sync
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
-"""A step of a loop, async or plain: from the state and the options (`runtime.context`) to the keys that it changes.
+"""A node, async or plain: takes the state and the options (`runtime.context`), returns the keys to change.
 
-`Run(state, runtime)` has the prompts, and the models on the run's meter; an update made by its `update` counts what was
-spent, and `update(stop=…)` ends the run with the best draft. What a node raises, the graph raises.
+`Step(state, runtime)` offers the prompts and the models. Build updates with `Step.update`, which saves the usage;
+`Step.update(stop=…)` ends the run with the best draft. The graph raises what a node raises.
+"""
+
+StopCondition = Callable[[State], Awaitable[bool] | bool]
+"""Whether to stop the run, given the whole state: `rounds`, `p_critiqueable`, `usage` and so on.
+
+An error in it stops the run as well: the best draft is returned, and `error` holds the message.
 """
 
 
 def add_nodes(
     builder: StateGraph[State, Context, Any, Any],
     defaults: Context,
-    own: Mapping[str, Node] | None = None,
+    replacements: Mapping[str, Node] | None = None,
     **nodes: Node,
 ) -> None:
-    """Add the nodes under their names, each replaced by the user's own of that name where there is one."""
-    own = own or {}
-    if unknown := [name for name in own if name not in nodes]:
-        raise InputError(f"There is no node {', '.join(map(repr, unknown))} to replace; there are {', '.join(nodes)}.")
-    for name, node in {**nodes, **own}.items():
+    """Add nodes to a graph, each under its name or replaced. Raises InputError for an unknown name."""
+    replacements = replacements or {}
+    unknown = [repr(name) for name in replacements if name not in nodes]
+    if unknown:
+        raise InputError(f"`nodes` replaces unknown nodes: {', '.join(unknown)}. This graph has {', '.join(nodes)}.")
+    for name, node in {**nodes, **replacements}.items():
         builder.add_node(name, sync_and_async(node, defaults))
 
 
 def resolve_context(defaults: Context) -> Context:
-    """The graph's options with the run's own in their place; a context of another kind is a surrounding graph's."""
-    given: object = get_runtime(Context).context
-    return defaults.merge(given if isinstance(given, Context) else None)
+    """Return the graph's options with the run's merged in. A parent graph's context is ignored."""
+    context: object = get_runtime(Context).context
+    return defaults.merge(context if isinstance(context, Context) else None)
 
 
-class GraphNode(RunnableLambda[State, State]):
-    """A node that also tells the options its graph was made with."""
+def sync_and_async(node: Node, defaults: Context) -> RunnableLambda[State, State]:
+    """Wrap a node for `invoke` and `ainvoke`.
 
-    defaults: Context
+    LangGraph refuses to run an async node from `invoke`, so the sync side runs it in the portal's event loop.
+    """
 
+    async def run_async(state: State) -> State:
+        runtime = get_runtime(Context).override(context=resolve_context(defaults))
+        await preload(runtime.context)
+        return await call_async(node, parse_state(state), runtime)
 
-def sync_and_async(node: Node, defaults: Context) -> GraphNode:
-    """The node as a runnable that works synchronously and asynchronously."""
-
-    async def asynchronous(state: State) -> State:
-        with_options = get_runtime(Context).override(context=resolve_context(defaults))
-        await preload(with_options.context)
-        return await call_async(node, parse_state(state), with_options)
-
-    def synchronous(state: State) -> State:
-        token = called_sync.set(True)  # the loop's thread works in a copy of this context
-        future = asyncio.run_coroutine_threadsafe(asynchronous(state), _lasting_loop())
+    def run_sync(state: State) -> State:
+        token = called_sync.set(True)
+        future = _portal().start_task_soon(run_async, state)
         try:
             return future.result()
         finally:
-            future.cancel()  # where the caller was interrupted
+            future.cancel()  # if the caller was interrupted
             called_sync.reset(token)
 
-    made = GraphNode(synchronous, asynchronous, name=getattr(node, "__name__", None))
-    made.defaults = defaults
-    return made
+    return RunnableLambda(run_sync, run_async, name=getattr(node, "__name__", None))
 
 
-def on_the_spot(choose: Callable[[State], str]) -> RunnableLambda[State, str]:
-    """The choice made in the event loop: LangGraph hands a plain function to a thread, which costs more."""
-
-    async def chosen(state: State) -> str:
-        return choose(state)
-
-    return RunnableLambda(choose, chosen)
+_portal_lock = Lock()
 
 
-_starting = Lock()  # threads that come first at the same time must not start a loop each
-
-
-def _lasting_loop() -> asyncio.AbstractEventLoop:
-    with _starting:
-        return _started_loop()
+def _portal() -> BlockingPortal:
+    with _portal_lock:
+        return _start_portal()
 
 
 @functools.cache
-def _started_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, name="selfcritic", daemon=True)
-    thread.start()
-
-    @atexit.register
-    def stop() -> None:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=1)
-        if not loop.is_running():
-            loop.close()
-
-    return loop
+def _start_portal() -> BlockingPortal:
+    """Start the event loop of all sync runs; one for the process, since HTTP clients are bound to their loop."""
+    stack = ExitStack()
+    portal = stack.enter_context(start_blocking_portal(name="selfcritic"))
+    atexit.register(stack.close)
+    return portal
 
 
-StopCondition = Callable[[State], Awaitable[bool] | bool]
-"""Whether the run is to stop, from all that its nodes share: `rounds`, `p_critiqueable`, `usage` and the rest.
+def unless_stopped(next_node: str, otherwise: str = END) -> Callable[[State], str]:
+    """Return a router to `next_node`, or to `otherwise` once the state has a stop reason."""
 
-A rule that raises stops the run, too: the best draft comes back, and `error` says what the rule raised.
-"""
+    def route(state: State) -> str:
+        return next_node if state.get("stop_reason") is None else otherwise
+
+    return route
 
 
 def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:
-    """The node that judges a draft, followed by the rule."""
+    """Wrap the classify node: check the condition after each verdict that lets the loop continue."""
 
-    async def judge(state: State, runtime: Runtime[Context]) -> State:
+    async def classify_and_check(state: State, runtime: Runtime[Context]) -> State:
         update = await call_async(classify, state, runtime)
         judged = cast(State, {**state, **update})
         if judged.get("stop_reason") is not None:
@@ -130,8 +115,9 @@ def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:
         try:
             if not await call_async(stop_when, judged):
                 return update
-        except Exception as failure:  # noqa: BLE001 - it may raise anything, and the drafts are paid for
-            error = f"stop_when raised {type(failure).__name__}: {failure}"
-        return cast(State, {**update, **Step(judged, runtime).update(stop="stop_when", error=error)})
+        except Exception as exception:  # noqa: BLE001 - it may raise anything, and the drafts are paid for
+            error = f"stop_when raised {type(exception).__name__}: {exception}"
+        stopped = Step(judged, runtime).update(stop="stop_when", error=error)
+        return cast(State, {**update, **stopped})
 
-    return judge
+    return classify_and_check

@@ -1,15 +1,17 @@
-"""The loop: generate → classify → critique → select → refine, and back to classify.
+"""The self-critique loop (Saunders et al. 2022).
 
-A draft is judged; if it can be criticised, critiques are sampled, the most helpful one is selected, the draft is mended
-by it, and the loop judges the result (Saunders et al. 2022). What comes back is the best draft by the loop's own
-measure, with the reason why it stopped. With `search="fsbs"` the critique is searched for as CriticGPT does (fsbs.py).
-With `refinement="direct"` drafts are mended without a critique, the paper's baseline.
+    generate → classify → critique → select → refine → classify → …
+
+Each draft is judged. If it is critiqueable, critiques are sampled, the most helpful one is selected, and the draft is
+refined by it. The run returns the best draft by the judge's own measure, with the reason why it stopped.
+
+`search="fsbs"` replaces *critique* and *select* by CriticGPT's search (fsbs.py). `refinement="direct"` refines without
+a critique, which is the paper's baseline.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
@@ -20,29 +22,53 @@ from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.fsbs import create_fsbs
-from selfcritic.graphs.runtime import Node, StopCondition, add_nodes, on_the_spot, resolve_context, with_stop_condition
+from selfcritic.graphs.runtime import (
+    Node,
+    StopCondition,
+    add_nodes,
+    resolve_context,
+    unless_stopped,
+    with_stop_condition,
+)
 
 
 def create_self_critique(
     *, nodes: Mapping[str, Node] | None = None, stop_when: StopCondition | None = None, **options: Any
 ) -> StateGraph[State, Context, Input, Output]:
-    """The loop's graph, to be compiled by the caller with a checkpointer or without.
+    """Create the loop's graph; compile it with or without a checkpointer.
 
-    Keywords are the fields of `Context`, as its defaults; a run's own `context` goes before them. `nodes` are functions
-    that take the place of the loop's own, by name; `stop_when` is a stop rule beside the loop's own. Raises InputError
-    where there is no node of a name, and pydantic's ValidationError where an option is not as it should be.
+    Args:
+        nodes: Functions that replace the graph's nodes, by name.
+        stop_when: An additional stop condition, checked after each verdict.
+        options: Fields of `Context`, as defaults; each run's `context` overrides them.
+
+    Raises:
+        InputError: `nodes` has an unknown name.
+        ValidationError: An option is invalid.
     """
     defaults = Context(**options)
-    own = dict(nodes or {})
+    replacements = dict(nodes or {})
     if stop_when is not None:
-        own["classify"] = with_stop_condition(stop_when, own.get("classify", classify))
+        replacements["classify"] = with_stop_condition(stop_when, replacements.get("classify", classify))
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(
-        builder, defaults, own,
-        generate=generate, classify=classify, critique=critique, select=select, refine=refine,
-    )  # fmt: skip
-    builder.add_node("fsbs", create_fsbs(**{"helpful_threshold": defaults.helpful_threshold, **options}).compile())
+        builder,
+        defaults,
+        replacements,
+        generate=generate,
+        classify=classify,
+        critique=critique,
+        select=select,
+        refine=refine,
+    )
+    fsbs_options = {"helpful_threshold": defaults.helpful_threshold, **options}
+    builder.add_node("fsbs", create_fsbs(**fsbs_options).compile())
 
+    _add_edges(builder, defaults)
+    return builder
+
+
+def _add_edges(builder: StateGraph[State, Context, Input, Output], defaults: Context) -> None:
     def after_classify(state: State) -> str:
         if state.get("stop_reason") is not None:
             return END
@@ -53,19 +79,11 @@ def create_self_critique(
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
-    builder.add_conditional_edges("classify", on_the_spot(after_classify), ["critique", "fsbs", "refine", END])
-    builder.add_conditional_edges("critique", _unless_ended("select"), ["select", END])
-    builder.add_conditional_edges("fsbs", _unless_ended("refine"), ["refine", END])
-    builder.add_conditional_edges("select", _unless_ended("refine"), ["refine", END])
-    builder.add_conditional_edges("refine", _unless_ended("classify"), ["classify", END])
-    return builder
-
-
-def _unless_ended(following: str) -> RunnableLambda[State, str]:
-    def unless_ended(state: State) -> str:
-        return following if state.get("stop_reason") is None else END
-
-    return on_the_spot(unless_ended)
+    builder.add_conditional_edges("classify", after_classify, ["critique", "fsbs", "refine", END])
+    builder.add_conditional_edges("critique", unless_stopped("select"), ["select", END])
+    builder.add_conditional_edges("fsbs", unless_stopped("refine"), ["refine", END])
+    builder.add_conditional_edges("select", unless_stopped("refine"), ["refine", END])
+    builder.add_conditional_edges("refine", unless_stopped("classify"), ["classify", END])
 
 
 graph = create_self_critique().compile(name="self_critique")

@@ -1,4 +1,4 @@
-"""What tools know of an answer: checkers, and the sandbox that runs text as code."""
+"""Checkers find errors in an answer without asking a model."""
 
 from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
 from selfcritic.agent.checkers.python import lint, syntax, typecheck

@@ -1,120 +1,154 @@
-"""Checkers out of what people have already: plain functions, LangChain's tools, openevals' evaluators."""
+"""Build checkers from functions, LangChain tools or openevals evaluators."""
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from selfcritic.agent.checkers.findings import first_line_span
+from selfcritic.agent.checkers.findings import first_line_span, locate_comment
+from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import parse
-from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
 
-if TYPE_CHECKING:  # it is a twentieth of a second to import, and only named here
+if TYPE_CHECKING:  # takes 50 ms to import and is needed for annotations only
     from langchain_core.tools import BaseTool
 
-_DRAFT: tuple[str, ...] = ("draft", "answer", "code", "text", "outputs", "input")
-_QUESTION: tuple[str, ...] = ("question", "query", "inputs")
+_DRAFT_ARGUMENTS = ("draft", "answer", "code", "text", "outputs", "input")
+_QUESTION_ARGUMENTS = ("question", "query", "inputs")
 
 CheckerResult = str | Comment | Mapping[str, Any] | Iterable[Any] | None
-"""What a function or a tool may answer: nothing, a text, a comment or its fields, or several of those.
+"""Result of a user's function or tool: nothing, a text, a comment or its fields, or an iterable of these.
 
-A text is read as a critique, fenced quotes with comments; one without any quote is about the draft as a whole.
+A text is parsed as a critique: fenced quotes, each followed by a comment. A text without any quote is a comment on the
+whole draft.
 """
 
 
 def from_function(
-    function: Callable[[str, str], CheckerResult | Awaitable[CheckerResult]], *, name: str | None = None
+    function: Callable[[str, str], CheckerResult | Awaitable[CheckerResult]],
+    *,
+    name: str | None = None,
 ) -> Checker:
-    """A checker out of a function of question and draft, plain or async; a plain one runs in a thread.
+    """Turn a function of question and draft into a checker.
 
-    Its findings are taken for known: `evidence` is "confirmed". A quote without a place is located, and one that does
-    not stand in the draft raises CheckerError.
+    The function may be async; a plain one runs in a thread. Its findings have confirmed evidence unless it sets
+    `evidence` itself. Quotes without offsets are located in the draft.
+
+    The checker raises CheckerError if a quote is not in the draft.
     """
     source = name or str(getattr(function, "__name__", type(function).__name__))
 
     async def check(question: str, draft: str, /) -> list[Comment]:
-        return _comments(await _answer(function, question, draft), draft, source)
+        result = await call_async(function, question, draft)
+        return _to_findings(result, draft, source)
 
     return check
 
 
 def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
-    """A checker out of a LangChain tool that takes a draft, and perhaps the question.
+    """Turn a LangChain tool that takes a draft into a checker.
 
-    The draft goes to its argument `draft`, `answer`, `code`, `text`, `outputs` or `input`, or else to its only one; the
-    question to `question`, `query` or `inputs`. What it answers is read as that of a function. Raises CheckerError
-    where it takes no draft.
+    The draft is passed as `draft`, `answer`, `code`, `text`, `outputs` or `input`, or as the tool's only argument. The
+    question is passed as `question`, `query` or `inputs` if the tool takes one of these. Results are handled as in
+    `from_function`.
+
+    Raises:
+        CheckerError: the tool has no argument for the draft.
     """
-    taken = list(tool.args)
-    drafts, questions = [key for key in _DRAFT if key in taken], [key for key in _QUESTION if key in taken]
-    if not drafts and len(taken) == 1:
-        drafts, questions = taken, []
-    if not drafts:
-        raise CheckerError(f"The tool {tool.name} has no argument for the draft: name one of its {taken} `draft`.")
+    arguments = list(tool.args)
+    draft_argument = _first_present(_DRAFT_ARGUMENTS, arguments)
+    question_argument = _first_present(_QUESTION_ARGUMENTS, arguments)
+    if draft_argument is None and len(arguments) == 1:
+        draft_argument, question_argument = arguments[0], None
+    if draft_argument is None:
+        raise CheckerError(f"The tool {tool.name} has no argument for the draft: rename one of {arguments} to `draft`.")
 
     async def check(question: str, draft: str, /) -> list[Comment]:
-        given = {drafts[0]: draft} | dict.fromkeys(questions[:1], question)
-        return _comments(await tool.ainvoke(given), draft, name or tool.name)
+        payload = {draft_argument: draft}
+        if question_argument is not None:
+            payload[question_argument] = question
+        result = await tool.ainvoke(payload)
+        return _to_findings(result, draft, name or tool.name)
 
     return check
 
 
 def from_evaluator(evaluator: Callable[..., Any], *, passes: float = 0.5, name: str | None = None) -> Checker:
-    """A checker out of an evaluator as openevals makes them, plain or async.
+    """Turn an openevals evaluator, plain or async, into a checker.
 
-    It is called with `inputs=question, outputs=draft`; its result, or each of them, has `score`, and perhaps `key` and
-    `comment`. A score that is False or below `passes` is a finding on the draft as a whole. Its `evidence` stays None:
-    an evaluator may well be a model's opinion.
+    The evaluator is called with `inputs=question, outputs=draft`. It returns one result or a list of results, each with
+    a `score` and optionally a `key` and a `comment`. A score that is False or below `passes` is a finding on the whole
+    draft. The `evidence` of a finding stays None because an evaluator may ask a model.
     """
 
     async def check(question: str, draft: str, /) -> list[Comment]:
-        results = await _answer(evaluator, inputs=question, outputs=draft)
-        start, end = first_line_span(draft)
-        return [
-            Comment(quote=draft[start:end], text=_verdict(one), start=start, end=end, source=name or one.get("key"))
-            for one in (results if isinstance(results, list) else [results])
-            if one["score"] is not None and float(one["score"]) < passes
-        ]
+        results = await call_async(evaluator, inputs=question, outputs=draft)
+        if not isinstance(results, list):
+            results = [results]
+        findings: list[Comment] = []
+        for result in results:
+            score = result["score"]
+            if score is not None and float(score) < passes:
+                findings.append(_to_evaluator_finding(result, draft, name))
+        return findings
 
     return check
 
 
-async def _answer(function: Callable[..., Any], *given: str, **named: str) -> Any:
-    """The function's answer; only what is not a coroutine function needs a thread."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return await function(*given, **named)
-    answer = await asyncio.to_thread(function, *given, **named)
-    return await answer if inspect.isawaitable(answer) else answer
+def _first_present(candidates: Sequence[str], arguments: Sequence[str]) -> str | None:
+    return next((name for name in candidates if name in arguments), None)
 
 
-def _verdict(result: Mapping[str, Any]) -> str:
+def _to_evaluator_finding(result: Mapping[str, Any], draft: str, name: str | None) -> Comment:
+    key = result.get("key")
     score = result["score"]
-    told = "" if isinstance(score, bool) else f" ({score:g})"
-    return f"Fails {result.get('key') or 'the evaluation'}{told}. {result.get('comment') or ''}".strip()
+    text = f"Fails {key or 'the evaluation'}"
+    if not isinstance(score, bool):
+        text += f" ({score:g})"
+    text += f". {result.get('comment') or ''}"
+    return _comment_on_draft(draft, text.strip(), source=name or key)
 
 
-def _comments(said: CheckerResult, draft: str, source: str) -> list[Comment]:
-    if said is None or said == "":
+def _to_findings(result: CheckerResult, draft: str, source: str) -> list[Comment]:
+    if result is None or result == "":
         return []
-    if isinstance(said, str):
-        start, end = first_line_span(draft)
-        whole = Comment(quote=draft[start:end], text=said.strip(), start=start, end=end)
-        return [_placed(one, draft, source) for one in parse(said).comments or [whole]]
-    if isinstance(said, Comment | Mapping):
-        return [_placed(Comment.model_validate(said), draft, source)]
-    return [comment for one in cast(Iterable[CheckerResult], said) for comment in _comments(one, draft, source)]
+    if isinstance(result, str):
+        comments = parse(result).comments or [_comment_on_draft(draft, result.strip())]
+        return [_to_finding(comment, draft, source) for comment in comments]
+    if isinstance(result, Comment | Mapping):
+        comment = Comment.model_validate(result)
+        return [_to_finding(comment, draft, source)]
+
+    findings: list[Comment] = []
+    for item in cast(Iterable[CheckerResult], result):
+        findings += _to_findings(item, draft, source)
+    return findings
 
 
-def _placed(comment: Comment, draft: str, source: str) -> Comment:
-    """The comment at the place of its quote, which is the draft's own words there."""
-    known = {"source": comment.source or source, "evidence": comment.evidence or "confirmed"}
-    if comment.start is not None and comment.end is not None and draft[comment.start : comment.end] == comment.quote:
-        return comment.model_copy(update=known)
-    span = locate(comment.quote, draft)
-    if span is None:
-        raise CheckerError(f"The checker {source} quotes what does not stand in the draft: {comment.quote[:80]!r}.")
-    place = {"quote": draft[span.start : span.end], "start": span.start, "end": span.end}
-    return comment.model_copy(update=known | place)
+def _comment_on_draft(draft: str, text: str, source: str | None = None) -> Comment:
+    start, end = first_line_span(draft)
+    return Comment(quote=draft[start:end], text=text, start=start, end=end, source=source)
+
+
+def _to_finding(comment: Comment, draft: str, source: str) -> Comment:
+    """Add source, evidence and offsets to a comment."""
+    defaults = {
+        "source": comment.source or source,
+        "evidence": comment.evidence or "confirmed",
+    }
+    finding = comment.model_copy(update=defaults)
+    if _has_valid_offsets(finding, draft):
+        return finding
+    located = locate_comment(finding, draft)
+    if located is None:
+        raise CheckerError(
+            f"The checker {source} quotes text that is not in the draft: {comment.quote[:80]!r}. "
+            "Quote the exact words of the draft."
+        )
+    return located
+
+
+def _has_valid_offsets(comment: Comment, draft: str) -> bool:
+    if comment.start is None or comment.end is None:
+        return False
+    return draft[comment.start : comment.end] == comment.quote

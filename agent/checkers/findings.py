@@ -1,23 +1,30 @@
-"""What a checker found, as a comment on the words of the draft that it is about."""
+"""Build findings: confirmed comments that quote a draft."""
 
+from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.schemas import Comment, Severity
 
 MAX_FINDINGS = 100
-"""Findings that a checker tells of one draft: more of them help nobody, and all of them enter a prompt."""
+"""Findings that one checker reports per draft. All of them enter a prompt."""
 
-_OPENING = 80
-_MOST_LINES = 3
-_SHORTEST = 4
-_LONGEST_LINE = 200
+_MAX_OPENING_CHARS = 80
+_MAX_LINE_CHARS = 200
+_MAX_LINES = 3
+_MIN_SPAN_CHARS = 4
 
 
 def finding(draft: str, start: int, end: int, text: str, *, source: str, severity: Severity = "medium") -> Comment:
-    """A confirmed comment on `draft[start:end]`.
+    """Return a confirmed comment on `draft[start:end]`.
 
-    A span of fewer than four characters is widened to its line, if that is not too long; one with none at all to the
-    nearest line above or below that has some; one of more than three lines is narrowed to the first.
+    The span is clipped to the draft and adjusted so that the quote is readable:
+
+    - A span of under four characters grows to its line, unless that line is over 200 characters.
+    - A span without words moves to its line, else to the nearest line with words, the one above first.
+    - A span of more than three lines shrinks to its first line.
     """
-    start, end = _worded(draft, max(start, 0), min(end, len(draft))) if draft.strip() else (0, 0)
+    if draft.strip():
+        start, end = _expand_span(draft, max(start, 0), min(end, len(draft)))
+    else:
+        start, end = 0, 0
     return Comment(
         quote=draft[start:end],
         text=text,
@@ -30,35 +37,74 @@ def finding(draft: str, start: int, end: int, text: str, *, source: str, severit
 
 
 def first_line_span(draft: str) -> tuple[int, int]:
-    """The span that stands for a draft as a whole: the beginning of its first line; (0, 0) of a blank draft."""
-    start, end = _line(draft, len(draft) - len(draft.lstrip())) if draft.strip() else (0, 0)
-    return start, min(end, start + _OPENING)
+    """Return the span that represents the whole draft.
+
+    It covers up to 80 characters of the first line that is not blank. It is (0, 0) for a blank draft.
+    """
+    if not draft.strip():
+        return 0, 0
+    first_character = len(draft) - len(draft.lstrip())
+    start, end = _line_span(draft, first_character)
+    return start, min(end, start + _MAX_OPENING_CHARS)
 
 
-def _worded(draft: str, start: int, end: int) -> tuple[int, int]:
+def locate_comment(comment: Comment, draft: str) -> Comment | None:
+    """Copy the comment with its offsets and the draft's exact words.
+
+    Returns None if the quote is not in the draft.
+    """
+    span = locate(comment.quote, draft)
+    if span is None:
+        return None
+    location = {
+        "quote": draft[span.start : span.end],
+        "start": span.start,
+        "end": span.end,
+    }
+    return comment.model_copy(update=location)
+
+
+def _expand_span(draft: str, start: int, end: int) -> tuple[int, int]:
     words = draft[start:end]
     if not words.strip():
-        before, behind = draft[:start].rstrip(), draft[start:].lstrip()
-        start, end = _line(draft, start)
-        if start == end and before:
-            start, end = _line(draft, len(before) - 1)
-        elif start == end and behind:
-            start, end = _line(draft, len(draft) - len(behind))
-        return start, end
+        return _nearest_line_span(draft, start)
     start += len(words) - len(words.lstrip())
     end -= len(words) - len(words.rstrip())
-    if draft.count("\n", start, end) >= _MOST_LINES:
-        return start, _line(draft, start)[1]
-    first, last = _line(draft, start) if end - start < _SHORTEST else (start, end)
-    return (first, last) if first <= start and end <= last <= first + _LONGEST_LINE else (start, end)
+    if draft.count("\n", start, end) >= _MAX_LINES:
+        _, line_end = _line_span(draft, start)
+        return start, line_end
+    if end - start >= _MIN_SPAN_CHARS:
+        return start, end
+
+    line_start, line_end = _line_span(draft, start)
+    is_within_line = line_start <= start and end <= line_end
+    is_short_line = line_end - line_start <= _MAX_LINE_CHARS
+    if is_within_line and is_short_line:
+        return line_start, line_end
+    return start, end
 
 
-def _line(draft: str, at: int) -> tuple[int, int]:
-    """The line around an offset, without the white space before and behind it."""
-    start = max(draft.rfind("\n", 0, at), draft.rfind("\r", 0, at)) + 1
-    ends = (draft.find(mark, at) for mark in "\r\n")
-    end = min((end for end in ends if end >= 0), default=len(draft))
+def _nearest_line_span(draft: str, offset: int) -> tuple[int, int]:
+    start, end = _line_span(draft, offset)
+    if start < end:
+        return start, end
+    text_above = draft[:offset].rstrip()
+    if text_above:
+        return _line_span(draft, len(text_above) - 1)
+    text_below = draft[offset:].lstrip()
+    return _line_span(draft, len(draft) - len(text_below))
+
+
+def _line_span(draft: str, offset: int) -> tuple[int, int]:
+    """Return the span of the line at an offset, without surrounding whitespace."""
+    start = max(draft.rfind("\n", 0, offset), draft.rfind("\r", 0, offset)) + 1
+    end = len(draft)
+    for line_end in "\r\n":
+        position = draft.find(line_end, offset)
+        if position >= 0:
+            end = min(end, position)
     line = draft[start:end]
     if not line.strip():
         return start, start
-    return start + len(line) - len(line.lstrip()), start + len(line.rstrip())
+    indent = len(line) - len(line.lstrip())
+    return start + indent, start + len(line.rstrip())

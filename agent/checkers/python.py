@@ -1,9 +1,9 @@
-"""What Python's own tools know of a draft's code: its compiler, ruff, and pyright where that is installed.
+"""Check a draft's Python code with the compiler, ruff and pyright.
 
-Each takes the code that `python_in` finds in the draft; a draft without any has no findings. The code is read, never
-run: compiled in the sandbox, since some texts bring the compiler down, and given to the tools as a file. Comments that
-silence a tool (`# noqa`, `# type: ignore`) are not heeded: a draft does not excuse itself. At most `MOST` findings come
-from one tool; one that breaks down over a draft, or runs out of time, has none.
+Each checker reads the code that `find_python` returns. A draft without code has no findings. The code is never run. It
+is compiled in the sandbox, because some texts crash the compiler, and passed to the tools as a file. Comments that
+silence a tool (`# noqa`, `# type: ignore`) have no effect. A tool reports at most `MAX_FINDINGS` findings. It reports
+nothing if it crashes or times out.
 """
 
 import asyncio
@@ -23,11 +23,15 @@ from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_python, run_tool
 from selfcritic.agent.schemas import Comment, Severity
 
-_SECONDS = 60.0
-_LONGEST = 1_000_000  # characters that pyright is given; it takes some seconds for each 100,000
+_TIMEOUT_SECONDS = 60.0
+_COMPILER_MEMORY_MB = 2048
+_MAX_TYPECHECK_CHARS = 1_000_000  # pyright takes some seconds per 100,000 characters
 
-# A place from the parser is counted in characters, one from the compiler's later stages in bytes.
-_COMPILE = """
+_Position = tuple[int, int]
+"""Row from 1 and column from 0, in characters."""
+
+# The parser counts columns in characters, the compiler's later stages count bytes.
+_COMPILE_SCRIPT = """
 import ast, json, sys, warnings
 code = sys.stdin.buffer.read().decode()
 error = None
@@ -37,19 +41,27 @@ with warnings.catch_warnings(record=True) as caught:
         try:
             compile(code, "<draft>", "exec", ast.PyCF_ONLY_AST if stage == "parser" else 0, dont_inherit=True)
         except SyntaxError as e:
-            error = [stage, type(e).__name__, e.msg, e.lineno or 1, e.offset or 1, e.end_lineno, e.end_offset]
+            error = {
+                "stage": stage,
+                "type": type(e).__name__,
+                "message": e.msg,
+                "row": e.lineno or 1,
+                "column": e.offset or 1,
+                "end_row": e.end_lineno,
+                "end_column": e.end_offset,
+            }
             break
 kinds = SyntaxWarning, DeprecationWarning
-said = {(w.lineno, str(w.message)) for w in caught if issubclass(w.category, kinds) and w.filename == "<draft>"}
-print(json.dumps({"error": error, "warnings": sorted(said)[:1000]}))
+messages = {(w.lineno, str(w.message)) for w in caught if issubclass(w.category, kinds) and w.filename == "<draft>"}
+print(json.dumps({"error": error, "warnings": sorted(messages)[:1000]}))
 """
 
-# Bugs, and what is most often one; not style, and not what only a newer Python offers (B905).
-_RULES = "F,E9,B,PLE"
-_NO_BUGS = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
-_RUFF: Mapping[str, Severity] = {
+# Bugs and likely bugs: no style rules, nothing that needs a newer Python (B905).
+_RUFF_RULES = "F,E9,B,PLE"
+_IGNORED_RULES = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
+_RUFF_SEVERITIES: Mapping[str, Severity] = {
     "F4": "low",
-    "F822": "low",  # a package may name its modules
+    "F822": "low",  # a package may list its modules in `__all__`
     "F54": "low",
     "F811": "low",
     "F84": "low",
@@ -65,117 +77,19 @@ _RUFF: Mapping[str, Severity] = {
     "E9": "high",
     "invalid-syntax": "high",
 }
-_MAKES_NAMES = re.compile(
-    r"\b(?:globals|locals|exec|vars)\(|\bimport\s*\*"
-)  # and so no tool knows which names there are
-_PRIVATE = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')  # stubs leave them out
-_PYRIGHT: Mapping[str, Severity] = {
+_UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
+
+# Code that defines names at run time: no tool knows which names exist.
+_DYNAMIC_NAMES = re.compile(r"\b(?:globals|locals|exec|vars)\(|\bimport\s*\*")
+
+# Type stubs leave private names out.
+_PRIVATE_NAME = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')
+_PYRIGHT_SEVERITIES: Mapping[str, Severity] = {
     "reportUndefinedVariable": "high",
     "reportOptional": "low",
     "reportPossiblyUnbound": "low",
 }
-
-
-async def syntax(_question: str, draft: str, /) -> list[Comment]:
-    """Where this Python's compiler stops (high), else what it warns of (low)."""
-    return await asyncio.to_thread(_syntax, draft)
-
-
-async def lint(_question: str, draft: str, /) -> list[Comment]:
-    """What ruff knows to be a bug, or likely one: its rules F, E9, B and PLE, but for those on style.
-
-    Of several syntax errors only the first is told. Raises CheckerError where ruff cannot be run.
-    """
-    return await asyncio.to_thread(_lint, draft)
-
-
-async def typecheck(_question: str, draft: str, /) -> list[Comment]:
-    """The type errors that pyright, or basedpyright, finds; nothing where neither is installed.
-
-    Functions without any annotation are not looked at: a type that nobody stated is a guess. What comes from other
-    packages than the standard library is of unknown type. Code of more than a million characters is not looked at, nor
-    is code with a syntax error.
-    """
-    return await asyncio.to_thread(_types, draft)
-
-
-def _syntax(draft: str) -> list[Comment]:
-    code = find_python(draft)
-    if code is None:
-        return []
-    if "\0" in code.text:
-        before = code.text[: code.text.index("\0")]
-        row = len(re.findall("\r\n|\r|\n", before)) + 1
-        return [_at(draft, code, (row, 0), (row, 0), "A NUL character stands in this line: Python takes none.", "high")]
-    result = run_python(_COMPILE, stdin=_encodable(code.text), seconds=_SECONDS, memory_mb=2048)
-    if result.returncode != 0:
-        return []
-    said = json.loads(result.stdout)
-    if said["error"]:
-        return [_stop(draft, code, *said["error"])]
-    return [_at(draft, code, (row, 0), (row, 0), text, "low") for row, text in said["warnings"][:MAX_FINDINGS]]
-
-
-def _stop(
-    draft: str, code: Code, stage: str, kind: str, text: str, row: int, column: int, end_row: int, end_column: int
-) -> Comment:
-    """The finding of a SyntaxError, whose columns count from 1."""
-    start, end = (row, column - 1), (end_row or row, (end_column or column) - 1)
-    if stage == "compiler":
-        start, end = (row, code.in_characters_of_bytes(*start)), (end[0], code.in_characters_of_bytes(*end))
-    if text.startswith("f-string:") and sys.version_info < (3, 12):  # counted from the braces
-        start = end = (row, 0)
-    return _at(draft, code, start, end, f"{kind}: {text}", "high")
-
-
-def _lint(draft: str) -> list[Comment]:
-    code = find_python(draft)
-    if code is None:
-        return []
-    command = [ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa"]
-    command += ["--output-format", "json-lines", "--target-version", f"py3{sys.version_info.minor}"]
-    command += ["--select", _RULES, "--ignore", _NO_BUGS, "--stdin-filename", "draft.py", "-"]
-    result = run_tool(command, stdin=_encodable(code.text), seconds=_SECONDS)
-    if result.returncode == 2 and not result.stdout:  # with some output it is only the rest that found no room
-        raise CheckerError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Install the ruff of this project.")
-    # Whole lines: the last may have been cut off; and not `splitlines`, since messages quote the code.
-    said = [json.loads(line) for line in result.stdout.split("\n")[:-1]]
-    if _MAKES_NAMES.search(code.text):
-        said = [one for one in said if one["code"] not in ("F821", "F822")]
-    broken = [one for one in said if one["code"] in (None, "invalid-syntax")]
-    return [_of_ruff(draft, code, one) for one in (broken[:1] or said)[:MAX_FINDINGS]]
-
-
-def _of_ruff(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
-    rule = said["code"] or "invalid-syntax"
-    start, end = ((said[key]["row"], said[key]["column"] - 1) for key in ("location", "end_location"))
-    return _at(draft, code, start, end, f"{said['message']} ({rule}).", _severity(rule, _RUFF), "lint")
-
-
-def _types(draft: str) -> list[Comment]:
-    code, command = find_python(draft), _pyright()
-    if code is None or command is None or len(code.text) > _LONGEST:
-        return []
-    files = {"draft.py": _encodable(re.sub(r"#(\s*)pyright:", r"#\1pyright;", code.text)), "pyrightconfig.json": _SET}
-    result = run_tool([*command, "--outputjson", "draft.py"], files=files, seconds=_SECONDS)
-    if result.returncode not in (0, 1):
-        return []
-    errors = [one for one in json.loads(result.stdout)["generalDiagnostics"] if one["severity"] == "error"]
-    if not all("rule" in error for error in errors):  # a syntax error, and all others may follow from it
-        return []
-    unknowable = {"reportUndefinedVariable"} if _MAKES_NAMES.search(code.text) else set()
-    errors = [one for one in errors if one["rule"] not in unknowable and not _PRIVATE.match(one["message"])]
-    return [_of_pyright(draft, code, error) for error in errors[:MAX_FINDINGS]]
-
-
-def _of_pyright(draft: str, code: Code, said: Mapping[str, Any]) -> Comment:
-    text = re.sub(r"\s+", " ", said["message"])
-    places = ((said["range"][key]["line"] + 1, said["range"][key]["character"]) for key in ("start", "end"))
-    start, end = ((row, code.column_from_utf16(row, units)) for row, units in places)
-    return _at(draft, code, start, end, f"{text} ({said['rule']}).", _severity(said["rule"], _PYRIGHT), "typecheck")
-
-
-_SET = json.dumps(
+_PYRIGHT_CONFIG = json.dumps(
     {
         "include": ["draft.py"],
         "typeCheckingMode": "basic",
@@ -188,34 +102,196 @@ _SET = json.dumps(
 )
 
 
-def _pyright() -> list[str] | None:
-    """The command of the type checker that is installed beside this package, or in the path."""
+async def syntax(_question: str, draft: str, /) -> list[Comment]:
+    """Report the first syntax error (high), else the compiler's warnings (low).
+
+    The code is compiled by the running version of Python.
+    """
+    return await asyncio.to_thread(_check_syntax, draft)
+
+
+async def lint(_question: str, draft: str, /) -> list[Comment]:
+    """Report bugs and likely bugs that ruff finds.
+
+    The rules are F, E9, B and PLE without those on style. Only the first of several syntax errors is reported.
+
+    Raises:
+        CheckerError: ruff cannot be run.
+    """
+    return await asyncio.to_thread(_check_lint, draft)
+
+
+async def typecheck(_question: str, draft: str, /) -> list[Comment]:
+    """Report type errors that pyright or basedpyright finds.
+
+    There are no findings if neither tool is installed, if the code has a syntax error, or if it has over a million
+    characters. Functions without annotations are skipped. Packages outside the standard library have unknown types.
+    """
+    return await asyncio.to_thread(_check_types, draft)
+
+
+def _check_syntax(draft: str) -> list[Comment]:
+    code = find_python(draft)
+    if code is None:
+        return []
+    if "\0" in code.text:
+        text_before = code.text[: code.text.index("\0")]
+        row = len(re.findall("\r\n|\r|\n", text_before)) + 1
+        message = "This line contains a NUL character, which Python does not accept."
+        return [_line_finding(draft, code, row, message, "high")]
+
+    result = run_python(
+        _COMPILE_SCRIPT,
+        stdin=_replace_surrogates(code.text),
+        seconds=_TIMEOUT_SECONDS,
+        memory_mb=_COMPILER_MEMORY_MB,
+    )
+    if result.returncode != 0:
+        return []
+    report = json.loads(result.stdout)
+    if report["error"]:
+        return [_syntax_finding(draft, code, report["error"])]
+    warnings = report["warnings"][:MAX_FINDINGS]
+    return [_line_finding(draft, code, row, message, "low") for row, message in warnings]
+
+
+def _syntax_finding(draft: str, code: Code, error: Mapping[str, Any]) -> Comment:
+    row = error["row"]
+    column = error["column"] - 1
+    end_row = error["end_row"] or row
+    end_column = (error["end_column"] or error["column"]) - 1
+    if error["stage"] == "compiler":
+        column = code.column_from_utf8(row, column)
+        end_column = code.column_from_utf8(end_row, end_column)
+    text = f"{error['type']}: {error['message']}"
+
+    # Before Python 3.12, positions in an f-string count from its braces.
+    if error["message"].startswith("f-string:") and sys.version_info < (3, 12):
+        return _line_finding(draft, code, row, text, "high")
+    return _finding_at(draft, code, (row, column), (end_row, end_column), text, "high", "syntax")
+
+
+def _line_finding(draft: str, code: Code, row: int, text: str, severity: Severity) -> Comment:
+    return _finding_at(draft, code, (row, 0), (row, 0), text, severity, "syntax")
+
+
+def _check_lint(draft: str) -> list[Comment]:
+    code = find_python(draft)
+    if code is None:
+        return []
+    result = run_tool(_ruff_command(), stdin=_replace_surrogates(code.text), seconds=_TIMEOUT_SECONDS)
+    # With some output, exit code 2 means that the output exceeded its limit.
+    if result.returncode == 2 and not result.stdout:
+        raise CheckerError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Reinstall ruff, or remove `lint`.")
+
+    # Drops the last line, which may be truncated. Not `splitlines`: messages quote the code.
+    lines = result.stdout.split("\n")[:-1]
+    violations = [json.loads(line) for line in lines]
+    if _DYNAMIC_NAMES.search(code.text):
+        violations = [violation for violation in violations if violation["code"] not in _UNDEFINED_NAME_RULES]
+    syntax_errors = [violation for violation in violations if violation["code"] in (None, "invalid-syntax")]
+    if syntax_errors:
+        violations = syntax_errors[:1]
+    return [_ruff_finding(draft, code, violation) for violation in violations[:MAX_FINDINGS]]
+
+
+def _ruff_command() -> list[str]:
+    command = [ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa"]
+    command += ["--output-format", "json-lines", "--target-version", f"py3{sys.version_info.minor}"]
+    command += ["--select", _RUFF_RULES, "--ignore", _IGNORED_RULES]
+    command += ["--stdin-filename", "draft.py", "-"]
+    return command
+
+
+def _ruff_finding(draft: str, code: Code, violation: Mapping[str, Any]) -> Comment:
+    rule = violation["code"] or "invalid-syntax"
+    start = violation["location"]
+    end = violation["end_location"]
+    return _finding_at(
+        draft,
+        code,
+        (start["row"], start["column"] - 1),
+        (end["row"], end["column"] - 1),
+        f"{violation['message']} ({rule}).",
+        _severity_of(rule, _RUFF_SEVERITIES),
+        "lint",
+    )
+
+
+def _check_types(draft: str) -> list[Comment]:
+    code = find_python(draft)
+    command = _pyright_command()
+    if code is None or command is None or len(code.text) > _MAX_TYPECHECK_CHARS:
+        return []
+    without_directives = re.sub(r"#(\s*)pyright:", r"#\1pyright;", code.text)
+    files = {
+        "draft.py": _replace_surrogates(without_directives),
+        "pyrightconfig.json": _PYRIGHT_CONFIG,
+    }
+    result = run_tool([*command, "--outputjson", "draft.py"], files=files, seconds=_TIMEOUT_SECONDS)
+    if result.returncode not in (0, 1):
+        return []
+
+    diagnostics = json.loads(result.stdout)["generalDiagnostics"]
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic["severity"] == "error"]
+    # An error without a rule is a syntax error, and all others may follow from it.
+    if not all("rule" in error for error in errors):
+        return []
+    errors = [error for error in errors if not _PRIVATE_NAME.match(error["message"])]
+    if _DYNAMIC_NAMES.search(code.text):
+        errors = [error for error in errors if error["rule"] not in _UNDEFINED_NAME_RULES]
+    return [_pyright_finding(draft, code, error) for error in errors[:MAX_FINDINGS]]
+
+
+def _pyright_command() -> list[str] | None:
     if importlib.util.find_spec("basedpyright"):
         return [sys.executable, "-I", "-m", "basedpyright"]
     path = shutil.which("basedpyright") or shutil.which("pyright")
     return [path] if path else None
 
 
-def _severity(rule: str, severities: Mapping[str, Severity]) -> Severity:
-    """The severity of the longest prefix of the rule that is listed."""
-    known = [prefix for prefix in severities if rule.startswith(prefix)]
-    return severities[max(known, key=len)] if known else "medium"
+def _pyright_finding(draft: str, code: Code, error: Mapping[str, Any]) -> Comment:
+    rule = error["rule"]
+    message = re.sub(r"\s+", " ", error["message"])
+    return _finding_at(
+        draft,
+        code,
+        _pyright_position(code, error["range"]["start"]),
+        _pyright_position(code, error["range"]["end"]),
+        f"{message} ({rule}).",
+        _severity_of(rule, _PYRIGHT_SEVERITIES),
+        "typecheck",
+    )
 
 
-def _at(
+def _pyright_position(code: Code, position: Mapping[str, int]) -> _Position:
+    row = position["line"] + 1
+    return row, code.column_from_utf16(row, position["character"])
+
+
+def _severity_of(rule: str, severities: Mapping[str, Severity]) -> Severity:
+    """Return the severity of the longest listed prefix of the rule, else "medium"."""
+    prefixes = [prefix for prefix in severities if rule.startswith(prefix)]
+    if not prefixes:
+        return "medium"
+    return severities[max(prefixes, key=len)]
+
+
+def _finding_at(
     draft: str,
     code: Code,
-    start: tuple[int, int],
-    end: tuple[int, int],
+    start: _Position,
+    end: _Position,
     text: str,
     severity: Severity,
-    source: str = "syntax",
+    source: str,
 ) -> Comment:
-    text = text if text.endswith((".", "?", "!")) else text + "."
-    places = code.offset(*start), code.offset(*end)
-    return finding(draft, min(places), max(places), text, source=source, severity=severity)
+    if not text.endswith((".", "?", "!")):
+        text += "."
+    start_offset, end_offset = sorted((code.offset(*start), code.offset(*end)))
+    return finding(draft, start_offset, end_offset, text, source=source, severity=severity)
 
 
-def _encodable(text: str) -> str:
-    """The text with a character in place of each lone surrogate, which no file can hold."""
+def _replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which cannot be written to a file."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)

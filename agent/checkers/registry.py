@@ -1,12 +1,13 @@
-"""The checkers that can be named; each is imported when it is first used."""
+"""Look up checkers by name and run them on an answer."""
 
 import asyncio
 import importlib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import cast
 
+from selfcritic.agent.checkers.findings import locate_comment
 from selfcritic.agent.concurrency import call_async
-from selfcritic.agent.critic.grounding import locate
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker, CheckerFunction
 from selfcritic.agent.schemas import Comment
@@ -17,8 +18,7 @@ CHECKERS: dict[str, str] = {
     "typecheck": "selfcritic.agent.checkers.python:typecheck",
     "arithmetic": "selfcritic.agent.checkers.arithmetic.checker:arithmetic",
 }
-"""Where each stands: Python that does not parse, that ruff or a type checker objects to, the tests of the task that the
-question names, equations that are false."""
+"""Import target ("module:function") of each named checker, imported at first use."""
 
 
 def register_checker(name: str, target: str) -> None:
@@ -27,45 +27,72 @@ def register_checker(name: str, target: str) -> None:
 
 
 def validate_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
-    """The spec itself, where it is a function or a name there is; raises ValueError else, as pydantic wants it."""
+    """Return the spec if it is a registered name or a function.
+
+    Raises:
+        ValueError: the name is not registered. Pydantic reports it as a validation error.
+    """
     if isinstance(spec, str) and spec not in CHECKERS:
-        raise ValueError(f"there is no checker '{spec}'; there are {', '.join(CHECKERS)}, and any function of your own")
+        names = ", ".join(CHECKERS)
+        raise ValueError(f"there is no checker '{spec}'; use {names}, or pass a function")
     return spec
 
 
 def get_checkers(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
-    """The checkers by name, a function by its own; raises InputError where there is no such name."""
-    return dict(map(_named, specs))
+    """Map the name of each checker to its function.
+
+    A function is listed under its `__name__`, an object under the name of its class.
+
+    Raises:
+        InputError: a name is not registered.
+    """
+    checkers: dict[str, CheckerFunction] = {}
+    for spec in specs:
+        if isinstance(spec, str):
+            checkers[spec] = _import_checker(spec)
+        else:
+            name = getattr(spec, "__name__", type(spec).__name__)
+            checkers[name] = spec
+    return checkers
 
 
-def _named(spec: str | CheckerFunction) -> tuple[str, CheckerFunction]:
-    if not isinstance(spec, str):
-        return getattr(spec, "__name__", type(spec).__name__), spec
-    if spec not in CHECKERS:
-        raise InputError(f"There is no checker '{spec}'; there are {', '.join(CHECKERS)}.")
-    module, _, name = CHECKERS[spec].partition(":")
-    return spec, cast(Checker, getattr(importlib.import_module(module), name))
+def _import_checker(name: str) -> Checker:
+    if name not in CHECKERS:
+        names = ", ".join(CHECKERS)
+        raise InputError(f"There is no checker '{name}'. Use {names}, or pass a function in `checkers`.")
+    module_name, _, function_name = CHECKERS[name].partition(":")
+    module = importlib.import_module(module_name)
+    return cast(Checker, getattr(module, function_name))
 
 
 async def run_checkers(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
-    """The findings, in the order of the checkers; raises CheckerError where one of them fails."""
-    found = await asyncio.gather(*(_findings(name, check, question, answer) for name, check in checkers.items()))
-    return [finding for findings in found for finding in findings]
+    """Run all checkers concurrently and return their findings.
+
+    The findings are in the order of the checkers. Each has a source. A finding whose quote is not in the answer
+    is kept without offsets.
+
+    Raises:
+        CheckerError: a checker raised, or returned something that is not a comment.
+    """
+    runs = [_run_checker(name, checker, question, answer) for name, checker in checkers.items()]
+    findings = await asyncio.gather(*runs)
+    return list(chain.from_iterable(findings))
 
 
-async def _findings(name: str, check: CheckerFunction, question: str, answer: str) -> list[Comment]:
+async def _run_checker(name: str, checker: CheckerFunction, question: str, answer: str) -> list[Comment]:
     try:
-        findings = await call_async(check, question, answer)
-        return [_located(Comment.model_validate(finding), answer, name) for finding in findings]
-    except Exception as error:  # a checker may be anybody's function; no draft may be lost for it
+        results = await call_async(checker, question, answer)
+        comments = [Comment.model_validate(result) for result in results]
+        return [_complete(comment, answer, name) for comment in comments]
+    except Exception as error:  # a user's function can raise anything, and the draft must survive it
         raise CheckerError(
-            f"The checker '{name}' failed ({type(error).__name__}: {error}). Mend it, or leave it out of `checkers`."
+            f"The checker '{name}' failed ({type(error).__name__}: {error}). Fix it or remove it from `checkers`."
         ) from error
 
 
-def _located(finding: Comment, answer: str, name: str) -> Comment:
-    """The finding with its place in the answer, which stays None where its quote does not stand there."""
-    update: dict[str, object] = {"source": finding.source or name}
-    if finding.start is None and (span := locate(finding.quote, answer)):
-        update |= {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
-    return finding.model_copy(update=update)
+def _complete(comment: Comment, answer: str, name: str) -> Comment:
+    """Add the source, and the offsets if they are missing and the quote is found."""
+    finding = comment.model_copy(update={"source": comment.source or name})
+    if finding.start is not None:
+        return finding
+    return locate_comment(finding, answer) or finding

@@ -1,8 +1,8 @@
-"""Tests of a draft's code, run in the sandbox: those that the user gives, and those that come with the task.
+"""Run tests on a draft's code in the sandbox and report failures.
 
-A test that fails is a finding on the line of the code that raised, else on the function that the test names, and says
-what came out; so is code that does not run, does not end, or ends the process. What may be imported is the standard
-library and what is installed beside this package. The sandbox's word on isolation holds: see `sandbox`.
+A failure quotes the line of the draft that raised, else the function that the test names, and reports the result. Code
+that does not run, does not end, or ends the process is a finding too. The code can import the standard library and the
+packages installed next to this one. `selfcritic.agent.sandbox.run` documents how far it is isolated.
 """
 
 import ast
@@ -14,80 +14,107 @@ import secrets
 import signal
 import sysconfig
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from selfcritic.agent.checkers.findings import finding
-from selfcritic.agent.checkers.python_source import Code, as_code, find_python
+from selfcritic.agent.checkers.python_source import Code, as_code, find_python, is_valid_python
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sandbox.run import SandboxResult, run_python
 from selfcritic.agent.schemas import Comment, Severity
 
-_MOST = 5  # failures told of one draft
-_TOLD = 400  # characters of a failure
-_PACKAGES = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_RUNNER = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text("utf-8")
-_ASSERT = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
+_MAX_FAILURES = 5
+_MAX_TEXT_CHARS = 400
+_PACKAGE_DIRS = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+_RUNNER_SOURCE = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text("utf-8")
+_ASSERT_LINE = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
 
-_NO_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
+# A line that ends the result of an example: a fence, or the end of a docstring.
+_END_OF_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
 
 
 @dataclass(frozen=True)
 class Tests:
-    """Tests, and what they may spend."""
+    """Tests of one kind or several, and their limits."""
 
     source: str = ""
+    """A Python file with assertions and test functions."""
     asserts: tuple[str, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
-    """Expressions, and what they should give, as doctest writes it."""
+    """Expressions and their expected results, as written in doctest."""
     seconds: float = 10.0
     memory_mb: int = 1024
 
     def check(self, draft: str, checker: str) -> list[Comment]:
-        """Run them all against a draft."""
-        code, mark = find_python(draft) or as_code(draft), secrets.token_hex(16)
-        said = json.dumps([mark, code.text, self.source, self.asserts, self.examples])
-        program = f"{_RUNNER}\nsys.path += {_PACKAGES!r}\nmain(*json.loads({said!r}))\n"
-        result = run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
-        told = [json.loads(line.removeprefix(mark)) for line in result.stdout.split("\n") if line.startswith(mark)]
-        if not told:
-            raise CheckerError(f"The sandbox did not start: {result.stderr[-_TOLD:] or 'out of time'}.")
-        failed = [one["failed"] for one in told if "failed" in one]
-        if "done" not in told[-1]:
-            last = next(one for one in reversed(told) if "test" in one)
-            failed.append({**last, "error": "", "text": self._end(result)})
-        found = [_comment(draft, code, one, checker) for one in failed[:_MOST]]
-        if more := failed[_MOST:]:
-            found[-1].text += f" So do {len(more)} more tests."
-        return found
+        """Run all tests on a draft and return the failures.
 
-    def _end(self, result: SandboxResult) -> str:
-        """How a program ended that did not come to its own end."""
+        The first five failures are reported, the others are counted. `checker` is the source of the findings.
+
+        Raises:
+            CheckerError: the sandbox did not start.
+        """
+        code = find_python(draft) or as_code(draft)
+        mark = secrets.token_hex(16)
+        result = self._run(code, mark)
+        events = _parse_events(result.stdout, mark)
+        if not events:
+            reason = result.stderr[-_MAX_TEXT_CHARS:] or "out of time"
+            raise CheckerError(f"The sandbox did not start: {reason}. Raise `seconds` or `memory_mb`.")
+
+        failures = [event["failed"] for event in events if "failed" in event]
+        if "done" not in events[-1]:
+            last_test = next(event for event in reversed(events) if "test" in event)
+            failures.append({**last_test, "error": "", "text": self._describe_exit(result)})
+        findings = [_to_finding(draft, code, failure, checker) for failure in failures[:_MAX_FAILURES]]
+        num_more = len(failures) - len(findings)
+        if num_more:
+            findings[-1].text += f" So do {num_more} more tests."
+        return findings
+
+    def _run(self, code: Code, mark: str) -> SandboxResult:
+        arguments = json.dumps([mark, code.text, self.source, self.asserts, self.examples])
+        program = f"{_RUNNER_SOURCE}\nsys.path += {_PACKAGE_DIRS!r}\nmain(*json.loads({arguments!r}))\n"
+        return run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
+
+    def _describe_exit(self, result: SandboxResult) -> str:
+        """Describe how a program ended that did not run all tests."""
         if result.timed_out:
             return f"does not end within {self.seconds:g} seconds"
-        if (number := (result.returncode or 0) - 128) in set(signal.Signals):
-            return f"is killed by the signal {signal.Signals(number).name}"
+        signal_number = (result.returncode or 0) - 128
+        if signal_number in set(signal.Signals):
+            return f"is killed by the signal {signal.Signals(signal_number).name}"
         return f"ends the process with exit code {result.returncode}"
 
 
 def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> Checker:
-    """A checker that runs tests of the user's against a draft: its source is "unit_tests", its findings are high.
+    """Return a checker that runs these tests on each draft.
 
-    The tests are a Python file: assertions at its top, functions `test_…` (also async), classes `Test…`, unittest's
-    cases; pytest's `parametrize`, `raises` and `approx` where pytest is installed. They see the names of the draft, and
-    may import it by any name that no module has. `seconds` and `memory_mb` bound all of them together. Raises
-    InputError where the source is no Python, has no tests, or asks for fixtures.
+    `source` is the text of a Python file. It can contain:
+
+    - assertions at module level;
+    - functions `test_…`, also async, and classes `Test…`;
+    - `unittest.TestCase` classes;
+    - pytest's `parametrize`, `raises` and `approx`, if pytest is installed.
+
+    The tests see the names of the draft. They can also import the draft under any module name that is not taken.
+    `seconds` and `memory_mb` limit all tests together. Findings have the source "unit_tests" and high severity.
+
+    Raises:
+        InputError: the source is not Python, has no tests, or uses fixtures.
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"The tests are no Python: {error}. Give assertions or test functions.") from error
-    if not any(map(_is_test, ast.walk(tree))):
-        raise InputError("There are no tests: give assertions, functions test_…, or classes Test….")
-    if name := next(filter(None, map(_wants_fixtures, ast.walk(tree))), None):
-        raise InputError(f"{name} takes arguments, and there are no fixtures here: let it build what it needs.")
+        raise InputError(f"The tests are not Python: {error}. Pass assertions or test functions.") from error
+    nodes = list(ast.walk(tree))
+    if not any(_is_test(node) for node in nodes):
+        raise InputError("There are no tests: add assertions, functions test_…, or classes Test….")
+    for node in nodes:
+        name = _name_if_uses_fixtures(node)
+        if name:
+            raise InputError(f"{name} takes arguments, but fixtures are not supported: create what it needs in it.")
     tests = Tests(source, seconds=seconds, memory_mb=memory_mb)
 
     async def check(_question: str, draft: str, /) -> list[Comment]:
@@ -96,72 +123,104 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     return check
 
 
-def _is_test(node: ast.AST) -> bool:
-    name = getattr(node, "name", "")
-    return isinstance(node, ast.Assert) or (isinstance(name, str) and name.lower().startswith("test"))
-
-
-def _wants_fixtures(node: ast.AST) -> str | None:
-    """The name of a test that takes arguments which no decorator gives it."""
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
-        return None
-    taken = {arg.arg for arg in node.args.args} - {"self", "cls"}
-    return node.name if taken and node.name.startswith("test") else None
-
-
 def tests_in_question(question: str) -> Tests | None:
     """Return the assertions and doctest examples of a question, or None."""
-    asserts = tuple(text for text in _ASSERT.findall(question) if _is_assertion(text))
-    examples = tuple(_examples(question))
-    wanted = any(want for _, want in examples)
-    return Tests(asserts=asserts, examples=examples if wanted else ()) if asserts or wanted else None
+    asserts = tuple(text for text in _ASSERT_LINE.findall(question) if _is_assertion(text))
+    examples = tuple(_find_examples(question))
+    has_results = any(expected for _, expected in examples)
+    if not has_results:
+        examples = ()
+    if not asserts and not examples:
+        return None
+    return Tests(asserts=asserts, examples=examples)
 
 
-def _examples(question: str) -> Iterator[tuple[str, str]]:
-    """The examples of a text: what they are and give, those left out that should raise."""
-    import doctest  # which imports a debugger and much else
-
-    indent, lines = 0, []
-    for line in question.expandtabs().splitlines():
-        if line.lstrip().startswith(">>>"):
-            indent = len(line) - len(line.lstrip())
-        # In running text a result ends at a fence, at a docstring's end, or where less is indented, too.
-        lines.append("" if _NO_RESULT.match(line) or line[:indent].strip() else line)
-    try:
-        found = doctest.DocTestParser().get_examples("\n".join(lines))
-    except ValueError:  # ">>>" that are no examples
-        return
-    yield from ((one.source.strip(), one.want) for one in found if not one.exc_msg and _parses(one.source))
+def _parse_events(output: str, mark: str) -> list[Mapping[str, Any]]:
+    events: list[Mapping[str, Any]] = []
+    for line in output.split("\n"):
+        if line.startswith(mark):
+            events.append(json.loads(line.removeprefix(mark)))
+    return events
 
 
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+def _is_test(node: ast.AST) -> bool:
+    if isinstance(node, ast.Assert):
+        return True
+    name = getattr(node, "name", "")
+    return isinstance(name, str) and name.lower().startswith("test")
+
+
+def _name_if_uses_fixtures(node: ast.AST) -> str | None:
+    """Return the name of a test with arguments that no decorator provides."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    if node.decorator_list or not node.name.startswith("test"):
+        return None
+    arguments = {argument.arg for argument in node.args.args}
+    return node.name if arguments - {"self", "cls"} else None
 
 
 def _is_assertion(text: str) -> bool:
-    return _parses(text) and isinstance(ast.parse(text).body[0], ast.Assert)
+    return is_valid_python(text) and isinstance(ast.parse(text).body[0], ast.Assert)
 
 
-def _comment(draft: str, code: Code, failed: Mapping[str, Any], checker: str) -> Comment:
-    at = code.offset(failed["row"] or _first_row(code), 0)
-    text = textwrap.shorten(_sentence(failed["test"], failed["error"], failed["text"]), _TOLD, placeholder=" …") + "."
-    # Whether the module is invented or only not installed here is not known.
-    severity: Severity = "low" if failed["error"] == "ModuleNotFoundError" else "high"
-    return finding(draft, at, at, text, source=checker, severity=severity)
+def _find_examples(question: str) -> list[tuple[str, str]]:
+    """Return each doctest example and its expected result.
+
+    Examples that should raise are left out.
+    """
+    import doctest  # imports a debugger and much else
+
+    try:
+        examples = doctest.DocTestParser().get_examples(_separate_results(question))
+    except ValueError:  # ">>>" without an example
+        return []
+    return [
+        (example.source.strip(), example.want)
+        for example in examples
+        if not example.exc_msg and is_valid_python(example.source)
+    ]
+
+
+def _separate_results(question: str) -> str:
+    """Blank the lines that end a result in running text.
+
+    These are fences, ends of docstrings, and lines that are indented less than the example.
+    """
+    indent = 0
+    lines: list[str] = []
+    for line in question.expandtabs().splitlines():
+        stripped = line.lstrip()
+        if stripped.startswith(">>>"):
+            indent = len(line) - len(stripped)
+        ends_result = _END_OF_RESULT.match(line) or line[:indent].strip()
+        lines.append("" if ends_result else line)
+    return "\n".join(lines)
+
+
+def _to_finding(draft: str, code: Code, failure: Mapping[str, Any], checker: str) -> Comment:
+    row = failure["row"] or _first_row(code)
+    offset = code.offset(row, 0)
+    text = _describe_failure(failure["test"], failure["error"], failure["text"])
+    text = textwrap.shorten(text, _MAX_TEXT_CHARS, placeholder=" …") + "."
+    # The module may exist and only be missing on this machine.
+    severity: Severity = "low" if failure["error"] == "ModuleNotFoundError" else "high"
+    return finding(draft, offset, offset, text, source=checker, severity=severity)
 
 
 def _first_row(code: Code) -> int:
-    return next((row for row, line in enumerate(code.lines, 1) if line.strip()), 1)
+    """Return the first row that is not blank, from 1."""
+    for row, line in enumerate(code.lines, 1):
+        if line.strip():
+            return row
+    return 1
 
 
-def _sentence(test: str, error: str, text: str) -> str:
-    """What failed, in words."""
-    what = f"The test `{test.removeprefix('assert ')}`" if test else "The code"
+def _describe_failure(test: str, error: str, text: str) -> str:
+    subject = f"The test `{test.removeprefix('assert ')}`" if test else "The code"
     if not error:
-        return f"{what} {text}"
-    said = f": {text.rstrip('.')}" if text else ""
-    return f"{what} fails{said}" if error == "AssertionError" and test else f"{what} raises {error}{said}"
+        return f"{subject} {text}"
+    detail = f": {text.rstrip('.')}" if text else ""
+    if error == "AssertionError" and test:
+        return f"{subject} fails{detail}"
+    return f"{subject} raises {error}{detail}"

@@ -9,28 +9,32 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import sample_critiques
 from selfcritic.agent.nodes.review import check_draft
-from selfcritic.agent.sampling.sampler import YesProbability
-from selfcritic.agent.schemas import Candidate, Comment, Critique, Round
+from selfcritic.agent.schemas import Candidate, Critique, Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 from selfcritic.agent.stopping import best_round, find_stop_reason
 
+DraftResult = tuple[Round, SelfcriticError | None]
+"""A draft, and the error that kept it from being checked or judged."""
+
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:
-    """Read P(critiqueable) of the round's drafts, keep the lowest, and compare with the rounds before."""
-    run = Step(state, runtime)
-    candidates = run.draft.candidates or [Candidate(answer=run.draft.answer)]
-    answers = [candidate.answer for candidate in candidates]
-    findings = await asyncio.gather(*(check_draft(run, answer) for answer in answers))
-    unchecked = run.failure
-    verdicts, speculated = await asyncio.gather(
-        asyncio.gather(*(_judge(run, answer) for answer in answers)), _speculate(run, findings[0])
-    )
-    judged = _best_candidate(run.draft, answers, findings, verdicts)
-    rounds = run.with_draft(judged.model_copy(update={"critiques": speculated}))
-    best, reason = best_round(rounds), find_stop_reason(rounds, runtime.context)
-    return run.update(
-        stop=unchecked or (reason if reason == "accepted" else run.failure or reason),
+    """Judge the drafts of the latest round, keep the best, and decide whether the run ends."""
+    step = Step(state, runtime)
+    answers = [candidate.answer for candidate in step.round.candidates] or [step.round.answer]
+    checked = await asyncio.gather(*(_check(step, answer) for answer in answers))
+    drafts = [draft for draft, _ in checked]
+    judging = asyncio.gather(*(_judge(step, draft) for draft in drafts))
+    judged, critiques = await asyncio.gather(judging, _speculate(step, drafts[0]))
+
+    best_draft = _best_draft([draft for draft, _ in judged], has_candidates=bool(step.round.candidates))
+    rounds = [*step.rounds[:-1], best_draft.model_copy(update={"critiques": critiques})]
+    best = best_round(rounds)
+    reason = find_stop_reason(rounds, step.context)
+    check_error = _first_error(checked)
+    judge_error = _first_error(judged)
+    return step.update(
+        stop=check_error or (reason if reason == "accepted" else judge_error or reason),
         rounds=rounds,
         best_round=best,
         answer=rounds[best].answer,
@@ -40,41 +44,44 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     )
 
 
-async def _judge(run: Step, answer: str) -> YesProbability | None:
-    """None where no verdict could be had; the run ends for it."""
+async def _check(step: Step, answer: str) -> DraftResult:
+    findings, error = await check_draft(step, answer)
+    return Round(answer=answer, findings=findings), error
+
+
+async def _judge(step: Step, draft: Round) -> DraftResult:
+    """Return the draft with its verdict; without one, and with the error, if the judge fails."""
+    prompt = step.render_prompt("classify", answer=draft.answer)
     try:
-        verdict = await run.sampler("judge").probability(run.ask("classify", answer=answer), run.context.num_votes)
-    except SelfcriticError as failure:
-        run.failure = failure
-        return None
-    run.tell("judged", len(run.rounds) - 1, answer=answer, p_critiqueable=verdict.probability, by=verdict.judged_by)
-    return verdict
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
+    except SelfcriticError as error:
+        return draft, error
+    step.emit("judged", answer=draft.answer, p_critiqueable=verdict.probability, by=verdict.judged_by)
+    update = {"p_critiqueable": verdict.probability, "judged_by": verdict.judged_by}
+    return draft.model_copy(update=update), None
 
 
-async def _speculate(run: Step, findings: list[Comment]) -> list[Critique]:
-    """Critiques of a draft that is still being judged; none where they could not be used, or failed to come."""
-    context = run.context
-    is_last = len(run.rounds) > context.max_rounds
-    is_wanted = context.speculative and context.refinement == "conditional" and context.search == "rejection"
-    if not is_wanted or run.draft.candidates or is_last:
+async def _speculate(step: Step, draft: Round) -> list[Critique]:
+    """Sample critiques while the draft is being judged, if the run's options make use of them."""
+    context = step.context
+    is_last_round = len(step.rounds) > context.max_rounds
+    uses_critiques = context.refinement == "conditional" and context.search == "rejection"
+    if not context.speculative or not uses_critiques or is_last_round or step.round.candidates:
         return []
     try:
-        return await sample_critiques(run, run.draft.model_copy(update={"findings": findings}))
+        return await sample_critiques(step, draft)
     except SelfcriticError:
-        return []  # if the run goes on, the next node asks again
+        return []  # if the run continues, the critique node samples again
 
 
-def _best_candidate(
-    draft: Round, answers: Sequence[str], findings: Sequence[list[Comment]], verdicts: Sequence[YesProbability | None]
-) -> Round:
-    judged = [
-        Round(
-            answer=answer,
-            p_critiqueable=verdict.probability if verdict else None,
-            judged_by=verdict.judged_by if verdict else None,
-            findings=found,
-        )
-        for answer, found, verdict in zip(answers, findings, verdicts, strict=True)
-    ]
-    all_of_them = [Candidate(answer=one.answer, p_critiqueable=one.p_critiqueable) for one in judged]
-    return judged[best_round(judged)].model_copy(update={"candidates": all_of_them if draft.candidates else []})
+def _best_draft(drafts: Sequence[Round], *, has_candidates: bool) -> Round:
+    """Return the best of a round's drafts, with all of them as candidates if there are several."""
+    best = drafts[best_round(drafts)]
+    if not has_candidates:
+        return best
+    candidates = [Candidate(answer=draft.answer, p_critiqueable=draft.p_critiqueable) for draft in drafts]
+    return best.model_copy(update={"candidates": candidates})
+
+
+def _first_error(results: Sequence[DraftResult]) -> SelfcriticError | None:
+    return next((error for _, error in results if error is not None), None)

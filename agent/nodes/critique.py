@@ -1,4 +1,4 @@
-"""Draw forced critiques of the draft: never whether it has a flaw, only which."""
+"""Sample forced critiques of the draft: never whether it has a flaw, only which."""
 
 from collections.abc import Sequence
 
@@ -15,27 +15,31 @@ from selfcritic.agent.step import Step
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
-    """Draw the critiques, unless they were drawn while the draft was being judged."""
-    run = Step(state, runtime)
-    if run.draft.critiques:
-        return run.update()
+    """Sample critiques, unless they were sampled while the draft was being judged."""
+    step = Step(state, runtime)
+    if step.round.critiques:
+        return step.update()
     try:
-        critiques = await sample_critiques(run, run.draft)
-    except SelfcriticError as failure:
-        return run.update(stop=failure)
-    return run.update(rounds=run.with_draft(run.draft.model_copy(update={"critiques": critiques})))
+        critiques = await sample_critiques(step, step.round)
+    except SelfcriticError as error:
+        return step.update(stop=error)
+    return step.update(rounds=step.rounds_with(critiques=critiques))
 
 
-async def sample_critiques(run: Step, draft: Round) -> list[Critique]:
-    """Sample critiques and hold every quote against the draft."""
-    texts = await run.sampler("critic").sample(run.ask_for_critiques(draft), run.context.num_critiques)
-    critiques = await ground_critiques(run, texts, draft)
-    for index, one in enumerate(critiques):
-        run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
+async def sample_critiques(step: Step, draft: Round) -> list[Critique]:
+    """Sample critiques of a draft and ground them. Raises BudgetExhausted or ModelError."""
+    texts = await step.sampler("critic").sample(step.critique_prompt(draft), step.context.num_critiques)
+    critiques = await ground_critiques(step, texts, draft)
+    for index, critique in enumerate(critiques):
+        step.emit("critique", index=index, critique=critique.model_dump(mode="json"))
     return critiques
 
 
-async def ground_critiques(run: Step, texts: Sequence[str], draft: Round) -> list[Critique]:
-    """The critiques that the texts are: every quote located in the draft, and marked with what the checkers know."""
-    checkers = get_checkers(run.context.checkers)
-    return [await verify_comments(ground(text, draft.answer), draft.answer, draft.findings, checkers) for text in texts]
+async def ground_critiques(step: Step, texts: Sequence[str], draft: Round) -> list[Critique]:
+    """Parse critiques, locate each quote in the draft, and verify the comments with the checkers."""
+    checkers = get_checkers(step.context.checkers)
+    critiques = []
+    for text in texts:
+        critique = ground(text, draft.answer)
+        critiques.append(await verify_comments(critique, draft.answer, draft.findings, checkers))
+    return critiques

@@ -1,4 +1,7 @@
-"""Wait for a person's decision on a review. What is shown and what is taken is told in graphs/human_review.py."""
+"""Show a review to a person and carry out their decision.
+
+The JSON that is shown and accepted is described in graphs/human_review.py.
+"""
 
 from typing import Any
 
@@ -15,86 +18,25 @@ from selfcritic.agent.schemas import Critique, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
-_SCHEMA = Decision.model_json_schema()
-
-
-async def await_decision(state: State, runtime: Runtime[Context]) -> State:
-    """Carry a decision out; one that cannot be used changes nothing and is asked for again.
-
-    LangGraph runs this node once to ask and once more with the reply, so nothing here is paid for.
-    """
-    run = Step(state, runtime)
-    reply = interrupt(_shown(run), response_schema=_SCHEMA)
-    try:
-        decision = read_decision(reply)
-        labels = apply_actions(decision.actions, state["labels"], run.draft.answer)
-        critique = build_critique(labels, chosen_of(state))
-        if decision.next == "refine" and critique is None:
-            raise InputError("There is no comment left to mend the answer by: add one, or accept.")
-        if decision.next == "search_again" and not run.context.has_critic:
-            raise InputError('There is no critic to search with: the run was given critic="none".')
-    except ValidationError as error:
-        return run.update(decision="continue", review_error=_explain(error))
-    except InputError as error:
-        return run.update(decision="continue", review_error=f"Nothing was changed: {error}")
-    then = decision.next
-    changes: dict[str, Any] = {"labels": labels, "decision": then, "review_error": None}
-    if then == "search_again":
-        changes |= {"length_modifier": decision.length_modifier, "rounds": [with_human_critique(run.draft, None)]}
-    if then in ("accept", "refine"):
-        changes["critique"] = critique
-    if then == "accept":
-        changes["rounds"] = [with_human_critique(run.draft, critique)]
-    return run.update(stop="reviewed" if then == "accept" else None, **changes)
-
-
-def with_human_critique(draft: Round, critique: Critique | None) -> Round:
-    """The draft with the person's critique as the selected one, behind those that it was made of; None selects none."""
-    pool = [one.model_copy(update={"selected": one == critique}) for one in draft.critiques]
-    own = [critique] if critique is not None and critique not in draft.critiques else []
-    return draft.model_copy(update={"critiques": pool + own})
-
-
-def _shown(run: Step) -> dict[str, Any]:
-    state, selected_critique, asked = run.state, chosen_of(run.state), run.state["length_modifier"]
-    return {
-        "question": state["question"],
-        "context": state.get("context", ""),
-        "answer": run.draft.answer,
-        "comments": [label.model_dump(mode="json") for label in state["labels"]],
-        "critique": selected_critique.model_dump(mode="json", include={"helpfulness", "reward", "unparsed"})
-        if selected_critique
-        else None,
-        "length_modifier": run.context.length_modifier if asked is None else asked,
-        "critiques_drawn": len(run.draft.critiques),
-        "ungrounded_rate": state["ungrounded_rate"],
-        "error": state["review_error"],
-    }
-
-
-def _explain(error: ValidationError) -> str:
-    """Where the reply is wrong and how, without what it held."""
-    faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
-    return f"Nothing was changed, for the reply is no decision: {'; '.join(faults[:5])}."
-
-
-_PROBLEMS: dict[StopReason, str] = {
-    "budget": "The budget is spent: what was found until then is shown.",
-    "no_helpful_critique": "No critique is both helpful enough and about words that stand in the answer. "
-    "Search again to see the best whatever P(helpful) it has, or add comments of your own.",
+_DECISION_SCHEMA = Decision.model_json_schema()
+_SEARCH_ERRORS: dict[StopReason, str] = {
+    "budget": "The budget is spent. The critiques sampled so far are shown.",
+    "no_helpful_critique": "No critique is helpful enough and quotes the answer. "
+    "Search again to see the best one regardless of P(helpful), or add your own comments.",
 }
 
 
 async def prepare_review(state: State, runtime: Runtime[Context]) -> State:
-    """Set the labels; a search that failed is told as the problem and ends nothing."""
-    run = Step(state, runtime)
-    pool = run.draft.critiques
-    critique = chosen_of(state)
-    comments = [*run.draft.findings, *(critique.comments if critique else [])]
-    stop = state.get("stop_reason") or state.get("search_stop_reason")
-    return run.update(
+    """Set the labels from findings and the selected critique. A failed search is shown and ends nothing."""
+    step = Step(state, runtime)
+    pool = step.round.critiques
+    critique = selected_critique(pool)
+    comments = list(step.round.findings)
+    if critique is not None:
+        comments += critique.comments
+    return step.update(
         labels=merge_labels(comments, state["labels"]),
-        review_error=state.get("error") or (_PROBLEMS.get(stop) if stop else None),
+        review_error=state.get("error") or _search_error(state),
         ungrounded_rate=ungrounded_rate(pool),
         stop_reason=None,
         search_stop_reason=None,
@@ -102,6 +44,77 @@ async def prepare_review(state: State, runtime: Runtime[Context]) -> State:
     )
 
 
-def chosen_of(state: State) -> Critique | None:
-    """What was selected for the draft under review."""
-    return selected_critique(state["rounds"][0].critiques)
+def _search_error(state: State) -> str | None:
+    reason = state.get("stop_reason") or state.get("search_stop_reason")
+    return _SEARCH_ERRORS.get(reason) if reason is not None else None
+
+
+async def await_decision(state: State, runtime: Runtime[Context]) -> State:
+    """Interrupt with the review, then carry out the decision; an unusable one changes nothing.
+
+    LangGraph runs this node twice, to interrupt and to resume, so it must not call a model.
+    """
+    step = Step(state, runtime)
+    reply = interrupt(_review_shown(step), response_schema=_DECISION_SCHEMA)
+    try:
+        decision = read_decision(reply)
+        labels = apply_actions(decision.actions, state["labels"], step.round.answer)
+        critique = build_critique(labels, selected_critique(step.round.critiques))
+        _check_decision(decision, critique, step.context)
+    except ValidationError as error:
+        return step.update(decision="continue", review_error=_explain(error))
+    except InputError as error:
+        return step.update(decision="continue", review_error=f"Nothing was changed: {error}")
+
+    changes: dict[str, Any] = {"labels": labels, "decision": decision.next, "review_error": None}
+    if decision.next == "search_again":
+        changes["length_modifier"] = decision.length_modifier
+        changes["rounds"] = [with_human_critique(step.round, None)]
+    elif decision.next == "refine":
+        changes["critique"] = critique
+    elif decision.next == "accept":
+        changes["critique"] = critique
+        changes["rounds"] = [with_human_critique(step.round, critique)]
+    stop: StopReason | None = "reviewed" if decision.next == "accept" else None
+    return step.update(stop=stop, **changes)
+
+
+def _check_decision(decision: Decision, critique: Critique | None, context: Context) -> None:
+    if decision.next == "refine" and critique is None:
+        raise InputError("There is no comment to refine by: add one, or accept.")
+    if decision.next == "search_again" and not context.has_critic:
+        raise InputError('There is no critic to search with: the run has critic="none".')
+
+
+def with_human_critique(draft: Round, critique: Critique | None) -> Round:
+    """Return the draft with the person's critique selected, added if it is new; None selects no critique."""
+    pool = [other.model_copy(update={"selected": other == critique}) for other in draft.critiques]
+    if critique is not None and critique not in draft.critiques:
+        pool.append(critique)
+    return draft.model_copy(update={"critiques": pool})
+
+
+def _review_shown(step: Step) -> dict[str, Any]:
+    state = step.state
+    critique = selected_critique(step.round.critiques)
+    scores = {"helpfulness", "reward", "unparsed"}
+    length_modifier = state["length_modifier"]
+    if length_modifier is None:
+        length_modifier = step.context.length_modifier
+    return {
+        "question": state["question"],
+        "context": state.get("context", ""),
+        "answer": step.round.answer,
+        "comments": [label.model_dump(mode="json") for label in state["labels"]],
+        "critique": critique.model_dump(mode="json", include=scores) if critique else None,
+        "length_modifier": length_modifier,
+        "critiques_drawn": len(step.round.critiques),
+        "ungrounded_rate": state["ungrounded_rate"],
+        "error": state["review_error"],
+    }
+
+
+def _explain(error: ValidationError) -> str:
+    """Say where the reply is wrong, without repeating its content."""
+    faults = [f"{'.'.join(map(str, fault['loc'])) or 'the reply'}: {fault['msg']}" for fault in error.errors()]
+    return f"Nothing was changed: the reply is not a decision ({'; '.join(faults[:5])})."

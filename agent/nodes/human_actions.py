@@ -1,8 +1,7 @@
-"""What a person decides on the comments of a review, and what becomes of the comments by it.
+"""Apply a person's decision to the comments of a review.
 
-Comments are named by the `id` of their label. Actions are carried out in order, all of them or, where one cannot be,
-none. Each `quote` is located in the answer as a critic's is; `start`, the offset of its first character, picks one of
-several occurrences.
+Comments are named by the `id` of their label. Actions are applied in order, all of them or none. Each `quote` is
+located in the answer as a critic's is; `start`, the offset of its first character, picks one of several occurrences.
 """
 
 from collections.abc import Sequence
@@ -16,24 +15,25 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique, Record, ReviewedComment, Severity
 
 NonEmptyStr = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_MAX_QUOTE_SHOWN = 80
 
 
 class Keep(Record):
-    """The comment as the critic wrote it; takes back what was done to it before."""
+    """Keep the comment as the critic wrote it, and undo earlier changes."""
 
     type: Literal["keep"]
     id: int
 
 
 class Remove(Record):
-    """No longer part of the review."""
+    """Remove the comment from the review."""
 
     type: Literal["remove"]
     id: int
 
 
 class Edit(Record):
-    """Change what is given and leave the rest; a removed comment comes back so."""
+    """Change the given fields of a comment; a removed comment is restored."""
 
     type: Literal["edit"]
     id: int
@@ -45,14 +45,14 @@ class Edit(Record):
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set & {"quote", "text", "severity"}:
-            raise ValueError("give the quote, the text or the severity that it is to have")
+            raise ValueError("set the new quote, text or severity")
         if self.start is not None and self.quote is None:
-            raise ValueError("start goes with a quote")
+            raise ValueError("start requires a quote")
         return self
 
 
 class Add(Record):
-    """A comment of the person's own."""
+    """Add a comment."""
 
     type: Literal["add"]
     quote: str
@@ -65,43 +65,48 @@ Action = Annotated[Keep | Remove | Edit | Add, Field(discriminator="type")]
 
 
 class Decision(Record):
-    """A person's reply to a review: what is to be done to its comments, and what is to come then."""
+    """A person's reply to a review: changes to its comments, and what to do next."""
 
     actions: list[Action] = Field(default_factory=list)
     next: Literal["continue", "search_again", "accept", "refine"] = "continue"
-    """ask: show the review again; search_again: with another length modifier; refine: mend the answer by the review."""
+    """continue: show the review again; search_again: with another length modifier; refine: refine the answer."""
     length_modifier: float | None = Field(default=None, allow_inf_nan=False)
-    """For search_again: worth of one more quoted passage, in units of the score; more is thorough, less precise."""
+    """For search_again: value of one more quoted passage, in units of the score. Higher is more thorough."""
 
     @model_validator(mode="after")
     def _has_its_modifier(self) -> Self:
         if (self.length_modifier is not None) != (self.next == "search_again"):
-            raise ValueError("length_modifier goes with next: search_again, and that with it")
+            raise ValueError("search_again requires length_modifier, and only search_again takes it")
         return self
 
 
 def read_decision(reply: Any) -> Decision:
-    """A decision as JSON text or as what that stands for; raises pydantic's ValidationError."""
-    return Decision.model_validate_json(reply) if isinstance(reply, str) else Decision.model_validate(reply)
+    """Read a decision from JSON text or from its parsed form. Raises pydantic's ValidationError."""
+    if isinstance(reply, str):
+        return Decision.model_validate_json(reply)
+    return Decision.model_validate(reply)
 
 
 def merge_labels(comments: Sequence[Comment], labels: Sequence[ReviewedComment]) -> list[ReviewedComment]:
-    """The comments of a search, put before a person who had these labels.
+    """Label the comments of a search, and keep the labels that a person has set explicitly.
 
-    What they have said something of stays, whatever the search found; the rest is replaced.
+    Labels that the person has not touched are replaced by the new comments; equal comments keep their id.
     """
-    said = [label for label in labels if label.explicit]
-    shown = {_key(label.before): label for label in labels if label.before and not label.explicit}
-    known = {_key(comment) for label in said for comment in (label.before, label.after) if comment}
-    last = max((label.id for label in labels), default=0)
+    merged = [label for label in labels if label.explicit]
+    untouched = {_key(label.before): label for label in labels if label.before and not label.explicit}
+    seen = {_key(comment) for label in merged for comment in (label.before, label.after) if comment}
+    last_id = max((label.id for label in labels), default=0)
     for comment in comments:
-        if _key(comment) not in known:
-            known.add(_key(comment))
-            last += _key(comment) not in shown
-            said.append(
-                shown.get(_key(comment)) or ReviewedComment(id=last, action="kept", before=comment, after=comment)
-            )
-    return sorted(said, key=lambda label: label.id)
+        key = _key(comment)
+        if key in seen:
+            continue
+        seen.add(key)
+        label = untouched.get(key)
+        if label is None:
+            last_id += 1
+            label = ReviewedComment(id=last_id, action="kept", before=comment, after=comment)
+        merged.append(label)
+    return sorted(merged, key=lambda label: label.id)
 
 
 def _key(comment: Comment) -> tuple[object, ...]:
@@ -109,73 +114,97 @@ def _key(comment: Comment) -> tuple[object, ...]:
 
 
 def apply_actions(actions: Sequence[Action], labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
-    """The labels after the actions; raises InputError, which names the action, where one cannot be carried out."""
+    """Return the labels after the actions. Raises InputError that names the action which cannot be applied."""
     for number, action in enumerate(actions):
         try:
-            labels = _carry_out(action, labels, answer)
+            labels = _apply(action, labels, answer)
         except InputError as error:
             raise InputError(f"actions[{number}] ({action.type}): {error}") from None
     return list(labels)
 
 
-def _carry_out(action: Action, labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
+def _apply(action: Action, labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
     if isinstance(action, Add):
-        comment = Comment(text=action.text, severity=action.severity, **_place(action.quote, action.start, answer))
-        last = max((label.id for label in labels), default=0)
-        return [*labels, ReviewedComment(id=last + 1, action="added", after=comment, explicit=True)]
-    label = next((label for label in labels if label.id == action.id), None)
-    if label is None:
-        raise InputError(f"there is no comment {action.id}; there are {[label.id for label in labels]}.")
-    changed = _changed(action, label, answer)
-    return [one for label in labels if (one := changed if label.id == action.id else label)]
+        location = _locate_quote(action.quote, action.start, answer)
+        comment = Comment(text=action.text, severity=action.severity, **location)
+        last_id = max((label.id for label in labels), default=0)
+        return [*labels, ReviewedComment(id=last_id + 1, action="added", after=comment, explicit=True)]
+    ids = [label.id for label in labels]
+    if action.id not in ids:
+        raise InputError(f"there is no comment {action.id}; the ids are {ids}.")
+    changed_labels = []
+    for label in labels:
+        if label.id != action.id:
+            changed_labels.append(label)
+        elif changed := _change(action, label, answer):
+            changed_labels.append(changed)
+    return changed_labels
 
 
-def _changed(action: Keep | Remove | Edit, label: ReviewedComment, answer: str) -> ReviewedComment | None:
-    """The label after an action; None where the person takes back what they had added."""
+def _change(action: Keep | Remove | Edit, label: ReviewedComment, answer: str) -> ReviewedComment | None:
+    """Return the label after an action; None if the person removes a comment that they added."""
     before = label.before
+    after: Comment | None
     if isinstance(action, Edit):
-        after: Comment | None = _edited(label.after or before or Comment(quote="", text=""), action, answer)
+        current = label.after or before or Comment(quote="", text="")
+        after = _edit(current, action, answer)
+    elif isinstance(action, Remove):
+        after = None
     else:
-        after = None if isinstance(action, Remove) else before or label.after
-    if before is None:
-        return label.model_copy(update={"after": after}) if after else None
-    return ReviewedComment(id=label.id, action=_name(before, after), before=before, after=after, explicit=True)
+        after = before or label.after
+    if before is not None:
+        return ReviewedComment(
+            id=label.id, action=_action_name(before, after), before=before, after=after, explicit=True
+        )
+    if after is None:
+        return None
+    return label.model_copy(update={"after": after})
 
 
-def _name(before: Comment, after: Comment | None) -> Literal["kept", "removed", "edited"]:
+def _action_name(before: Comment, after: Comment | None) -> Literal["kept", "removed", "edited"]:
     if after is None:
         return "removed"
     return "kept" if after == before else "edited"
 
 
-def _edited(comment: Comment, edit: Edit, answer: str) -> Comment:
-    changes: dict[str, Any] = {} if edit.quote is None else _place(edit.quote, edit.start, answer)
-    changes |= {} if edit.text is None else {"text": edit.text}
-    changes |= {"severity": edit.severity} if "severity" in edit.model_fields_set else {}
+def _edit(comment: Comment, edit: Edit, answer: str) -> Comment:
+    changes: dict[str, Any] = {}
+    if edit.quote is not None:
+        changes |= _locate_quote(edit.quote, edit.start, answer)
+    if edit.text is not None:
+        changes["text"] = edit.text
+    if "severity" in edit.model_fields_set:
+        changes["severity"] = edit.severity
     edited = comment.model_copy(update=changes)
-    # What a checker knew was of other words.
-    unknown = {} if _key(edited) == _key(comment) else {"source": None, "evidence": None}
-    return edited.model_copy(update=unknown)
+    if _key(edited) == _key(comment):
+        return edited
+    # The checkers verified other words.
+    return edited.model_copy(update={"source": None, "evidence": None})
 
 
-def _place(quote: str, start: int | None, answer: str) -> dict[str, Any]:
-    """Where a quote stands, with the answer's own words for it."""
+def _locate_quote(quote: str, start: int | None, answer: str) -> dict[str, Any]:
+    """Return the fields of a comment that quotes the answer, in the answer's own words."""
     if start is not None:
         if not quote.strip() or not answer.startswith(quote, start):
-            raise InputError(f"the quote {_short(quote)} does not stand at offset {start} of the answer.")
+            raise InputError(f"the quote {_shorten(quote)} is not at offset {start} of the answer.")
         return {"quote": quote, "start": start, "end": start + len(quote)}
-    if (span := locate(quote, answer)) is None:
-        raise InputError(f"the quote {_short(quote)} does not stand in the answer; quote words that do.")
+    span = locate(quote, answer)
+    if span is None:
+        raise InputError(f"the quote {_shorten(quote)} is not in the answer; quote words that are.")
     return {"quote": answer[span.start : span.end], "start": span.start, "end": span.end}
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")
+def _shorten(text: str) -> str:
+    if len(text) > _MAX_QUOTE_SHOWN:
+        text = f"{text[: _MAX_QUOTE_SHOWN - 3]}..."
+    return repr(text)
 
 
-def build_critique(labels: Sequence[ReviewedComment], selected_critique: Critique | None) -> Critique | None:
-    """The review as the person left it: the chosen critique itself where that is just what they kept."""
+def build_critique(labels: Sequence[ReviewedComment], selected: Critique | None) -> Critique | None:
+    """Return the review as the person left it: the selected critique if they kept exactly its comments."""
     comments = [label.after for label in labels if label.after]
-    if selected_critique is not None and comments == selected_critique.comments:
-        return selected_critique
-    return Critique(text=render(comments), comments=comments, selected=True) if comments else None
+    if selected is not None and comments == selected.comments:
+        return selected
+    if not comments:
+        return None
+    return Critique(text=render(comments), comments=comments, selected=True)

@@ -1,39 +1,39 @@
-"""Mend the draft: by what was selected, or directly without any critique."""
+"""Refine the draft by the selected critiques, or directly without any."""
 
 from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.format import critique_text
-from selfcritic.agent.critic.selection import merge_critiques
-from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.critic.selection import selected_critique
+from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.schemas import Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
 
 async def refine(state: State, runtime: Runtime[Context]) -> State:
-    """Open the next round with the mended draft; one that was there before ends the run."""
-    run = Step(state, runtime)
+    """Start the next round with the refined draft; the run ends if that draft was there before."""
+    step = Step(state, runtime)
+    prompt = _prompt(step)
     try:
-        [text] = await run.sampler("refiner").sample(_messages(run))
-    except SelfcriticError as failure:
-        return run.update(stop=failure)
-    answer = text.strip()
-    run.tell("draft", len(run.rounds), answer=answer)
-    earlier = next((draft for draft in run.rounds if _same(draft.answer, answer)), None)
-    if earlier is None:
-        return run.update(rounds=[*run.rounds, Round(answer=answer)])
-    again = earlier.model_copy(update={"answer": answer, "candidates": [], "critiques": []})
-    return run.update(stop="repeated_answer", rounds=[*run.rounds, again])
+        [reply] = await step.sampler("refiner").sample(prompt)
+    except SelfcriticError as error:
+        return step.update(stop=error)
+    answer = reply.strip()
+    step.emit("draft", len(step.rounds), answer=answer)
+    for earlier in step.rounds:
+        if earlier.answer.split() == answer.split():
+            repeated = earlier.model_copy(update={"answer": answer, "candidates": [], "critiques": []})
+            return step.update(stop="repeated_answer", rounds=[*step.rounds, repeated])
+    return step.update(rounds=[*step.rounds, Round(answer=answer)])
 
 
-def _messages(run: Step) -> list[BaseMessage]:
-    if run.context.refinement == "direct":
-        return run.ask("refine_directly", answer=run.draft.answer)
-    critique = merge_critiques([critique for critique in run.draft.critiques if critique.selected])
-    return run.ask("refine", answer=run.draft.answer, critique=critique_text(critique))
-
-
-def _same(one: str, other: str) -> bool:
-    return one.split() == other.split()
+def _prompt(step: Step) -> list[BaseMessage]:
+    answer = step.round.answer
+    if step.context.refinement == "direct":
+        return step.render_prompt("refine_directly", answer=answer)
+    critique = selected_critique(step.round.critiques)
+    if critique is None:
+        raise InputError("No critique is selected: a node in place of `select` must set `selected` or end the run.")
+    return step.render_prompt("refine", answer=answer, critique=critique_text(critique))

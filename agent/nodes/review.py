@@ -1,8 +1,7 @@
-"""Open a review: its one round holds the answer that was handed in."""
+"""Review an answer: load it, run the checkers, and report the outcome."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
 
 from langgraph.runtime import Runtime
 
@@ -12,29 +11,31 @@ from selfcritic.agent.critic.format import render
 from selfcritic.agent.critic.selection import selected_critique
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.nodes.validation import check_models, check_prices, check_size
-from selfcritic.agent.schemas import Comment, Critique, Round
+from selfcritic.agent.schemas import Comment, Critique, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
-_PARTS: tuple[Role, ...] = ("critic", "judge")
+_ROLES: tuple[Role, ...] = ("critic", "judge")
 
 
 async def load_answer(state: State, runtime: Runtime[Context]) -> State:
-    """Take the answer as it is, to the last blank: offsets of quotes are offsets into it."""
-    context = runtime.context
-    question, material, answer = state.get("question", ""), state.get("context", ""), state.get("answer", "")
+    """Start a review of the answer in the state, which stays unchanged; quote offsets refer to it."""
+    question = state.get("question", "")
+    context = state.get("context", "")
+    answer = state.get("answer", "")
     if not answer.strip():
-        raise InputError("There is nothing to review: give the text as `answer`.")
-    check_size(context, question=question, context=material, answer=answer)
-    if context.has_critic:
-        check_models(context, _PARTS)
-    if context.budget.cost_usd is not None and context.has_critic:
-        await asyncio.to_thread(check_prices, context, _PARTS)
-    run = Step(cast(State, {"question": question, "context": material}), runtime)
-    run.tell("draft", 0, answer=answer)
-    return run.update(
+        raise InputError("There is nothing to review: set `answer` to the text.")
+    options = runtime.context
+    check_size(options, question=question, context=context, answer=answer)
+    if options.has_critic:
+        check_models(options, _ROLES)
+        if options.budget.cost_usd is not None:
+            await asyncio.to_thread(check_prices, options, _ROLES)
+    step = Step({"question": question, "context": context}, runtime)
+    step.emit("draft", 0, answer=answer)
+    return step.update(
         question=question,
-        context=material,
+        context=context,
         rounds=[Round(answer=answer)],
         beam_prefixes=[],
         critique=None,
@@ -46,48 +47,57 @@ async def load_answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def check_answer(state: State, runtime: Runtime[Context]) -> State:
-    """Keep what the checkers find with the draft; a review ends where one of them fails."""
-    run = Step(state, runtime)
-    findings = await check_draft(run, run.draft.answer)
-    return run.update(stop=run.failure, rounds=run.with_draft(run.draft.model_copy(update={"findings": findings})))
+    """Save the checkers' findings; the review ends if a checker fails."""
+    step = Step(state, runtime)
+    findings, error = await check_draft(step, step.round.answer)
+    return step.update(stop=error, rounds=step.rounds_with(findings=findings))
 
 
-async def check_draft(run: Step, answer: str) -> list[Comment]:
-    """The findings; none where a checker failed, and `run.failure` says so."""
+async def check_draft(step: Step, answer: str) -> tuple[list[Comment], SelfcriticError | None]:
+    """Return the checkers' findings, or none and the error of a checker that failed."""
+    checkers = get_checkers(step.context.checkers)
     try:
-        findings = await run_checkers(get_checkers(run.context.checkers), run.state["question"], answer)
-    except SelfcriticError as failure:
-        run.failure = failure
-        return []
+        findings = await run_checkers(checkers, step.state["question"], answer)
+    except SelfcriticError as error:
+        return [], error
     for finding in findings:
-        run.tell("found", len(run.rounds) - 1, finding=finding.model_dump(mode="json"))
-    return findings
+        step.emit("found", finding=finding.model_dump(mode="json"))
+    return findings, None
 
 
 async def finalize_review(state: State, runtime: Runtime[Context]) -> State:
-    """Say what the review comes to."""
-    run = Step(state, runtime)
-    pool = run.draft.critiques if runtime.context.has_critic else _evidence(run.draft.findings)
-    reason = (
-        state.get("stop_reason") or state.get("search_stop_reason") or ("reviewed" if pool else "no_helpful_critique")
-    )
+    """Report the selected critique and why the review ended."""
+    step = Step(state, runtime)
+    pool = step.round.critiques
+    if not step.context.has_critic:
+        pool = _findings_as_critiques(step.round.findings)
+    reason = _stop_reason(state, pool)
     if state.get("stop_reason") is None:
-        run.tell("stopped", 0, reason=reason)
-    return run.update(
-        rounds=run.with_draft(run.draft.model_copy(update={"critiques": pool})),
+        step.emit("stopped", reason=reason)
+    return step.update(
+        rounds=step.rounds_with(critiques=pool),
         critique=selected_critique(pool),
         ungrounded_rate=ungrounded_rate(pool),
         stop_reason=reason,
     )
 
 
-def _evidence(findings: list[Comment]) -> list[Critique]:
-    """Where no model criticises, what the checkers found is the one critique."""
-    return [Critique(text=render(findings), comments=findings, selected=True)] if findings else []
+def _stop_reason(state: State, pool: Sequence[Critique]) -> StopReason:
+    reason = state.get("stop_reason") or state.get("search_stop_reason")
+    if reason is not None:
+        return reason
+    return "reviewed" if pool else "no_helpful_critique"
+
+
+def _findings_as_critiques(findings: list[Comment]) -> list[Critique]:
+    """Return the one critique that the findings make up, if there are any."""
+    if not findings:
+        return []
+    return [Critique(text=render(findings), comments=findings, selected=True)]
 
 
 def ungrounded_rate(pool: Sequence[Critique]) -> float | None:
-    """Of all quotes, the share that does not stand in the answer; None where there are none."""
-    ungrounded = sum(len(critique.ungrounded) for critique in pool)
-    located = sum(len(critique.comments) for critique in pool)
-    return ungrounded / (ungrounded + located) if ungrounded + located else None
+    """Return the share of quotes that are not in the answer; None without quotes."""
+    num_ungrounded = sum(len(critique.ungrounded) for critique in pool)
+    num_quotes = num_ungrounded + sum(len(critique.comments) for critique in pool)
+    return num_ungrounded / num_quotes if num_quotes else None

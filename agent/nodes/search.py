@@ -1,7 +1,6 @@
-"""Force critiques to go on: each one kept is made to quote once more (highlight force sampling, paper 2, 7.1)."""
+"""Search for a critique by Force Sampling Beam Search (CriticGPT, appendix 7.1)."""
 
 import asyncio
-from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
@@ -13,59 +12,67 @@ from selfcritic.agent.nodes.critique import ground_critiques
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.score import score_critiques
 from selfcritic.agent.state import State
-from selfcritic.agent.step import Step
+from selfcritic.agent.step import Step, search_stopped_update
 
 _FENCE = "```"
 
 
 async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
-    """Sample n continuations of each beam, all at once; at first the one beam is the empty critique."""
-    run = Step(state, runtime)
-    iteration = num_iterations(run.draft.critiques)
-    beam_prefixes = state["beam_prefixes"] if iteration else [""]
-    sampled = await asyncio.gather(*(_continue(run, beam, index) for index, beam in enumerate(beam_prefixes)))
-    pool = run.draft.critiques
-    drawn = await ground_critiques(run, [text for texts in sampled for text in texts], run.draft)
-    forced = [critique.model_copy(update={"iteration": iteration}) for critique in drawn]
-    for index, one in enumerate(forced, len(pool)):
-        run.tell("critique", len(run.rounds) - 1, index=index, critique=one.model_dump(mode="json"))
-    return run.update(
-        rounds=run.with_draft(run.draft.model_copy(update={"critiques": [*pool, *forced]})),
-        **{"search_stop_reason": None} | run.search_stop_reason(),
-    )
+    """Sample n continuations of each beam, all at once, each forced to start with a quote.
+
+    The first iteration has a single beam, the empty critique.
+    """
+    step = Step(state, runtime)
+    pool = step.round.critiques
+    iteration = num_iterations(pool)
+    prefixes = state["beam_prefixes"] if iteration > 0 else [""]
+    results = await asyncio.gather(*(_continue(step, prefix, index) for index, prefix in enumerate(prefixes)))
+    texts = [text for continuations, _ in results for text in continuations]
+    error = next((error for _, error in results if error is not None), None)
+
+    new_critiques: list[Critique] = []
+    for critique in await ground_critiques(step, texts, step.round):
+        critique = critique.model_copy(update={"iteration": iteration})
+        index = len(pool) + len(new_critiques)
+        step.emit("critique", index=index, critique=critique.model_dump(mode="json"))
+        new_critiques.append(critique)
+    changes = {"search_stop_reason": None} | search_stopped_update(error)
+    return step.update(rounds=step.rounds_with(critiques=[*pool, *new_critiques]), **changes)
 
 
-def num_iterations(pool: list[Critique]) -> int:
-    """How many iterations of the search a pool holds."""
-    return 1 + max((critique.iteration for critique in pool if critique.iteration is not None), default=-1)
-
-
-async def _continue(run: Step, beam: str, index: int) -> list[str]:
-    """The beam's continuations, whole; none where they cannot be had: the search ends with what it has."""
-    n = run.context.fsbs.n
-    critic = run.sampler("critic")
-    if critic.seed is not None:
-        critic = replace(critic, seed=critic.seed + index * n)  # two equal beams are not to go on alike
-    begun = f"{beam}\n\n" if beam else ""
-    messages, elsewhere = run.ask_for_critiques(run.draft), run.ask_for_critiques(run.draft, beam)
+async def _continue(step: Step, prefix: str, index: int) -> tuple[list[str], SelfcriticError | None]:
+    """Return a beam's continuations, each whole, or none and the error."""
+    n = step.context.fsbs.n
+    critic = step.sampler("critic").with_seed_offset(index * n)  # equal beams must not continue alike
+    begun = f"{prefix}\n\n" if prefix else ""
+    messages = step.critique_prompt(step.round)
+    fallback_messages = step.critique_prompt(step.round, prefix)
     try:
-        return await critic.continue_from(messages, begun, n, forced=_FENCE, elsewhere=elsewhere)
-    except SelfcriticError as failure:
-        run.failure = failure
-        return []
-
-
-async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
-    """Take the k of the latest iteration with the highest reward, the first of equals, without their closing words."""
-    run = Step(state, runtime)
-    pool = run.draft.critiques
-    latest = [one for one in pool if one.iteration == num_iterations(pool) - 1 and is_eligible(one)]
-    kept = sorted(latest, key=lambda one: -(one.reward or 0.0))[: runtime.context.fsbs.k]
-    return run.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in kept])
+        texts = await critic.continue_from(messages, begun, n, suffix=_FENCE, fallback_messages=fallback_messages)
+    except SelfcriticError as error:
+        return [], error
+    return texts, None
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    """Give each critique its reward; where some cannot be had, the search ends with what it has."""
-    run = Step(state, runtime)
-    rounds = run.with_draft(run.draft.model_copy(update={"critiques": await score_critiques(run, run.draft.critiques)}))
-    return run.update(rounds=rounds, **run.search_stop_reason())
+    """Score the critiques. If some scores fail, the search ends with those it has."""
+    step = Step(state, runtime)
+    critiques, error = await score_critiques(step, step.round.critiques)
+    return step.update(rounds=step.rounds_with(critiques=critiques), **search_stopped_update(error))
+
+
+async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
+    """Keep the k critiques of the latest iteration with the highest rewards, the first of equals."""
+    step = Step(state, runtime)
+    pool = step.round.critiques
+    latest = num_iterations(pool) - 1
+    candidates = [critique for critique in pool if critique.iteration == latest and is_eligible(critique)]
+    candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
+    kept = candidates[: step.context.fsbs.k]
+    return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in kept])
+
+
+def num_iterations(pool: list[Critique]) -> int:
+    """Count the search iterations that a pool of critiques holds."""
+    iterations = [critique.iteration for critique in pool if critique.iteration is not None]
+    return 1 + max(iterations, default=-1)

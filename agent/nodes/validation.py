@@ -5,43 +5,45 @@ from typing import get_args
 
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.step import models_for
 
 
-def check_question(question: str, material: str, context: Context) -> None:
+def check_question(question: str, context: str, options: Context) -> None:
     """Raise InputError if the question is empty, too long, or lacks the context it needs."""
     if not question.strip():
-        raise InputError("The question is empty: give `question`, or `messages` whose last one is a human's.")
-    check_size(context, question=question, context=material)
-    if context.task_type == "summary" and not material.strip():
-        raise InputError("A summary needs the passage that it sums up: give it as `context`.")
+        raise InputError("The question is empty: set `question`, or `messages` that end with a human message.")
+    check_size(options, question=question, context=context)
+    if options.task_type == "summary" and not context.strip():
+        raise InputError("A summary needs the passage to summarize: set `context`.")
 
 
 def check_size(options: Context, /, **texts: str) -> None:
-    """Raise InputError where the texts, told by their names, are too long together."""
-    if (size := sum(map(len, texts.values()))) > options.max_input_chars:
-        *most, last = texts
-        raise InputError(
-            f"{', '.join(most).capitalize()} and {last} have {size:,} characters together; at most "
-            f"{options.max_input_chars:,} are taken. "
-            "Shorten them, or raise max_input_chars if the model can read that much."
-        )
+    """Raise InputError if the texts, given by their names, are too long together."""
+    size = sum(map(len, texts.values()))
+    if size <= options.max_input_chars:
+        return
+    *first_names, last_name = texts
+    names = f"{', '.join(first_names).capitalize()} and {last_name}"
+    raise InputError(
+        f"{names} have {size:,} characters together; the limit is {options.max_input_chars:,}. "
+        "Shorten them, or raise max_input_chars if the model can read that much."
+    )
 
 
-def check_models(context: Context, parts: Sequence[Role] = get_args(Role)) -> None:
-    """Raise UnknownModelError or InputError where a part's model cannot be had, before another part's is paid for."""
-    for part in parts:
-        models_for(part, context)
+def check_models(options: Context, roles: Sequence[Role] = get_args(Role)) -> None:
+    """Raise UnknownModelError or InputError if a role's model cannot be loaded."""
+    for role in roles:
+        options.models_for(role)
 
 
-def check_prices(context: Context, parts: Sequence[Role] = get_args(Role)) -> None:
-    """Raise InputError where what a part's model costs is not known; may import litellm."""
-    for part in parts:
-        for model in models_for(part, context):
-            if not getattr(model, "is_priced", False):
-                name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__
-                raise InputError(
-                    f"The price of {name}, which speaks the {part}, is not known, so its cost cannot be limited. "
-                    "Name the model as PROVIDER/MODEL and set input_cost_per_token and output_cost_per_token, "
-                    "or limit calls or tokens instead."
-                )
+def check_prices(options: Context, roles: Sequence[Role] = get_args(Role)) -> None:
+    """Raise InputError if the price of a role's model is unknown. May import litellm."""
+    for role in roles:
+        for model in options.models_for(role):
+            if getattr(model, "is_priced", False):
+                continue
+            name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__
+            raise InputError(
+                f"The price of {name}, the {role}'s model, is unknown, so its cost cannot be limited. "
+                "Name the model as PROVIDER/MODEL and set input_cost_per_token and output_cost_per_token, "
+                "or limit calls or tokens instead."
+            )

@@ -53,12 +53,12 @@ class BudgetTracker:
                 usage.cached_tokens += theirs.cached_tokens
                 usage.cost_usd = _sum(usage.cost_usd, theirs.cost_usd)
 
-    async def turn(self, messages: Sequence[BaseMessage]) -> None:
+    async def acquire(self, messages: Sequence[BaseMessage]) -> None:
         """Wait until the rate limits let a request go."""
         for rate in self._rates():
             await rate.turn(count_tokens_approximately(messages))
 
-    def heed(self, headers: Mapping[str, str], wait: float | None = None) -> None:
+    def apply_headers(self, headers: Mapping[str, str], wait: float | None = None) -> None:
         """Let the rate limits know what a provider says of its own."""
         for rate in self._rates():
             rate.heed(headers)
@@ -88,13 +88,13 @@ class BudgetTracker:
             usage.cost_usd = _sum(usage.cost_usd, cost_usd)
 
     @asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
+    async def deadline(self) -> AsyncIterator[None]:
         """Break off what is inside when the run's seconds are over; raises BudgetExhausted then."""
         left = None if self.budget.seconds is None else self.budget.seconds - self.usage.seconds
         try:
             async with AsyncExitStack() as stack:
                 if self._parent:
-                    await stack.enter_async_context(self._parent.in_time())
+                    await stack.enter_async_context(self._parent.deadline())
                 clock = await stack.enter_async_context(asyncio.timeout(left))
                 yield
         except TimeoutError:

@@ -1,8 +1,10 @@
-"""Runs tests against code: the program that stands in the sandbox. Its text is run there, with `main(…)` below it.
+"""Run tests on code inside the sandbox.
 
-It knows the standard library only. On its standard output it writes lines of JSON, each behind a mark that the code
-does not know of: `{"test": …}` before each test, `{"failed": …}` for each that fails, `{"done": true}` at the end. What
-the code and the tests print goes nowhere. Code that sets out to deceive its tests can do so.
+This file is sent to the sandbox as text with a call of `main` appended. It may import the standard library only.
+
+It writes JSON lines to stdout, each after a secret mark: `{"test": …}` before each test, `{"failed": …}` for each
+failure, `{"done": true}` at the end. Output of the code and the tests is discarded. Code that is written to deceive its
+tests can do so.
 """
 
 import ast
@@ -24,236 +26,275 @@ from contextlib import redirect_stdout
 from functools import partial
 from typing import Any, NamedTuple
 
-_CODE, _TESTS = "<draft>", "<tests>"
-_SHOWN = 200  # characters of a value
-
+_CODE_FILE, _TESTS_FILE = "<draft>", "<tests>"
+_MAX_VALUE_CHARS = 200
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-_seen: dict[int, tuple[str, Any]] = {}  # what the last assertion compared: of each operand its source and its value
+# In the tests' namespace. Two leading underscores would be mangled inside classes.
+_RECORDER_NAME = "_record_operand_"
+_TestCall = Callable[[], object]
+_Namespace = dict[str, Any]
+
+_operands: dict[int, tuple[str, Any]] = {}  # source and value of each operand of the last assertion
 
 
 class Test(NamedTuple):
-    """A test: how it is called, the source in which it names what it tests, and what runs it."""
+    """A test, with the source that names what it tests."""
 
     name: str
     tree: ast.AST
-    run: Callable[[], object]
+    run: _TestCall
 
 
 def main(mark: str, code: str, tests: str, asserts: Sequence[str], examples: Sequence[tuple[str, str]]) -> None:
-    """Run the code, then every test against it; the code's own failure has no test's name."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
+    """Run the code, then every test, and end the process.
 
+    If the code itself fails, the test's name is empty and no test is run.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
     process = os.getpid()
 
-    def tell(**what: Any) -> None:
-        if os.getpid() != process:  # what the code forks comes by here as well
+    def report(**event: Any) -> None:
+        if os.getpid() != process:  # a fork of the code returned here
             os._exit(0)
-        out.write(f"\n{mark}{json.dumps(what)}")
+        out.write(f"\n{mark}{json.dumps(event)}")
         out.flush()
 
-    sys.stdin, sys.stdout = io.StringIO(), io.StringIO()
-    module = sys.modules["draft"] = types.ModuleType("draft")
-    load = Test("", ast.Pass(), lambda: exec(compile(code, _CODE, "exec"), vars(module)))  # noqa: S102 - sandboxed
-    tell(test="", row=None)
-    if failed := _failure(load, None):
-        tell(failed=failed)
+    sys.stdin = io.StringIO()
+    sys.stdout = io.StringIO()
+    module = types.ModuleType("draft")
+    sys.modules["draft"] = module
+    load_code = Test("", ast.Pass(), lambda: exec(compile(code, _CODE_FILE, "exec"), vars(module)))  # noqa: S102 - sandboxed
+    report(test="", row=None)
+    failure = _run_test(load_code, None)
+    if failure:
+        report(failed=failure)
     else:
-        rows = {node.name: node.lineno for node in ast.parse(code).body if isinstance(node, _DEFINITIONS)}
-        sys.meta_path.append(_Stand(module))
-        for test in _all(module, tests, asserts, examples):
-            row = _tested(test, rows)
-            tell(test=test.name, row=row)
-            if failed := _failure(test, row):
-                tell(failed=failed)
-    tell(done=True)
-    os._exit(0)  # threads that the code has left need not end
+        _run_all(code, _find_tests(module, tests, asserts, examples), module, report)
+    report(done=True)
+    os._exit(0)  # does not wait for threads that the code left running
 
 
-class _Stand(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Hands the draft to tests that import it, by whatever name: any that no module has."""
+def _run_all(code: str, tests: Iterator[Test], module: types.ModuleType, report: Callable[..., None]) -> None:
+    rows = {node.name: node.lineno for node in ast.parse(code).body if isinstance(node, _DEFINITIONS)}
+    sys.meta_path.append(_DraftImporter(module))
+    for test in tests:
+        row = _row_of_tested(test, rows)
+        report(test=test.name, row=row)
+        failure = _run_test(test, row)
+        if failure:
+            report(failed=failure)
+
+
+class _DraftImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Import the draft under any module name that is not taken."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self.module = module
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
-        """Claim each module of which nobody else knows, unless it is part of a package."""
-        return None if "." in fullname else importlib.machinery.ModuleSpec(fullname, self)
+        """Claim every unknown module outside a package."""
+        if "." in fullname:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        """The draft under the name that is asked for."""
-        named = types.ModuleType(spec.name)
-        vars(named).update({name: value for name, value in vars(self.module).items() if not name.startswith("__")})
-        return named
+        """Return a module with the draft's names."""
+        module = types.ModuleType(spec.name)
+        for name, value in vars(self.module).items():
+            if not name.startswith("__"):
+                setattr(module, name, value)
+        return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing: the draft has run."""
+        """Do nothing: the draft has already run."""
 
 
-def _all(
+def _find_tests(
     module: types.ModuleType, tests: str, asserts: Sequence[str], examples: Sequence[tuple[str, str]]
 ) -> Iterator[Test]:
-    names = {**vars(module), "__name__": "tests", "_saw_": _saw}
+    """Yield the statements first, since they define the functions and classes that follow."""
+    names = {**vars(module), "__name__": "tests", _RECORDER_NAME: _record_operand}
     body = [*ast.parse(tests).body, *ast.parse("\n".join(asserts)).body]
     for node in body:
-        yield Test(ast.unparse(node), copy.deepcopy(node), _statement(node, names))
+        yield Test(ast.unparse(node), copy.deepcopy(node), _statement_call(node, names))
     for node in body:
         if isinstance(node, _DEFINITIONS) and node.name in names:
-            yield from _defined(node, names[node.name])
-    for source, want in examples:
-        yield Test(source, ast.parse(source), _example(source, want, names))
+            for name, run in _definition_calls(names[node.name]):
+                yield Test(name, node, run)
+    for source, expected in examples:
+        yield Test(source, ast.parse(source), partial(_run_example, source, expected, names))
 
 
-def _defined(node: ast.AST, value: Any) -> Iterator[Test]:
-    """The tests that a function or a class is."""
-    name = value.__name__
-    if inspect.isclass(value) and (issubclass(value, unittest.TestCase) or name.startswith("Test")):
-        found = _methods(name, value)
-    else:
-        found = _calls(name, value) if name.startswith("test") and inspect.isfunction(value) else iter(())
-    yield from (Test(called, node, run) for called, run in found)
+def _statement_call(node: ast.stmt, names: _Namespace) -> _TestCall:
+    module = ast.Module([node], [])
+    tree = ast.fix_missing_locations(_OperandRecorder().visit(module))
+    return lambda: exec(compile(tree, _TESTS_FILE, "exec"), names)  # noqa: S102 - sandboxed
 
 
-def _statement(node: ast.stmt, names: dict[str, Any]) -> Callable[[], object]:
-    tree = ast.fix_missing_locations(_Watched().visit(ast.Module([node], [])))
-    return lambda: exec(compile(tree, _TESTS, "exec"), names)  # noqa: S102 - sandboxed
-
-
-class _Watched(ast.NodeTransformer):
-    """Keeps what an assertion compares; no name with two underscores in front, which classes would change."""
+class _OperandRecorder(ast.NodeTransformer):
+    """Record the operands that each assertion compares."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
-        """Hand each operand through `_saw`."""
-        if isinstance(node.test, ast.Compare):
-            operands = [node.test.left, *node.test.comparators]
-            watched: list[ast.expr] = [self._watched(at, one) for at, one in enumerate(operands)]
-            node.test.left, *node.test.comparators = watched
-        else:
-            node.test = self._watched(0, node.test)
+        """Pass each operand through `_record_operand`."""
+        if not isinstance(node.test, ast.Compare):
+            node.test = self._recorded(0, node.test)
+            return node
+        operands = [node.test.left, *node.test.comparators]
+        recorded = [self._recorded(index, operand) for index, operand in enumerate(operands)]
+        node.test.left = recorded[0]
+        node.test.comparators = recorded[1:]
         return node
 
     @staticmethod
-    def _watched(at: int, operand: ast.expr) -> ast.Call:
-        arguments = [ast.Constant(at), ast.Constant(ast.unparse(operand)), operand]
-        return ast.copy_location(ast.Call(ast.Name("_saw_", ast.Load()), arguments, []), operand)
+    def _recorded(index: int, operand: ast.expr) -> ast.expr:
+        arguments = [ast.Constant(index), ast.Constant(ast.unparse(operand)), operand]
+        call = ast.Call(ast.Name(_RECORDER_NAME, ast.Load()), arguments, [])
+        return ast.copy_location(call, operand)
 
 
-def _saw(at: int, source: str, value: Any) -> Any:
-    if at == 0:
-        _seen.clear()
-    _seen[at] = (source, value)
+def _record_operand(index: int, source: str, value: Any) -> Any:
+    if index == 0:
+        _operands.clear()
+    _operands[index] = (source, value)
     return value
 
 
-def _calls(name: str, function: Callable[..., object]) -> Iterator[tuple[str, Callable[[], object]]]:
-    """The function's runs: one, or one for each set of values that pytest's `parametrize` gives it."""
-    cases: list[dict[str, Any]] = [{}]
+def _definition_calls(value: Any) -> Iterator[tuple[str, _TestCall]]:
+    """Yield the calls of a test function or class, each with its name."""
+    name = value.__name__
+    if inspect.isclass(value) and (issubclass(value, unittest.TestCase) or name.startswith("Test")):
+        yield from _method_calls(name, value)
+    elif name.startswith("test") and inspect.isfunction(value):
+        yield from _function_calls(name, value)
+
+
+def _function_calls(name: str, function: Callable[..., object]) -> Iterator[tuple[str, _TestCall]]:
+    """Yield one call, or one per case of pytest's `parametrize`."""
+    cases: list[_Namespace] = [{}]
     for mark in getattr(function, "pytestmark", []):
         if mark.name in ("skip", "skipif", "xfail"):
             return
         if mark.name == "parametrize":
-            cases = [{**case, **values} for values in _values(*mark.args) for case in cases]
+            cases = [{**case, **values} for values in _parametrize_cases(*mark.args) for case in cases]
     for case in cases:
-        shown = ", ".join(f"{key}={_short(value)}" for key, value in case.items())
-        yield f"{name}({shown})" if shown else name, partial(_run, function, case)
+        arguments = ", ".join(f"{key}={_short_repr(value)}" for key, value in case.items())
+        case_name = f"{name}({arguments})" if arguments else name
+        yield case_name, partial(_call, function, case)
 
 
-def _values(names: str | Sequence[str], rows: Any) -> Iterator[dict[str, Any]]:
+def _parametrize_cases(names: str | Sequence[str], rows: Any) -> Iterator[_Namespace]:
     keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    is_single = isinstance(names, str) and len(keys) == 1
     for row in rows:
-        plain = (row,) if isinstance(names, str) and len(keys) == 1 else row
-        yield dict(zip(keys, row.values if type(row).__name__ == "ParameterSet" else plain, strict=True))
+        values = (row,) if is_single else row
+        if type(row).__name__ == "ParameterSet":
+            values = row.values
+        yield dict(zip(keys, values, strict=True))
 
 
-def _methods(name: str, of: type) -> Iterator[tuple[str, Callable[[], object]]]:
-    for method in (method for method in dir(of) if method.startswith("test")):
-        is_case = issubclass(of, unittest.TestCase)
-        yield f"{name}.{method}", of(method).debug if is_case else partial(_method, of, method)
+def _method_calls(name: str, test_class: type) -> Iterator[tuple[str, _TestCall]]:
+    for method in dir(test_class):
+        if not method.startswith("test"):
+            continue
+        if issubclass(test_class, unittest.TestCase):
+            run: _TestCall = test_class(method).debug
+        else:
+            run = partial(_call_method, test_class, method)
+        yield f"{name}.{method}", run
 
 
-def _method(of: type, method: str) -> None:
-    """Run a method of a plain class on an instance of its own."""
-    _run(getattr(of(), method), {})
+def _call_method(test_class: type, method: str) -> None:
+    instance = test_class()
+    _call(getattr(instance, method), {})
 
 
-def _run(function: Callable[..., object], arguments: Mapping[str, Any]) -> None:
+def _call(function: Callable[..., object], arguments: Mapping[str, Any]) -> None:
     result = function(**arguments)
     if inspect.iscoroutine(result):
         asyncio.run(result)
 
 
-def _example(source: str, want: str, names: dict[str, Any]) -> Callable[[], object]:
-    """An example as doctest reads them. A value is as wanted, too, where both are written alike by Python."""
+def _run_example(source: str, expected: str, names: _Namespace) -> None:
+    """Run an example as doctest does, but also accept equal values."""
+    stdout = io.StringIO()
+    value = None
+    tree = ast.parse(source)
+    with redirect_stdout(stdout):
+        if len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+            expression = ast.Expression(tree.body[0].value)
+            value = eval(compile(expression, _TESTS_FILE, "eval"), names)  # noqa: S307 - sandboxed
+        else:
+            exec(compile(tree, _TESTS_FILE, "exec"), names)  # noqa: S102 - sandboxed
+    printed = stdout.getvalue()
+    if not expected or _is_expected(printed, value, expected.strip()):
+        return
+    shown = printed[:_MAX_VALUE_CHARS] if printed and value is None else _short_repr(value)
+    raise AssertionError(f"gives {shown}, not {expected.strip()}")
 
-    def run() -> None:
-        printed, value = io.StringIO(), None
-        tree = ast.parse(source)
-        with redirect_stdout(printed):
-            if len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
-                value = eval(compile(ast.Expression(tree.body[0].value), _TESTS, "eval"), names)  # noqa: S307
-            else:
-                exec(compile(tree, _TESTS, "exec"), names)  # noqa: S102 - in the sandbox
-        if want and not _is_wanted(printed.getvalue(), value, want.strip()):
-            shown = _short(value) if value is not None or not printed.getvalue() else printed.getvalue()[:_SHOWN]
-            raise AssertionError(f"gives {shown}, not {want.strip()}")
 
-    return run
-
-
-def _is_wanted(printed: str, value: Any, want: str) -> bool:
-    shown = printed + (repr(value) + "\n" if value is not None else "")
+def _is_expected(printed: str, value: Any, expected: str) -> bool:
+    output = printed if value is None else f"{printed}{value!r}\n"
     flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1
-    if doctest.OutputChecker().check_output(want + "\n", shown, flags):
+    if doctest.OutputChecker().check_output(expected + "\n", output, flags):
         return True
     try:
-        wanted = ast.literal_eval(want)
+        expected_value = ast.literal_eval(expected)
     except (ValueError, SyntaxError):
         return False
-    # By what is written, since True == 1; but sets and dicts are the same in any order.
-    return repr(wanted) == repr(value) or (type(value) in (set, dict) and bool(wanted == value))
+    if repr(expected_value) == repr(value):  # not `==`, since True == 1
+        return True
+    return type(value) in (set, dict) and bool(expected_value == value)
 
 
-def _tested(test: Test, rows: Mapping[str, int]) -> int | None:
-    """The row of the function or the class that a test names first."""
-    named = (str(getattr(node, "id", getattr(node, "attr", ""))) for node in ast.walk(test.tree))
-    return next((rows[name] for name in named if name in rows), None)
-
-
-def _failure(test: Test, row: int | None) -> Mapping[str, Any] | None:
-    """What went wrong with a test, and where; None where nothing did, or the test does not want to be run."""
-    try:
-        test.run()
-    except BaseException as error:  # noqa: BLE001 - whatever the code does is the result
-        if type(error).__name__ in ("SkipTest", "Skipped"):
-            return None
-        return _told(test, error, row)
+def _row_of_tested(test: Test, rows: Mapping[str, int]) -> int | None:
+    """Return the row of the first function or class of the code that the test names."""
+    for node in ast.walk(test.tree):
+        name = str(getattr(node, "id", getattr(node, "attr", "")))
+        if name in rows:
+            return rows[name]
     return None
 
 
-def _told(test: Test, error: BaseException, row: int | None) -> Mapping[str, Any]:
+def _run_test(test: Test, row: int | None) -> Mapping[str, Any] | None:
+    """Return a record of the failure, or None if the test passes or is skipped."""
+    try:
+        test.run()
+    except BaseException as error:  # noqa: BLE001 - every error is a result
+        if type(error).__name__ in ("SkipTest", "Skipped"):
+            return None
+        return _failure_record(test, error, row)
+    return None
+
+
+def _failure_record(test: Test, error: BaseException, row: int | None) -> Mapping[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame.lineno for frame in frames if frame.filename == _CODE]
+    code_rows = [frame.lineno for frame in frames if frame.filename == _CODE_FILE]
     text = str(error)
-    if isinstance(error, SyntaxError) and error.filename == _CODE:
-        inside, text = [error.lineno], error.msg
-    asserted = type(error) is AssertionError and not error.args and frames[-1].filename == _TESTS
+    if isinstance(error, SyntaxError) and error.filename == _CODE_FILE:
+        code_rows = [error.lineno]
+        text = error.msg
+    elif type(error) is AssertionError and not error.args and frames[-1].filename == _TESTS_FILE:
+        text = _describe_operands()
     return {
         "test": test.name,
         "error": type(error).__name__,
-        "text": _values_seen() if asserted else text,
-        "row": inside[-1] if inside else row,
+        "text": text,
+        "row": code_rows[-1] if code_rows else row,
     }
 
 
-def _values_seen() -> str:
-    """The values that the last assertion compared, where they are not written there."""
-    known = {source: _short(value) for source, value in _seen.values()}
-    return ", ".join(f"{source} is {value}" for source, value in known.items() if source != value)
+def _describe_operands() -> str:
+    """List the values of the last assertion's operands, except literals."""
+    values = {source: _short_repr(value) for source, value in _operands.values()}
+    return ", ".join(f"{source} is {value}" for source, value in values.items() if source != value)
 
 
-def _short(value: object) -> str:
+def _short_repr(value: object) -> str:
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001 - the code's own __repr__
+    except Exception as error:  # noqa: BLE001 - the code can define its own __repr__
         text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    if len(text) <= _MAX_VALUE_CHARS:
+        return text
+    return text[: _MAX_VALUE_CHARS - 1] + "…"

@@ -1,4 +1,4 @@
-"""Helpfulness: P(Yes) to "is this critique valid and helpful" (paper 1, the critique reranker)."""
+"""Helpfulness: P(Yes) to "is this critique valid and helpful" (paper 1, critique reranking)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,25 +9,18 @@ from selfcritic.agent.schemas import Critique
 from selfcritic.agent.step import Step
 
 
-async def helpfulness(run: Step, critiques: Sequence[Critique]) -> list[float | None]:
-    """A score a critique; equal critiques are asked once. None where nothing can be scored or no verdict be had.
-
-    A critique of which nothing stands but invented quotes has nothing to score, so it never wins.
-    """
-    texts = [
-        None if critique.ungrounded and not critique.comments else critique_text(critique) for critique in critiques
-    ]
-    asked = list(dict.fromkeys(text for text in texts if text))
-    scores = dict(zip(asked, await asyncio.gather(*(_score(run, text) for text in asked)), strict=True))
-    return [scores.get(text) if text else None for text in texts]
+async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
+    """Return P(helpful) of each critique, None where the judge failed, and the first error."""
+    results = await asyncio.gather(*(_score(step, critique_text(critique)) for critique in critiques))
+    error = next((error for _, error in results if error is not None), None)
+    return [score for score, _ in results], error
 
 
-async def _score(run: Step, text: str) -> float | None:
-    messages = run.ask("helpfulness", answer=run.draft.answer, critique=text)
+async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:
+    prompt = step.render_prompt("helpfulness", answer=step.round.answer, critique=text)
     try:
-        score = (await run.sampler("judge").probability(messages, run.context.num_votes)).probability
-    except SelfcriticError as failure:
-        run.failure = failure
-        return None
-    run.tell("scored", len(run.rounds) - 1, critique=text, helpfulness=score)
-    return score
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
+    except SelfcriticError as error:
+        return None, error
+    step.emit("scored", critique=text, helpfulness=verdict.probability)
+    return verdict.probability, None

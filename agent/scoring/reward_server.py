@@ -29,7 +29,9 @@ class RewardServer:
         parts = urlsplit(address)
         self.way = parts.path.rstrip("/").rpartition("/")[2]
         if parts.scheme not in ("http", "https") or self.way not in ("score", "classify"):
-            raise InputError(f"A served scorer is named served:http://HOST:PORT/score or …/classify, not '{address}'.")
+            raise InputError(
+                f"A served scorer is named reward-server:http://HOST:PORT/score or …/classify, not '{address}'."
+            )
         self.url = urlunsplit((*parts[:3], "", ""))
         self.options = dict(parse_qsl(parts.query))
         """What goes into every request, such as the model's name."""

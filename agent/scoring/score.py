@@ -1,4 +1,4 @@
-"""Critiques given their rewards by the scorer that a run names: each distinct critique of a draft is scored once."""
+"""Score critiques with the run's scorer, each distinct critique once."""
 
 import asyncio
 import math
@@ -17,80 +17,97 @@ from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
 
 
-async def score_critiques(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """The critiques with their rewards; what was scored before, or says the same as one that was, is not scored again.
+async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+    """Return the critiques with their rewards, and the error if some could not be scored.
 
-    A critique of which nothing stands but invented quotes has nothing to score, so it never wins. Where a score cannot
-    be had, the reward stays None and `run.failure` says why.
+    Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
+    so it is never selected.
     """
-    known = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
-    fresh = {critique_text(critique): critique for critique in critiques if not is_ungrounded(critique)}
-    fresh = {text: critique for text, critique in fresh.items() if text and text not in known}
-    if fresh:
-        known |= dict(zip(fresh, await _score(run, list(fresh.values())), strict=True))
-    return [
-        critique if is_ungrounded(critique) else _as(critique, known.get(critique_text(critique)))
-        for critique in critiques
-    ]
+    scored: dict[str, Critique] = {}
+    unscored: dict[str, Critique] = {}
+    for critique in critiques:
+        if critique.reward is not None:
+            scored[critique_text(critique)] = critique
+    for critique in critiques:
+        text = critique_text(critique)
+        if text and text not in scored and not is_ungrounded(critique):
+            unscored[text] = critique
+
+    error = None
+    if unscored:
+        new_scores, error = await _score(step, list(unscored.values()))
+        scored |= zip(unscored, new_scores, strict=True)
+    return [_copy_scores(critique, scored) for critique in critiques], error
 
 
-def _as(critique: Critique, twin: Critique | None) -> Critique:
-    """The critique with the scores of one that says the same."""
-    if twin is None:
+def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique:
+    equal = scored.get(critique_text(critique))
+    if equal is None or is_ungrounded(critique):
         return critique
-    return critique.model_copy(update={"helpfulness": twin.helpfulness, "reward": twin.reward})
+    return critique.model_copy(update={"helpfulness": equal.helpfulness, "reward": equal.reward})
 
 
-async def _score(run: Step, critiques: Sequence[Critique]) -> list[Critique]:
-    """Ask every scorer of the run at once, and add up what they say by their weights."""
-    weights = scorer_weights(run)
-    columns = await asyncio.gather(*(_ask(run, name, critiques) for name in weights))
-    helpful = next((column for name, column in zip(weights, columns, strict=True) if name == "helpfulness"), None)
-    rewards = [_sum(row, list(weights.values())) for row in zip(*columns, strict=True)]
-    return [
-        critique.model_copy(update={"reward": reward, "helpfulness": helpful[at] if helpful else None})
-        for at, (critique, reward) in enumerate(zip(critiques, rewards, strict=True))
-    ]
+async def _score(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+    """Run all scorers at once and add up their scores by weight."""
+    weights = scorer_weights(step)
+    results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
+    scores = {scorer: scores for scorer, (scores, _) in zip(weights, results, strict=True)}
+    error = next((error for _, error in results if error is not None), None)
+    helpfulness_scores = scores.get("helpfulness", [None] * len(critiques))
+
+    scored = []
+    for index, critique in enumerate(critiques):
+        row = [scores[scorer][index] for scorer in weights]
+        update = {"reward": _weighted_sum(row, list(weights.values())), "helpfulness": helpfulness_scores[index]}
+        scored.append(critique.model_copy(update=update))
+    return scored, error
 
 
-def scorer_weights(run: Step) -> Mapping[str | ScorerFunction, float]:
-    """The scorers of a run with their weights; one that stands alone has the weight 1."""
-    scorer = run.context.scorer
-    return dict(scorer.items()) if isinstance(scorer, dict) else {scorer: 1.0}
+def scorer_weights(step: Step) -> Mapping[str | ScorerFunction, float]:
+    """Return the run's scorers with their weights; a single scorer has weight 1."""
+    scorer = step.context.scorer
+    if isinstance(scorer, dict):
+        return dict(scorer.items())
+    return {scorer: 1.0}
 
 
-async def _ask(run: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]) -> Scores:
+async def _run_scorer(
+    step: Step, scorer: str | ScorerFunction, critiques: Sequence[Critique]
+) -> tuple[Scores, SelfcriticError | None]:
+    """Return a score for each critique, or no scores and the error."""
     if scorer == "helpfulness":
-        return await helpfulness(run, critiques)
+        return await helpfulness(step, critiques)
     name = scorer if isinstance(scorer, str) else getattr(scorer, "__name__", type(scorer).__name__)
+    no_scores = [None] * len(critiques)
     try:
-        scores = await call_async(_named(run, scorer), run.state["question"], run.draft.answer, critiques)
+        scores = await call_async(_get_scorer(step, scorer), step.state["question"], step.round.answer, critiques)
         if len(scores) != len(critiques):
-            raise ValueError(f"{len(critiques)} critiques, {len(scores)} scores")
-    except SelfcriticError as failure:
-        run.failure = failure
-        return [None] * len(critiques)
+            raise ValueError(f"it returned {len(scores)} scores for {len(critiques)} critiques")
+    except SelfcriticError as error:
+        return no_scores, error
     except Exception as error:  # noqa: BLE001 - a scorer may be anybody's function; no draft may be lost for it
-        run.failure = ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
-        return [None] * len(critiques)
+        return no_scores, ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
     for critique, score in zip(critiques, scores, strict=True):
-        run.tell("scored", len(run.rounds) - 1, critique=critique_text(critique), by=name, score=score)
-    return scores
+        step.emit("scored", critique=critique_text(critique), by=name, score=score)
+    return scores, None
 
 
-def _named(run: Step, scorer: str | ScorerFunction) -> ScorerFunction:
+def _get_scorer(step: Step, scorer: str | ScorerFunction) -> ScorerFunction:
     if not isinstance(scorer, str):
         return scorer
-    kind, _, rest = scorer.partition(":")
+    kind, _, location = scorer.partition(":")
     if kind == "reward":
-        return reward_model(rest)
-    if kind == "served":
-        return RewardServer(rest, run.context.retries, before=lambda: run.reserve("scorer"))
+        return reward_model(location)
+    if kind == "reward-server":
+        return RewardServer(location, step.context.retries, before=lambda: step.reserve("scorer"))
     return evidence
 
 
-def _sum(row: Scores, weights: Sequence[float]) -> float | None:
-    """The weighted sum; None where a part of it is not known or no number."""
-    parts = [weight * score for weight, score in zip(weights, row, strict=True) if score is not None]
-    total = sum(parts)
-    return total if len(parts) == len(row) and math.isfinite(total) else None
+def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:
+    """Return the weighted sum; None if a score is missing or the sum is not finite."""
+    total = 0.0
+    for score, weight in zip(scores, weights, strict=True):
+        if score is None:
+            return None
+        total += weight * score
+    return total if math.isfinite(total) else None

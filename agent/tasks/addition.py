@@ -1,16 +1,15 @@
-"""Adding whole numbers.
+"""Add whole numbers.
 
-A task looks like "What is 123 + 456?", "Please add 12,345 and 99" or "Sum of 3, 4 and 5". Its answer is the sum; in
-prose the last number counts. The flaws of an answer and the comments on them:
+A task looks like "What is 123 + 456?", "Please add 12,345 and 99" or "Sum of 3, 4 and 5". Its answer is the last number
+of the text. The kinds of flaws, with their comments:
 
-- digit: as many digits as the sum has, but this one is wrong. "The hundreds digit should be 4."
-- length: more or fewer digits than the sum has. "The sum has 4 digits: it should be 1234."
-- form: no whole number to be read. "There is no sum here: it should be 579."
+- digit: the answer has the length of the sum, but this digit is wrong. "The hundreds digit should be 4."
+- length: the answer has too many or too few digits. "The sum has 4 digits: it should be 1234."
+- form: the answer contains no whole number. "There is no sum here: it should be 579."
 """
 
 import random
 import re
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -19,28 +18,43 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks.base import Flaw, Injected, Task
 from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, remark_opening
-from selfcritic.agent.tasks.requests import POLITE
+from selfcritic.agent.tasks.digits import (
+    MAX_ADDEND_CHARS,
+    NUMBER,
+    PLACE_NAMES,
+    Corruption,
+    FoundNumber,
+    digit_at,
+    dropped_digits,
+    duplicated_digits,
+    find_number,
+    is_canonical,
+    off_by_one_digits,
+    place_from_name,
+    place_name,
+    replace_digit,
+    replace_number,
+    swapped_digits,
+)
+from selfcritic.agent.tasks.requests import STOPWORDS
 
-_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
-_LONGEST = 1000  # characters of an addend; Python itself converts no more than 4300 digits
+_DIGITS = "0123456789"
+_TOKEN = re.compile(rf"{NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
+_NOT_A_WHOLE_NUMBER = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")  # a factorial, a decimal, "1 000"
+_ADDITION_WORDS = frozenset(
+    ["+", "plus", "add", "adds", "added", "adding", "sum", "sums", "summed", "total", "addition"]
+)
+_WORDS_BETWEEN = frozenset(["+", ",", ";", "&", "and", "plus", "to", "with", "added"])
+_WORDS_AROUND = _ADDITION_WORDS | STOPWORDS | frozenset("=?.,:;!()")
 
-_TOKEN = re.compile(rf"{_NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
-_SPOILT = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")  # a factorial, a decimal fraction, "1 000"
-_ADDS = frozenset(["+", "plus", "add", "adds", "added", "adding", "sum", "sums", "summed", "total", "addition"])
-_BETWEEN = frozenset(["+", ",", ";", "&", "and", "plus", "to", "with", "added"])
-_AROUND = _ADDS | POLITE | frozenset("=?.,:;!()")
-
-_ANSWER = re.compile(rf"(?P<sign>(?<!\w)[-−])?(?P<number>{_NUMBER})(?:\.(?P<fraction>[0-9]+))?")
-
-_PLACES = ("units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions")
-_DIGIT = re.compile(
-    rf"\b(?P<place>ones|{'|'.join(_PLACES)}|10\^(?P<power>[0-9]{{1,4}})) digit should be"
+_DIGIT_CLAIM = re.compile(
+    rf"\b(?P<place>ones|{'|'.join(PLACE_NAMES)}|10\^[0-9]{{1,4}}) digit should be"
     r"\W{1,4}(?P<digit>[0-9])(?!,?[0-9])",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(rf"(?<!digit )\bshould be\W{{1,4}}(?P<number>{_NUMBER})", re.IGNORECASE)
-_COUNT = re.compile(r"\bhas ([0-9]{1,5}) digits?\b", re.IGNORECASE)
-_NONE = re.compile(r"\bno (?:sum|number)\b", re.IGNORECASE)
+_SUM_CLAIM = re.compile(rf"(?<!digit )\bshould be\W{{1,4}}(?P<number>{NUMBER})", re.IGNORECASE)
+_LENGTH_CLAIM = re.compile(r"\bhas ([0-9]{1,5}) digits?\b", re.IGNORECASE)
+_NO_SUM_CLAIM = re.compile(r"\bno (?:sum|number)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,189 +70,227 @@ class Addition(Task):
 
     @classmethod
     def parse(cls, question: str) -> Self | None:
-        """Read numbers to be added; every other word must be one that a request for a sum is made of."""
+        """Parse a request for a sum.
+
+        Returns None if the text contains any other word.
+        """
         tokens = _TOKEN.findall(question.lower())
-        numbers = [at for at, token in enumerate(tokens) if token[0] in "0123456789"]
-        if len(numbers) < 2 or _SPOILT.search(question):
+        positions = [index for index, token in enumerate(tokens) if _is_number(token)]
+        if len(positions) < 2 or _NOT_A_WHOLE_NUMBER.search(question):
             return None
-        first, last = numbers[0], numbers[-1]
-        around = {*tokens[:first], *tokens[last + 1 :]}
-        between = set(tokens[first : last + 1]).difference(addends := [tokens[at] for at in numbers])
-        if not (around <= _AROUND and between <= _BETWEEN and _ADDS & (around | between)):
+        first = positions[0]
+        last = positions[-1]
+        addends = [tokens[index] for index in positions]
+        words_around = set(tokens[:first] + tokens[last + 1 :])
+        words_between = set(tokens[first : last + 1]).difference(addends)
+        if not words_around <= _WORDS_AROUND or not words_between <= _WORDS_BETWEEN:
             return None
-        if max(map(len, addends)) > _LONGEST:
+        if _ADDITION_WORDS.isdisjoint(words_around | words_between):
             return None
-        return cls(question, tuple(int(addend.replace(",", "")) for addend in addends))
+        if any(len(addend) > MAX_ADDEND_CHARS for addend in addends):
+            return None
+        return cls(question, tuple(_parse_number(addend) for addend in addends))
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw two addends of so many digits each."""
+        """Draw two addends of `size` digits each.
+
+        `size` is from 1 to 30.
+
+        Raises:
+            InputError: The size is out of range.
+        """
         if size not in cls.sizes:
-            raise InputError(f"addition: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} digits, not {size}")
-        one, other = (rng.randrange(10 ** (size - 1), 10**size) for _ in range(2))
+            raise InputError(f"`size` of an addition task must be from 1 to 30 digits, not {size}.")
+        smallest = 10 ** (size - 1)
+        left = rng.randrange(smallest, 10 * smallest)
+        right = rng.randrange(smallest, 10 * smallest)
         wordings = (
-            f"What is {one} + {other}?",
-            f"Please add {one} and {other}.",
-            f"Compute the sum of {one} and {other}.",
-            f"How much is {one:,} plus {other:,}?",
-            f"{one} + {other} =",
+            f"What is {left} + {right}?",
+            f"Please add {left} and {right}.",
+            f"Compute the sum of {left} and {right}.",
+            f"How much is {left:,} plus {right:,}?",
+            f"{left} + {right} =",
         )
-        return cls(rng.choice(wordings), (one, other))
+        question = rng.choice(wordings)
+        return cls(question, (left, right))
 
     def solution(self) -> str:
-        """The sum, without commas."""
+        """Return the sum, without commas."""
         return str(sum(self.addends))
 
     def is_correct(self, answer: str) -> bool:
-        """Whether the answer's number is the sum."""
-        return _digits(answer, _read(answer)) == self.solution()
+        """Compare the last number of the answer with the sum."""
+        number = find_number(answer)
+        return number is not None and number.digits == self.solution()
 
     def flaws(self, answer: str) -> list[Flaw]:
-        """Find wrong digits, the last one first: mending it leaves the quotes of the others alone."""
-        right, at = self.solution(), _read(answer)
-        if not at:
-            return [Flaw("form", remark_opening(answer, f"There is no sum here: it should be {right}."))]
-        if len(at) != len(right):
-            claim = f"The sum has {len(right)} digit{'s' * (len(right) > 1)}: it should be {right}."
-            return [Flaw("length", comment_on(answer, at[0], at[-1] + 1, claim))]
-        pairs = zip(reversed(at), reversed(right), strict=True)
-        return [
-            Flaw("digit", _digit_remark(answer, at, place, digit))
-            for place, (offset, digit) in enumerate(pairs)
-            if answer[offset] != digit
-        ]
+        """List the wrong digits, the last one first.
+
+        In this order, fixing one does not change the quotes of the others.
+        """
+        solution = self.solution()
+        number = find_number(answer)
+        if number is None:
+            return [Flaw("form", _missing_sum_comment(answer, solution))]
+        if len(number.digits) != len(solution):
+            return [Flaw("length", _length_comment(answer, number, solution))]
+        flaws = []
+        for place, digit in enumerate(reversed(solution)):
+            if digit_at(number.digits, place) != digit:
+                comment = _digit_comment(answer, number, place, digit)
+                flaws.append(Flaw("digit", comment))
+        return flaws
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Whether the digit, or the whole sum, is as the comment says, and not so in the answer."""
-        right, at = self.solution(), _read(answer)
-        if claim := _DIGIT.search(comment.text):
-            place = _place(claim)
-            if place >= min(len(at), len(right)):
-                return False
-            offset = at[-1 - place]
-            true = right[-1 - place] == claim["digit"] != answer[offset]
-            return true and overlaps(comment, answer, offset, offset + 1)
-        return self._is_valid_whole(answer, comment, at)
+        """Check whether the comment corrects the digit or the sum."""
+        claim = _DIGIT_CLAIM.search(comment.text)
+        if claim:
+            return self._is_valid_digit_claim(answer, comment, claim)
+        return self._is_valid_sum_claim(answer, comment)
 
-    def _is_valid_whole(self, answer: str, comment: Comment, at: list[int]) -> bool:
-        right, count = self.solution(), _COUNT.search(comment.text)
-        claim = _WHOLE.search(comment.text)
-        if not claim or claim["number"].replace(",", "") != right or (count and int(count[1]) != len(right)):
+    def _is_valid_digit_claim(self, answer: str, comment: Comment, claim: re.Match[str]) -> bool:
+        number = find_number(answer)
+        place = _claimed_place(claim)
+        if number is None or place >= len(number.digits):
             return False
-        if not at:
+        correct_digit = digit_at(self.solution(), place)
+        if claim["digit"] != correct_digit or digit_at(number.digits, place) == correct_digit:
+            return False
+        offset = number.offset_of(place)
+        return overlaps(comment, answer, offset, offset + 1)
+
+    def _is_valid_sum_claim(self, answer: str, comment: Comment) -> bool:
+        solution = self.solution()
+        claim = _SUM_CLAIM.search(comment.text)
+        if not claim or _claimed_digits(claim) != solution:
+            return False
+        length_claim = _LENGTH_CLAIM.search(comment.text)
+        if length_claim and int(length_claim[1]) != len(solution):
+            return False
+        number = find_number(answer)
+        if number is None:
             return is_quoted(comment, answer)
-        untrue = self.is_correct(answer) or _NONE.search(comment.text)
-        return not untrue and overlaps(comment, answer, at[0], at[-1] + 1)
+        if number.digits == solution or _NO_SUM_CLAIM.search(comment.text):
+            return False
+        return overlaps(comment, answer, number.start, number.end)
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Make one slip of the pen; where there is no number to spoil, in the solution."""
-        if not _read(answer):
+        """Corrupt the number of the answer, else the solution."""
+        number = find_number(answer)
+        if number is None:
             answer = self.solution()
-        at = _read(answer)
-        digits = _digits(answer, at)
-        kinds = (self._carries(digits), _one_off(digits), _swaps(digits), _drops(digits), _doublings(digits))
-        wrong = [[slip for slip in kind if _is_number(slip[0]) and slip[0] != self.solution()] for kind in kinds]
-        slipped, how = rng.choice(rng.choice([kind for kind in wrong if kind]))
-        return Injected(_rewrite(answer, at, slipped), how)
+            number = FoundNumber(answer, range(len(answer)))
+        digits = number.digits
+        # The order is part of the seeds.
+        corruptions_by_kind = [
+            self._wrong(self._forgotten_carries(digits)),
+            self._wrong(off_by_one_digits(digits)),
+            self._wrong(swapped_digits(digits)),
+            self._wrong(dropped_digits(digits)),
+            self._wrong(duplicated_digits(digits)),
+        ]
+        corruptions = rng.choice([corruptions for corruptions in corruptions_by_kind if corruptions])
+        corruption = rng.choice(corruptions)
+        flawed = replace_number(answer, number, corruption.digits)
+        return Injected(flawed, corruption.description)
 
-    def _carries(self, digits: str) -> Iterator[tuple[str, str]]:
-        """Leave out each carry of the sum in turn; a leading 1 that was nothing but a carry goes."""
+    def _wrong(self, corruptions: Iterator[Corruption]) -> list[Corruption]:
+        """Keep the corruptions that are wrong but valid numbers."""
+        solution = self.solution()
+        wrong = []
+        for corruption in corruptions:
+            if is_canonical(corruption.digits) and corruption.digits != solution:
+                wrong.append(corruption)
+        return wrong
+
+    def _forgotten_carries(self, digits: str) -> Iterator[Corruption]:
+        """Yield the number without each carry of the sum."""
         for place in range(1, len(digits)):
-            carried = sum(addend % 10**place for addend in self.addends) >= 10**place
-            if carried and (digit := digits[-1 - place]) != "0":
-                slipped = _replace(digits, len(digits) - 1 - place, str(int(digit) - 1))
-                yield slipped.lstrip("0") or "0", f"The carry into the {_name(place)} was forgotten."
+            modulus = 10**place
+            lower_sum = sum(addend % modulus for addend in self.addends)
+            digit = int(digit_at(digits, place))
+            if lower_sum < modulus or digit == 0:
+                continue
+            index = len(digits) - 1 - place
+            without_carry = replace_digit(digits, index, str(digit - 1))
+            # A leading 1 that is only a carry disappears.
+            without_carry = without_carry.lstrip("0") or "0"
+            yield Corruption(without_carry, f"The carry into the {place_name(place)} was forgotten.")
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
-        """Write the digit or the sum that the comment names; without a number, that sum is the answer."""
-        at = _read(answer)
-        digit, whole = _DIGIT.search(comment.text), _WHOLE.search(comment.text)
-        if not at:
-            return whole["number"] if whole and not digit and is_quoted(comment, answer) else answer
-        if not overlaps(comment, answer, at[0], at[-1] + 1):
+        """Write the digit or the sum that the comment names.
+
+        If the answer has no number, the claimed sum becomes the answer.
+        """
+        number = find_number(answer)
+        digit_claim = _DIGIT_CLAIM.search(comment.text)
+        sum_claim = _SUM_CLAIM.search(comment.text)
+        if number is None:
+            if sum_claim and not digit_claim and is_quoted(comment, answer):
+                return sum_claim["number"]
             return answer
-        if digit:
-            place = _place(digit)
-            return _replace(answer, at[-1 - place], digit["digit"]) if place < len(at) else answer
-        return _rewrite(answer, at, whole["number"].replace(",", "")) if whole else answer
+        if not overlaps(comment, answer, number.start, number.end):
+            return answer
+        if digit_claim:
+            place = _claimed_place(digit_claim)
+            if place >= len(number.digits):
+                return answer
+            return replace_digit(answer, number.offset_of(place), digit_claim["digit"])
+        if sum_claim:
+            return replace_number(answer, number, _claimed_digits(sum_claim))
+        return answer
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Object to a digit, a right one if there is any; without a number, ask for a wrong sum."""
-        right, at = self.solution(), _read(answer)
-        if not at:
-            return remark_opening(answer, f"There is no sum here: it should be {self.inject_flaw(right, rng).answer}.")
-        truth = {place: right[-1 - place] if place < len(right) else "" for place in range(len(at))}
-        well = [place for place, digit in truth.items() if answer[at[-1 - place]] == digit]
-        place = rng.choice(well or list(truth))
-        digit = rng.choice([digit for digit in "0123456789" if digit not in (truth[place], answer[at[-1 - place]])])
-        return _digit_remark(answer, at, place, digit)
+        """Object to a correct digit, else to any digit.
+
+        If the answer has no number, the comment asks for a wrong sum.
+        """
+        solution = self.solution()
+        number = find_number(answer)
+        if number is None:
+            wrong_sum = self.inject_flaw(solution, rng).answer
+            return _missing_sum_comment(answer, wrong_sum)
+        places = range(len(number.digits))
+        correct_places = []
+        for place in places:
+            if digit_at(number.digits, place) == digit_at(solution, place):
+                correct_places.append(place)
+        place = rng.choice(correct_places or places)
+        excluded = {digit_at(number.digits, place), digit_at(solution, place)}
+        wrong_digits = [digit for digit in _DIGITS if digit not in excluded]
+        return _digit_comment(answer, number, place, rng.choice(wrong_digits))
 
 
-def _read(answer: str) -> list[int]:
-    """Offsets of the digits of the answer's last number; none where it is negative, a fraction or far too long."""
-    for number in deque(_ANSWER.finditer(answer), maxlen=1):
-        at = [offset for offset in range(*number.span("number")) if answer[offset] != ","]
-        if not number["sign"] and not (number["fraction"] or "").strip("0") and len(at) <= 2 * _LONGEST:
-            return at
-    return []
+def _is_number(token: str) -> bool:
+    return token[0] in _DIGITS
 
 
-def _digits(answer: str, at: list[int]) -> str:
-    return "".join(answer[offset] for offset in at)
+def _parse_number(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
-def _is_number(digits: str) -> bool:
-    """Whether it has digits and no leading zero."""
-    return digits == "0" or digits[:1] not in ("", "0")
+def _claimed_place(claim: re.Match[str]) -> int:
+    return place_from_name(claim["place"].lower())
 
 
-def _name(place: int) -> str:
-    return _PLACES[place] if place < len(_PLACES) else f"10^{place}"
+def _claimed_digits(claim: re.Match[str]) -> str:
+    return claim["number"].replace(",", "")
 
 
-def _place(claim: re.Match[str]) -> int:
-    """Which digit a comment is about, the last one being 0."""
-    name = claim["place"].lower()
-    return int(claim["power"]) if claim["power"] else 0 if name == "ones" else _PLACES.index(name)
+def _digit_comment(answer: str, number: FoundNumber, place: int, digit: str) -> Comment:
+    # A single digit often occurs elsewhere, so the quote starts at the first digit.
+    end = number.offset_of(place) + 1
+    text = f"The {place_name(place)} digit should be {digit}."
+    return comment_on(answer, number.start, end, text)
 
 
-def _digit_remark(answer: str, at: list[int], place: int, digit: str) -> Comment:
-    """Quote the number up to the digit: unlike the digit alone, that seldom stands anywhere else."""
-    return comment_on(answer, at[0], at[-1 - place] + 1, f"The {_name(place)} digit should be {digit}.")
+def _length_comment(answer: str, number: FoundNumber, solution: str) -> Comment:
+    length = len(solution)
+    noun = "digit" if length == 1 else "digits"
+    text = f"The sum has {length} {noun}: it should be {solution}."
+    return comment_on(answer, number.start, number.end, text)
 
 
-def _replace(text: str, at: int, digit: str) -> str:
-    return text[:at] + digit + text[at + 1 :]
-
-
-def _rewrite(answer: str, at: list[int], digits: str) -> str:
-    """Put other digits in the number's place, with commas if it had any."""
-    start, end = at[0], at[-1] + 1
-    if "," in answer[start:end]:
-        head = len(digits) % 3
-        groups = [digits[:head], *(digits[cut : cut + 3] for cut in range(head, len(digits), 3))]
-        digits = ",".join(group for group in groups if group)
-    return answer[:start] + digits + answer[end:]
-
-
-def _one_off(digits: str) -> Iterator[tuple[str, str]]:
-    for at, digit in enumerate(digits):
-        for off in ("1", "02", "13", "24", "35", "46", "57", "68", "79", "8")[int(digit)]:
-            yield _replace(digits, at, off), f"The {_name(len(digits) - 1 - at)} digit is off by one."
-
-
-def _swaps(digits: str) -> Iterator[tuple[str, str]]:
-    for at in range(len(digits) - 1):
-        place = len(digits) - 1 - at
-        how = f"The {_name(place)} and {_name(place - 1)} digits are swapped."
-        yield digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :], how
-
-
-def _drops(digits: str) -> Iterator[tuple[str, str]]:
-    for at in range(len(digits)):
-        yield digits[:at] + digits[at + 1 :], f"The {_name(len(digits) - 1 - at)} digit was dropped."
-
-
-def _doublings(digits: str) -> Iterator[tuple[str, str]]:
-    for at in range(len(digits)):
-        yield digits[:at] + digits[at] + digits[at:], f"The {_name(len(digits) - 1 - at)} digit was written twice."
+def _missing_sum_comment(answer: str, number: str) -> Comment:
+    return remark_opening(answer, f"There is no sum here: it should be {number}.")

@@ -1,4 +1,4 @@
-"""Run the tests that a question itself contains."""
+"""Run the tests that a question contains."""
 
 import asyncio
 
@@ -9,17 +9,21 @@ from selfcritic.agent.tasks.functions.task import Functions
 
 
 async def task_tests(question: str, draft: str, /) -> list[Comment]:
-    """Run the tests that the question itself brings: its source is "task_tests", its findings are high.
+    """Report failures of the tests that the question itself contains.
 
-    Those are the specification of a task of the family "functions", tried on many inputs, or else the examples (">>>
-    f(2)", with the result below) and the assertions, a line each, that are written in the question. Without any it
-    finds nothing.
+    For a task of type "functions", the code must agree with the specification on many inputs. In other questions the
+    tests are assertions, one per line, and examples (">>> f(2)" with the result below). A question without tests has no
+    findings.
+
+    Findings have the source "task_tests" and high severity.
     """
-    tests = _of_family(question) or tests_in_question(question)
-    return await asyncio.to_thread(tests.check, draft, "task_tests") if tests else []
+    tests = _tests_of_task(question) or tests_in_question(question)
+    if tests is None:
+        return []
+    return await asyncio.to_thread(tests.check, draft, "task_tests")
 
 
-def _of_family(question: str) -> Tests | None:
+def _tests_of_task(question: str) -> Tests | None:
     try:
         task = Functions.parse(question)
     except InputError:
@@ -28,4 +32,5 @@ def _of_family(question: str) -> Tests | None:
         return None
     inputs = task.inputs()
     results = task.specification.run(inputs)
-    return Tests(examples=tuple((f"f({xs})", repr(y)) for xs, y in zip(inputs, results, strict=True)))
+    examples = [(f"f({xs})", repr(result)) for xs, result in zip(inputs, results, strict=True)]
+    return Tests(examples=tuple(examples))

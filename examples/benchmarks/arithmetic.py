@@ -1,12 +1,12 @@
-"""How often the checker of arithmetic objects to wrong and to right worked solutions, with Wilson intervals.
+"""Measure how often the arithmetic checker objects to worked solutions.
 
     python -m examples.benchmarks.arithmetic SOLUTIONS.jsonl [--half tuned|held-out] [--show]
 
-A line of the file is an object with `question`, `reasoning` (a worked solution) and `previous_score` (`[true]` where
-its answer was right), as in RealCritic (https://huggingface.co/datasets/tangzhy/RealCritic). The halves are split by a
-hash of the question: the checker was tuned on the first.
+Each line of the file is an object with `question`, `reasoning` (a worked solution) and `previous_score` (`[true]` for a
+correct answer), as in RealCritic (https://huggingface.co/datasets/tangzhy/RealCritic). A hash of the question splits
+the rows in halves; the checker was tuned on the first one. The table shows 95% Wilson intervals.
 
-Claim: it objects to less than 5% of the right solutions.
+Target: the checker objects to less than 5% of the correct solutions.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -27,63 +27,93 @@ from scipy.stats import binomtest  # type: ignore[import-untyped]
 from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 from selfcritic.agent.schemas import Comment
 
-LIMIT = 0.05
-GradedDraft = list[tuple[dict[str, Any], list[Comment]]]
+TARGET = 0.05
+EXCERPT_MARGIN = 200  # characters on each side of a quote
 
 
 class Half(StrEnum):
-    """Which rows are read."""
+    """The rows to read."""
 
     TUNED = "tuned"
     HELD_OUT = "held-out"
     BOTH = "both"
 
 
+class CheckedSolution(NamedTuple):
+    """A worked solution and the findings of the checker."""
+
+    question: str
+    reasoning: str
+    is_correct: bool
+    comments: list[Comment]
+
+
 def main(
-    solutions: Annotated[Path, typer.Argument(help="A JSONL file.", exists=True, dir_okay=False)],
-    half: Annotated[Half, typer.Option(help="The half of the rows that is read.")] = Half.HELD_OUT,
-    show: Annotated[bool, typer.Option(help="Print each objection to a right solution.")] = False,
+    solutions: Annotated[Path, typer.Argument(help="JSONL file of solutions.", exists=True, dir_okay=False)],
+    half: Annotated[Half, typer.Option(help="Half of the rows to read.")] = Half.HELD_OUT,
+    show: Annotated[bool, typer.Option(help="Print the objections to correct solutions.")] = False,
 ) -> None:
-    """Print the shares of wrong and of right solutions that are objected to."""
+    """Print the objection rates for wrong and correct solutions."""
     console = Console(width=100)
     start = time.perf_counter()
-    judged = [(row, asyncio.run(arithmetic(row["question"], row["reasoning"]))) for row in _rows(solutions, half)]
-    milliseconds = (time.perf_counter() - start) / max(len(judged), 1) * 1000
-    table = Table("solutions", "of them", "objected to", "share", "95% interval", "claim")
-    for right, claim in ((False, ""), (True, f"< {LIMIT:.0%}")):
-        table.add_row("right" if right else "wrong", *_figures(_of(judged, right)), claim)
-    console.print(table, f"{half} half; {milliseconds:.1f} ms a solution", sep="\n")
-    for row, comments in _of(judged, right=True) if show else []:
-        for comment in comments:
-            console.print(f"\n[bold]{escape(row['question'])}[/]\n{escape(_around(row['reasoning'], comment))}")
-            console.print(escape(comment.text), style="red")
+    checked = [_check(row) for row in _read_rows(solutions, half)]
+    milliseconds = 1000 * (time.perf_counter() - start) / max(len(checked), 1)
+
+    correct = [solution for solution in checked if solution.is_correct]
+    wrong = [solution for solution in checked if not solution.is_correct]
+    table = Table("solutions", "count", "objections", "rate", "95% interval", "target")
+    table.add_row("wrong", *_statistics(wrong), "")
+    table.add_row("correct", *_statistics(correct), f"< {TARGET:.0%}")
+    console.print(table)
+    console.print(f"{half} half; {milliseconds:.1f} ms per solution")
+    if show:
+        for solution in correct:
+            _print_objections(console, solution)
 
 
-def _rows(solutions: Path, half: Half) -> Iterator[dict[str, Any]]:
+def _read_rows(solutions: Path, half: Half) -> Iterator[dict[str, Any]]:
     for line in solutions.read_text().splitlines():
         row = json.loads(line)
-        odd = int(hashlib.sha256(row["question"].encode()).hexdigest(), 16) % 2
-        if half is Half.BOTH or odd == (half is Half.HELD_OUT):
+        if half in (Half.BOTH, _half_of(row["question"])):
             yield row
 
 
-def _of(judged: GradedDraft, right: bool) -> GradedDraft:
-    return [(row, comments) for row, comments in judged if row["previous_score"][0] == right]
+def _half_of(question: str) -> Half:
+    digest = hashlib.sha256(question.encode()).hexdigest()
+    is_odd = int(digest, 16) % 2 == 1
+    return Half.HELD_OUT if is_odd else Half.TUNED
 
 
-def _figures(judged: GradedDraft) -> tuple[str, str, str, str]:
-    objected = sum(bool(comments) for _, comments in judged)
-    if not judged:
-        return "0", "0", "", ""
-    interval = binomtest(objected, len(judged)).proportion_ci(method="wilson")
-    share = f"{objected / len(judged):.1%}"
-    return str(len(judged)), str(objected), share, f"{interval.low:.1%} … {interval.high:.1%}"
+def _check(row: dict[str, Any]) -> CheckedSolution:
+    question = row["question"]
+    reasoning = row["reasoning"]
+    comments = asyncio.run(arithmetic(question, reasoning))
+    return CheckedSolution(question, reasoning, row["previous_score"][0], comments)
 
 
-def _around(text: str, comment: Comment) -> str:
-    assert comment.start is not None  # noqa: S101 - a checker locates what it quotes
+def _statistics(solutions: list[CheckedSolution]) -> list[str]:
+    """Return the cells of a table row."""
+    count = len(solutions)
+    if count == 0:
+        return ["0", "0", "", ""]
+    num_objections = sum(bool(solution.comments) for solution in solutions)
+    interval = binomtest(num_objections, count).proportion_ci(method="wilson")
+    rate = num_objections / count
+    return [str(count), str(num_objections), f"{rate:.1%}", f"{interval.low:.1%} … {interval.high:.1%}"]
+
+
+def _print_objections(console: Console, solution: CheckedSolution) -> None:
+    for comment in solution.comments:
+        excerpt = _excerpt(solution.reasoning, comment)
+        console.print(f"\n[bold]{escape(solution.question)}[/]\n{escape(excerpt)}")
+        console.print(escape(comment.text), style="red")
+
+
+def _excerpt(text: str, comment: Comment) -> str:
+    assert comment.start is not None  # noqa: S101 - checkers locate their quotes
     assert comment.end is not None  # noqa: S101
-    return text[max(comment.start - 200, 0) : comment.end + 200]
+    start = max(comment.start - EXCERPT_MARGIN, 0)
+    return text[start : comment.end + EXCERPT_MARGIN]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ The requests are recorded once, from a real run.
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
 from typing import Any, TypedDict
 
 import litellm
@@ -58,18 +57,15 @@ def bare_graph(stages: list[list[Request]]) -> CompiledStateGraph[Progress, None
     previous = START
     for index, stage in enumerate(stages):
         name = f"stage_{index}"
-        builder.add_node(name, _stage_node(stage))
+
+        async def node(state: Progress, stage: list[Request] = stage) -> Progress:
+            await send(stage)
+            return {"stages": state.get("stages", 0) + 1}
+
+        builder.add_node(name, node)
         builder.add_edge(previous, name)
         previous = name
     return builder.compile()
-
-
-def _stage_node(stage: list[Request]) -> Callable[[Progress], Awaitable[Progress]]:
-    async def node(state: Progress) -> Progress:
-        await send(stage)
-        return {"stages": state.get("stages", 0) + 1}
-
-    return node
 
 
 def _cue(request: Request) -> str:

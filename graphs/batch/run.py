@@ -1,14 +1,14 @@
-"""Run a graph over a data set: many rows at once, one budget and one rate limit over all, and a ledger to go on from.
+"""Run a graph over a dataset, with one budget, one rate limit and a ledger to resume from.
 
-A row that is done is in the ledger before it is handed on; killed at any moment, the same call goes on with the rows
-that are not. Rows that were under way then are run again from their beginning.
+A finished row is in the ledger before it is handed on. After a crash, the same call runs the other rows; rows that were
+in progress start again.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,73 +23,75 @@ from selfcritic import prompts
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import BudgetExhausted, InputError
 from selfcritic.agent.models.errors import redact
-from selfcritic.agent.nodes.validation import check_prices
+from selfcritic.agent.nodes.validation import check_models, check_prices
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
-from selfcritic.agent.step import models_for
 from selfcritic.graphs.batch.dask import dask_runner
 from selfcritic.graphs.batch.dataset import Row, parse_row
 from selfcritic.graphs.batch.ledger import Ledger, fingerprint
-from selfcritic.graphs.runtime import GraphNode
 
 Graph = CompiledStateGraph[Any, Context, Any, Any]
 Result = dict[str, Any]
+RowRunner = Callable[[Input], Awaitable[Any]]
+RowData = Row | Mapping[str, Any] | list[Any]
 _OUTPUT = TypeAdapter(Output)
 
 
 def _ignore(_: object) -> None:
-    """Nobody listens."""
+    """Do nothing: the default callback."""
 
 
 @dataclass
 class Report:
-    """How a batch stands. Changed in place while it runs."""
+    """The progress of a batch; changed in place while it runs."""
 
     finished: int = 0
-    """Rows done by this call."""
+    """Rows finished by this call."""
     resumed: int = 0
-    """Rows that an earlier call had done."""
+    """Rows that an earlier call had finished."""
     failed: int = 0
-    """Rows set aside; a later call tries them again."""
+    """Rows with an error; a later call tries them again."""
     remaining: int = 0
-    """Rows that the budget did not reach."""
+    """Rows that the budget did not cover."""
     stop_reasons: Counter[str] = field(default_factory=Counter)
-    """Of all rows done."""
+    """Of all finished rows, resumed ones included."""
     usage: Usage = field(default_factory=Usage)
     """Of the whole batch, earlier calls included; its seconds are this call's."""
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
 
 class _PersistentBudget(BudgetTracker):
-    """A meter that writes each request down before it is sent: a crash does not make the budget anew."""
+    """Persists usage before each request, so a crash does not reset the budget."""
 
     def __init__(self, budget: Budget, ledger: Ledger, rate: RateLimit) -> None:
         super().__init__(budget, ledger.spent().model_copy(update={"seconds": 0.0}))
-        self._ledger, self.rate = ledger, rate
+        self._ledger = ledger
+        self.rate = rate
 
-    def reserve(self, part: str, messages: Sequence[BaseMessage]) -> None:
-        super().reserve(part, messages)
+    def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
+        super().reserve(role, messages)
         self._ledger.save_usage(self.usage)
 
-    def add(self, spent: Usage) -> None:
-        super().add(spent)
+    def add(self, usage: Usage) -> None:
+        super().add(usage)
         self._ledger.save_usage(self.usage)
 
-    def charge(self, part: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
-        super().charge(part, tokens, cost_usd)
+    def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
+        super().charge(role, tokens, cost_usd)
         self._ledger.save_usage(self.usage)
 
 
 async def run_batch(
     graph: Graph,
-    rows: Iterable[Row | Mapping[str, Any] | list[Any]],
+    rows: Iterable[RowData],
     *,
+    context: Context,
     ledger: str | Path,
     on_result: Callable[[Result], None],
     on_error: Callable[[Result], None] = _ignore,
-    context: Context | None = None,
+    on_progress: Callable[[Report], None] = _ignore,
     concurrency: int = 16,
     ordered: bool = False,
     budget: Budget | None = None,
@@ -97,127 +99,152 @@ async def run_batch(
     tokens_per_minute: float | None = None,
     restart: bool = False,
     dask: str | None = None,
-    on_progress: Callable[[Report], None] = _ignore,
 ) -> Report:
-    """Run every row that is not done yet; each result goes to `write`, `id` first, and each bad row to `set_aside`.
+    """Run every row that is not finished yet.
 
-    `write` gets all rows done, those of earlier calls included, as they come; with `in_order`, in input order at the
-    end. `budget` is one over the whole batch: calls, tokens and cost count earlier calls with the same ledger,
-    `seconds` this one. A row whose draft the budget cut short is done, with the stop reason `budget`. Raises
-    InputError for options that no row could be run with, and for a ledger of other options without `restart`.
-    `dask` is the address of a scheduler whose workers run the rows; a row whose worker dies is run by another.
+    Args:
+        graph: A graph compiled without a checkpointer.
+        rows: Rows as `read_rows` yields them, mappings, or lists of messages.
+        context: The options of every row. Those that the graph was created with are not used.
+        ledger: SQLite file of finished rows.
+        on_result: Called with each finished row, `id` first, resumed ones included.
+        on_error: Called with the `id` and `error` of each row that failed.
+        on_progress: Called with the report after each row.
+        concurrency: Rows that run at once.
+        ordered: Call `on_result` in input order, at the end.
+        budget: Limits of the whole batch. Calls, tokens and cost count earlier calls with the same ledger, `seconds`
+            this one. A row whose draft the budget cut short is finished, with the stop reason `budget`.
+        requests_per_minute: Limit over all rows.
+        tokens_per_minute: Limit over all rows.
+        restart: Forget the rows finished before.
+        dask: Address of a scheduler whose workers run the rows; if a worker dies, another one runs its row.
+
+    Raises:
+        InputError: No row could run with these options, or the ledger has other options and `restart` is not set.
     """
-    options = _options(graph).merge(context)
+    options = _with_all_fields_set(context)
     budget = budget or Budget()
     await _check(graph, options, budget, concurrency)
     if dask is not None and (budget != Budget() or requests_per_minute or tokens_per_minute):
-        raise InputError("Over Dask there is no budget or rate limit over the whole batch yet: leave them out.")
-    book = Ledger(ledger, fingerprint(graph.name, options), restart)
-    meter = _PersistentBudget(budget, book, RateLimit(requests_per_minute, tokens_per_minute))
-    token = parent_budget.set(meter)
-    try:
-        async with AsyncExitStack() as stack:
-            run_row = await stack.enter_async_context(dask_runner(dask, graph.name, options, meter)) if dask else None
-            here = partial(graph.ainvoke, context=options)
-            batch = _Batch(run_row or here, book, meter, on_error, _ignore if ordered else on_result, on_progress)
-            await batch.run(rows, concurrency)
+        raise InputError("`dask` supports no budget or rate limit over the whole batch: leave them out.")
+    with closing(Ledger(ledger, fingerprint(graph.name, options), restart)) as rows_ledger:
+        rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
+        batch = _Batch(
+            ledger=rows_ledger,
+            budget=_PersistentBudget(budget, rows_ledger, rate_limit),
+            on_result=_ignore if ordered else on_result,
+            on_error=on_error,
+            on_progress=on_progress,
+        )
+        async with _row_runner(graph, options, batch.budget, dask) as run_row:
+            await batch.run(rows, run_row, concurrency)
         if ordered:
-            for result in book.ordered_results():
+            for result in rows_ledger.ordered_results():
                 on_result(result)
         return batch.report
+
+
+@asynccontextmanager
+async def _row_runner(
+    graph: Graph, options: Context, budget: BudgetTracker, dask: str | None
+) -> AsyncIterator[RowRunner]:
+    """Yield the function that runs a row, here or on Dask's workers, charged to the batch's budget."""
+    token = parent_budget.set(budget)
+    try:
+        if dask is None:
+            yield partial(graph.ainvoke, context=options)
+        else:
+            async with dask_runner(dask, graph.name, options, budget) as run_on_worker:
+                yield run_on_worker
     finally:
         parent_budget.reset(token)
-        book.close()
 
 
 @dataclass
 class _Batch:
-    run_row: Callable[[Input], Awaitable[Any]]
-    book: Ledger
-    meter: BudgetTracker
-    on_error: Callable[[Result], None]
+    ledger: Ledger
+    budget: BudgetTracker
     on_result: Callable[[Result], None]
+    on_error: Callable[[Result], None]
     on_progress: Callable[[Report], None]
     report: Report = field(default_factory=Report)
-    failure: Exception | None = None
+    input_error: Exception | None = None
     """What ended the reading of the rows."""
 
-    async def run(self, rows: Iterable[Row | Mapping[str, Any] | list[Any]], concurrency: int) -> None:
-        """Run the rows, so many at once."""
-        self.report.usage = self.meter.usage
-        todo = self.todo(rows)
+    async def run(self, rows: Iterable[RowData], run_row: RowRunner, concurrency: int) -> None:
+        """Run the rows with this many workers."""
+        self.report.usage = self.budget.usage
+        pending = self._pending(rows)
         async with asyncio.TaskGroup() as workers:
             for _ in range(concurrency):
-                workers.create_task(self.work(todo))
-        self.report.usage = self.meter.usage
-        if self.failure is not None:
-            raise self.failure
+                workers.create_task(self._work(pending, run_row))
+        self.report.usage = self.budget.usage
+        if self.input_error is not None:
+            raise self.input_error
 
-    def todo(self, rows: Iterable[Row | Mapping[str, Any] | list[Any]]) -> Iterator[Row]:
-        """The rows to be run; the others are dealt with on the way."""
+    def _pending(self, rows: Iterable[RowData]) -> Iterator[Row]:
+        """Yield the rows to run; handle finished and unusable ones on the way."""
         for row in self._read(rows):
             if row.error is not None:
-                self._bad(row, row.error)
-            elif not self.book.register(row):
-                self._bad(row, f"The id '{row.id}' (or, without ids, the same content) has come before in this input.")
-            elif (result := self.book.result(row)) is not None:
+                self._fail(row, row.error)
+            elif not self.ledger.register(row):
+                self._fail(row, f"The id '{row.id}' (or, without ids, the same content) is already in this input.")
+            elif (result := self.ledger.result(row)) is not None:
                 self.report.resumed += 1
-                self._done(result)
-            elif self.meter.is_spent:
+                self._finish(result)
+            elif self.budget.is_spent:
                 self.report.remaining += 1
             else:
                 yield row
 
-    def _read(self, rows: Iterable[Row | Mapping[str, Any] | list[Any]]) -> Iterator[Row]:
+    def _read(self, rows: Iterable[RowData]) -> Iterator[Row]:
         try:
-            for one in rows:
-                yield one if isinstance(one, Row) else parse_row(one)
-        except Exception as error:  # noqa: BLE001 - raised again once the rows under way, which are paid for, are done
-            self.failure = error
+            for data in rows:
+                yield data if isinstance(data, Row) else parse_row(data)
+        except Exception as error:  # noqa: BLE001 - raised once the rows in progress, which are paid for, are finished
+            self.input_error = error
 
-    async def work(self, todo: Iterator[Row]) -> None:
-        """One of the workers that share the rows."""
-        for row in todo:
+    async def _work(self, pending: Iterator[Row], run_row: RowRunner) -> None:
+        """Run rows until there are no more; the workers share the iterator."""
+        for row in pending:
             try:
-                output = await self.run_row(cast(Input, row.input))
+                output = await run_row(cast(Input, row.input))
             except BudgetExhausted as error:
-                if self.meter.is_spent:
+                if self.budget.is_spent:
                     self.report.remaining += 1
                 else:
-                    self._bad(row, str(error))  # its own budget does not cover its first draft
-            except Exception as error:  # noqa: BLE001 - whatever a row brings about, the other rows are run
-                self._bad(row, redact(str(error)) or type(error).__name__)
+                    self._fail(row, str(error))  # the row's own budget does not cover its first draft
+            except Exception as error:  # noqa: BLE001 - a row may raise anything; the other rows still run
+                self._fail(row, redact(str(error)) or type(error).__name__)
             else:
                 result = {"id": row.id, **_OUTPUT.dump_python(cast(Output, output), mode="json")}
-                self.book.finish(row, result)
+                self.ledger.finish(row, result)
                 self.report.finished += 1
-                self._done(result)
+                self._finish(result)
 
-    def _done(self, result: Result) -> None:
+    def _finish(self, result: Result) -> None:
         self.report.stop_reasons[str(result.get("stop_reason"))] += 1
         self.on_result(result)
         self.on_progress(self.report)
 
-    def _bad(self, row: Row, error: str) -> None:
+    def _fail(self, row: Row, error: str) -> None:
         self.report.failed += 1
         self.on_error({"id": row.id, "error": error})
         self.on_progress(self.report)
 
 
-def _options(graph: Graph) -> Context:
-    """The options a graph was made with."""
-    nodes = (node.runnable for node in graph.builder.nodes.values())
-    return next((node.defaults for node in nodes if isinstance(node, GraphNode)), Context())
+def _with_all_fields_set(context: Context) -> Context:
+    """Return the same options, marked as set explicitly, so that they override the graph's."""
+    return context.model_copy(update={name: getattr(context, name) for name in Context.model_fields})
 
 
-async def _check(graph: Graph, options: Context, budget: Budget, concurrency: int) -> None:
-    """Whatever would make every row a bad one."""
+async def _check(graph: Graph, context: Context, budget: Budget, concurrency: int) -> None:
+    """Raise InputError for what would make every row fail."""
     if concurrency < 1:
-        raise InputError("The concurrency is at least 1.")
+        raise InputError(f"`concurrency` must be at least 1, not {concurrency}.")
     if graph.checkpointer:
         raise InputError("A batch has its own ledger: compile the graph without a checkpointer.")
-    prompts.load(options.prompts, options.prompt_dir)
-    for part in get_args(Role):
-        models_for(part, options)
+    prompts.load(context.prompts, context.prompt_dir)
+    check_models(context, get_args(Role))
     if budget.cost_usd is not None:
-        await asyncio.to_thread(check_prices, options)
+        await asyncio.to_thread(check_prices, context)

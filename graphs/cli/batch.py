@@ -151,7 +151,7 @@ class _Shown:
 def _line(report: Report, total: int) -> Text:
     """Rows, throughput, spend, stop reasons and the time left."""
     through = report.finished + report.resumed + report.failed
-    rate = report.finished / max(time.monotonic() - report.began, 1e-9)
+    rate = report.finished / max(time.monotonic() - report.started, 1e-9)
     left = f"{(total - through) / rate:,.0f} s left" if rate else "time left not known"
     cost = "cost not known" if report.usage.cost_usd is None else f"{report.usage.cost_usd:.4f} USD"
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.stop_reasons.most_common())

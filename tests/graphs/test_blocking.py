@@ -64,7 +64,7 @@ def test_graph_run_does_not_block(name: str, tmp_path: Path):
 def test_checkers_and_scorers_do_not_block(search: str, tmp_path: Path):
     (tmp_path / "reward").mkdir()
     scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
-    scorer |= {"served:http://127.0.0.1:9/score": 1.0}  # no server listens there
+    scorer |= {"reward-server:http://127.0.0.1:9/score": 1.0}  # no server listens there
     options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
     out = run("review", tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5", **options)
     assert out["stop_reason"] == "model_error"

@@ -260,7 +260,7 @@ def test_every_record_of_a_run_is_read_back(caplog: pytest.LogCaptureFixture):
     comment = Comment(quote="a", text="b")
     critique = Critique(text="c", comments=[comment], ungrounded=[comment])
     draft = Round(answer="d", candidates=[Candidate(answer="e")], critiques=[critique])
-    everything = [draft, Usage(by_role={"judge": RoleUsage()}), Capabilities(refused=["n"]), HumanMessage("f")]
+    everything = [draft, Usage(by_role={"judge": RoleUsage()}), Capabilities(rejected=["n"]), HumanMessage("f")]
     assert serializer().loads_typed(serializer().dumps_typed(everything)) == everything
     assert caplog.records == []
 

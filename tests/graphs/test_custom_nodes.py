@@ -57,7 +57,7 @@ def test_replaces_any_node(name: str, synchronous: bool, is_plain: bool):
 
 @pytest.mark.parametrize("create", [create_self_critique, create_best_of_n])
 def test_rejects_an_unknown_node_name(create: Any):
-    with pytest.raises(InputError, match=r"no node 'criticise' to replace; there are generate, classify"):
+    with pytest.raises(InputError, match=r"unknown nodes: 'criticise'.*generate, classify"):
         create(nodes={"criticise": critique})
 
 
@@ -77,12 +77,12 @@ def test_best_of_n_accepts_custom_nodes():
 
 def test_requests_of_a_custom_node_count_toward_the_budget():
     async def sample_once(state: Any, runtime: Any) -> Any:
-        run = Step(state, runtime)
+        step = Step(state, runtime)
         try:
-            texts = await run.sampler("critic").sample(run.ask("critique", answer=run.draft.answer), 1)
+            texts = await step.sampler("critic").sample(step.render_prompt("critique", answer=step.round.answer), 1)
         except SelfcriticError as failure:
-            return run.update(stop=failure)
-        return run.update(stop="no_helpful_critique", error=texts[0])
+            return step.update(stop=failure)
+        return step.update(stop="no_helpful_critique", error=texts[0])
 
     graph = create_self_critique(nodes={"critique": sample_once}, model=model()).compile()
     output = graph.invoke(QUESTION)

@@ -126,7 +126,7 @@ def test_search_with_one_iteration_equals_best_of_n(scores, modifier):
 def test_model_without_prefill_gets_the_continue_prompt():
     output, model = search({1: 0.9}, supports_prefill=False)
     pool = output["rounds"][0].critiques
-    assert output["capabilities"]["critic"].prefix == "asked"
+    assert output["capabilities"]["critic"].prefill == "prompted"
     assert len(pool) == 28
     assert [len(critique.comments) for critique in pool] == [1] * 4 + [2] * 8 + [3] * 8 + [4] * 8
     assert all(critique.text.startswith("```") and "Sure" not in critique.text for critique in pool)
@@ -137,7 +137,7 @@ def test_model_without_prefill_gets_the_continue_prompt():
 
 
 def test_records_native_prefill_as_a_capability():
-    assert search()[0]["capabilities"]["critic"].prefix == "native"
+    assert search()[0]["capabilities"]["critic"].prefill == "native"
 
 
 def test_scores_equal_critiques_once():

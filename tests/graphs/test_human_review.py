@@ -140,7 +140,7 @@ def test_hides_comments_with_ungrounded_quotes():
     ungrounded = "```\nthe sun\n```\nIt is hot."
     review = Review({"critique": [ungrounded, ungrounded]})
     assert (review.labels, review.shown["ungrounded_rate"]) == ([], 1.0)
-    assert "words that stand in the answer" in review.shown["error"]
+    assert "quotes the answer" in review.shown["error"]
 
 
 def test_unchanged_refinement_ends_with_repeated_answer():
@@ -202,7 +202,7 @@ def test_invalid_reply_is_requested_again(bad: Any):
 def test_error_names_the_action_and_the_quote():
     review = Review()
     review.reply("accept", {"type": "keep", "id": 1}, {"type": "add", "quote": "green cheese", "text": "x"})
-    assert "actions[1] (add): the quote 'green cheese' does not stand in the answer" in review.shown["error"]
+    assert "actions[1] (add): the quote 'green cheese' is not in the answer" in review.shown["error"]
     review.reply("accept", {"type": "remove", "id": "one"})
     assert "actions.0.remove.id" in review.shown["error"]
 
@@ -328,7 +328,7 @@ def test_beam_search_reselects_without_new_requests():
     calls = output["usage"].calls
     comment_counts = []
     for modifier in (-9.0, 9.0):
-        reply = Command(resume={"next": "search_again", "length_modifier": modifier})
+        reply: Any = Command(resume={"next": "search_again", "length_modifier": modifier})
         [interrupt] = graph.invoke(reply, thread)["__interrupt__"]
         comment_counts.append(len(interrupt.value["comments"]))
     assert comment_counts[0] < comment_counts[1]

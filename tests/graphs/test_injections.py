@@ -89,7 +89,7 @@ def review(review_input: dict[str, str], prompt_set: str) -> tuple[dict[str, Any
 
 def instructions(messages: list[BaseMessage], data: dict[str, str]) -> list[str]:
     """Return the prompt's text without its data."""
-    texts = [message.text for message in messages]
+    texts = [str(message.text) for message in messages]
     for value in sorted(data.values(), key=len, reverse=True):
         fence = prompts.fence_for(value)
         texts = [text.replace(f"\n{fence}\n{value}\n{fence}", "\n") for text in texts]

@@ -33,8 +33,8 @@ class Refusing(FakeProvider):
     refused = "seed"
 
     async def _answer(self, request: Any, received: Received) -> Any:
-        if self.refused in received.body:
-            return _error(Fault("status", self.rejects_with, message=f"'{self.refused}' is not supported."), "")
+        if self.rejected in received.body:
+            return _error(Fault("status", self.rejects_with, message=f"'{self.rejected}' is not supported."), "")
         return await super()._answer(request, received)
 
 
@@ -46,7 +46,7 @@ def test_a_rejected_n_or_logprobs_is_asked_for_once(status: int):
         assert provider.calls(with_parameter("logprobs", "judge")) == 1
         assert [provider.calls(with_parameter("n", part)) for part in PARTS] == [0, 1, 1, 0]
         assert {
-            part: (how.n, how.probability, sorted(how.refused)) for part, how in output["capabilities"].items()
+            part: (how.n, how.probability, sorted(how.rejected)) for part, how in output["capabilities"].items()
         } == {
             "generator": (None, None, []),
             "critic": ("concurrent", None, ["n"]),
@@ -61,11 +61,11 @@ def test_a_rejected_n_or_logprobs_is_asked_for_once(status: int):
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_rejected_seed_or_temperature_is_sent_once(refused: str, status: int):
     with Refusing(says, rejects_with=status) as provider:
-        provider.refused = refused
+        provider.rejected = refused
         output = run(provider, max_rounds=2, seed=7, temperatures=dict.fromkeys(PARTS, 0.3))
         assert output["stop_reason"] == "max_rounds"
         assert [provider.calls(with_parameter(refused, part)) for part in PARTS] == [1, 1, 1, 1]
-        assert {tuple(how.refused) for how in output["capabilities"].values()} == {(refused,)}
+        assert {tuple(how.rejected) for how in output["capabilities"].values()} == {(refused,)}
 
 
 def test_what_a_model_rejected_in_one_part_it_is_not_sent_in_another():

@@ -1,4 +1,4 @@
-"""One node, served to synchronous and asynchronous callers alike."""
+"""The same nodes run under `invoke` and `ainvoke`."""
 
 import asyncio
 import subprocess
@@ -16,13 +16,13 @@ def graph():
     return create_self_critique(model=ScriptedModel(script={"generate": ["Paris"], "classify": [0.1]})).compile()
 
 
-def test_many_threads_at_once():
+def test_invoke_from_many_threads():
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: graph().invoke(QUESTION)["answer"], range(100)))
     assert answers == ["Paris"] * 100
 
 
-def test_all_synchronous_runs_share_one_lasting_thread():
+def test_sync_runs_share_one_thread():
     before = threading.active_count()
     for _ in range(20):
         graph().invoke(QUESTION)
@@ -30,14 +30,14 @@ def test_all_synchronous_runs_share_one_lasting_thread():
     assert threading.active_count() <= before + 10
 
 
-def test_a_hundred_graphs_at_once_in_one_loop():
+def test_a_hundred_concurrent_graphs():
     async def run():
         return await asyncio.gather(*(graph().ainvoke(QUESTION) for _ in range(100)))
 
     assert [output["answer"] for output in asyncio.run(run())] == ["Paris"] * 100
 
 
-def test_a_program_that_called_invoke_comes_to_its_end():
+def test_a_program_that_calls_invoke_exits_cleanly():
     program = (
         "from selfcritic.graphs import create_self_critique\n"
         "graph = create_self_critique(model='simulated?draft_error_rate=0&false_alarm_rate=0').compile()\n"

@@ -52,15 +52,15 @@ Loop = CompiledStateGraph[State, Context, Input, Output]
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
     """Sample one critique (a custom node)."""
-    run = Step(state, runtime)
+    step = Step(state, runtime)
     options: Context = runtime.context
-    found = Critique(text="", comments=[Comment(quote=run.draft.answer, text=f"one of {options.num_critiques}")])
+    objection = Critique(text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")])
     try:
-        [text] = await run.sampler("judge").sample(run.ask("classify", answer=run.draft.answer))
+        [text] = await step.sampler("judge").sample(step.render_prompt("classify", answer=step.round.answer))
     except SelfcriticError as failure:
-        return run.update(stop=failure)
+        return step.update(stop=failure)
     text.nothing  # type: ignore[attr-defined]  # noqa: B018
-    return run.update(rounds=run.with_draft(run.draft.model_copy(update={"critiques": [found]})))
+    return step.update(rounds=step.rounds_with(critiques=[objection]))
 
 
 def is_too_expensive(state: State) -> bool:

@@ -1,4 +1,4 @@
-"""Check the equations written in a text, each side evaluated exactly."""
+"""Find false equations in a text."""
 
 from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 

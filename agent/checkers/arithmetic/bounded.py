@@ -1,4 +1,7 @@
-"""Exact arithmetic with fractions of bounded size: what would grow beyond it is refused before it is worked out."""
+"""Operations on fractions of bounded size.
+
+An operation raises `Unsupported` before it computes a value that would be too large.
+"""
 
 import math
 from fractions import Fraction
@@ -8,52 +11,86 @@ _MAX_FACTORIAL = 170
 _ROOT_BITS = 128
 
 
-class Unsupported(Exception):  # noqa: N818 - no error: the text is none of ours
-    """Not an expression that is wholly understood, or one too large."""
+class Unsupported(Exception):  # noqa: N818 - control flow: the text is skipped, nothing failed
+    """The expression is not supported or too large."""
 
 
 def bounded(value: Fraction) -> Fraction:
-    """The value itself, if it is no larger than 2,048 bits above and below the line."""
-    if _bits(value) > _MAX_BITS:
+    """Return the value if it fits into 2,048 bits.
+
+    The limit applies to the numerator and to the denominator.
+
+    Raises:
+        Unsupported: The value is larger.
+    """
+    if _num_bits(value) > _MAX_BITS:
         raise Unsupported
     return value
 
 
-def _bits(value: Fraction) -> int:
+def _num_bits(value: Fraction) -> int:
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 def power(base: Fraction, exponent: Fraction) -> Fraction:
-    """A whole power."""
-    if exponent.denominator != 1 or abs(exponent) > _MAX_BITS or _bits(base) * abs(exponent) > 2 * _MAX_BITS:
+    """Raise a fraction to an integer power.
+
+    Raises:
+        Unsupported: The exponent is not an integer, or the result is too large.
+    """
+    if exponent.denominator != 1 or abs(exponent) > _MAX_BITS:
+        raise Unsupported
+    # Estimates the size of the result, so that a huge one is never computed.
+    if _num_bits(base) * abs(exponent) > 2 * _MAX_BITS:
         raise Unsupported
     return bounded(base ** int(exponent))
 
 
 def root(value: Fraction) -> tuple[Fraction, bool]:
-    """The square root and whether it is exact; else it is right to 128 bits behind the point."""
+    """Return the square root and whether it is exact.
+
+    An inexact root is correct to 128 bits after the binary point.
+
+    Raises:
+        Unsupported: The value is negative, or so small that few bits of the root remain.
+    """
     if value < 0:
         raise Unsupported
-    above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
-    if above**2 == value.numerator and below**2 == value.denominator:
-        return Fraction(above, below), True
-    scaled = math.isqrt((value.numerator << 2 * _ROOT_BITS) // value.denominator)
-    if scaled.bit_length() < _ROOT_BITS // 2:
-        raise Unsupported  # too small for that
-    return Fraction(scaled, 1 << _ROOT_BITS), False
+    numerator = math.isqrt(value.numerator)
+    denominator = math.isqrt(value.denominator)
+    if numerator**2 == value.numerator and denominator**2 == value.denominator:
+        return Fraction(numerator, denominator), True
+
+    shifted = value.numerator << 2 * _ROOT_BITS
+    scaled_root = math.isqrt(shifted // value.denominator)
+    if scaled_root.bit_length() < _ROOT_BITS // 2:
+        raise Unsupported
+    return Fraction(scaled_root, 1 << _ROOT_BITS), False
 
 
 def factorial(value: Fraction) -> Fraction:
-    """The factorial of a whole number up to 170."""
-    return bounded(Fraction(math.factorial(_whole(value))))
+    """Return the factorial of an integer from 0 to 170.
+
+    Raises:
+        Unsupported: The value is not such an integer.
+    """
+    product = math.factorial(_small_integer(value))
+    return bounded(Fraction(product))
 
 
-def binomial(above: Fraction, below: Fraction) -> Fraction:
-    """In how many ways so many can be chosen of up to 170."""
-    return Fraction(math.comb(_whole(above), _whole(below)))
+def binomial(n: Fraction, k: Fraction) -> Fraction:
+    """Count the ways to choose k of n items.
+
+    Both are integers from 0 to 170.
+
+    Raises:
+        Unsupported: An argument is not such an integer.
+    """
+    ways = math.comb(_small_integer(n), _small_integer(k))
+    return Fraction(ways)
 
 
-def _whole(value: Fraction) -> int:
+def _small_integer(value: Fraction) -> int:
     if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
         raise Unsupported
     return value.numerator

@@ -1,34 +1,35 @@
-r"""A text as tokens of arithmetic: numbers, signs and words, LaTeX or plain; whatever else it holds is "other".
+r"""Tokenize arithmetic in plain text or LaTeX.
 
-One pattern, tried at each place in turn and never twice, so that reading takes time linear in the text.
+Tokens are numbers, signs and words. Anything else becomes a token of kind "other". One pattern is tried once at each
+position, so that tokenizing takes time linear in the length of the text.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfcritic.agent.checkers.arithmetic.vocabulary import COUNTING, FUNCTIONS, TWO_LETTERS
+from selfcritic.agent.checkers.arithmetic.vocabulary import FUNCTION_NAMES, NUMBER_WORDS, TWO_LETTER_WORDS
 
 
 class Token(NamedTuple):
-    """One token of a text, `text == source[start:end]`."""
+    """One token of a text: `text == source[start:end]`."""
 
     kind: str
     text: str
     start: int
     end: int
     spaced: bool
-    """Whether white space stands before it."""
+    """Whether whitespace precedes the token."""
 
 
 _WORD = r"[^\W\d_]++(?:['’\-][^\W\d_]++){0,3}+"
-_ITEM = r"[^\S\n]{0,20}(?:\*|[0-9]{1,3}\))(?=\s)"  # the mark of an item of a list
+_LIST_MARK = r"[^\S\n]{0,20}(?:\*|[0-9]{1,3}\))(?=\s)"
 
 _TOKEN = re.compile(
     rf"""
-    (?P<item> \A{_ITEM} )
+    (?P<item> \A{_LIST_MARK} )
   | (?P<space> [^\S\n]+ )
-  | (?P<silent>                                 # says how it looks, not what it is; and currencies
+  | (?P<silent>                                 # formatting commands, currency signs
         \\(?:left|right|[bB]igg?[lr]?|displaystyle|boxed|mathbf|limits)(?![A-Za-z])
       | \\[,;:!\ ] | \\\$ | [$€£¥₹~](?!\$) | \^[ ]?\{{?[ ]?\\circ(?:[ ]?\}})? | °
       | (?<!\s)\*\*(?=[\s.,:;]|$) | (?<!\S)\*\*(?=\S)
@@ -50,11 +51,11 @@ _TOKEN = re.compile(
   | (?P<factorial> (?<=[0-9)}}])!(?![=!]) )
   | (?P<sqrt> \\sqrt(?![A-Za-z])(?!\s*\[) | √ | \bsqrt(?=\s*\() )
   | (?P<text> \\(?:text|mathrm|textbf|operatorname)\s?\{{[^{{}}\\$\d]{{0,200}}\}}(?:\s?\^\s?\{{?[23]\}}?)? )
-  | (?P<newline> \n(?:{_ITEM})? | \\\\ )
+  | (?P<newline> \n(?:{_LIST_MARK})? | \\\\ )
   | (?P<other> \.{{2,}} | …|\\[lcd]?dots[cbm]?(?![A-Za-z]) | [,:](?=[0-9]) | [=<>!:+\-*/~^|]=[=>]? )
-  | (?P<stop>                                   # what stands on either side belongs to different statements
+  | (?P<stop>                                   # separates two statements
         [,;:]|\.(?![^\s*\\)\]"'”$])|\\[\[\]()] | \$\$ | =>|--?>|["“”`<>≤≥≠≡→⇒⟹⟺∴•] | (?<=\n)\#+
-      | [\u2600-\u27bf\U0001f000-\U0001faff]    # ticks, crosses and the like
+      | [\u2600-\u27bf\U0001f000-\U0001faff]    # symbols and emoji
       | \\(?:leq?|geq?|lt|gt|neq?|equiv|to|implies|(?:Long)?[rR]ightarrow|iff|(?:Long)?[lL]eftrightarrow|therefore
            |because|q?quad)(?![A-Za-z])
       | \\(?:begin|end)\s?\{{(?:align|aligned|equation|gather|gathered|split|multline|center)\*?\}}
@@ -76,45 +77,78 @@ _TOKEN = re.compile(
 )
 
 _VOWEL = re.compile(r"[aeiouyäöüåéèêáàíóú]", re.IGNORECASE)
+_FINAL_S = re.compile(r"(?<=[^s])s$")
+_WORD_SEPARATORS = re.compile(r"[\s/()²³\-]+")
+_KIND_ALIASES = {"unknown": "other", "text": "word", "item": "newline"}
+_GLUED_UNITS = ("min", "mph")
 
 
-def tokens(text: str, start: int, end: int) -> Iterator[Token]:
-    """The tokens of `text[start:end]`; what only says how the text looks is left out."""
-    spaced, last_end, last_kind = True, -1, ""
+def tokenize(text: str, start: int, end: int) -> Iterator[Token]:
+    """Yield the tokens of `text[start:end]`, without formatting commands."""
+    spaced = True
+    previous_end = -1
+    previous_kind = ""
     for match in _TOKEN.finditer(text, start, end):
-        kind = str(match.lastgroup)
-        if kind in ("space", "silent"):
-            spaced = spaced or kind == "space"
+        group = str(match.lastgroup)
+        if group == "space":
+            spaced = True
             continue
-        kind = _kind(match, kind, glued=last_kind == "number" and last_end == match.start())
+        if group == "silent":
+            continue
+        follows_number = previous_kind == "number" and previous_end == match.start()
+        kind = _token_kind(match, group, follows_number=follows_number)
         yield Token(kind, match[0], match.start(), match.end(), spaced)
-        spaced, last_end, last_kind = False, match.end(), kind
+        spaced = False
+        previous_end = match.end()
+        previous_kind = kind
 
 
-def _kind(match: re.Match[str], kind: str, *, glued: bool) -> str:
-    """The kind of a token, once it is known what it stands beside."""
-    if kind == "word":
-        return "word" if _is_word(match, glued=glued) else "other"
-    if kind in ("equals", "approx"):
-        return "approx" if match["about"] else kind
-    return {"unknown": "other", "text": "word", "item": "newline"}.get(kind, kind)
+def _token_kind(match: re.Match[str], group: str, *, follows_number: bool) -> str:
+    if group == "word":
+        return "word" if _is_word(match, follows_number=follows_number) else "other"
+    if group in ("equals", "approx"):
+        return "approx" if match["about"] else group
+    return _KIND_ALIASES.get(group, group)
 
 
-def _is_word(match: re.Match[str], *, glued: bool) -> bool:
-    """Whether letters are a word rather than variables side by side."""
-    word, source = match[0].rstrip("²³"), match.string
-    if len(word) == 1:  # "a day"; not "3 a"
-        before, after = source[max(match.start() - 2, 0) : match.start()], source[match.end() : match.end() + 2]
-        return word in "aAI" and re.fullmatch(r"[^\W\d_]\s", before) is not None and after[1:].isalpha()
+def _is_word(match: re.Match[str], *, follows_number: bool) -> bool:
+    """Return whether letters form a word rather than adjacent variables."""
+    word = match[0].rstrip("²³")
+    if len(word) == 1:
+        return _is_article(match)
     if len(word) == 2:
-        return word.lower() in TWO_LETTERS and not word.isupper()
-    if glued and word not in ("min", "mph"):  # "3xyz", "2nd"
+        return word.lower() in TWO_LETTER_WORDS and not word.isupper()
+    if follows_number and word not in _GLUED_UNITS:  # "3xyz", "2nd"
         return False
-    return word.lower() not in FUNCTIONS and bool(_VOWEL.search(word)) and not (len(word) == 3 and word.isupper())
+    if word.lower() in FUNCTION_NAMES:
+        return False
+    is_acronym = len(word) == 3 and word.isupper()
+    return not is_acronym and _VOWEL.search(word) is not None
 
 
-def words_of(token: Token) -> list[str]:
-    r"""The words of a word or of a \text{…}, in the singular where that is easily told."""
-    inner = token.text.partition("{")[2].partition("}")[0] if token.text.startswith("\\") else token.text
-    words = re.split(r"[\s/()²³\-]+", inner.lower())
-    return [word if word in COUNTING else re.sub(r"(?<=[^s])s$", "", word) for word in words if word[:1].isalpha()]
+def _is_article(match: re.Match[str]) -> bool:
+    """Return whether one letter is a word, as in "a day"."""
+    text = match.string
+    before = text[max(match.start() - 2, 0) : match.start()]
+    after = text[match.end() : match.end() + 2]
+    word = match[0].rstrip("²³")
+    follows_word = re.fullmatch(r"[^\W\d_]\s", before) is not None
+    return word in "aAI" and follows_word and after[1:].isalpha()
+
+
+def get_words(token: Token) -> list[str]:
+    r"""Return the lowercase words of a word or \text{…} token.
+
+    A plural loses its final s, unless it is a number word such as "tens".
+    """
+    text = token.text
+    if text.startswith("\\"):
+        _, _, after_brace = text.partition("{")
+        text, _, _ = after_brace.partition("}")
+    words = []
+    for word in _WORD_SEPARATORS.split(text.lower()):
+        if not word[:1].isalpha():
+            continue
+        singular = word if word in NUMBER_WORDS else _FINAL_S.sub("", word)
+        words.append(singular)
+    return words

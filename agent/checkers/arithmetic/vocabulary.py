@@ -1,9 +1,9 @@
-"""The words that change what an equation says, or whether it says anything at all."""
-# ruff: noqa: SIM905 - lists of words are read as words
+"""Words and patterns that change the meaning of an equation."""
+# ruff: noqa: SIM905 - word lists are easier to read as text
 
 import re
 
-COUNTING = frozenset(
+NUMBER_WORDS = frozenset(
     """
     half halves third thirds fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth
     tenths quarter quarters twice double triple dozen dozens hundred hundreds pair pairs score squared cubed plus minus
@@ -12,20 +12,20 @@ COUNTING = frozenset(
     one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety
     """.split()
 )
-"""They say something about the number beside them: "half of 20 + 4" is not 24."""
+"""They modify the number next to them: "half of 20 + 4" is not 24."""
 
-VERBS = frozenset(
+LEAD_IN_WORDS = frozenset(
     """
     is are was were be becomes has have had having get gets got getting make makes making equal equals cost costs give
     gives giving total totals so then thus therefore spends earns needs receives leaves leaving
     """.split()
 )
-"""A number in front of one of them has been told; what follows is another."""
+"""They end a clause: a number before them does not belong to the expression that follows."""
 
 CONJUNCTIONS = frozenset("and or but so while then where".split())
-"""They stand between two equations of one sentence."""
+"""They separate two equations in one sentence."""
 
-SMALL_MONEY = frozenset("cent penny pennie nickel dime quarter".split())
+COINS = frozenset("cent penny pennie nickel dime quarter".split())
 
 UNITS = frozenset(
     """
@@ -34,28 +34,28 @@ UNITS = frozenset(
     oz ton tonne cup pint quart gallon liter litre milliliter millilitre ml teaspoon tablespoon hr min ft degree radian
     """.split()
 )
-"""Units that are changed into one another; in the singular, as a final s is dropped."""
+"""Units that convert into each other, in the singular because the tokenizer drops a final s."""
 
-MEASURED = re.compile(rf"¢|\b(?:{'|'.join(sorted(UNITS))})s?\b", re.IGNORECASE)
+UNIT_PATTERN = re.compile(rf"¢|\b(?:{'|'.join(sorted(UNITS))})s?\b", re.IGNORECASE)
 
-TWO_LETTERS = frozenset(
+TWO_LETTER_WORDS = frozenset(
     "is so of he to we in at on by or be it if as us my no do up an cm mm km kg mg ml ft lb oz hr pm am".split()
 )
-"""The words of two letters; two others side by side are variables."""
+"""Two-letter words; any other two letters are two variables."""
 
-FUNCTIONS = frozenset(
+FUNCTION_NAMES = frozenset(
     """
     sin cos tan cot sec csc arcsin arccos arctan log ln exp min max gcd lcm mod modulo det dim deg lim sum floor ceil
     round abs pow pi
     """.split()
 )
 
-OTHER_NUMBERS = re.compile(
+NONSTANDARD_ARITHMETIC = re.compile(
     r"""\b(?:mod(?:ulo|ular|ulus)?|in\ base|binary|hexadecimal|octal|boolean|xor|bitwise|o['’]clock)\b
       | \\[pb]?mod\b | ≡ | \\equiv\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""A text in which numbers may be others than the usual ones."""
+"""Marks a text that may use modular arithmetic, another base, logic or clock times."""
 
 NEGATION = re.compile(
     r"""\b(?:false|untrue|incorrect\w*|wrong\w*|contradict\w*|impossible|mistak\w+|errors?|instead\ of|claim\w*
@@ -64,20 +64,20 @@ NEGATION = re.compile(
       | ≠ | \\neq?\b | ✗ | ❌""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""An equation with one of these near it may be quoted as a false one."""
+"""Marks an equation that the text may itself call false."""
 
 HYPOTHETICAL = re.compile(
     r"""(?:\b(?:not|never|if|whether|suppose|assum\w+|when|than|without|says?|said|wrote|writes|instead)|n['’]t)
         \W*(?:\w+\W+)?\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""What stands right before an equation that nobody stands by."""
+"""Text directly before an equation that the author does not assert."""
 
 ROUNDING = re.compile(
     r"\b(?:round\w*|approx\w*|nearest|about|roughly|estimat\w+|almost|nearly)\b|≈|\\approx\b", re.IGNORECASE
 )
-WHOLE = re.compile(
+WHOLE_NUMBERS = re.compile(
     r"\b(?:whole|integer|full|complete\w*|remainder|left ?over|at least|at most|floor|ceil\w*)\b|\\[lr](?:ceil|floor)",
     re.IGNORECASE,
 )
-"""It is about whole things, so that a division may have been rounded to one."""
+"""Marks a text about whole things, where a quotient may be rounded to an integer."""

@@ -1,4 +1,4 @@
-"""Plain functions, LangChain's tools and evaluators, each as a checker."""
+"""Functions, LangChain tools and evaluators as checkers."""
 
 import asyncio
 import threading
@@ -12,19 +12,20 @@ from selfcritic.agent.checkers import Checker, from_evaluator, from_function, fr
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.schemas import Comment
 
+QUESTION = "What then?"
 DRAFT = "First, one.\nThen, two.\n"
 
 
-def found(checker: Checker, draft: str = DRAFT) -> list[Comment]:
-    return asyncio.run(_awaited(checker("What then?", draft)))
+def run(checker: Checker, draft: str = DRAFT) -> list[Comment]:
+    return asyncio.run(_await(checker(QUESTION, draft)))
 
 
-async def _awaited(one: Awaitable[list[Comment]]) -> list[Comment]:
-    return await one
+async def _await(comments: Awaitable[list[Comment]]) -> list[Comment]:
+    return await comments
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("result", "expected"),
     [
         (None, []),
         ("", []),
@@ -38,50 +39,50 @@ async def _awaited(one: Awaitable[list[Comment]]) -> list[Comment]:
         (Comment(quote="n", text="The second.", start=15, end=16), [("n", "The second.")]),
     ],
 )
-def test_what_a_function_may_say(said: Any, expected: list[tuple[str, str]]):
-    comments = found(from_function(lambda question, draft: said, name="mine"))
-    assert [(one.quote, one.text) for one in comments] == expected
-    assert all(one.quote == DRAFT[one.start : one.end] for one in comments)
-    assert {(one.source, one.evidence) for one in comments} <= {("mine", "confirmed")}
+def test_function_result_becomes_confirmed_findings(result: Any, expected: list[tuple[str, str]]):
+    comments = run(from_function(lambda question, draft: result, name="mine"))
+    assert [(comment.quote, comment.text) for comment in comments] == expected
+    assert all(comment.quote == DRAFT[comment.start : comment.end] for comment in comments)
+    assert {(comment.source, comment.evidence) for comment in comments} <= {("mine", "confirmed")}
 
 
-def test_a_plain_function_runs_in_a_thread_and_gives_its_name():
+def test_plain_function_runs_in_a_thread_and_its_name_is_the_source():
     threads = []
 
     def length(question: str, draft: str) -> str:
         threads.append(threading.current_thread())
         return f"{question} {len(draft)}"
 
-    (comment,) = found(from_function(length))
+    (comment,) = run(from_function(length))
     assert (comment.source, comment.text) == ("length", "What then? 23")
     assert threads != [threading.main_thread()]
 
 
-def test_async_functions_serve_too():
+def test_async_functions_are_awaited():
     class Slow:
         async def __call__(self, question: str, draft: str) -> str:
             await asyncio.sleep(0)
             return question
 
-    assert found(from_function(Slow()))[0].text == "What then?"
-    assert found(from_function(Slow()))[0].source == "Slow"
-    assert found(from_function(Slow().__call__))[0].text == "What then?"
+    assert run(from_function(Slow()))[0].text == QUESTION
+    assert run(from_function(Slow()))[0].source == "Slow"
+    assert run(from_function(Slow().__call__))[0].text == QUESTION
 
 
-def test_a_quote_that_does_not_stand_there_is_an_error():
-    with pytest.raises(CheckerError, match="quotes what does not stand in the draft: 'three hundred'"):
-        found(from_function(lambda question, draft: {"quote": "three hundred", "text": "No."}))
+def test_quote_that_is_not_in_the_draft_raises():
+    with pytest.raises(CheckerError, match="quotes text that is not in the draft: 'three hundred'"):
+        run(from_function(lambda question, draft: {"quote": "three hundred", "text": "No."}))
 
 
-def test_a_blank_draft_is_no_trouble():
-    (comment,) = found(from_function(lambda question, draft: "Says nothing."), " \n")
+def test_comment_on_a_blank_draft_has_an_empty_quote():
+    (comment,) = run(from_function(lambda question, draft: "The draft is empty."), " \n")
     assert (comment.quote, comment.start, comment.end) == ("", 0, 0)
 
 
-def test_tools_are_given_what_they_take():
+def test_tool_gets_the_arguments_that_it_takes():
     @tool
     def shout(answer: str, question: str) -> str:
-        """Say both."""
+        """Return question and answer."""
         return f"{question}|{answer}"
 
     @tool
@@ -89,11 +90,13 @@ def test_tools_are_given_what_they_take():
         """Object to a word."""
         return {"quote": text_to_check[:5], "text": "No."}
 
-    assert found(from_tool(shout))[0].text == f"What then?|{DRAFT}".strip()
-    assert [(one.quote, one.source) for one in found(from_tool(only, name="o"))] == [("First", "o")]
+    (comment,) = run(from_tool(shout))
+    assert comment.text == f"What then?|{DRAFT}".strip()
+    (comment,) = run(from_tool(only, name="o"))
+    assert (comment.quote, comment.source) == ("First", "o")
 
 
-def test_a_tool_that_takes_no_draft_is_refused():
+def test_tool_without_an_argument_for_the_draft_is_rejected():
     def add(a: int, b: int) -> int:
         """Add."""
         return a + b
@@ -112,16 +115,16 @@ def test_a_tool_that_takes_no_draft_is_refused():
         ([{"key": "a", "score": 0.0}, {"key": "b", "score": 0.9}], [("a", "Fails a (0).")]),
     ],
 )
-def test_evaluators_object_below_their_mark(result: Any, expected: list[tuple[str, str]]):
+def test_scores_below_the_threshold_are_findings(result: Any, expected: list[tuple[str, str]]):
     def evaluator(*, inputs: str, outputs: str, **kwargs: Any) -> Any:
-        assert (inputs, outputs) == ("What then?", DRAFT)
+        assert (inputs, outputs) == (QUESTION, DRAFT)
         return result
 
-    async def slow(*, inputs: str, outputs: str) -> Any:
+    async def async_evaluator(*, inputs: str, outputs: str) -> Any:
         return evaluator(inputs=inputs, outputs=outputs)
 
-    for one in (evaluator, slow):
-        comments = found(from_evaluator(one))
+    for function in (evaluator, async_evaluator):
+        comments = run(from_evaluator(function))
         assert [(comment.source, comment.text) for comment in comments] == expected
-        assert all(comment.quote == "First, one." and comment.evidence is None for comment in comments)
-    assert found(from_evaluator(evaluator, passes=0.0, name="x")) == [] or isinstance(result, dict)
+        assert {(comment.quote, comment.evidence) for comment in comments} <= {("First, one.", None)}
+    assert run(from_evaluator(evaluator, passes=0.0, name="x")) == [] or isinstance(result, dict)

@@ -1,4 +1,4 @@
-"""The compiler's, ruff's and pyright's findings: each at its exact place, whatever the draft is like."""
+"""Findings of the compiler, ruff and pyright, and their exact positions."""
 
 import asyncio
 import importlib.util
@@ -14,8 +14,8 @@ from selfcritic.agent.schemas import Comment
 needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="basedpyright is not installed")
 
 
-def found(checker: Checker, draft: str) -> list[Comment]:
-    comments = asyncio.run(_awaited(checker("Is it right?", draft)))
+def run(checker: Checker, draft: str) -> list[Comment]:
+    comments = asyncio.run(_await(checker("Is it right?", draft)))
     for comment in comments:
         assert comment.start is not None
         assert comment.quote == draft[comment.start : comment.end]
@@ -24,12 +24,13 @@ def found(checker: Checker, draft: str) -> list[Comment]:
     return comments
 
 
-async def _awaited(one: Awaitable[list[Comment]]) -> list[Comment]:
-    return await one
+async def _await(comments: Awaitable[list[Comment]]) -> list[Comment]:
+    return await comments
 
 
-def told(checker: Checker, draft: str) -> list[tuple[str, str, str | None]]:
-    return [(one.quote, one.text, one.severity) for one in found(checker, draft)]
+def findings_of(checker: Checker, draft: str) -> list[tuple[str, str, str | None]]:
+    """Return quote, text and severity of each finding."""
+    return [(comment.quote, comment.text, comment.severity) for comment in run(checker, draft)]
 
 
 @pytest.mark.parametrize(
@@ -47,22 +48,25 @@ def told(checker: Checker, draft: str) -> list[tuple[str, str, str | None]]:
         ("def f(x): return x\r    y = 1\r", "y = 1", "unexpected indent"),
     ],
 )
-def test_where_the_compiler_stops(draft: str, quote: str, text: str):
-    ((quoted, said, severity),) = told(syntax, draft)
-    assert quoted in quote if text == "f-string" else quoted == quote
-    assert text in said
-    assert severity == "high"
+def test_syntax_error_is_quoted_and_has_high_severity(draft: str, quote: str, text: str):
+    (comment,) = run(syntax, draft)
+    if text == "f-string":  # the position depends on the version of Python
+        assert comment.quote in quote
+    else:
+        assert comment.quote == quote
+    assert text in comment.text
+    assert comment.severity == "high"
 
 
-def test_what_the_compiler_warns_of_is_low():
-    assert told(syntax, "def f(x):\n    return x is 'a'\n") == [
+def test_compiler_warning_has_low_severity():
+    assert findings_of(syntax, "def f(x):\n    return x is 'a'\n") == [
         ("return x is 'a'", '"is" with a literal. Did you mean "=="?', "low")
     ]
 
 
-def test_what_brings_the_compiler_down_is_no_finding():
+def test_compiler_crash_is_not_a_finding():
     draft = "def f():\n    return " + "-" * 200_000 + "1\n"
-    assert all("SyntaxError" in one.text or "Error" in one.text for one in found(syntax, draft))
+    assert all("Error" in comment.text for comment in run(syntax, draft))
 
 
 @pytest.mark.parametrize(
@@ -78,57 +82,61 @@ def test_what_brings_the_compiler_down_is_no_finding():
         ("Text 🙂\n\n1. so\n   ```py\n   def f():\n       return nowhere\n   ```\n", "nowhere", "F821", "high"),
     ],
 )
-def test_what_ruff_knows(draft: str, quote: str, text: str, severity: str):
-    ((quoted, said, graded),) = told(lint, draft)
-    assert quoted == quote
-    assert text in said
-    assert graded == severity
+def test_ruff_finding_has_quote_rule_and_severity(draft: str, quote: str, text: str, severity: str):
+    (comment,) = run(lint, draft)
+    assert comment.quote == quote
+    assert text in comment.text
+    assert comment.severity == severity
 
 
-def test_of_many_syntax_errors_ruff_tells_the_first():
-    assert [one.quote for one in found(lint, "def f(\n)))\nx = = 1\nclass\n")] == [")))"]
+def test_lint_reports_only_the_first_syntax_error():
+    (comment,) = run(lint, "def f(\n)))\nx = = 1\nclass\n")
+    assert comment.quote == ")))"
 
 
-def test_style_is_no_flaw():
-    assert told(lint, "def f(xs,ys):\n  for (x,y) in zip(xs,ys): print ( x,y )\n") == []
+def test_lint_ignores_style():
+    assert findings_of(lint, "def f(xs,ys):\n  for (x,y) in zip(xs,ys): print ( x,y )\n") == []
 
 
-def test_where_names_are_made_at_run_time_none_is_called_undefined():
-    assert told(lint, "def f():\n    globals().update(g=1)\n    return g\n") == []
+def test_no_name_is_undefined_if_names_are_defined_at_run_time():
+    assert findings_of(lint, "def f():\n    globals().update(g=1)\n    return g\n") == []
 
 
-def test_findings_have_an_end():
-    assert len(found(lint, "def f():\n" + "    print(missing)\n" * 500)) == MAX_FINDINGS
+def test_number_of_findings_is_limited():
+    assert len(run(lint, "def f():\n" + "    print(missing)\n" * 500)) == MAX_FINDINGS
 
 
-def test_a_large_draft_is_read_to_its_end():
+def test_large_draft_is_checked_to_its_end():
     draft = "import os\n" + f"x = os.sep  # {'🙂' * 500}\n" * 2_500 + "print(missing)\n"
     assert len(draft.encode()) > 5_000_000
-    assert told(lint, draft) == [("missing", "Undefined name `missing` (F821).", "high")]
-    assert told(syntax, draft) == []
+    assert findings_of(lint, draft) == [("missing", "Undefined name `missing` (F821).", "high")]
+    assert findings_of(syntax, draft) == []
 
 
 @needs_pyright
-def test_what_pyright_knows():
+def test_pyright_findings_have_quote_rule_and_severity():
     draft = (
         "def f(x: int) -> int:\r\n\t'🙂🙂'; return x.nothing\r\n\r\n\r\n"
         "f('🙂', 1)  # type: ignore\r\nf(absent)  # pyright: ignore\r\n"
     )
-    said = told(typecheck, draft)
-    assert [quote for quote, _, _ in said] == ["nothing", "f('🙂', 1)  # type: ignore", "absent"]
-    assert ["reportAttributeAccessIssue" in said[0][1], "reportUndefinedVariable" in said[2][1]] == [True, True]
-    assert said[2][2] == "high"
+    attribute, argument, undefined = run(typecheck, draft)
+    assert attribute.quote == "nothing"
+    assert "reportAttributeAccessIssue" in attribute.text
+    assert argument.quote == "f('🙂', 1)  # type: ignore"
+    assert undefined.quote == "absent"
+    assert "reportUndefinedVariable" in undefined.text
+    assert undefined.severity == "high"
 
 
 @needs_pyright
-def test_of_other_packages_and_of_broken_code_pyright_knows_nothing():
-    assert told(typecheck, "import no_such_package\n\nno_such_package.f(1).g\n") == []
-    assert told(typecheck, "def f(x: int) -> str:\n    return x\n\ndef g(\n") == []
+def test_typecheck_skips_unknown_packages_and_code_with_syntax_errors():
+    assert findings_of(typecheck, "import no_such_package\n\nno_such_package.f(1).g\n") == []
+    assert findings_of(typecheck, "def f(x: int) -> str:\n    return x\n\ndef g(\n") == []
 
 
-def test_where_no_type_checker_is_installed_nothing_is_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(checkers, "_pyright", lambda: None)
-    assert told(typecheck, "def f(x: int) -> str:\n    return x\n") == []
+def test_typecheck_finds_nothing_if_pyright_is_not_installed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkers, "_pyright_command", lambda: None)
+    assert findings_of(typecheck, "def f(x: int) -> str:\n    return x\n") == []
 
 
 @pytest.mark.parametrize(
@@ -136,8 +144,8 @@ def test_where_no_type_checker_is_installed_nothing_is_found(monkeypatch: pytest
     ["", " \n", "The answer is 42.", "let x = 1;\n", "\0\1\2" * 9000, "```js\nlet x\n```", "😀" * 100, "\ud800"],
 )
 @pytest.mark.parametrize("checker", [syntax, lint, typecheck])
-def test_in_a_draft_without_python_nothing_is_found(checker: Checker, draft: str):
-    assert told(checker, draft) == []
+def test_draft_without_python_has_no_findings(checker: Checker, draft: str):
+    assert findings_of(checker, draft) == []
 
 
 @pytest.mark.parametrize("checker", [syntax, lint])
@@ -145,13 +153,13 @@ def test_in_a_draft_without_python_nothing_is_found(checker: Checker, draft: str
 @pytest.mark.parametrize(
     "code", ["x = '\ud800'\nimport sys\nsys", "def f():\n    '''```\n    x\n    ```'''", "\ufeffdef f(): ..."]
 )
-def test_odd_characters_are_no_trouble(checker: Checker, wrap: Callable[[str], str], code: str):
-    found(checker, wrap(code))
+def test_unusual_characters_are_accepted(checker: Checker, wrap: Callable[[str], str], code: str):
+    run(checker, wrap(code))
 
 
-def test_the_tools_see_neither_environment_nor_this_project(monkeypatch: pytest.MonkeyPatch):
+def test_tools_ignore_the_environment_and_the_settings_of_this_project(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RUFF_SELECT", "ALL")
     monkeypatch.setenv("NODE_OPTIONS", "--no-such-option")
-    assert told(lint, "def f( x ):\n    return x\n") == []
+    assert findings_of(lint, "def f( x ):\n    return x\n") == []
     if importlib.util.find_spec("basedpyright"):
-        assert len(told(typecheck, "def f(x: int) -> str:\n    return x\n")) == 1
+        assert len(findings_of(typecheck, "def f(x: int) -> str:\n    return x\n")) == 1

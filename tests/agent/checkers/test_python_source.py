@@ -1,4 +1,4 @@
-"""Python found in drafts of every kind, and each place of it in the draft."""
+"""Python code in drafts, and its positions."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from selfcritic.agent.checkers.python_source import as_code, find_python
 FUNCTION = "def f(x):\n    return x\n"
 
 
-def text_of(draft: str) -> str | None:
+def code_of(draft: str) -> str | None:
     code = find_python(draft)
     return None if code is None else code.text
 
@@ -21,15 +21,15 @@ def text_of(draft: str) -> str | None:
         FUNCTION.replace("\n", "\r\n"),
         "def f(x)\n    return x",
         "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n\nimport os\n",
-        '"""Says\n\n```python\nx\n```\n"""\n\nimport os\n\n\ndef f():\n    """```python\n    y\n    ```"""\n',
+        '"""Describe\n\n```python\nx\n```\n"""\n\nimport os\n\n\ndef f():\n    """```python\n    y\n    ```"""\n',
         'print("hello"\n',
         "from x import (\n    y,\n",
         "class A(B):\n\tx = 1\n",
         "for i in range(3):\n    print(i)",
     ],
 )
-def test_a_draft_that_is_plainly_python_is_code_as_a_whole(draft: str):
-    assert text_of(draft) == draft
+def test_draft_that_looks_like_python_is_all_code(draft: str):
+    assert code_of(draft) == draft
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_a_draft_that_is_plainly_python_is_code_as_a_whole(draft: str):
         "```js\nlet x = 1\n```",
         "```python\n>>> f(2)\n4\n```",
         "```\nfig\nkiwi\n```",
-        "Some `code` in a line, and ``` a fence that is none.",
+        "Some `code` in a line, and ``` in the middle of a line.",
     ],
 )
-def test_other_drafts_have_no_code(draft: str):
+def test_draft_in_another_language_has_no_code(draft: str):
     assert find_python(draft) is None
 
 
@@ -76,19 +76,19 @@ def test_other_drafts_have_no_code(draft: str):
         f"````markdown\n```js\nx\n```\n````\n\n```python\n{FUNCTION}```",
     ],
 )
-def test_in_markdown_it_is_the_largest_block_of_python(draft: str):
+def test_largest_python_block_of_markdown_is_the_code(draft: str):
     code = find_python(draft)
     assert code is not None
     assert code.text == FUNCTION
     assert draft[code.offset(2, 4) :].startswith("return x")
 
 
-def test_fences_within_a_longer_fence_are_code():
+def test_fence_inside_a_longer_fence_is_code():
     inside = 'def f():\n    """Gives\n    ```\n    x\n    ```\n    """\n'
-    assert text_of(f"Text\n````python\n{inside}````\nmore") == inside
+    assert code_of(f"Text\n````python\n{inside}````\nmore") == inside
 
 
-def test_a_block_in_a_list_loses_its_indentation_but_not_its_place():
+def test_block_in_a_list_is_dedented_and_keeps_its_positions():
     draft = "1. so:\r\n\r\n   ```python\r\n   def f(x):\r\n\r\n       return y\r\n   ```\r\n"
     code = find_python(draft)
     assert code is not None
@@ -96,32 +96,33 @@ def test_a_block_in_a_list_loses_its_indentation_but_not_its_place():
     assert draft[code.offset(3, 4) : code.offset(3, 12)] == "return y"
 
 
-def test_a_byte_order_mark_is_no_code():
+def test_byte_order_mark_is_not_code():
     code = find_python("\ufeff" + FUNCTION)
     assert code is not None
     assert (code.text, code.offset(1, 0)) == (FUNCTION, 1)
 
 
-def test_long_runs_of_marks_are_read_in_no_time():
+def test_long_runs_of_fence_characters_are_parsed_fast():
     for draft in ("`" * 5_000_000, "```\n" * 200_000, "~" * 10 + "\n" + " " * 1_000_000, "``` " * 500_000):
         find_python(draft)
 
 
 @given(st.text(alphabet="ab🙂\t\x0c\x0b\u2028\r\n", max_size=60))
-def test_every_place_of_a_whole_draft_is_its_own(draft: str):
+def test_positions_of_code_and_draft_agree(draft: str):
     code = as_code(draft)
     assert code.text == draft
     for row, line in enumerate(code.lines, 1):
         assert draft[code.offset(row, 0) : code.offset(row, len(line))] == line
         assert code.column_from_utf16(row, len(line.encode("utf-16-le")) // 2) == len(line)
-        assert code.in_characters_of_bytes(row, len(line.encode())) == len(line)
+        assert code.column_from_utf8(row, len(line.encode())) == len(line)
     assert code.offset(len(code.lines) + 9, 10**9) == len(draft)
 
 
 @given(st.text())
-def test_whatever_a_draft_holds_it_is_read(draft: str):
+def test_any_draft_is_parsed_and_its_lines_are_located(draft: str):
     for text in (draft, f"```python\n{draft}\n```", f"  ```py\n{draft}"):
         code = find_python(text)
-        assert code is None or all(
-            text[start : start + len(line)] == line for start, line in zip(code.starts, code.lines, strict=True)
-        )
+        if code is None:
+            continue
+        for start, line in zip(code.starts, code.lines, strict=True):
+            assert text[start : start + len(line)] == line

@@ -1,35 +1,87 @@
+"""Checkers by name, and running several of them."""
+
+import asyncio
+
 import pytest
 from pydantic import ValidationError
 
-from selfcritic.agent import Context
-from selfcritic.agent.checkers.registry import CHECKERS, get_checkers
-from selfcritic.agent.errors import InputError
+from selfcritic.agent import Comment, Context
+from selfcritic.agent.checkers.registry import CHECKERS, get_checkers, run_checkers
+from selfcritic.agent.errors import CheckerError, InputError
 
 
 async def own(_question: str, _draft: str):
     return []
 
 
+async def slow(_question: str, _draft: str):
+    await asyncio.sleep(0.01)
+    return [Comment(quote="is big", text="first")]
+
+
+async def quick(_question: str, draft: str):
+    return [
+        Comment(quote="Lyon", start=0, end=4, text="second", source="map"),
+        Comment(quote="Rome", text="third"),
+    ]
+
+
+async def returns_text(_question: str, _draft: str):
+    return ["no comment"]
+
+
+async def raises(_question: str, _draft: str):
+    raise KeyError("map")
+
+
+def run(*checkers, answer: str = "Lyon is  big"):
+    by_name = {checker.__name__: checker for checker in checkers}
+    return asyncio.run(run_checkers(by_name, "q", answer))
+
+
 @pytest.mark.parametrize("name", CHECKERS)
-def test_every_name_leads_to_a_checker(name: str):
-    [(given, checker)] = get_checkers([name]).items()
-    assert given == name
-    assert callable(checker)
+def test_every_registered_name_imports_a_checker(name: str):
+    checkers = get_checkers([name])
+    assert list(checkers) == [name]
+    assert callable(checkers[name])
 
 
-def test_a_function_goes_by_its_own_name():
+def test_function_is_listed_under_its_own_name():
     assert get_checkers([own]) == {"own": own}
 
 
-def test_an_unknown_name_is_refused_with_the_names_there_are():
-    with pytest.raises(ValidationError, match="there is no checker 'spelling'; there are syntax, lint"):
+def test_unknown_name_is_rejected_with_the_registered_names():
+    with pytest.raises(ValidationError, match="there is no checker 'spelling'; use syntax, lint"):
         Context(checkers=["spelling"])
-    with pytest.raises(InputError, match="syntax, lint"):
+    with pytest.raises(InputError, match="There is no checker 'spelling'"):
         get_checkers(["spelling"])
 
 
-def test_names_and_functions_are_taken_together_and_the_schema_shows_the_names():
+def test_context_accepts_names_and_functions_and_its_schema_lists_the_names():
     assert Context(checkers=["syntax", own]).checkers == ["syntax", own]
     field = Context.model_json_schema()["properties"]["checkers"]
     assert field["items"] == {"enum": list(CHECKERS), "type": "string"}
     assert field["langgraph_nodes"] == ["classify", "check_answer"]
+
+
+def test_findings_are_in_checker_order_with_offsets_and_source():
+    findings = run(slow, quick)
+    assert [(finding.text, finding.quote, finding.start, finding.end, finding.source) for finding in findings] == [
+        ("first", "is  big", 5, 12, "slow"),
+        ("second", "Lyon", 0, 4, "map"),
+        ("third", "Rome", None, None, "quick"),  # kept although its quote is not in the answer
+    ]
+
+
+def test_plain_function_is_a_checker():
+    def plain(_question: str, _draft: str) -> list[Comment]:
+        return [Comment(quote="Lyon", text="so")]
+
+    (finding,) = run(plain)
+    assert (finding.text, finding.start, finding.source) == ("so", 0, "plain")
+
+
+@pytest.mark.parametrize("checker", [raises, returns_text])
+def test_error_names_the_checker_that_failed(checker):
+    with pytest.raises(CheckerError, match=f"'{checker.__name__}' failed"):
+        run(quick, checker)

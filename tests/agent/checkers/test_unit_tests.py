@@ -1,8 +1,7 @@
-"""Tests given by the user and by the task, against drafts right, wrong, broken and hostile."""
+"""Unit tests on correct, wrong, broken and hostile drafts."""
 
 import asyncio
 import os
-import random
 import socket
 import tempfile
 import threading
@@ -14,43 +13,43 @@ from selfcritic.agent.checkers import Checker, unit_tests
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.sandbox import run_python
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks import Functions
-from selfcritic.agent.tasks.checker import task_tests
 
 ISOLATED = run_python("").isolation != "none"
-needs_isolation = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works on this machine")
+needs_isolation = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works here")
 
 SQUARE = "def square(x):\n    return x * x\n"
-SLOW = 60.0  # seconds that nothing here takes
+GENEROUS_SECONDS = 60.0
 
 
-def found(checker: Checker, draft: str, question: str = "Square x.") -> list[Comment]:
-    async def ask() -> list[Comment]:
-        return await checker(question, draft)
+def run(checker: Checker, draft: str) -> list[Comment]:
+    async def check() -> list[Comment]:
+        return await checker("Square x.", draft)
 
-    comments = asyncio.run(ask())
+    comments = asyncio.run(check())
     assert all(comment.quote == draft[comment.start : comment.end] for comment in comments)
     return comments
 
 
-def failures(tests: str, draft: str, seconds: float = SLOW) -> list[tuple[str, str]]:
-    comments = found(unit_tests(tests, seconds=seconds), draft)
-    assert {(one.source, one.severity, one.evidence) for one in comments} <= {("unit_tests", "high", "confirmed")}
+def failures(tests: str, draft: str) -> list[tuple[str, str]]:
+    """Return quote and text of each failure."""
+    comments = run(unit_tests(tests, seconds=GENEROUS_SECONDS), draft)
+    for comment in comments:
+        assert (comment.source, comment.severity, comment.evidence) == ("unit_tests", "high", "confirmed")
     return [(comment.quote, comment.text) for comment in comments]
 
 
-def test_a_right_draft_passes():
+def test_correct_draft_has_no_findings():
     assert failures("assert square(3) == 9\nassert square(0) == 0\n", SQUARE) == []
 
 
-def test_a_failure_quotes_the_function_and_says_what_came_out():
+def test_failure_quotes_the_tested_function_and_shows_the_result():
     draft = f"Here it is:\r\n\r\n```python\r\n{SQUARE.replace('* x', '* 2')}```\r\n"
     assert failures("assert square(3) == 9", draft) == [
         ("def square(x):", "The test `square(3) == 9` fails: square(3) is 6.")
     ]
 
 
-def test_an_exception_quotes_the_line_that_raised():
+def test_exception_quotes_the_line_that_raised():
     draft = "def half(x):\n    '🙂'\n\treturn 1\n".replace("\t", "    ") + "\n\ndef square(x):\n    return x // 0\n"
     assert failures("def test_it():\n    square(1)", draft) == [
         ("return x // 0", "The test `test_it` raises ZeroDivisionError: integer division or modulo by zero.")
@@ -87,22 +86,24 @@ def test_an_exception_quotes_the_line_that_raised():
         ("import pytest\ndef test_a():\n    with pytest.raises(ValueError): square(1)", "DID NOT RAISE"),
     ],
 )
-def test_every_kind_of_test_is_run(test: str, text: str):
-    ((quote, said),) = [one for one in failures(test, SQUARE) if "NameError" not in one[1]][:1]
-    assert text in said
+def test_all_kinds_of_tests_are_run(test: str, text: str):
+    # A statement that runs before the helper it needs fails with a NameError.
+    quote, failure = next((quote, failure) for quote, failure in failures(test, SQUARE) if "NameError" not in failure)
+    assert text in failure
     assert quote == "def square(x):"
 
 
-def test_what_is_to_be_skipped_is_skipped():
+def test_skipped_tests_are_not_run():
     tests = "import pytest, unittest\n@pytest.mark.skip\ndef test_a(): assert square(1) == 2\n"
     tests += "def test_b(): raise unittest.SkipTest\ndef test_c(): pytest.skip('no')\nassert square(1)\n"
     assert failures(tests, SQUARE) == []
 
 
-def test_the_first_failures_are_told_and_the_others_counted():
-    said = failures("\n".join(f"assert square({n}) == -1" for n in range(9)), SQUARE)
-    assert len(said) == 5
-    assert said[-1][1] == "The test `square(4) == -1` fails: square(4) is 16. So do 4 more tests."
+def test_first_failures_are_reported_and_the_others_counted():
+    tests = "\n".join(f"assert square({n}) == -1" for n in range(9))
+    texts = [text for _, text in failures(tests, SQUARE)]
+    assert len(texts) == 5
+    assert texts[-1] == "The test `square(4) == -1` fails: square(4) is 16. So do 4 more tests."
 
 
 @pytest.mark.parametrize(
@@ -128,24 +129,24 @@ def test_the_first_failures_are_told_and_the_others_counted():
         ("\0\1\2\3" * 1000, "\0\1\2\3" * 1000, "The code raises"),
     ],
 )
-def test_what_does_not_run_is_a_finding(draft: str, quote: str, text: str):
-    ((quoted, said),) = failures("assert square(3) == 9", draft)
-    assert quoted == quote
-    assert text in said
+def test_draft_that_does_not_run_is_a_finding(draft: str, quote: str, text: str):
+    ((actual_quote, actual_text),) = failures("assert square(3) == 9", draft)
+    assert actual_quote == quote
+    assert text in actual_text
 
 
-def test_a_large_draft_is_run():
+def test_large_draft_is_run():
     draft = f"x = {'[1, 2, 3],' * 10}\n" * 50_000 + SQUARE
     assert len(draft) > 5_000_000
-    found(unit_tests("assert square(3) == 9", seconds=SLOW), draft)
+    run(unit_tests("assert square(3) == 9", seconds=GENEROUS_SECONDS), draft)
 
 
-def test_an_import_that_may_only_be_missing_here_is_low():
-    (comment,) = found(unit_tests("assert square(3) == 9"), "import no_such_package\n" + SQUARE)
+def test_missing_module_has_low_severity():
+    (comment,) = run(unit_tests("assert square(3) == 9"), "import no_such_package\n" + SQUARE)
     assert (comment.quote, comment.severity) == ("import no_such_package", "low")
 
 
-def test_threads_and_children_that_are_left_do_not_hold_up():
+def test_threads_left_running_do_not_delay_the_result():
     draft = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + SQUARE
     assert failures("assert square(3) == 9", draft) == []
 
@@ -153,30 +154,30 @@ def test_threads_and_children_that_are_left_do_not_hold_up():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("def (", "no Python"),
-        ("\0", "no Python"),
+        ("def (", "not Python"),
+        ("\0", "not Python"),
         ("x = 1", "no tests"),
         ("", "no tests"),
         ("def test_a(tmp_path): assert tmp_path", "test_a takes arguments"),
         ("class TestA:\n    def test_b(self, capsys): pass", "test_b takes arguments"),
     ],
 )
-def test_tests_that_cannot_be_run_are_refused_at_once(source: str, message: str):
+def test_unusable_tests_are_rejected(source: str, message: str):
     with pytest.raises(InputError, match=message):
         unit_tests(source)
 
 
-def test_a_sandbox_that_does_not_start_is_no_finding():
+def test_sandbox_that_does_not_start_raises():
     with pytest.raises(CheckerError, match="did not start"):
-        found(unit_tests("assert square(3)", memory_mb=1), SQUARE)
+        run(unit_tests("assert square(3)", memory_mb=1), SQUARE)
 
 
-# What attacks do is written into the function, so that it happens while a test is under way.
+# Bodies of the tested function, so that the attack happens during a test.
 ATTACKS = {
     "fork bomb": (
         "import os\nn = 0\nwhile n < 3000:\n    n += bool(os.fork())",
-        "",
-    ),  # no process left, or too much memory
+        "",  # fails for lack of processes or memory
+    ),
     "infinite loop": ("while True: pass", "does not end within 4 seconds"),
     "allocation of 10 GB": ("return bytearray(10 * 2**30)", "raises MemoryError"),
     "slow allocation": ("x = []\nwhile True: x.append(bytearray(2**24))", "raises MemoryError"),
@@ -197,8 +198,8 @@ ATTACKS = {
     "deep nesting": ("return eval('-' * 10**6 + '1')", ""),
 }
 OUTSIDE = {
-    "writing outside": ("open({folder!r} + '/x', 'w').write('x')", ("Errno 30", "Errno 13", "Errno 2]")),
-    "deleting": ("import shutil\nshutil.rmtree({folder!r})", ("Errno 30", "Errno 13", "Errno 2]")),
+    "writing outside": ("open('{folder}/x', 'w').write('x')", ("Errno 30", "Errno 13", "Errno 2]")),
+    "deleting": ("import shutil\nshutil.rmtree('{folder}')", ("Errno 30", "Errno 13", "Errno 2]")),
     "socket": ("import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)", ("Errno 111", "Errno 101")),
     "other environments": ("return open('/proc/{pid}/environ').read()", ("FileNotFoundError", "PermissionError")),
     "signal to the parent": ("import os\nos.kill({pid}, 15)", ("ProcessLookupError", "PermissionError")),
@@ -207,15 +208,13 @@ OUTSIDE = {
 
 def attack(body: str) -> list[Comment]:
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
-    return found(unit_tests("assert square(3) == 9", seconds=4.0, memory_mb=256), f"def square(x):\n{lines}")
+    return run(unit_tests("assert square(3) == 9", seconds=4.0, memory_mb=256), f"def square(x):\n{lines}")
 
 
 @pytest.mark.parametrize(("body", "text"), ATTACKS.values(), ids=ATTACKS)
-def test_an_attack_is_a_finding_and_leaves_nothing(
-    body: str, text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_attack_is_a_finding_and_leaves_no_files(body: str, text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     if "fork" in body and not ISOLATED and os.geteuid() == 0:
-        pytest.skip("without isolation root is bound by no limit of processes")
+        pytest.skip("without isolation, root has no limit on processes")
     monkeypatch.setenv("FAKE_API_KEY", "sk-very-secret")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (comment,) = attack(body)
@@ -227,89 +226,15 @@ def test_an_attack_is_a_finding_and_leaves_nothing(
 
 @needs_isolation
 @pytest.mark.parametrize(("body", "texts"), OUTSIDE.values(), ids=OUTSIDE)
-def test_what_is_outside_is_out_of_reach(body: str, texts: tuple[str, ...], tmp_path: Path):
+def test_attack_cannot_reach_outside_the_sandbox(body: str, texts: tuple[str, ...], tmp_path: Path):
     tmp_path.chmod(0o777)
     (tmp_path / "kept").touch()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
-        there = {"folder": str(tmp_path), "port": server.getsockname()[1], "pid": os.getpid()}
-        (comment,) = attack(body.format(**there))
+        port = server.getsockname()[1]
+        (comment,) = attack(body.format(folder=tmp_path, port=port, pid=os.getpid()))
         with pytest.raises(TimeoutError):
             server.accept()
     assert any(text in comment.text for text in texts), comment.text
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     assert threading.main_thread().is_alive()
-
-
-SPECIFICATION = Functions.example
-
-
-def test_a_task_of_the_functions_is_tried_as_it_is_specified():
-    right = Functions.parse(SPECIFICATION).solution()
-    assert found(task_tests, right, SPECIFICATION) == []
-    assert found(task_tests, f"So:\n```python\n{right}\n```", SPECIFICATION) == []
-    comments = found(task_tests, right.replace("out + 2", "out + 3"), SPECIFICATION)
-    assert {one.source for one in comments} == {"task_tests"}
-    assert all(one.quote == "def f(xs):" and "gives" in one.text for one in comments)
-    assert any(
-        ".0, not " in one.text for one in found(task_tests, right.replace("out + 2", "out + 2.0"), SPECIFICATION)
-    )
-
-
-def test_the_tests_of_a_task_agree_with_its_oracle():
-    rng = random.Random(3)
-    for size in (1, 3, 5):
-        drawn = Functions.generate(rng, size)
-        slipped = drawn.inject_flaw(drawn.solution(), rng).answer
-        assert found(task_tests, drawn.solution(), drawn.question) == []
-        assert found(task_tests, slipped, drawn.question) != []
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Write square. For example:\n\n>>> square(3)\n9\n",
-        "Write it:\n```python\ndef square(x):\n    '''Square x.\n    >>> square(3)\n    9\n    '''\n```\n",
-        "Write it:\n```\n>>> square(3)\n9\n```\nThank you.",
-        "Write it.\n    >>> square(3)\n    9\nand so on.",
-        "Write it so that `assert square(3) == 9` holds:\n\nassert square(3) == 9\nassert square(\n",
-        "Write it so that\n`assert square(3) == 9`\n",
-    ],
-)
-def test_examples_in_a_question_are_tests(question: str):
-    assert found(task_tests, SQUARE, question) == []
-    (comment,) = found(task_tests, SQUARE.replace("* x", "* 2"), question)
-    assert comment.quote == "def square(x):"
-    assert "6" in comment.text
-
-
-@pytest.mark.parametrize(
-    ("example", "value", "passes"),
-    [
-        ("{1, 2}", "{2, 1}", True),
-        ('"a"', "'a'", True),
-        ("[1,2]", "[1, 2]", True),
-        ("1", "True", False),
-        ("1", "1.0", False),
-        ("[1, ...]", "[1, 2, 3]", True),
-        ("None", "None", True),
-        ("'a b'", "'a  c'", False),
-    ],
-)
-def test_an_example_is_read_as_doctest_does_or_as_a_value(example: str, value: str, passes: bool):
-    assert (found(task_tests, f"def f(x):\n    return {value}\n", f">>> f(1)\n{example}\n") == []) == passes
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "",
-        "What is 2 + 2?",
-        "Write a Python function f(xs). Sing.",
-        "I assert that it is so.",
-        ">>> import os\n",
-        ">>>f(2)\n4",
-    ],
-)
-def test_a_question_without_tests_has_no_findings(question: str):
-    assert found(task_tests, "def f(xs):\n    return 1 / 0\n", question) == []

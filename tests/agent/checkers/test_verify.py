@@ -1,4 +1,4 @@
-"""Comments confirmed and refuted by the checkers that ship; what they cannot know stays unmarked."""
+"""Comments confirmed or refuted by the built-in checkers."""
 
 import asyncio
 
@@ -15,20 +15,23 @@ SUMS = "First, 17 + 25 = 42. Then 42 * 2 = 94. The answer is 94."
 CHECKERS = ["syntax", "arithmetic"]
 
 
-def marks(answer: str, *comments: tuple[str, str], checkers=CHECKERS) -> list[str | None]:
-    async def mark() -> list[Comment]:
-        named = get_checkers(checkers)
-        findings = await run_checkers(named, "q", answer)
-        text = "\n".join(f"```\n{quote}\n```\n{said}" for quote, said in comments)
-        critique = ground(text, answer)
-        assert not critique.ungrounded
-        return (await verify_comments(critique, answer, findings, named)).comments
+def evidence_for(answer: str, *comments: tuple[str, str], checkers=CHECKERS) -> list[str | None]:
+    """Return the evidence of each comment, given as quote and text."""
+    blocks = [f"```\n{quote}\n```\n{text}" for quote, text in comments]
+    critique = ground("\n".join(blocks), answer)
+    assert not critique.ungrounded
 
-    return [comment.evidence for comment in asyncio.run(mark())]
+    async def verify() -> list[Comment]:
+        by_name = get_checkers(checkers)
+        findings = await run_checkers(by_name, "q", answer)
+        verified = await verify_comments(critique, answer, findings, by_name)
+        return verified.comments
+
+    return [comment.evidence for comment in asyncio.run(verify())]
 
 
 @pytest.mark.parametrize(
-    ("quote", "said", "mark"),
+    ("quote", "text", "evidence"),
     [
         ("42 * 2 = 94", "This should be 84.", "confirmed"),
         ("42 * 2 = 94", "Wrong result: twice 42 comes to 84, so the answer is wrong.", "confirmed"),
@@ -45,12 +48,12 @@ def marks(answer: str, *comments: tuple[str, str], checkers=CHECKERS) -> list[st
         ("First", "The sum is wrong.", None),
     ],
 )
-def test_sums(quote: str, said: str, mark: str | None):
-    assert marks(SUMS, (quote, said)) == [mark]
+def test_evidence_for_comments_on_equations(quote: str, text: str, evidence: str | None):
+    assert evidence_for(SUMS, (quote, text)) == [evidence]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "mark"),
+    ("answer", "text", "evidence"),
     [
         (BROKEN, "SyntaxError: the parenthesis is never closed.", "confirmed"),
         (BROKEN, "The function adds nothing up.", None),
@@ -63,17 +66,18 @@ def test_sums(quote: str, said: str, mark: str | None):
         ("x => x + 1;", "This is a syntax error.", None),
     ],
 )
-def test_syntax(answer: str, said: str, mark: str | None):
-    assert marks(answer, (answer.splitlines()[0], said)) == [mark]
+def test_evidence_for_comments_on_syntax(answer: str, text: str, evidence: str | None):
+    first_line = answer.splitlines()[0]
+    assert evidence_for(answer, (first_line, text)) == [evidence]
 
 
-def test_code_in_a_fence_is_looked_at_and_the_prose_around_it_is_not():
+def test_code_in_a_fence_is_verified_and_the_text_around_it_is_not():
     answer = f"Use this function:\n\n```python\n{CODE}```\n"
-    said = "This is a syntax error."
-    assert marks(answer, ("return a + b", said), ("Use this function", said)) == ["refuted", None]
+    text = "This is a syntax error."
+    assert evidence_for(answer, ("return a + b", text), ("Use this function", text)) == ["refuted", None]
 
 
-def test_nothing_is_marked_by_checkers_that_did_not_look():
-    assert marks(CODE, ("def add", "This is a syntax error."), checkers=["arithmetic"]) == [None]
-    assert marks(SUMS, ("17 + 25 = 42", "17 + 25 = 43."), checkers=["syntax"]) == [None]
-    assert marks(SUMS, ("42 * 2 = 94", "This should be 84."), checkers=[]) == [None]
+def test_only_selected_checkers_give_evidence():
+    assert evidence_for(CODE, ("def add", "This is a syntax error."), checkers=["arithmetic"]) == [None]
+    assert evidence_for(SUMS, ("17 + 25 = 42", "17 + 25 = 43."), checkers=["syntax"]) == [None]
+    assert evidence_for(SUMS, ("42 * 2 = 94", "This should be 84."), checkers=[]) == [None]

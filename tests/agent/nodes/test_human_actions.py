@@ -1,4 +1,4 @@
-"""Any sequence of decisions leaves labels that are true, whatever was said in whatever order."""
+"""Labels stay consistent over any sequence of searches and actions."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,12 +51,12 @@ actions: st.SearchStrategy[Action] = st.one_of(
 searches = st.lists(st.sampled_from(COMMENTS), max_size=6)
 
 
-def words(one: Comment) -> tuple[int | None, int | None, str]:
+def location_and_text(one: Comment) -> tuple[int | None, int | None, str]:
     return one.start, one.end, one.text
 
 
 def check(labels: Sequence[ReviewedComment]) -> None:
-    """What holds of labels at any time."""
+    """Assert what holds for labels at any time."""
     numbers = [label.id for label in labels]
     assert numbers == sorted(set(numbers))
     for label in labels:
@@ -74,7 +74,7 @@ def check(labels: Sequence[ReviewedComment]) -> None:
 
 
 @given(st.lists(st.one_of(searches, st.lists(actions, min_size=1, max_size=4)), max_size=12))
-def test_labels_stay_true_over_any_sequence(steps: list[list[Comment] | list[Action]]):
+def test_labels_stay_consistent_over_any_sequence(steps: list[list[Comment] | list[Action]]):
     labels: list[ReviewedComment] = []
     for step in steps:
         before = list(labels)
@@ -86,20 +86,20 @@ def test_labels_stay_true_over_any_sequence(steps: list[list[Comment] | list[Act
         else:
             labels = merge_labels(step, labels)
             assert [one for one in labels if one.explicit] == [one for one in before if one.explicit]
-            shown = {words(one) for label in labels for one in (label.before, label.after) if one}
-            assert {words(one) for one in step} <= shown
+            shown = {location_and_text(one) for label in labels for one in (label.before, label.after) if one}
+            assert {location_and_text(one) for one in step} <= shown
         check(labels)
 
 
 @given(st.lists(actions, max_size=8))
-def test_actions_are_all_carried_out_or_none(some: list[Action]):
-    """One by one they come to the same as together; where one fails, together they change nothing."""
-    labels = together = merge_labels(COMMENTS, [])
+def test_actions_apply_all_or_none(some: list[Action]):
+    """Applied one by one they give the same labels; if one fails, none is applied."""
+    labels = combined = merge_labels(COMMENTS, [])
     untouched = [label.model_copy(deep=True) for label in labels]
     fails = False
     for action in some:
         try:
-            together = apply_actions([action], together, ANSWER)
+            combined = apply_actions([action], combined, ANSWER)
         except InputError:
             fails = True
             break
@@ -107,12 +107,12 @@ def test_actions_are_all_carried_out_or_none(some: list[Action]):
         with pytest.raises(InputError):
             apply_actions(some, labels, ANSWER)
     else:
-        assert apply_actions(some, labels, ANSWER) == together
+        assert apply_actions(some, labels, ANSWER) == combined
     assert labels == untouched
 
 
 @given(st.lists(actions, max_size=8), ids)
-def test_keep_takes_everything_back(some: list[Action], number: int):
+def test_keep_undoes_earlier_actions(some: list[Action], number: int):
     labels = merge_labels(COMMENTS, [])
     for action in some:
         try:
@@ -126,7 +126,7 @@ def test_keep_takes_everything_back(some: list[Action], number: int):
 
 
 @given(searches, searches)
-def test_a_search_replaces_what_nothing_was_said_of(first: list[Comment], second: list[Comment]):
+def test_a_search_replaces_untouched_labels(first: list[Comment], second: list[Comment]):
     once = merge_labels(first, [])
     labels = merge_labels(second, once)
     found = [label.before for label in labels]
@@ -137,7 +137,7 @@ def test_a_search_replaces_what_nothing_was_said_of(first: list[Comment], second
         assert old or label.id > max((one.id for one in once), default=0)
 
 
-names = st.sampled_from(["actions", "then", "do", "id", "quote", "length_modifier", "?"])
+names = st.sampled_from(["actions", "next", "type", "id", "quote", "length_modifier", "?"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text() | st.sampled_from(["accept", "keep", "search_again"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
@@ -160,7 +160,7 @@ def test_start_picks_an_occurrence():
         apply_actions([Add(type="add", quote="two", start=1, text="x")], [], ANSWER)
 
 
-def test_what_a_checker_knew_holds_only_of_its_own_words():
+def test_evidence_is_dropped_when_the_words_change():
     known = comment("two", "b", "syntax").model_copy(update={"evidence": "confirmed"})
     labels = merge_labels([known], [])
     [graver] = apply_actions([Edit(type="edit", id=1, severity="high")], labels, ANSWER)
@@ -169,19 +169,19 @@ def test_what_a_checker_knew_holds_only_of_its_own_words():
     assert (other.after.source, other.after.evidence) == (None, None)
 
 
-def test_an_edit_can_take_a_severity_away_and_bring_a_removed_comment_back():
+def test_an_edit_removes_a_severity_and_restores_a_comment():
     grave = comment("one", "a").model_copy(update={"severity": "high"})
     labels = apply_actions([Remove(type="remove", id=1)], merge_labels([grave], []), ANSWER)
     [label] = apply_actions([Edit.model_validate({"type": "edit", "id": 1, "severity": None})], labels, ANSWER)
     assert (label.action, label.after) == ("edited", comment("one", "a"))
 
 
-def test_what_was_added_and_taken_back_leaves_no_label():
+def test_an_added_and_removed_comment_leaves_no_label():
     labels = apply_actions([Add(type="add", quote="one", text="x")], [], ANSWER)
     assert apply_actions([Remove(type="remove", id=1)], labels, ANSWER) == []
 
 
-def test_the_persons_critique_is_the_chosen_one_where_they_changed_nothing():
+def test_an_unchanged_review_is_the_selected_critique():
     chosen = Critique(text="…", comments=COMMENTS, helpfulness=0.9, selected=True)
     labels = merge_labels(COMMENTS, [])
     assert build_critique(labels, chosen) is chosen

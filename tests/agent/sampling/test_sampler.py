@@ -12,53 +12,58 @@ from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler, YesProbability, probability_of_yes
 
 ASKED = [HumanMessage("one two three")]
 
 
 class WithoutN(ScriptedModel):
-    """Gives one reply to a request, whatever n says, as many providers do."""
+    """Returns one reply for any n, as many providers do."""
 
     def draw(self, messages, n, seed):
         return super().draw(messages, 1, seed)
 
 
 class WithoutLogprobs(ScriptedModel):
-    """Says Yes and No without log-probs."""
+    """Replies Yes or No without log-probs."""
 
     def _generate(self, *args, **kwargs):
         return super()._generate(*args, **(kwargs | {"logprobs": False}))
 
 
 def sampler(model, **budget) -> Sampler:
-    return Sampler([model], "critic", BudgetTracker(Budget(**budget)))
+    return Sampler(RequestPipeline([model], "critic", BudgetTracker(Budget(**budget))))
 
 
-def test_native_n_is_one_request():
+def test_native_n_sends_one_request():
     one = sampler(ScriptedModel(script=["a", "b", "c"]))
     assert asyncio.run(one.sample(ASKED, 3)) == ["a", "b", "c"]
-    assert one.meter.usage.calls == 1
-    assert one.meter.usage.input_tokens == 3
+    assert one.pipeline.budget.usage.calls == 1
+    assert one.pipeline.budget.usage.input_tokens == 3
 
 
-def test_without_native_n_the_rest_is_asked_for_one_by_one():
+def test_missing_replies_are_requested_one_by_one():
     one = sampler(WithoutN(script=["a", "b", "c"]))
     assert sorted(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
-    assert one.meter.usage.calls == 3
-    assert one.meter.usage.by_role["critic"].input_tokens == 9
+    assert one.pipeline.budget.usage.calls == 3
+    assert one.pipeline.budget.usage.by_role["critic"].input_tokens == 9
 
 
 @pytest.mark.parametrize("calls", range(1, 12))
 @pytest.mark.parametrize("kind", [ScriptedModel, WithoutN])
-def test_the_request_behind_the_budget_is_never_sent(kind, calls: int):
+def test_no_request_is_sent_beyond_the_budget(kind, calls: int):
     one = sampler(kind(script=lambda _: "x"), calls=calls)
 
-    async def ask_much():
+    async def sample_concurrently():
         return await asyncio.gather(*(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True)
 
-    outcomes = asyncio.run(ask_much())
-    assert len(one.models[0].requests) == one.meter.usage.calls == min(calls, 5 if kind is ScriptedModel else 20)
+    outcomes = asyncio.run(sample_concurrently())
+    assert (
+        len(one.pipeline.models[0].requests)
+        == one.pipeline.budget.usage.calls
+        == min(calls, 5 if kind is ScriptedModel else 20)
+    )
     assert all(isinstance(outcome, list | BudgetExhausted) for outcome in outcomes)
 
 
@@ -71,15 +76,17 @@ def test_tokens_are_checked_before_the_request():
 
     with pytest.raises(BudgetExhausted, match="60 tokens"):
         asyncio.run(until_refused())
-    assert one.meter.usage.input_tokens + one.meter.usage.output_tokens <= 60 + 10  # no more than the last reply
-    assert len(one.models[0].requests) == 5
+    assert (
+        one.pipeline.budget.usage.input_tokens + one.pipeline.budget.usage.output_tokens <= 60 + 10
+    )  # no more than the last reply
+    assert len(one.pipeline.models[0].requests) == 5
 
 
-def test_a_request_that_fails_is_counted():
+def test_failed_requests_are_counted():
     one = sampler(ScriptedModel(script=[OSError("down")]))
     with pytest.raises(ModelError, match="down"):
         asyncio.run(one.sample(ASKED))
-    assert one.meter.usage.calls == 1
+    assert one.pipeline.budget.usage.calls == 1
 
 
 def test_probability_reads_logprobs_in_one_request():
@@ -87,7 +94,7 @@ def test_probability_reads_logprobs_in_one_request():
     verdict = asyncio.run(one.probability(ASKED))
     assert verdict.judged_by == "logprobs"
     assert verdict.probability == pytest.approx(0.73)
-    assert one.meter.usage.calls == 1
+    assert one.pipeline.budget.usage.calls == 1
 
 
 def test_probability_falls_back_to_votes():
@@ -95,40 +102,40 @@ def test_probability_falls_back_to_votes():
     assert asyncio.run(one.probability(ASKED, votes=5)) == YesProbability(0.75, "votes")
 
 
-def test_no_vote_at_all_is_even():
+def test_unreadable_votes_count_as_even():
     assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == YesProbability(
         0.5, "votes"
     )
 
 
-def test_votes_paid_for_count_where_the_budget_ends():
+def test_votes_count_when_the_budget_ends():
     verdict = asyncio.run(sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5))
     assert verdict == YesProbability(1.0, "votes")
 
 
-def test_continue_from_hands_over_the_prefix_and_returns_the_whole():
+def test_continue_from_prefills_and_returns_the_whole_reply():
     model = ScriptedModel(script=["quote\n```", "other\n```"])
     assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == ["```\nquote\n```", "```\nother\n```"]
     assert model.requests[0][-1] == AIMessage("```\n")
 
 
-def test_a_reply_that_brings_the_prefix_or_what_is_forced_again_is_not_doubled():
+def test_a_repeated_prefix_or_suffix_is_not_doubled():
     model = ScriptedModel(script=["said\n\n```\nq\n```\nc", "```\nq\n```\nc", "\nq\n```\nc"])
-    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, forced="```"))
+    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, suffix="```"))
     assert texts == ["said\n\n```\nq\n```\nc"] * 3
 
 
-def test_a_model_that_continues_nothing_is_asked_elsewhere():
+def test_models_without_prefill_get_the_fallback_messages():
     model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
-    elsewhere = [HumanMessage("go on")]
-    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, forced="```", elsewhere=elsewhere))
+    fallback = [HumanMessage("go on")]
+    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=fallback))
     assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
-    assert model.requests[0] == elsewhere
-    assert one.method.prefix == "asked"
+    assert model.requests[0] == fallback
+    assert one.capabilities.prefill == "prompted"
 
 
-class RefusesPrefix(ScriptedModel):
+class RejectsPrefill(ScriptedModel):
     def draw(self, messages, n, seed):
         if isinstance(messages[-1], AIMessage):
             self._requests.append(messages)
@@ -136,20 +143,20 @@ class RefusesPrefix(ScriptedModel):
         return super().draw(messages, n, seed)
 
 
-def test_a_provider_that_rejects_a_prefix_is_asked_in_words_from_then_on():
-    model = RefusesPrefix(script=["```\nq"] * 4)
-    one = replace(sampler(model), seed=1)
+def test_a_rejected_prefill_is_not_sent_again():
+    model = RejectsPrefill(script=["```\nq"] * 4)
+    one = Sampler(replace(sampler(model).pipeline, seed=1))
     for _ in range(2):
-        assert asyncio.run(one.continue_from(ASKED, "", 2, forced="```")) == ["```\nq"] * 2
+        assert asyncio.run(one.continue_from(ASKED, "", 2, suffix="```")) == ["```\nq"] * 2
     assert len(model.requests) == 3
-    assert (one.method.prefix, one.method.refused) == ("asked", ["prefix"])
+    assert (one.capabilities.prefill, one.capabilities.rejected) == ("prompted", ["prefill"])
 
 
-def test_a_failure_of_another_kind_is_no_refusal_of_the_prefix():
+def test_other_errors_do_not_mark_prefill_as_rejected():
     one = sampler(ScriptedModel(script=[ModelCallError("the key is wrong", "bad_key")]))
     with pytest.raises(ModelError, match="key is wrong"):
-        asyncio.run(one.continue_from(ASKED, "", 1, forced="```"))
-    assert one.method.refused == []
+        asyncio.run(one.continue_from(ASKED, "", 1, suffix="```"))
+    assert one.capabilities.rejected == []
 
 
 def first_token(*options: tuple[str, float]) -> AIMessage:
@@ -157,19 +164,19 @@ def first_token(*options: tuple[str, float]) -> AIMessage:
     return AIMessage(options[0][0], response_metadata={"logprobs": {"content": [{**tops[0], "top_logprobs": tops}]}})
 
 
-def test_all_spellings_are_folded():
+def test_all_spellings_of_yes_and_no_count():
     reply = first_token(("Yes", 0.3), (" yes", 0.2), ("YES", 0.1), ("No", 0.1), ("no", 0.1), ("Maybe", 0.2))
     assert probability_of_yes(reply) == pytest.approx(0.75)
 
 
-def test_tokens_before_the_verdict_are_passed_over():
+def test_tokens_before_the_verdict_are_skipped():
     reply = first_token(("No", 0.9), ("Yes", 0.1))
     reply.response_metadata["logprobs"]["content"].insert(0, {"token": "\n", "logprob": 0.0, "top_logprobs": []})
     assert probability_of_yes(reply) == pytest.approx(0.1)
 
 
 @given(st.floats(0, 1))
-def test_a_verdicts_probability_is_the_one_scripted(p: float):
+def test_scripted_probability_is_read_back(p: float):
     reply = ScriptedModel(script=[p]).invoke("x", logprobs=True)
     assert probability_of_yes(reply) == pytest.approx(p, abs=1e-9)
 

@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from selfcritic.agent import Budget, Context, Round
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.models.scripted import ScriptedModel
-from selfcritic.agent.scoring.helpfulness import helpfulness
+from selfcritic.agent.scoring.score import score_critiques as score
 from selfcritic.agent.step import Step
 from selfcritic.agent.stopping import stop_reason_for
 
@@ -15,11 +15,12 @@ ANSWER = "Lyon is the capital"
 
 def score_critiques(texts: list[str], scores: list[float], **budget: int):
     model = ScriptedModel(script=scores)
-    run = Step(
+    step = Step(
         {"question": "q", "rounds": [Round(answer=ANSWER)]},
         Runtime(context=Context(model=model, budget=Budget(**budget))),
     )
-    return asyncio.run(helpfulness(run, [ground(text, ANSWER) for text in texts])), run, model
+    scored, error = asyncio.run(score(step, [ground(text, ANSWER) for text in texts]))
+    return [critique.helpfulness for critique in scored], error, model
 
 
 def quote(words: str, remark: str) -> str:
@@ -56,7 +57,7 @@ def test_a_critique_without_any_fence_is_judged_as_it_is():
 
 
 def test_a_budget_that_ends_leaves_the_rest_unscored():
-    values, run, _ = score_critiques([quote("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2)
+    values, error, _ = score_critiques([quote("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2)
     assert sorted(value is None for value in values) == [False, False, True]
-    assert run.failure is not None
-    assert stop_reason_for(run.failure) == "budget"
+    assert error is not None
+    assert stop_reason_for(error) == "budget"

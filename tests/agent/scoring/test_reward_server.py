@@ -132,7 +132,9 @@ def test_an_address_of_something_else_is_bad_usage(address: str):
 def test_a_review_by_a_served_reward_counts_its_requests(search: str):
     model = ScriptedModel(script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10})
     with serving() as (address, asked):
-        graph = create_review(model=model, num_critiques=3, search=search, scorer=f"served:{address}/score").compile()
+        graph = create_review(
+            model=model, num_critiques=3, search=search, scorer=f"reward-server:{address}/score"
+        ).compile()
         output = graph.invoke({"question": "q", "answer": ANSWER})
         assert output["usage"].by_role["scorer"].calls == len(asked) > 0
         assert output["critique"].reward is not None

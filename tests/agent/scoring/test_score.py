@@ -38,8 +38,9 @@ async def no_number(_question: str, _draft: str, critiques: Sequence[Critique]) 
 def score(critiques: Sequence[Critique], scorer: Any, scores: Sequence[float] = (), **options: Any):
     model = ScriptedModel(script=list(scores))
     context = Context(model=model, scorer=scorer, **options)
-    run = Step({"question": "q", "rounds": [Round(answer=ANSWER)]}, Runtime(context=context))
-    return asyncio.run(score_critiques(run, critiques)), run, model
+    step = Step({"question": "q", "rounds": [Round(answer=ANSWER)]}, Runtime(context=context))
+    scored, error = asyncio.run(score_critiques(step, critiques))
+    return scored, error, model
 
 
 def critiques(*texts: str) -> list[Critique]:
@@ -83,13 +84,13 @@ def test_what_was_scored_before_is_not_asked_again():
 
 @pytest.mark.parametrize(
     ("scorer", "said"),
-    [(breaks, r"'breaks' failed \(RuntimeError: out of order\)"), (too_few, "2 critiques, 0 scores")],
+    [(breaks, r"'breaks' failed \(RuntimeError: out of order\)"), (too_few, "0 scores for 2 critiques")],
 )
 def test_a_scorer_that_fails_is_told_and_scores_nothing(scorer, said):
-    found, run, _ = score(critiques(), scorer)
+    found, error, _ = score(critiques(), scorer)
     assert [one.reward for one in found] == [None, None]
     with pytest.raises(Exception, match=said):
-        raise run.failure
+        raise error
 
 
 def test_what_is_no_number_is_no_reward():
@@ -99,15 +100,15 @@ def test_what_is_no_number_is_no_reward():
 
 def test_a_sum_with_a_part_that_is_not_known_is_not_known():
     weights = {"helpfulness": 1.0, "evidence": 1.0}
-    found, run, _ = score(critiques(), weights, [0.8, 0.4], budget=Budget(calls=1))
+    found, error, _ = score(critiques(), weights, [0.8, 0.4], budget=Budget(calls=1))
     assert [one.reward for one in found] == [pytest.approx(0.8), None]
-    assert run.failure is not None
+    assert error is not None
 
 
 @pytest.mark.parametrize("name", ["", "help", "helpfulness:", "evidence:x", "reward:", "served", "reward"])
 def test_an_unknown_scorer_is_refused_with_the_names_there_are(name: str):
     for scorer in (name, {name: 1.0}):
-        with pytest.raises(ValidationError, match="there are helpfulness, evidence, reward:FOLDER, served:URL"):
+        with pytest.raises(ValidationError, match="there are helpfulness, evidence, reward:FOLDER, reward-server:URL"):
             Context(scorer=scorer)
 
 
@@ -124,6 +125,6 @@ def test_a_plain_function_is_a_scorer():
     def plain(_question: str, _draft: str, critiques: Sequence[Critique]) -> list[float]:
         return [float(len(critique.text)) for critique in critiques]
 
-    found, run, _ = score(critiques(), plain)
+    found, error, _ = score(critiques(), plain)
     assert [one.reward for one in found] == [float(len(text)) for text in TEXTS]
-    assert run.failure is None
+    assert error is None

@@ -77,7 +77,7 @@ def test_a_search_is_named(tmp_path: Path):
     done = run("The capital?", "--model", f"scripted:{path}", "--search", "fsbs", "--json")
     output = json.loads(done.stdout)
     assert (output["answer"], len(output["rounds"][0]["critiques"])) == ("Paris", 28)
-    assert output["capabilities"]["critic"]["prefix"] == "native"
+    assert output["capabilities"]["critic"]["prefill"] == "native"
     assert "● 28 critiques" in done.stderr
 
 

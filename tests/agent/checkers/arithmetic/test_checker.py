@@ -1,9 +1,8 @@
-"""False equations quoted, all else left alone: by example, then by property."""
+"""Test the arithmetic checker on examples and on random text."""
 
 import asyncio
 import inspect
 import re
-import time
 from fractions import Fraction
 
 import pytest
@@ -64,7 +63,7 @@ FALSE = {
     "10 + 5\n  = 16": "10 + 5 is 15, not 16.",
 }
 
-# In a text, what of it is quoted.
+# Text, and the quote in it.
 QUOTED = {
     "So he has 4 - 1 = 2 pieces of gum left.": "4 - 1 = 2 pieces",
     "In total, 120 + 45 + 35 = 210 apples.": "120 + 45 + 35 = 210 apples",
@@ -125,7 +124,7 @@ $1.5 million × 2 = $3 million
 - 5 + 3 = -2
 """
 
-LEFT_ALONE = r"""
+SKIPPED = r"""
 x + 5 = 8
 2x + 3x = 10
 2ab + 3bc + 2ca = 4
@@ -218,7 +217,7 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("equation", FALSE)
-def test_a_false_equation_is_quoted_with_the_right_value(equation: str):
+def test_quotes_a_false_equation_and_gives_the_correct_value(equation: str):
     (comment,) = check(equation)
     assert comment.text == FALSE[equation]
     assert (comment.source, comment.evidence, comment.severity) == ("arithmetic", "confirmed", "high")
@@ -226,96 +225,43 @@ def test_a_false_equation_is_quoted_with_the_right_value(equation: str):
 
 
 @pytest.mark.parametrize("text", QUOTED)
-def test_the_equation_alone_is_quoted(text: str):
+def test_quotes_only_the_equation(text: str):
     (comment,) = check(text)
     assert comment.quote == QUOTED[text]
     assert text[comment.start : comment.end] == comment.quote
 
 
 @pytest.mark.parametrize("equation", lines(TRUE))
-def test_a_true_equation_passes(equation: str):
+def test_accepts_a_true_equation(equation: str):
     assert check(equation) == []
 
 
 @pytest.mark.parametrize("equation", lines(TRUE))
-def test_the_true_ones_are_understood(equation: str):
-    """Left with a number that is far off, each of them is quoted: it was not merely passed over."""
+def test_parses_each_true_equation(equation: str):
+    """Replaces the right side by a wrong number: a finding proves that the equation is not skipped."""
     assert check(equation + "\n7 + 1 = 9")[0].quote == "7 + 1 = 9"
-    assert check(re.split("[=≈]", equation)[0] + "= 987654321.5")
+    left_side = re.split("[=≈]", equation)[0]
+    assert check(left_side + "= 987654321.5")
 
 
-@pytest.mark.parametrize("text", lines(LEFT_ALONE))
-def test_what_is_not_wholly_understood_is_left_alone(text: str):
+@pytest.mark.parametrize("text", lines(SKIPPED))
+def test_skips_ambiguous_text(text: str):
     assert check(text) == []
 
 
-def test_a_line_that_goes_on_is_not_cut():
+def test_joins_lines_of_one_equation():
     assert check("10 +\n5 × 2 = 20") == []
     assert check("A = 3 + 4\n\n= 9") == []
 
 
-def test_every_false_equation_of_a_text_is_found_in_order():
+def test_finds_all_false_equations_in_order():
     text = "First 2 + 2 = 5.\n\n\\[\n3 \\times 3 = 10\n\\]\n\nThen 4 + 4 = 8, and 5 + 5 = 11!"
     assert [comment.quote for comment in check(text)] == ["2 + 2 = 5", "3 \\times 3 = 10"]
 
 
-def test_it_fits_the_protocol_of_checkers():
+def test_implements_the_checker_protocol():
     assert inspect.iscoroutinefunction(arithmetic)
     assert check("") == []
-
-
-BOMBS = [
-    "9^9^9^9 = 1",
-    "9**999999999 = 1",
-    "(9^999)^999 = 1",
-    "99999999! = 1",
-    r"\binom{99999999}{9} = 1",
-    "2^2000 * 2^2000 * 2^2000 = 1",
-    "1/0 = 1",
-    "0^{-1} = 1",
-    r"\sqrt{-1} + 1 = 1",
-    "9" * 5000 + " + 1 = 2",
-    "+".join(f"1/{n}" for n in range(1000, 1500)) + " = 1",
-    "(" * 5000 + "1" + ")" * 5000 + " = 2 + 1",
-    "-" * 5000 + "1 + 1 = 3",
-    r"\frac{1}{" * 3000 + "1" + "}" * 3000 + " = 2",
-    r"\sqrt{" * 3000 + "4" + "}" * 3000 + " = 2",
-    "2^" * 3000 + "2 = 2",
-    "1+" * 3000 + "1 = 2",
-    "1+1=" * 3000 + "2",
-]
-
-
-@pytest.mark.parametrize("bomb", BOMBS, ids=range(len(BOMBS)))
-def test_bombs_are_refused(bomb: str):
-    assert check(bomb) == []
-
-
-# What a pattern that tries again from every place would take hours for.
-RUNS = ["\n", " ", "(", "1+", "=", "1+1=", "7", "000,", "123,", "a", "a-", "-", "*", "&", ".", "\\", "x  ", "\\text{"]
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_time_is_linear_in_long_runs(run: str):
-    text = run * (10_000 // len(run))
-    # Eight times the text: 8 times the time if linear, 64 times if quadratic.
-    assert seconds(text * 8) < 30 * seconds(text)
-    assert [comment.quote for comment in check(f"{text}\n\n2 + 2 = 5")] == ["2 + 2 = 5"]
-
-
-def seconds(text: str) -> float:
-    """Processor time, the least of three; with a floor under which it is all noise."""
-
-    def once() -> float:
-        start = time.process_time()
-        check(text + "=")
-        return time.process_time() - start
-
-    return max(min(once() for _ in range(3)), 0.002)
-
-
-def test_a_text_full_of_false_equations_is_told_in_part():
-    assert len(check("2 + 2 = 5. " * 1_100)) == 1_000
 
 
 SIGNS = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__}
@@ -324,22 +270,22 @@ naturals = st.integers(min_value=0, max_value=10**6)
 
 @reproducible
 @given(naturals, st.sampled_from(sorted(SIGNS)), naturals, st.integers(min_value=-50, max_value=50))
-def test_sums_and_products(a: int, sign: str, b: int, off: int):
-    value = SIGNS[sign](Fraction(a), Fraction(b)) + off
-    found = check(f"It is {a} {sign} {b} = {value} in all.")
-    assert bool(found) == (off != 0)
+def test_evaluates_sums_and_products(a: int, sign: str, b: int, error: int):
+    value = SIGNS[sign](Fraction(a), Fraction(b)) + error
+    comments = check(f"It is {a} {sign} {b} = {value} in all.")
+    assert bool(comments) == (error != 0)
 
 
 @reproducible
 @given(st.integers(min_value=1, max_value=10**4), st.integers(min_value=1, max_value=10**4), st.integers(1, 6))
-def test_no_rounding_of_a_quotient_is_objected_to(a: int, b: int, places: int):
+def test_accepts_each_rounding_of_a_quotient(a: int, b: int, places: int):
     assert check(f"{a} / {b} = {a / b:.{places + 1}f}") == []
     assert check(rf"\frac{{{a}}}{{{b}}} \approx {a / b:.{places}f}") == []
 
 
-SIGNS_AND_DIGITS = "0123456789+-*/^=().,%$ \n{}[]!?x&²≈"
-PIECES = [" 12 ", "3.5", " = ", " of ", " apples ", " half ", "million", "**"]
-LATEX = [
+CHARACTERS = "0123456789+-*/^=().,%$ \n{}[]!?x&²≈"
+FRAGMENTS = [" 12 ", "3.5", " = ", " of ", " apples ", " half ", "million", "**"]
+LATEX_FRAGMENTS = [
     r"\(",
     r"\)",
     r"\\",
@@ -351,14 +297,14 @@ LATEX = [
     r"\times ",
     r"\binom{3}{2}",
 ]
-pieces = st.sampled_from([*SIGNS_AND_DIGITS, *PIECES, *LATEX])
-binaries = st.binary().map(lambda raw: raw.decode("latin-1"))
+fragments = st.sampled_from([*CHARACTERS, *FRAGMENTS, *LATEX_FRAGMENTS])
+decoded_bytes = st.binary().map(lambda raw: raw.decode("latin-1"))
 
 
 @reproducible
-@given(st.one_of(st.lists(pieces, max_size=60).map("".join), st.text(), binaries))
+@given(st.one_of(st.lists(fragments, max_size=60).map("".join), st.text(), decoded_bytes))
 @example("\ud800 2 + 2 = 5")
-def test_whatever_the_text_holds_the_offsets_are_exact(text: str):
+def test_quotes_match_their_offsets_in_any_text(text: str):
     for comment in check(text):
         assert comment.start is not None
         assert text[comment.start : comment.end] == comment.quote
@@ -366,7 +312,7 @@ def test_whatever_the_text_holds_the_offsets_are_exact(text: str):
 
 
 @reproducible
-@given(st.lists(pieces, max_size=40).map("".join))
-def test_an_equation_of_a_side_with_itself_is_true(side: str):
+@given(st.lists(fragments, max_size=40).map("".join))
+def test_accepts_an_equation_of_equal_sides(side: str):
     if not {"=", "≈"} & set(side):
         assert check(f"{side} = {side}") == []

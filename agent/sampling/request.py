@@ -1,0 +1,223 @@
+"""Send requests to a role's models: deadline, checkpoint, fallback, retry and charge."""
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.prompt_values import ChatPromptValue
+from langchain_core.runnables.config import ensure_config
+from pydantic import SecretStr
+
+from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.models.errors import (
+    ModelReplyError,
+    classify_error,
+    describe_error,
+    headers_of,
+    rate_limit_headers,
+    redact,
+)
+from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.retry import attempts, retry_after
+from selfcritic.agent.schemas import Capabilities, Retries, Usage
+
+CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
+"""Run a request under a unique key, or return its checkpointed result."""
+
+_TOP_LOGPROBS = 20
+_PREFIX_REJECTION = re.compile(r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE)
+_OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature")
+"""Parameters that the sampler can do without, in the order in which they are dropped."""
+
+
+@dataclass(frozen=True)
+class RequestPipeline:
+    """Sends the requests of one role. Every attempt is counted before it is sent."""
+
+    models: Sequence[BaseChatModel]
+    """The role's model, then its fallbacks."""
+    role: str
+    budget: BudgetTracker
+    seed: int | None = None
+    temperature: float | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """What is known of the model; changed in place."""
+    retries: Retries = field(default_factory=Retries)
+    checkpoint: CheckpointFn | None = None
+
+    async def send(
+        self, messages: list[BaseMessage], *, n: int = 1, index: int = 0, logprobs: bool = False
+    ) -> list[AIMessage]:
+        """Send one request, again without each parameter that the provider rejects.
+
+        Args:
+            messages: The prompt; a last AIMessage is a prefill.
+            n: Replies asked for in this request.
+            index: Added to the seed, so that parallel requests differ.
+            logprobs: Ask for log-probs.
+
+        Raises:
+            BudgetExhausted: The request was not sent, or the run's time is up.
+            ModelError: No model replied.
+        """
+        params = {
+            "n": n if n > 1 else None,
+            "logprobs": logprobs or None,
+            "seed": None if self.seed is None else self.seed + index,
+            "temperature": self.temperature,
+        }
+        while True:
+            accepted = {
+                name: value
+                for name, value in params.items()
+                if value is not None and name not in self.capabilities.rejected
+            }
+            try:
+                async with self.budget.deadline():
+                    return await self._checkpointed(messages, accepted)
+            except ModelError as error:
+                is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(str(error))
+                if not error.is_rejection or not accepted or is_about_prefill:
+                    raise
+                self.capabilities.reject(_rejected_params(str(error), list(accepted)))
+
+    async def _checkpointed(self, messages: list[BaseMessage], params: dict[str, Any]) -> list[AIMessage]:
+        """Send a request, or return its replies if they were saved before a crash; their usage counts either way."""
+        if self.checkpoint is None:
+            return await self._with_fallbacks(messages, params)
+        budget = self.budget.child()  # this request's own usage is saved with its replies
+        is_fresh = False
+
+        async def request() -> dict[str, Any]:
+            nonlocal is_fresh
+            is_fresh = True
+            replies = await replace(self, budget=budget)._with_fallbacks(messages, params)
+            return {"replies": replies, "usage": budget.usage.model_dump()}
+
+        content = json.dumps([self.role, params, [message.text for message in messages]])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+        saved = await self.checkpoint(f"{self.role} {digest}", request)
+        if not is_fresh:
+            self.budget.add(Usage(**saved["usage"]))
+        return cast(list[AIMessage], saved["replies"])
+
+    async def _with_fallbacks(self, messages: list[BaseMessage], params: dict[str, Any]) -> list[AIMessage]:
+        """Try the models in order; a rejection is about the request, so it is not passed on."""
+        for model in self.models[:-1]:
+            try:
+                return await self._with_retries(model, messages, params)
+            except ModelError as error:
+                if error.is_rejection:
+                    raise
+        return await self._with_retries(self.models[-1], messages, params)
+
+    async def _with_retries(
+        self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> list[AIMessage]:
+        try:
+            async for attempt in attempts(self.retries):
+                with attempt:
+                    return await self._attempt(model, messages, params)
+        except SelfcriticError as error:
+            kind = classify_error(error)
+            if kind == "unknown" and not isinstance(error, ModelReplyError):
+                raise
+            raise _model_error(error, model, is_rejection=kind == "rejected") from None
+        except Exception as error:  # noqa: BLE001 - clients raise anything, and no draft may be lost for it
+            is_rejection = classify_error(error) == "rejected" or isinstance(error, TypeError)
+            raise _model_error(error, model, is_rejection=is_rejection) from None  # the original may hold a key
+        raise AssertionError("attempts end with a reply or an error")
+
+    async def _attempt(
+        self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> list[AIMessage]:
+        """Send one attempt; count it before, charge it after."""
+        await self.budget.acquire(messages)
+        self.budget.reserve(self.role, messages)
+        try:
+            result = await self._generate(model, messages, params)
+        except ModelReplyError as error:
+            self.budget.charge(self.role, error.usage, error.cost_usd)
+            raise
+        except Exception as error:
+            self.budget.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
+            raise
+        replies = [cast(AIMessage, cast(ChatGeneration, generation).message) for generation in result.generations[0]]
+        metadata = replies[0].response_metadata if replies else {}
+        self.budget.charge(self.role, _usage(replies, result), metadata.get("cost_usd"))
+        self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
+        if isinstance(messages[-1], AIMessage):
+            return replies  # after a prefill, an empty reply is a valid one
+        return _drop_empty(replies)
+
+    async def _generate(self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]) -> LLMResult:
+        params = dict(params)
+        if "logprobs" in params:
+            params["top_logprobs"] = _TOP_LOGPROBS
+        if "n" in params:
+            params["stream"] = False  # listeners turn a request into a stream, which carries a single reply
+        config = ensure_config()
+        return await model.agenerate_prompt(
+            [ChatPromptValue(messages=messages)],
+            callbacks=config.get("callbacks"),
+            tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
+            metadata=config.get("metadata"),
+            **params,
+        )
+
+
+def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
+    """Return the parameters that a rejection names, else the first one that can be dropped."""
+    named = [name for name in params if re.search(rf"\b(?:top_)?{name}\b", message, re.IGNORECASE)]
+    if named:
+        return named
+    return [name for name in _OPTIONAL_PARAMS if name in params][:1]
+
+
+def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
+    secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
+    return ModelError(redact(describe_error(error), *secrets), is_rejection=is_rejection)
+
+
+def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | None:
+    """Return the tokens of a request. Chat models repeat them on every reply; without one, OpenAI's form is read."""
+    if replies:
+        return replies[0].usage_metadata
+    usage = (result.llm_output or {}).get("token_usage") or {}
+    input_tokens = usage.get("prompt_tokens") or 0
+    output_tokens = usage.get("completion_tokens") or 0
+    details = usage.get("prompt_tokens_details") or {}
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+        input_token_details=InputTokenDetails(cache_read=details.get("cached_tokens") or 0),
+    )
+
+
+def _drop_empty(replies: Sequence[AIMessage]) -> list[AIMessage]:
+    """Return the replies with text. Raises ModelReplyError if there is none: some clients hide refusals."""
+    usable = [reply for reply in replies if _reply_error(reply) is None]
+    if usable:
+        return usable
+    for reply in replies:
+        if error := _reply_error(reply):
+            raise error
+    raise ModelReplyError("The model sent a reply without choices", "no_choices")
+
+
+def _reply_error(reply: AIMessage) -> ModelReplyError | None:
+    refusal = reply.additional_kwargs.get("refusal")
+    if refusal or reply.response_metadata.get("finish_reason") == "content_filter":
+        reason = refusal or "the content filter stopped the reply"
+        return ModelReplyError(f"The model refused to answer: {reason}", "refusal")
+    if not reply.text.strip():
+        return ModelReplyError("The model sent a reply without content", "null")
+    return None

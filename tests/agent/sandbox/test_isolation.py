@@ -1,0 +1,78 @@
+"""What isolated programs cannot see or change."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from selfcritic.agent.sandbox.isolation import strongest_isolation
+from selfcritic.agent.sandbox.run import run_python
+
+ISOLATED = run_python("").isolation != "none"
+pytestmark = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works here")
+
+
+def test_other_processes_are_invisible():
+    result = run_python(f"import os; print(os.path.exists('/proc/{os.getpid()}'), os.listdir('/proc').count('1'))")
+    assert result.stdout == f"{os.getpid() < 5} 1\n"
+    program = (
+        "import glob\nfor p in glob.glob('/proc/*/environ'):\n  try: print(open(p).read())\n  except OSError: pass"
+    )
+    assert "PATH" not in run_python(program).stdout
+
+
+def test_network_is_unreachable():
+    program = "import socket\ns = socket.socket()\ns.settimeout(1)\ns.connect(('1.1.1.1', 53))"
+    assert "unreachable" in run_python(program).stderr
+
+
+def test_files_outside_cannot_be_written(tmp_path: Path):
+    tmp_path.chmod(0o777)
+    folders = (tmp_path, "/dev/shm", "/var/tmp", Path.home())  # noqa: S108 - not written to
+    paths = [Path(folder) / "selfcritic-x" for folder in folders]
+    program = (
+        f"for p in {[str(path) for path in paths]}:\n  try: open(p, 'w').write('x')\n  except OSError: print('no')"
+    )
+    result = run_python(program)
+    assert not any(path.exists() for path in paths)
+    assert result.stdout.count("no") >= 3  # bubblewrap has a private /dev/shm
+
+
+def test_virtual_environment_below_tmp_is_read_only(monkeypatch: pytest.MonkeyPatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "package.py").write_text("here")
+        monkeypatch.setattr(sys, "prefix", folder)
+        strongest_isolation.cache_clear()
+        try:
+            result = run_python(f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')")
+        finally:
+            strongest_isolation.cache_clear()
+        assert result.isolation != "none"
+        assert result.stdout == "here\n"
+        assert "Read-only file system" in result.stderr
+
+
+def test_mounts_cannot_be_changed():
+    remount = "import ctypes; print(ctypes.CDLL(None).mount(b'none', b'/', None, 32 | 4096, None))"
+    assert run_python(remount).stdout == "-1\n"
+
+
+def test_number_of_processes_is_limited():
+    if run_python("").isolation == "bubblewrap" and os.geteuid() == 0:
+        pytest.skip("root's bubblewrap does not limit the number of processes")
+    # Stops by itself in case the limit fails.
+    program = """
+import os, time
+n = 0
+try:
+    while n < 300:
+        if os.fork() == 0:
+            time.sleep(30)
+        n += 1
+except OSError:
+    print(n)
+"""
+    assert 0 <= int(run_python(program).stdout) < 64
