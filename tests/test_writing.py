@@ -47,6 +47,7 @@ PATTERNS = (
 
 DATA_WORDS = {
     "agent/checkers/arithmetic/vocabulary.py": {"said", "says"},  # words to look for in answers
+    "agent/checkers/verify.py": {"comes to"},  # words that mean equality in comments
     "agent/tasks/alphabetize/claims.py": {"stands"},  # comments that the tiny model was trained on
     "agent/tasks/alphabetize/task.py": {"stands"},  # quotes these comments
     "agent/tasks/functions/task.py": {"says"},  # comments of the oracle

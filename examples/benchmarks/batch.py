@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from langchain_core.messages import BaseMessage
 
+from selfcritic.agent import Context
 from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique, run_batch
@@ -39,12 +40,13 @@ def main(
 ) -> None:
     """Print the seconds of both and the peak resident memory."""
     model: LocalChatModel = ForgetfulModel(script=_reply)
-    graph = create_self_critique(model=model, max_rounds=0).compile(name="self_critique")
-    seconds = _time(_run_batch(graph, rows, concurrency))
+    context = Context(model=model, max_rounds=0)
+    graph = create_self_critique().compile(name="self_critique")
+    seconds = _time(_run_batch(graph, context, rows, concurrency))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"batch: {rows:,} rows in {seconds:.1f} s, peak {peak:.0f} MiB")
     if bare:
-        bare_seconds = _time(_run_bare_loop(graph, rows, concurrency))
+        bare_seconds = _time(_run_bare_loop(graph, context, rows, concurrency))
         ratio = seconds / bare_seconds
         print(f"bare loop: {bare_seconds:.1f} s; the batch takes {ratio:.2f} × as long (target: ≤ 3)")
 
@@ -65,11 +67,12 @@ def _rows(count: int) -> Iterator[dict[str, Any]]:
     return ({"id": i, "question": f"Question {i}?"} for i in range(count))
 
 
-async def _run_batch(graph: Any, count: int, concurrency: int) -> None:
+async def _run_batch(graph: Any, context: Context, count: int, concurrency: int) -> None:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "out").open("w") as out:
         report = await run_batch(
             graph,
             _rows(count),
+            context=context,
             ledger=Path(folder) / "ledger",
             concurrency=concurrency,
             on_result=lambda result: print(result, file=out),
@@ -78,12 +81,12 @@ async def _run_batch(graph: Any, count: int, concurrency: int) -> None:
         raise SystemExit(f"only {report.finished} of {count} rows finished")
 
 
-async def _run_bare_loop(graph: Any, count: int, concurrency: int) -> None:
+async def _run_bare_loop(graph: Any, context: Context, count: int, concurrency: int) -> None:
     rows = _rows(count)
 
     async def work() -> None:
         for row in rows:
-            await graph.ainvoke({"question": row["question"]})
+            await graph.ainvoke({"question": row["question"]}, context=context)
 
     await asyncio.gather(*(work() for _ in range(concurrency)))
 

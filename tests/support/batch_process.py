@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from selfcritic.agent.context import Context
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
@@ -16,7 +17,8 @@ from selfcritic.graphs import create_self_critique, run_batch
 
 def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None:
     model = LiteLLMModel(model="openai/fake", api_base=url, api_key="sk-none")
-    graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile(name="self_critique")
+    graph = create_self_critique().compile(name="self_critique")
+    context = Context(model=model, num_critiques=1, max_rounds=0)
     with Path(out).open("w") as file:
 
         def write(result: dict[str, Any]) -> None:
@@ -25,7 +27,9 @@ def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None
 
         rows = ({"id": f"r{i}", "question": f"Question {i}?"} for i in range(count))
         budget = Budget(calls=calls)
-        asyncio.run(run_batch(graph, rows, ledger=ledger, on_result=write, concurrency=4, budget=budget))
+        asyncio.run(
+            run_batch(graph, rows, context=context, ledger=ledger, on_result=write, concurrency=4, budget=budget)
+        )
 
 
 if __name__ == "__main__":

@@ -122,9 +122,14 @@ async def save(model: BaseChatModel, folder: Path) -> Report:
         graph: Loop = create_self_critique(model=model).compile(checkpointer=saver)
         show(cast(Output, await graph.ainvoke(QUESTION, {"configurable": {"thread_id": "1"}})))
     results: list[Result] = []
-    batch: Loop = create_best_of_n(model=model, num_drafts=2).compile(name="best_of_n")
+    batch: Loop = create_best_of_n().compile(name="best_of_n")
     report = await run_batch(
-        batch, [dict(QUESTION)], ledger=folder / "rows.sqlite", on_result=results.append, budget=Budget(calls=40)
+        batch,
+        [dict(QUESTION)],
+        context=Context(model=model, num_drafts=2),
+        ledger=folder / "rows.sqlite",
+        on_result=results.append,
+        budget=Budget(calls=40),
     )
     sys.stdout.write(f"{len(results)} rows\n")
     return report
