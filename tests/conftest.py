@@ -1,4 +1,4 @@
-"""Property tests draw the same examples on every run, and never fail for a slow machine."""
+"""Configure Hypothesis: the same examples on every run and no deadline."""
 
 from hypothesis import settings
 

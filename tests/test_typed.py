@@ -1,4 +1,4 @@
-"""The types reach the user: a program over the public API, clean under `mypy --strict` against the installed wheel."""
+"""The installed wheel ships its types: a program that uses the public API passes `mypy --strict`."""
 
 import ast
 import importlib
@@ -16,14 +16,14 @@ PROGRAM = ROOT / "tests" / "support" / "typed_program.py"
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MYPYPATH")}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the wheel, and with what this one has beside the checkout."""
+def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment with the wheel and the current environment's other packages."""
     folder = tmp_path_factory.mktemp("typed")
     uv = (sys.executable, "-m", "uv")
     run(*uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT, cwd=folder)
@@ -31,21 +31,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "venv" / "bin" / "python"
     run(*uv, "pip", "install", "--quiet", "--no-deps", "--python", python, next(folder.glob("*.whl")), cwd=folder)
     [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
-    (packages / "beside.pth").write_text("\n".join(site.getsitepackages()))  # its own .pth files are not read there
+    # Python ignores .pth files in a folder that a .pth file adds, so the editable install stays out.
+    (packages / "other_packages.pth").write_text("\n".join(site.getsitepackages()))
     return python
 
 
 @pytest.mark.slow
-def test_the_program_is_typed_by_the_wheel_and_nothing_else(installed: Path, tmp_path: Path):
+def test_program_passes_mypy_against_the_wheel(wheel_python: Path, tmp_path: Path):
     (tmp_path / "program.py").write_text(PROGRAM.read_text("utf-8"))
-    options = ("--strict", "--config-file=", "--python-executable", installed, "--cache-dir", tmp_path / "cache")
-    assert "no issues found in 1 source file" in run(sys.executable, "-m", "mypy", *options, "program.py", cwd=tmp_path)
+    options = ("--strict", "--config-file=", "--python-executable", wheel_python, "--cache-dir", tmp_path / "cache")
+    printed = run(sys.executable, "-m", "mypy", *options, "program.py", cwd=tmp_path)
+    assert "no issues found in 1 source file" in printed
 
 
-def test_the_program_runs(installed: Path, tmp_path: Path):
-    where = run(installed, "-c", "import selfcritic.agent; print(selfcritic.agent.__file__)", cwd=tmp_path)
-    assert Path(where).is_relative_to(installed.parents[1])
-    printed = run(installed, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
+def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
+    module_path = run(wheel_python, "-c", "import selfcritic.agent; print(selfcritic.agent.__file__)", cwd=tmp_path)
+    assert Path(module_path).is_relative_to(wheel_python.parents[1])
+    printed = run(wheel_python, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
     assert printed == [
         "384 384 384 accepted 0 generator judge generator judge",
         "384 384 384 accepted 0 generator judge generator judge",
@@ -57,6 +59,8 @@ def test_the_program_runs(installed: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("package", ["selfcritic.agent", "selfcritic.graphs"])
-def test_the_program_uses_every_public_name(package: str):
-    used = {node.id for node in ast.walk(ast.parse(PROGRAM.read_text("utf-8"))) if isinstance(node, ast.Name)}
-    assert set(importlib.import_module(package).__all__) <= used, "use the new name in tests/support/typed_program.py"
+def test_program_uses_every_public_name(package: str):
+    tree = ast.parse(PROGRAM.read_text("utf-8"))
+    used_names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    public_names = set(importlib.import_module(package).__all__)
+    assert public_names <= used_names, "use the new name in tests/support/typed_program.py"

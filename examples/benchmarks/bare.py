@@ -1,4 +1,7 @@
-"""The requests of the loop without it: recorded once, sent by litellm alone or by a bare LangGraph graph over it."""
+"""Send the loop's requests without the loop, by litellm alone or by a bare LangGraph graph.
+
+The requests are recorded once, from a real run.
+"""
 
 import asyncio
 import itertools
@@ -17,8 +20,8 @@ from selfcritic.graphs import create_self_critique
 Request = dict[str, Any]
 
 
-class Recording(LiteLLMModel):
-    """Keeps what it asks litellm for."""
+class RecordingModel(LiteLLMModel):
+    """Records the arguments of each litellm call."""
 
     requests: list[Request] = Field(default_factory=list)
 
@@ -28,40 +31,44 @@ class Recording(LiteLLMModel):
         return request
 
 
-async def stages(url: str, **options: Any) -> list[list[Request]]:
-    """The requests of one run, those that are under way together in one list."""
-    model = Recording(**vars(model_at(url)))
-    await create_self_critique(model=model, **options).compile().ainvoke({"question": "What is the capital of France?"})
+async def record_stages(url: str, **options: Any) -> list[list[Request]]:
+    """Return the requests of one run; each list holds requests sent at the same time."""
+    model = RecordingModel(**vars(model_at(url)))
+    graph = create_self_critique(model=model, **options).compile()
+    await graph.ainvoke({"question": "What is the capital of France?"})
     litellm.suppress_debug_info = True
-    return [list(stage) for _, stage in itertools.groupby(model.requests, key=_cue)]
+    return [list(requests) for _, requests in itertools.groupby(model.requests, key=_cue)]
 
 
 async def send(stage: list[Request]) -> None:
-    """Send the requests of a stage at once."""
+    """Send the requests of a stage at the same time."""
     await asyncio.gather(*(litellm.acompletion(**request) for request in stage))
 
 
-class Sent(TypedDict, total=False):
-    """The state of the bare graph: how many stages are through."""
+class Progress(TypedDict, total=False):
+    """State of the bare graph: the number of finished stages."""
 
     stages: int
 
 
-def bare_graph(to_send: list[list[Request]]) -> CompiledStateGraph[Sent, None, Sent, Sent]:
-    """A graph of one node a stage, which does nothing but send its requests."""
-    builder = StateGraph(Sent)
-    names = [f"stage_{index}" for index in range(len(to_send))]
-    for name, stage in zip(names, to_send, strict=True):
+def bare_graph(stages: list[list[Request]]) -> CompiledStateGraph[Progress, None, Progress, Progress]:
+    """Build a graph with one node per stage that only sends the stage's requests."""
+    builder = StateGraph(Progress)
+    previous = START
+    for index, stage in enumerate(stages):
+        name = f"stage_{index}"
 
-        async def node(state: Sent, stage: list[Request] = stage) -> Sent:
+        async def node(state: Progress, stage: list[Request] = stage) -> Progress:
             await send(stage)
             return {"stages": state.get("stages", 0) + 1}
 
         builder.add_node(name, node)
-    for before, after in itertools.pairwise([START, *names]):
-        builder.add_edge(before, after)
+        builder.add_edge(previous, name)
+        previous = name
     return builder.compile()
 
 
 def _cue(request: Request) -> str:
-    return str(request["messages"][-1]["content"]).rsplit("\n", 1)[-1]
+    """Return the last line of a prompt, which identifies its role."""
+    prompt = str(request["messages"][-1]["content"])
+    return prompt.rsplit("\n", 1)[-1]

@@ -1,10 +1,10 @@
-"""Memory of many runs at once in one process, against a server in another.
+"""Memory of many concurrent runs in one process; the server runs in another.
 
     python -m examples.benchmarks.concurrency
 
-Claim: 1,000 runs at once all finish, and take at most 150 kB of memory a run beyond the baseline: the process after
-its imports and one run. What a bare LangGraph graph takes, which does nothing but send the same requests through
-litellm, is measured beside, in a process of its own.
+Target: 1,000 concurrent runs all finish, and use at most 150 kB per run above the baseline. The baseline is the process
+after its imports and one run. For comparison, a second process measures a bare LangGraph graph that only sends the same
+requests through litellm.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,68 +22,96 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from examples.benchmarks.bare import bare_graph, stages
+from examples.benchmarks.bare import bare_graph, record_stages
 from examples.benchmarks.server import model_at, serving
 from selfcritic.graphs import create_self_critique
 
 OPTIONS: dict[str, Any] = {"num_critiques": 2, "max_rounds": 1}
 LIMIT = 150
+LOOP = "the loop"
+BARE_GRAPH = "a bare LangGraph graph"
+
+RunFn = Callable[[int], Awaitable[bool]]
+"""Does one run by its index; returns whether it finished."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Resource use of one process: seconds and kilobytes."""
+
+    finished: int
+    seconds: float
+    baseline: int
+    peak: int
 
 
 def main(
-    runs: Annotated[int, typer.Option(help="Runs at once.")] = 1000,
-    latency: Annotated[float, typer.Option(help="Seconds a request.")] = 0.2,
-    server: Annotated[str | None, typer.Option(help="Address; a fresh server by default.")] = None,
+    runs: Annotated[int, typer.Option(help="Number of concurrent runs.")] = 1000,
+    latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.2,
+    server: Annotated[str | None, typer.Option(help="Server address (default: start one).")] = None,
 ) -> None:
-    """Print what many runs at once take."""
-    table = Table("of", "finished", "time", "baseline", "peak", "memory a run", "claim")
+    """Print time and memory of many concurrent runs."""
+    table = Table("of", "finished", "time", "baseline", "peak", "memory per run", "target")
     with serving(latency, url=server) as url:
-        for name, claim in (("the loop", f"≤ {LIMIT} kB"), ("a bare LangGraph graph", "")):
-            # A peak is a process' own.
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-                finished, seconds, before, peak = process.submit(_measure, url, runs, name == "the loop").result()
-            megabytes = [f"{kilobytes / 1000:.0f} MB" for kilobytes in (before, peak)]
-            a_run = f"{(peak - before) / runs:.0f} kB"
-            table.add_row(name, f"{finished} of {runs}", f"{seconds:.1f} s", *megabytes, a_run, claim)
+        for name, target in ((LOOP, f"≤ {LIMIT} kB"), (BARE_GRAPH, "")):
+            measurement = _measure_in_new_process(url, runs, name)
+            kilobytes_per_run = (measurement.peak - measurement.baseline) / runs
+            table.add_row(
+                name,
+                f"{measurement.finished} of {runs}",
+                f"{measurement.seconds:.1f} s",
+                f"{measurement.baseline / 1000:.0f} MB",
+                f"{measurement.peak / 1000:.0f} MB",
+                f"{kilobytes_per_run:.0f} kB",
+                target,
+            )
     Console(width=100).print(table)
 
 
-def _measure(url: str, runs: int, is_the_loop: bool) -> tuple[int, float, int, int]:
-    return asyncio.run(_measured(url, runs, is_the_loop))
+def _measure_in_new_process(url: str, runs: int, name: str) -> Measurement:
+    """Measure in a new process, because the peak is a property of the process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measure, url, runs, name).result()
 
 
-async def _measured(url: str, runs: int, is_the_loop: bool) -> tuple[int, float, int, int]:
-    one = _loop(url) if is_the_loop else await _bare(url)
-    await one(0)
+def _measure(url: str, runs: int, name: str) -> Measurement:
+    return asyncio.run(_measure_runs(url, runs, name))
+
+
+async def _measure_runs(url: str, runs: int, name: str) -> Measurement:
+    run = _loop(url) if name == LOOP else await _bare_graph(url)
+    await run(0)
     gc.collect()
-    before, started = _forget_the_peak(), time.perf_counter()
-    finished = sum(await asyncio.gather(*(one(index) for index in range(runs))))
-    return finished, time.perf_counter() - started, before, _kilobytes("VmHWM")
+    baseline = _reset_peak()
+    start = time.perf_counter()
+    finished = sum(await asyncio.gather(*(run(index) for index in range(runs))))
+    seconds = time.perf_counter() - start
+    return Measurement(finished, seconds, baseline, _kilobytes("VmHWM"))
 
 
-def _loop(url: str) -> Callable[[int], Awaitable[bool]]:
+def _loop(url: str) -> RunFn:
     graph = create_self_critique(model=model_at(url), **OPTIONS).compile()
 
-    async def one(index: int) -> bool:
+    async def run(index: int) -> bool:
         out = await graph.ainvoke({"question": f"What is the capital of country {index}?"})
         return len(out["rounds"]) == 2
 
-    return one
+    return run
 
 
-async def _bare(url: str) -> Callable[[int], Awaitable[bool]]:
-    to_send = await stages(url, **OPTIONS)
-    graph = bare_graph(to_send)
+async def _bare_graph(url: str) -> RunFn:
+    stages = await record_stages(url, **OPTIONS)
+    graph = bare_graph(stages)
 
-    async def one(_: int) -> bool:
+    async def run(_: int) -> bool:
         out: dict[str, Any] = await graph.ainvoke({})
-        return bool(out["stages"] == len(to_send))
+        return bool(out["stages"] == len(stages))
 
-    return one
+    return run
 
 
-def _forget_the_peak() -> int:
-    """What the process takes now, from where its peak is measured anew."""
+def _reset_peak() -> int:
+    """Reset the process's peak memory; return its current memory in kilobytes."""
     Path("/proc/self/clear_refs").write_text("5")
     return _kilobytes("VmRSS")
 

@@ -1,17 +1,17 @@
-"""Best-of-8 against Force Sampling Beam Search at three length modifiers, on answers with planted flaws.
+"""Best-of-8 compared with Force Sampling Beam Search at three length modifiers, on answers with injected flaws.
 
-    python -m examples.benchmarks.critics [--count 200] [--seed 1] [--slips 2]
+    python -m examples.benchmarks.critics [--count 200] [--seed 1] [--flaws 2]
 
-A right answer of each family has flaws put in by `slip`; the critic is the simulated model, whose rates are chosen, so
-this measures the search and no language model. The modifiers are found by `calibrate` on tasks of another seed, at the
-25th, 50th and 75th percentile of highlights, and the pools of one search serve all three, and the modifier 0 besides.
+`inject_flaw` puts flaws into a correct answer of each task type. The critic is the simulated model with its default
+error rates, so this measures the search and not a language model. `calibrate` finds the modifiers at the 25th, 50th and
+75th percentile of highlights, on tasks of another seed. All modifiers, 0 included, select from the same critiques.
 
-- caught: the chosen critique names a true flaw, by the family's oracle;
-- named: the share of the answer's flaws that it names;
-- invented: it holds a comment that is not valid;
-- highlights: the passages that it quotes.
+- caught: the selected critique names a true flaw, according to the task's oracle;
+- named: share of the answer's flaws that it names;
+- ungrounded: it contains an invalid comment;
+- highlights: number of passages that it quotes.
 
-Shares have Wilson's interval, means a bootstrap's (BCa), both of 95%.
+Intervals are 95%: Wilson for shares, bootstrap (BCa) for means.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ RATES = ("caught", "named", "ungrounded", "highlights")
 
 @dataclass(frozen=True)
 class Case:
-    """A task and an answer to it with planted flaws."""
+    """A task and an answer with injected flaws."""
 
     task: Task
     answer: str
 
 
 @dataclass(frozen=True)
-class GradedDraft:
-    """What the oracle makes of one chosen critique; none chosen names nothing and invents nothing."""
+class Grade:
+    """The oracle's grade of a selected critique; without a critique all values are zero."""
 
     caught: bool
     named: float
@@ -55,50 +55,55 @@ class GradedDraft:
 
 
 def main(
-    count: Annotated[int, typer.Option(min=2, help="Answers of each family; a quarter as many to calibrate on.")] = 200,
-    seed: Annotated[int, typer.Option(help="Repeats the run.")] = 1,
-    slips: Annotated[int, typer.Option(min=1, help="Flaws put into each answer.")] = 2,
-    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    count: Annotated[int, typer.Option(min=2, help="Answers per task type; a quarter more to calibrate.")] = 200,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+    flaws: Annotated[int, typer.Option(min=1, help="Flaws injected into each answer.")] = 2,
+    task: Annotated[str | None, typer.Option(help="Task type (default: all).")] = None,
 ) -> None:
-    """Print a table for each family."""
+    """Print a table for each task type."""
     console = Console(highlight=False, width=140)
     console.print(NOTICE, style="dim italic")
-    for kind in TASKS:
-        if family in (None, kind.name):
-            console.print(asyncio.run(measure(kind, count, seed, slips)))
+    for task_type in TASKS:
+        if task in (None, task_type.name):
+            console.print(asyncio.run(measure(task_type, count, seed, flaws)))
 
 
-async def measure(family: type[Task], count: int, seed: int, slips: int) -> Table:
-    """The table of one family."""
-    to_set = await pools_of(planted(family, max(count // 4, 1), f"{seed} set", slips), "fsbs", seed)
-    cases = planted(family, count, f"{seed} measured", slips)
-    best, found = await pools_of(cases, "rejection", seed), await pools_of(cases, "fsbs", seed)
-    title = f"{family.name}, size {SIZES[family.name]}: {count} answers, {slips} slips each"
+async def measure(task_type: type[Task], count: int, seed: int, flaws: int) -> Table:
+    """Return the table of one task type."""
+    calibration_cases = flawed_answers(task_type, max(count // 4, 1), f"{seed} set", flaws)
+    calibration_pools = await sample_pools(calibration_cases, "fsbs", seed)
+    cases = flawed_answers(task_type, count, f"{seed} measured", flaws)
+    best_of_n_pools = await sample_pools(cases, "rejection", seed)
+    fsbs_pools = await sample_pools(cases, "fsbs", seed)
+
+    name = task_type.name
+    title = f"{name}, size {SIZES[name]}: {count} answers, {flaws} flaws each"
     table = Table("", "modifier", *RATES, title=title, title_justify="left")
-    table.add_row("best-of-8", "0", *row(cases, best, 0.0))
-    table.add_row("fsbs", "0", *row(cases, found, 0.0))
+    table.add_row("best-of-8", "0", *row(cases, best_of_n_pools, 0.0))
+    table.add_row("fsbs", "0", *row(cases, fsbs_pools, 0.0))
     for percentile in PERCENTILES:
-        modifier = calibrate(to_set, percentile)
-        table.add_row(f"fsbs, {percentile}th percentile", f"{modifier:.3f}", *row(cases, found, modifier))
+        modifier = calibrate(calibration_pools, percentile)
+        cells = row(cases, fsbs_pools, modifier)
+        table.add_row(f"fsbs, {percentile}th percentile", f"{modifier:.3f}", *cells)
     return table
 
 
-def planted(family: type[Task], count: int, seed: str, slips: int) -> list[Case]:
-    """Answers that the oracle holds for flawed."""
-    rng = random.Random(f"{seed} {family.name}")
+def flawed_answers(task_type: type[Task], count: int, seed: str, flaws: int) -> list[Case]:
+    """Return tasks with answers that the oracle grades as incorrect."""
+    rng = random.Random(f"{seed} {task_type.name}")
     cases: list[Case] = []
     while len(cases) < count:
-        task = family.generate(rng, SIZES[family.name])
+        task = task_type.generate(rng, SIZES[task_type.name])
         answer = task.solution()
-        for _ in range(slips):
+        for _ in range(flaws):
             answer = task.inject_flaw(answer, rng).answer
         if not task.is_correct(answer):
             cases.append(Case(task, answer))
     return cases
 
 
-async def pools_of(cases: Sequence[Case], search: str, seed: int) -> list[list[Critique]]:
-    """All critiques drawn of each answer."""
+async def sample_pools(cases: Sequence[Case], search: str, seed: int) -> list[list[Critique]]:
+    """Return all critiques sampled for each answer."""
     graph = create_review(model=load("simulated", seed=seed), search=search, num_critiques=8).compile()
     pools = []
     for case in track(cases, description=search, transient=True):
@@ -108,33 +113,40 @@ async def pools_of(cases: Sequence[Case], search: str, seed: int) -> list[list[C
 
 
 def row(cases: Sequence[Case], pools: Sequence[Sequence[Critique]], modifier: float) -> list[str]:
-    """The cells of one way to choose."""
-    judged = [judge(case, pool, modifier) for case, pool in zip(cases, pools, strict=True)]
+    """Return the cells of one search at one length modifier."""
+    grades = [grade(case, pool, modifier) for case, pool in zip(cases, pools, strict=True)]
     return [
-        share([one.caught for one in judged]),
-        mean([one.named for one in judged], "{:.1%}"),
-        share([one.ungrounded for one in judged]),
-        mean([one.highlights for one in judged], "{:.2f}"),
+        share([grade.caught for grade in grades]),
+        mean([grade.named for grade in grades], "{:.1%}"),
+        share([grade.ungrounded for grade in grades]),
+        mean([grade.highlights for grade in grades], "{:.2f}"),
     ]
 
 
-def judge(case: Case, pool: Sequence[Critique], modifier: float) -> GradedDraft:
-    """Hold the chosen critique against the oracle."""
-    chosen = rerank(pool, modifier)
-    comments = [] if chosen is None else pool[chosen].comments
-    valid = sum(case.task.is_valid(case.answer, comment) for comment in comments)
-    flaws = len(case.task.flaws(case.answer))
-    return GradedDraft(valid > 0, min(valid / flaws, 1.0), valid < len(comments), len(comments))
+def grade(case: Case, pool: Sequence[Critique], modifier: float) -> Grade:
+    """Grade the critique that is selected at a length modifier."""
+    selected = rerank(pool, modifier)
+    comments = []
+    if selected is not None:
+        comments = pool[selected].comments
+    num_valid = sum(case.task.is_valid(case.answer, comment) for comment in comments)
+    num_flaws = len(case.task.flaws(case.answer))
+    return Grade(
+        caught=num_valid > 0,
+        named=min(num_valid / num_flaws, 1.0),
+        ungrounded=num_valid < len(comments),
+        highlights=len(comments),
+    )
 
 
 def share(hits: Sequence[bool]) -> str:
-    """A share with Wilson's interval."""
+    """Format a share with its Wilson interval."""
     low, high = stats.binomtest(sum(hits), len(hits)).proportion_ci(method="wilson")
     return f"{sum(hits) / len(hits):.1%} ({low:.1%}–{high:.1%})"
 
 
 def mean(values: Sequence[float], form: str) -> str:
-    """A mean with a bootstrap's interval; without one where all values are equal."""
+    """Format a mean with its bootstrap interval, which is omitted if all values are equal."""
     average = form.format(sum(values) / len(values))
     if len(set(values)) == 1:
         return average

@@ -1,9 +1,9 @@
-"""Wall time of one run against the latencies on its critical path, with a server of fixed latency.
+"""Wall time of one run, compared with the latencies on its critical path.
 
     python -m examples.benchmarks.latency
 
-Claim: 3 rounds with 8 critiques take at most 1.10 × the sum of the latencies on the critical path, with native n and
-without, and `speculate` saves one latency a round.
+Target: 3 rounds with 8 critiques take at most 1.10 × the sum of these latencies, with and without native n. The option
+`speculative` saves one latency per round. The server has a fixed latency.
 """
 
 import asyncio
@@ -25,59 +25,83 @@ LIMIT = 1.10
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to run the loop, and how many requests must wait for one another."""
+class Setup:
+    """One way to run the loop."""
 
-    name: str
     native_n: bool
     speculative: bool
 
-    def path(self, rounds: int) -> int:
-        """Draft and verdict, then critiques, scores, draft and verdict a round; to find out that n is ignored: one."""
-        return 2 + rounds * (3 if self.speculative else 4) + (not self.native_n)
+    @property
+    def name(self) -> str:
+        """Describe the setup in a row of the table."""
+        name = "native n" if self.native_n else "n ignored"
+        return f"{name}, speculative" if self.speculative else name
+
+    def path_length(self, rounds: int) -> int:
+        """Return the number of requests that must wait for one another."""
+        draft_and_verdict = 2
+        per_round = 4  # critiques, scores, refinement, verdict
+        if self.speculative:
+            per_round -= 1
+        length = draft_and_verdict + rounds * per_round
+        if not self.native_n:
+            length += 1  # one request to learn that n is ignored
+        return length
 
 
-WAYS = [
-    Way(f"{'native n' if native_n else 'n ignored'}{', speculate' if speculative else ''}", native_n, speculative)
-    for native_n in (True, False)
-    for speculative in (False, True)
-]
+SETUPS = (
+    Setup(native_n=True, speculative=False),
+    Setup(native_n=True, speculative=True),
+    Setup(native_n=False, speculative=False),
+    Setup(native_n=False, speculative=True),
+)
 
 
 def main(
-    latency: Annotated[float, typer.Option(help="Seconds a request.")] = 0.2,
-    rounds: Annotated[int, typer.Option(help="Refinements.")] = 3,
-    repeats: Annotated[int, typer.Option(help="Runs of each way, of which the median counts.")] = 5,
-    server: Annotated[str | None, typer.Option(help="One of that latency, native n; a fresh one by default.")] = None,
+    latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.2,
+    rounds: Annotated[int, typer.Option(help="Number of refinements.")] = 3,
+    repeats: Annotated[int, typer.Option(help="Runs of each setup; medians are printed.")] = 5,
+    server: Annotated[
+        str | None, typer.Option(help="Server with that latency and native n (default: start one).")
+    ] = None,
 ) -> None:
-    """Print wall time against the critical path."""
-    table = Table("way", "requests in a row", "their latencies", "wall time", "ratio", "claim")
-    for way in WAYS:
-        if server is None or way.native_n:
-            table.add_row(*_row(way, latency, rounds, repeats, server))
+    """Print wall time and critical path of each setup."""
+    table = Table("setup", "requests in a row", "their latencies", "wall time", "ratio", "target")
+    for setup in SETUPS:
+        if server is None or setup.native_n:
+            table.add_row(*_row(setup, latency, rounds, repeats, server))
     Console(width=100).print(table)
 
 
-def _row(way: Way, latency: float, rounds: int, repeats: int, server: str | None) -> Iterator[str]:
-    with serving(latency, way.native_n, server) as url:
-        wall = statistics.median(asyncio.run(_walls(url, way, rounds, repeats)))
-    path = way.path(rounds)
-    ratio = wall / (path * latency)
-    yield from (way.name, str(path), f"{path * latency:.2f} s", f"{wall:.3f} s", f"{ratio:.3f}", f"≤ {LIMIT:.2f}")
+def _row(setup: Setup, latency: float, rounds: int, repeats: int, server: str | None) -> Iterator[str]:
+    with serving(latency, setup.native_n, server) as url:
+        wall_time = statistics.median(asyncio.run(_wall_times(url, setup, rounds, repeats)))
+    path_length = setup.path_length(rounds)
+    path_time = path_length * latency
+    yield setup.name
+    yield str(path_length)
+    yield f"{path_time:.2f} s"
+    yield f"{wall_time:.3f} s"
+    yield f"{wall_time / path_time:.3f}"
+    yield f"≤ {LIMIT:.2f}"
 
 
-async def _walls(url: str, way: Way, rounds: int, repeats: int) -> list[float]:
+async def _wall_times(url: str, setup: Setup, rounds: int, repeats: int) -> list[float]:
     graph = create_self_critique(
-        model=model_at(url), critiques=CRITIQUES, max_rounds=rounds, patience=rounds + 1, speculative=way.speculative
+        model=model_at(url),
+        num_critiques=CRITIQUES,
+        max_rounds=rounds,
+        patience=rounds + 1,
+        speculative=setup.speculative,
     ).compile()
-    walls = []
+    wall_times = []
     for _ in range(1 + repeats):
-        started = time.perf_counter()
+        start = time.perf_counter()
         out = await graph.ainvoke({"question": "What is the capital of France?"})
-        walls.append(time.perf_counter() - started)
+        wall_times.append(time.perf_counter() - start)
         if len(out["rounds"]) != rounds + 1:
-            raise typer.BadParameter(f"the server ended the run early: {out['stop_reason']}")
-    return walls[1:]  # the first one imports litellm and opens the connections
+            raise typer.BadParameter(f"the run stopped early: {out['stop_reason']}")
+    return wall_times[1:]  # the first run imports litellm and opens the connections
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""An OpenAI-compatible server of fixed latency, in a process of its own so that its CPU is not the loop's.
+"""OpenAI-compatible server with a fixed latency, in a separate process so that its CPU time is not counted.
 
     python -m examples.benchmarks.server [--latency 0.2] [--no-native-n]
 
-It knows the loop's parts by their cues and keeps the loop busy: every draft has a flaw, critiques and drafts differ.
+It recognizes each role by the last line of the prompt. Every draft gets flaws, and critiques and drafts differ, so the
+loop never stops early.
 """
 
 import asyncio
@@ -24,21 +25,22 @@ from selfcritic.agent.models.litellm import LiteLLMModel
 
 @contextmanager
 def serving(latency: float, native_n: bool = True, url: str | None = None) -> Iterator[str]:
-    """The address of a server: a fresh one's, which ends with the block, or the one that was given."""
+    """Yield `url`, or the address of a new server that ends with the block."""
     if url is not None:
         yield url
         return
-    command = [sys.executable, "-m", __name__, "--latency", str(latency), "--native-n" if native_n else "--no-native-n"]
+    native_n_option = "--native-n" if native_n else "--no-native-n"
+    command = [sys.executable, "-m", __name__, "--latency", str(latency), native_n_option]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - it was asked for
+            assert process.stdout is not None  # noqa: S101 - stdout is a pipe
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
 
 
 def model_at(url: str) -> LiteLLMModel:
-    """The model that a server at this address serves; a price for it, so that cost is counted as for any other."""
+    """Return the server's model, with a price so that cost is counted as usual."""
     return LiteLLMModel(
         model="openai/benchmark",
         api_base=url,
@@ -50,9 +52,9 @@ def model_at(url: str) -> LiteLLMModel:
 
 def main(
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each reply.")] = 0.2,
-    native_n: Annotated[bool, typer.Option(help="Whether n is honoured, or ignored.")] = True,
+    native_n: Annotated[bool, typer.Option(help="Return n replies, or ignore n.")] = True,
 ) -> None:
-    """Serve until ended; the address is the first line of the output."""
+    """Serve until terminated; the first line of output is the address."""
     asyncio.run(_serve(latency, native_n))
 
 
@@ -60,47 +62,60 @@ async def _serve(latency: float, native_n: bool) -> None:
     numbers = itertools.count()
 
     async def complete(request: web.Request) -> web.Response:
-        arrived = time.monotonic()
-        critique_text = await request.json()
-        cue = str(critique_text["messages"][-1]["content"]).rsplit("\n", 1)[-1]
-        count = critique_text.get("n", 1) if native_n else 1
-        choices = [_choice(index, *_reply(cue, next(numbers))) for index in range(count)]
-        usage = {"prompt_tokens": 300, "completion_tokens": 20 * count, "total_tokens": 300 + 20 * count}
-        reply = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": critique_text["model"],
-        }
-        await asyncio.sleep(arrived + latency - time.monotonic())
-        return web.json_response({**reply, "choices": choices, "usage": usage})
+        arrival = time.monotonic()
+        body = await request.json()
+        completion = _completion(body, numbers, native_n)
+        await asyncio.sleep(arrival + latency - time.monotonic())
+        return web.json_response(completion)
 
     app = web.Application()
     app.router.add_post("/v1/chat/completions", complete)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
+    port = runner.addresses[0][1]
+    print(f"http://127.0.0.1:{port}/v1", flush=True)
     await asyncio.Event().wait()
 
 
+def _completion(body: dict[str, Any], numbers: Iterator[int], native_n: bool) -> dict[str, Any]:
+    cue = str(body["messages"][-1]["content"]).rsplit("\n", 1)[-1]
+    count = body.get("n", 1) if native_n else 1
+    choices = []
+    for index in range(count):
+        text, p_yes = _reply(cue, next(numbers))
+        choices.append(_choice(index, text, p_yes))
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body["model"],
+        "choices": choices,
+        "usage": {"prompt_tokens": 300, "completion_tokens": 20 * count, "total_tokens": 300 + 20 * count},
+    }
+
+
 def _reply(cue: str, number: int) -> tuple[str, float | None]:
-    """What a part says; of a verdict, P(Yes) too."""
+    """Return the text of a reply, and P(Yes) if it is a verdict."""
     match cue:
         case "Critiqueable:" | "Helpful:":
             return "Yes", 0.9
         case "Critique:":
             return f"```\ncapital\n```\n[high] Remark {number}: the year is missing.", None
-    return f"The capital is Lyon, as source {number} says.", None
+    return f"The capital is Lyon, according to source {number}.", None
 
 
-def _choice(index: int, text: str, verdict: float | None) -> dict[str, Any]:
-    logprobs = None
-    if verdict is not None:
-        options = [{"token": t, "logprob": math.log(p), "bytes": None} for t, p in (("Yes", verdict), ("No", 0.1))]
-        logprobs = {"content": [{**options[0], "top_logprobs": options}]}
+def _choice(index: int, text: str, p_yes: float | None) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
+    logprobs = None
+    if p_yes is not None:
+        yes, no = _logprob("Yes", p_yes), _logprob("No", 0.1)
+        logprobs = {"content": [{**yes, "top_logprobs": [yes, no]}]}
     return {"index": index, "message": message, "finish_reason": "stop", "logprobs": logprobs}
+
+
+def _logprob(token: str, probability: float) -> dict[str, Any]:
+    return {"token": token, "logprob": math.log(probability), "bytes": None}
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_custom_node_replaces_the_critic(run):
 
 def test_custom_prompt_is_sent_to_the_model(run):
     generate, classify, *_, answer = run("own_prompts.py")
-    assert generate == "instruction: you write a bank's letters"
+    assert generate == "instruction: you write letters for a bank"
     assert classify == "instruction: judge whether this answer has a flaw that can be pointed at"
     assert answer == "answer: Your rate is 5.4%."
 

@@ -1,6 +1,7 @@
-"""No node blocks the event loop, by the measure of LangGraph's dev server and beyond it: files may not be read either.
+"""No node blocks the event loop.
 
-What is asked is new each time (a prompt folder, a script), so that nothing is found read already.
+Uses the check of LangGraph's dev server, and forbids file reads as well. Each run gets a new prompt folder or script,
+so that no cache hides a read.
 """
 
 import asyncio
@@ -34,15 +35,15 @@ SCRIPT = {
 
 
 @pytest.fixture(autouse=True)
-def complaints() -> Iterator[BlockBuster]:
-    with blockbuster_ctx(["selfcritic.agent", "selfcritic.graphs", "selfcritic.prompts"]) as guard:
-        yield guard
+def blocking_detector() -> Iterator[BlockBuster]:
+    with blockbuster_ctx(["selfcritic.agent", "selfcritic.graphs", "selfcritic.prompts"]) as detector:
+        yield detector
 
 
 def run(
     name: str, tmp_path: Path, question: str = QUESTION["question"], answer: str = "374", **options: Any
 ) -> dict[str, Any]:
-    """Run a graph of langgraph.json, on a thread as Studio does."""
+    """Run a graph of langgraph.json on a thread, as Studio does."""
     (tmp_path / "prompts").mkdir()
     module, _, attribute = GRAPHS[name].partition(":")
     graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
@@ -53,30 +54,30 @@ def run(
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_run_never_blocks(name: str, tmp_path: Path):
+def test_graph_run_does_not_block(name: str, tmp_path: Path):
     out = run(name, tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5")
     assert out["stop_reason"] != "model_error"
     assert out["usage"].calls
 
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
-def test_checkers_and_scorers_never_block(search: str, tmp_path: Path):
+def test_checkers_and_scorers_do_not_block(search: str, tmp_path: Path):
     (tmp_path / "reward").mkdir()
     scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
-    scorer |= {"reward-server:http://127.0.0.1:9/score": 1.0}  # where nothing listens
+    scorer |= {"reward-server:http://127.0.0.1:9/score": 1.0}  # no server listens there
     options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
     out = run("review", tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5", **options)
     assert out["stop_reason"] == "model_error"
     assert "no reward model" in out["error"] or "The scorer at" in out["error"]
 
 
-def test_a_script_is_read_without_blocking(tmp_path: Path):
+def test_reading_a_script_does_not_block(tmp_path: Path):
     (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
     out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", num_critiques=1)
     assert [draft.answer for draft in out["rounds"]] == ["374", "384"]
 
 
-def test_a_node_that_blocks_is_found(tmp_path: Path):
+def test_detects_a_blocking_node(tmp_path: Path):
     async def blocks(state: State, runtime) -> State:
         (tmp_path / "draft.txt").write_text("384")
         return {"answer": (tmp_path / "draft.txt").read_text()}
@@ -88,7 +89,7 @@ def test_a_node_that_blocks_is_found(tmp_path: Path):
         asyncio.run(builder.compile().ainvoke(QUESTION))
 
 
-def test_checkers_work_without_blocking(tmp_path: Path):
+def test_code_checkers_do_not_block(tmp_path: Path):
     code = {
         "question": "Write a Python function f(xs). Return the sum plus 2.",
         "answer": "def f(xs):\n    return sum(ys",

@@ -1,4 +1,4 @@
-"""The loop within other people's graphs and agents: as a node of a chat, as a tool."""
+"""The loop inside another graph, as a chat node, and inside an agent, as a tool."""
 
 import asyncio
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class Chat(MessagesState):
 
 
 @dataclass
-class Theirs:
-    """A context of the graph around ours, which has an option of the same name by chance."""
+class ParentContext:
+    """Context of the parent graph, with an option that has the same name as one of the loop."""
 
     user: str
-    critiques: int = 0
+    num_critiques: int = 0
 
 
-def model(**more: Any) -> ScriptedModel:
+def model(**replies: Any) -> ScriptedModel:
     script = {
         "generate": ["Lyon"],
         "classify": [0.9, 0.1],
@@ -44,109 +44,116 @@ def model(**more: Any) -> ScriptedModel:
         "helpfulness": [0.8],
         "refine": ["Paris"],
     }
-    return ScriptedModel(script=script | more)
+    return ScriptedModel(script=script | replies)
 
 
-def chat(graph: Any, context_schema: Any = None, **compiled: Any) -> Any:
+def chat(graph: Any, context_schema: Any = None, **compile_options: Any) -> Any:
+    """Build a parent graph whose only node is the given graph."""
     builder = StateGraph(Chat, context_schema=context_schema)
     builder.add_node("answer", graph)
     builder.add_edge(START, "answer")
     builder.add_edge("answer", END)
-    return builder.compile(**compiled)
+    return builder.compile(**compile_options)
 
 
-def says(text: str) -> dict[str, Any]:
+def human_input(text: str) -> dict[str, Any]:
     return {"messages": [HumanMessage(text)]}
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_turn_after_turn_each_message_stands_once(synchronous: bool):
+def test_each_message_appears_once_over_several_turns(synchronous: bool):
     scripted = model(generate=["Lyon", "Rome"], classify=[0.9, 0.1, 0.2])
-    graph = chat(
-        create_self_critique(model=scripted).compile(), checkpointer=InMemorySaver(serde=serializer())
-    )  # fmt: skip
+    saver = InMemorySaver(serde=serializer())
+    graph = chat(create_self_critique(model=scripted).compile(), checkpointer=saver)
 
-    def turn(text: str) -> Any:
-        return graph.invoke(says(text), THREAD) if synchronous else asyncio.run(graph.ainvoke(says(text), THREAD))
+    def send(text: str) -> Any:
+        if synchronous:
+            return graph.invoke(human_input(text), THREAD)
+        return asyncio.run(graph.ainvoke(human_input(text), THREAD))
 
-    first, second = turn("The capital of France?"), turn("And of Italy?")
+    first = send("The capital of France?")
+    second = send("And of Italy?")
     assert [message.text for message in first["messages"]] == ["The capital of France?", "Paris"]
     assert [message.text for message in second["messages"]][2:] == ["And of Italy?", "Rome"]
     assert (first["stop_reason"], first["usage"].calls) == ("accepted", 6)
     assert (second["stop_reason"], second["usage"].calls) == ("accepted", 2)
     assert "Context:" not in scripted.requests[0][-1].text
-    for asked in scripted.requests[6:]:
-        assert "Context:\n```\nHuman: The capital of France?\nAI: Paris\n```" in asked[-1].text
-        assert "Question:\n```\nAnd of Italy?\n```" in asked[-1].text
+    for messages in scripted.requests[6:]:
+        assert "Context:\n```\nHuman: The capital of France?\nAI: Paris\n```" in messages[-1].text
+        assert "Question:\n```\nAnd of Italy?\n```" in messages[-1].text
 
 
-def test_a_context_of_another_kind_is_not_ours():
-    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Theirs)
-    output = graph.invoke(says("The capital of France?"), context=Theirs(user="ann", critiques=1))
+def test_ignores_the_context_of_a_parent_graph():
+    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=ParentContext)
+    output = graph.invoke(human_input("The capital of France?"), context=ParentContext(user="ann", num_critiques=1))
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Paris", "accepted")
 
 
-def test_a_graph_whose_context_is_ours_steers_the_loop():
+def test_parent_graph_can_pass_a_context_to_the_loop():
     graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Context)
-    output = graph.invoke(says("The capital of France?"), context=Context(max_rounds=0))
+    output = graph.invoke(human_input("The capital of France?"), context=Context(max_rounds=0))
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Lyon", "max_rounds")
 
 
-def test_an_answer_of_another_node_is_taken_up():
+def test_starts_from_the_answer_of_another_node():
     scripted = model(generate=[])
     builder = StateGraph(Chat)
     builder.add_node("draft", lambda state: {"messages": [AIMessage("Lyon")]})
-    builder.add_node("mend", create_self_critique(model=scripted, nodes={"generate": start_from_messages}).compile())
+    loop = create_self_critique(model=scripted, nodes={"generate": start_from_messages})
+    builder.add_node("improve", loop.compile())
     builder.add_edge(START, "draft")
-    builder.add_edge("draft", "mend")
-    output = builder.compile().invoke(says("The capital of France?"))
+    builder.add_edge("draft", "improve")
+    output = builder.compile().invoke(human_input("The capital of France?"))
     assert [message.text for message in output["messages"]] == ["The capital of France?", "Lyon", "Paris"]
 
 
-def test_events_of_the_loop_come_through_the_graph_around_it():
+def test_parent_graph_streams_the_events_of_the_loop():
     graph = chat(create_self_critique(model=model()).compile())
-    told = [part[1]["event"] for part in graph.stream(says("Which?"), stream_mode="custom", subgraphs=True)]
-    assert (told[0], told[-1]) == ("draft", "stopped")
+    parts = list(graph.stream(human_input("Which?"), stream_mode="custom", subgraphs=True))
+    events = [event["event"] for _, event in parts]
+    assert (events[0], events[-1]) == ("draft", "stopped")
 
 
-def test_a_chat_goes_on_within_the_loop_after_a_failure():
+def test_chat_resumes_inside_the_loop_after_an_error():
     failures = [OSError("down")]
 
     async def refine(state: Any, runtime: Any) -> Any:
-        from selfcritic.agent.nodes.refine import refine as ours
+        from selfcritic.agent.nodes.refine import refine as original_refine
 
         if failures:
             raise failures.pop()
-        return await ours(state, runtime)
+        return await original_refine(state, runtime)
 
     scripted = model()
     loop = create_self_critique(model=scripted, nodes={"refine": refine}).compile()
     graph = chat(loop, checkpointer=InMemorySaver(serde=serializer()))
     with pytest.raises(OSError, match="down"):
-        asyncio.run(graph.ainvoke(says("The capital?"), THREAD))
+        asyncio.run(graph.ainvoke(human_input("The capital?"), THREAD))
     output = asyncio.run(graph.ainvoke(None, THREAD))
     assert (output["messages"][-1].text, output["usage"].calls, len(scripted.requests)) == ("Paris", 6, 6)
 
 
 class AgentModel(GenericFakeChatModel):
-    """Says what it is told to say, and takes tools."""
+    """Returns fixed messages and accepts tools."""
 
     def bind_tools(self, tools: Any, **options: Any) -> Any:
         return self
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_the_loop_is_a_tool_of_an_agent(synchronous: bool):
-    careful = create_self_critique(model=model()).compile()
+def test_agent_can_call_the_loop_as_a_tool(synchronous: bool):
+    loop = create_self_critique(model=model()).compile()
 
     @tool
     def answer_with_care(question: str) -> str:
-        """Answer a question that must be right."""
-        return str(careful.invoke({"question": question})["answer"])
+        """Answer a question and verify the answer."""
+        return str(loop.invoke({"question": question})["answer"])
 
     call = {"name": "answer_with_care", "args": {"question": "The capital?"}, "id": "1"}
-    agent = create_agent(
-        AgentModel(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("It is Paris.")])), [answer_with_care]
-    )
-    output = agent.invoke(says("The capital?")) if synchronous else asyncio.run(agent.ainvoke(says("The capital?")))
+    replies = iter([AIMessage("", tool_calls=[call]), AIMessage("It is Paris.")])
+    agent = create_agent(AgentModel(messages=replies), [answer_with_care])
+    if synchronous:
+        output = agent.invoke(human_input("The capital?"))
+    else:
+        output = asyncio.run(agent.ainvoke(human_input("The capital?")))
     assert [message.text for message in output["messages"]] == ["The capital?", "", "Paris", "It is Paris."]

@@ -1,6 +1,9 @@
-"""Text in an answer or its context that tries to instruct the critic changes nothing in what is asked or read."""
+"""Instructions inside an answer or its context change neither the prompt nor the parsed critique."""
+
+from typing import Any
 
 import pytest
+from langchain_core.messages import BaseMessage
 
 from selfcritic import prompts
 from selfcritic.agent.critic.grounding import ground
@@ -44,11 +47,12 @@ ANSWER = "Lyon is the capital of France."
 CRITIQUE = "```\nLyon\n```\nIt is Paris."
 
 
-def test_there_are_thirty():
+def test_there_are_30_distinct_injections():
     assert len(set(INJECTIONS)) == 30
 
 
-def placed(text: str) -> list[dict[str, str]]:
+def inputs_with(text: str) -> list[dict[str, str]]:
+    """Return review inputs with the text in the answer, context or question."""
     return [
         {"question": "q", "answer": f"{ANSWER}\n{text}"},
         {"question": "q", "answer": f"{text}\n{ANSWER}"},
@@ -59,36 +63,42 @@ def placed(text: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("prompt_set", prompts.available())
 @pytest.mark.parametrize("text", INJECTIONS)
-def test_the_prompt_is_intact_and_the_critique_is_read_as_ever(text: str, prompt_set: str):
-    for given in placed(text):
-        model = ScriptedModel(script={"critique": [CRITIQUE], "helpfulness": [0.9]})
-        output = create_review(model=model, num_critiques=1, prompts=prompt_set).compile().invoke(given)
-        asked, judged = map(parse_prompt, model.requests)
-        assert (asked.name, judged.name) == ("critique", "helpfulness")
-        told = {"context": "", **given}
-        assert asked.data == {name: said for name, said in told.items() if said}
-        assert judged.data == {**asked.data, "critique": CRITIQUE + "\n"}
-        clean = ScriptedModel(script={"critique": [CRITIQUE], "helpfulness": [0.9]})
-        plain = {"question": "q", "answer": ANSWER, "context": "c" if given.get("context") else ""}
-        create_review(model=clean, num_critiques=1, prompts=prompt_set).compile().invoke(plain)
-        for one, other in zip(model.requests, clean.requests, strict=True):
-            assert instructions(one, judged.data) == instructions(other, parse_prompt(clean.requests[1]).data)
+def test_injection_changes_neither_the_prompt_nor_the_critique(text: str, prompt_set: str):
+    for review_input in inputs_with(text):
+        output, model = review(review_input, prompt_set)
+        critic_prompt, judge_prompt = map(parse_prompt, model.requests)
+        assert (critic_prompt.name, judge_prompt.name) == ("critique", "helpfulness")
+        assert critic_prompt.data == {name: value for name, value in review_input.items() if value}
+        assert judge_prompt.data == {**critic_prompt.data, "critique": CRITIQUE + "\n"}
+
+        context = "c" if review_input.get("context") else ""
+        _, clean = review({"question": "q", "answer": ANSWER, "context": context}, prompt_set)
+        clean_data = parse_prompt(clean.requests[1]).data
+        for messages, clean_messages in zip(model.requests, clean.requests, strict=True):
+            assert instructions(messages, judge_prompt.data) == instructions(clean_messages, clean_data)
+
         [comment] = output["critique"].comments
-        assert (comment.text, given["answer"][comment.start : comment.end]) == ("It is Paris.", "Lyon")
+        assert (comment.text, review_input["answer"][comment.start : comment.end]) == ("It is Paris.", "Lyon")
 
 
-def instructions(messages, data: dict[str, str]) -> list[str]:
-    """What a prompt says beside its data: it is the same whatever the data says."""
-    texts = [message.text for message in messages]
-    for said in sorted(data.values(), key=len, reverse=True):
-        fence = prompts.fence_for(said)
-        texts = [text.replace(f"\n{fence}\n{said}\n{fence}", "\n") for text in texts]
+def review(review_input: dict[str, str], prompt_set: str) -> tuple[dict[str, Any], ScriptedModel]:
+    model = ScriptedModel(script={"critique": [CRITIQUE], "helpfulness": [0.9]})
+    graph = create_review(model=model, num_critiques=1, prompts=prompt_set).compile()
+    return graph.invoke(review_input), model
+
+
+def instructions(messages: list[BaseMessage], data: dict[str, str]) -> list[str]:
+    """Return the prompt's text without its data."""
+    texts = [str(message.text) for message in messages]
+    for value in sorted(data.values(), key=len, reverse=True):
+        fence = prompts.fence_for(value)
+        texts = [text.replace(f"\n{fence}\n{value}\n{fence}", "\n") for text in texts]
     return texts
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-def test_a_critique_that_repeats_it_loses_no_comment(text: str):
-    """The critic may be talked into saying it; then it is a comment, or kept as what is no comment."""
+def test_critique_that_repeats_an_injection_keeps_its_comments(text: str):
+    """A critic that repeats the text makes it a comment or unparsed text; the other comment stays."""
     critique = ground(f"{CRITIQUE}\n\n{text}", f"{ANSWER}\n{text}")
     assert critique.comments[0].quote == "Lyon"
     assert critique.comments[0].text.startswith("It is Paris.")

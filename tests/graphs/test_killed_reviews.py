@@ -1,4 +1,4 @@
-"""A human review that is killed goes on where it was: no reply is paid for twice, and nothing that was said is lost."""
+"""A killed human review resumes: no saved request is repeated, and no decision is lost."""
 
 import json
 import os
@@ -23,16 +23,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class Case:
-    """One review in a folder of its own, as often as it is killed."""
+    """Runs one review, possibly killed and resumed, in a separate folder."""
 
     def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
         folder.mkdir()
         self.process, self.folder = process, folder
 
     def go(self, kill: tuple[int, float] | None = None) -> str:
-        """Start the review or go on with it; kill it so many lines of its log and so many seconds later."""
+        """Start or resume the review; `kill` gives new log lines and seconds to wait before killing it."""
         job = {name: str(self.folder / name) for name in ("where", "log", "out")}
-        job |= {"thread": "t", "replies": "natively", "kill": kill and (*kill, signal.SIGKILL)}  # type: ignore[dict-item]
+        kill_command = None if kill is None else (*kill, signal.SIGKILL)
+        job |= {"thread": "t", "replies": "natively", "kill": kill_command}  # type: ignore[dict-item]
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
@@ -41,15 +42,16 @@ class Case:
     def log(self) -> list[list[str]]:
         return [line.split() for line in (self.folder / "log").read_text().splitlines()]
 
-    def asked(self, since: int = 0) -> Counter[str]:
-        return Counter(key for _, what, key in self.log[since:] if what == "ask")
+    def requested(self, since: int = 0) -> Counter[str]:
+        """Count the requests in the log after the first `since` lines."""
+        return Counter(key for _, event, key in self.log[since:] if event == "ask")
 
     def saved(self) -> Counter[str]:
-        """The requests whose replies stand in the file, read without LangGraph."""
+        """Count the requests whose replies are saved, reading the file without LangGraph."""
         with closing(sqlite3.connect(self.folder / "where")) as sqlite:
             rows = sqlite.execute("SELECT type, value FROM writes WHERE channel = '__return__'").fetchall()
-        loaded = [serializer().loads_typed(row) for row in rows]
-        return Counter(one["replies"][0].additional_kwargs["key"] for one in loaded)
+        results = [serializer().loads_typed(row) for row in rows]
+        return Counter(result["replies"][0].additional_kwargs["key"] for result in results)
 
     @property
     def output(self) -> dict[str, Any]:
@@ -60,42 +62,50 @@ class Case:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[subprocess.Popen[str]]":
-    """Forks each run; what it warns of is kept, under msgpack as strict as LangGraph has it."""
-    said = tmp_path_factory.mktemp("said") / "stderr"
-    with said.open("w") as errors:
-        started = subprocess.Popen(
-            [sys.executable, "-W", "default", "-m", "tests.support.reviewing_run"], cwd=ROOT,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, text=True, env=os.environ | {"LANGGRAPH_STRICT_MSGPACK": "true"},
-        )  # fmt: skip
-        with started:
-            yield started
-            started.stdin.close()
-    assert said.read_text() == ""
+    """Yield the process that forks the runs, and check that it printed no warning."""
+    stderr_file = tmp_path_factory.mktemp("process") / "stderr"
+    with stderr_file.open("w") as stderr:
+        server = subprocess.Popen(
+            [sys.executable, "-W", "default", "-m", "tests.support.reviewing_run"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=os.environ | {"LANGGRAPH_STRICT_MSGPACK": "true"},
+        )
+        with server:
+            yield server
+            server.stdin.close()
+    assert stderr_file.read_text() == ""
 
 
 @pytest.fixture(scope="module")
-def whole(process: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """The review that is never killed."""
-    case = Case(process, tmp_path_factory.mktemp("whole") / "case")
+def uninterrupted(process: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Run a review that is never killed."""
+    case = Case(process, tmp_path_factory.mktemp("uninterrupted") / "case")
     assert case.go() == "ended"
     return case
 
 
-def test_the_undisturbed_review_is_what_the_person_said(whole: Case):
-    output = whole.output
+def test_uninterrupted_review_applies_the_decisions(uninterrupted: Case):
+    output = uninterrupted.output
     assert [label["action"] for label in output["labels"]] == ["edited", "added"]
     assert (output["stop_reason"], len(output["rounds"])) == ("reviewed", 2)
     assert output["answer"].startswith("round 1")
-    assert output["usage"]["calls"] == whole.asked().total() == 1 + 8 + 1
+    assert output["usage"]["calls"] == uninterrupted.requested().total() == 1 + 8 + 1
 
 
 @pytest.mark.parametrize("lines", range(1, 25, 2))
-def test_killed_at_any_moment_it_goes_on(lines: int, whole: Case, process: "subprocess.Popen[str]", tmp_path: Path):
+def test_killed_review_resumes_without_repeating_requests(
+    lines: int, uninterrupted: Case, process: "subprocess.Popen[str]", tmp_path: Path
+):
     case = Case(process, tmp_path / "case")
-    assert lines <= len(whole.log)
-    killed = case.go((lines, random.Random(lines).uniform(0, 0.01))) == "killed"
-    saved, written = case.saved() if killed else whole.asked(), len(case.log)
+    assert lines <= len(uninterrupted.log)
+    delay = random.Random(lines).uniform(0, 0.01)
+    was_killed = case.go((lines, delay)) == "killed"
+    saved = case.saved() if was_killed else uninterrupted.requested()
+    lines_before_resuming = len(case.log)
     assert case.go() == "ended"
-    assert case.output == whole.output
-    assert case.asked(since=written) == whole.asked() - saved
+    assert case.output == uninterrupted.output
+    assert case.requested(since=lines_before_resuming) == uninterrupted.requested() - saved

@@ -1,4 +1,7 @@
-"""A batch in a process of its own, to be killed: python -m tests.support.batch_process URL LEDGER OUT COUNT [CALLS]."""
+"""Run a batch in a process that a test can kill.
+
+python -m tests.support.batch_process URL LEDGER OUT COUNT [CALLS]
+"""
 
 import asyncio
 import json

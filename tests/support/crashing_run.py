@@ -1,9 +1,17 @@
-"""Runs of the loop that are killed: a warm process that forks one a job, and kills it where the job says so.
+"""Run jobs in forked processes and kill each at the requested moment.
 
-Each line on standard input is a job in JSON, each line on standard output what became of it: ended,
-failed or killed.
-A job: how (ainvoke, invoke, cli or look), where, thread, log, out, replies, durability, kill (log lines, then seconds,
-then the signal).
+Each line on standard input is a job in JSON. Each line on standard output is its result: ended, failed or killed.
+
+A job has these keys:
+
+- `how`: ainvoke, invoke, cli, or look (list the record types in the checkpoints);
+- `where`, `thread`: the checkpoint file and the thread;
+- `log`, `out`: the file for requests and replies, and the file for the result;
+- `replies`: see `LoggedModel`;
+- `durability`: LangGraph's option, or null;
+- `kill`: null, or number of new log lines to wait for, further seconds to wait, and the signal.
+
+The imports run once, in the parent process.
 """
 
 import asyncio
@@ -33,19 +41,19 @@ from selfcritic.prompts import parse_prompt
 QUESTION = "How far is the moon?"
 OPTIONS: dict[str, Any] = {"num_drafts": 3, "num_critiques": 8, "max_rounds": 3, "seed": 7, "patience": 9}
 SECONDS = 0.004
-"""A reply takes so long, and up to twice as long."""
+"""Shortest time for a reply; the longest is twice that."""
 
 
 def key_of(messages: list[Any], **options: Any) -> str:
-    """Tells a request from all others: its role, its prompt, its options."""
+    """Return a key of the request's role, prompt and options."""
     text = json.dumps([[message.text for message in messages], options])
     return f"{parse_prompt(messages).name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 class LoggedModel(LocalChatModel):
-    """Replies by what it is asked alone, and writes down every request and every reply for good.
+    """Replies deterministically, and logs each request and reply to disk.
 
-    `replies` is what it can do: "natively" n and log-probs, "plainly" neither.
+    `replies` selects its capabilities: "natively" supports n and logprobs, "plainly" supports neither.
     """
 
     log: Path
@@ -54,8 +62,8 @@ class LoggedModel(LocalChatModel):
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
-        asked = {name: options[name] for name in ("n", "logprobs") if options.get(name)}
-        key = key_of(messages, seed=options.get("seed"), **asked)
+        capabilities = {name: options[name] for name in ("n", "logprobs") if options.get(name)}
+        key = key_of(messages, seed=options.get("seed"), **capabilities)
         self.note("ask", key)
         time.sleep(self.seconds * (1 + int(key[-2:], 16) / 255))
         if self.replies == "plainly":
@@ -72,21 +80,22 @@ class LoggedModel(LocalChatModel):
     def _reply(self, messages: list[Any], seed: int) -> Reply:
         reading = parse_prompt(messages)
         answer = reading.data.get("answer", "")
-        number = int(hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()[:6], 16) / 16**6
+        digest = hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()
+        number = int(digest[:6], 16) / 16**6
         if reading.name == "generate":
             return Reply(f"round 0, draft {seed}")
         if reading.name == "classify":
-            return _verdict(0.95 - 0.1 * int(answer.split()[1][0]) - number / 100)
+            return _verdict(0.95 - 0.1 * _round_of(answer) - number / 100)
         if reading.name == "critique":
             return Reply(f"```\n{answer}\n```\nRemark {seed} on {answer}.")
         if reading.name == "helpfulness":
             return _verdict(0.3 + 0.7 * number)
-        return Reply(f"round {int(answer.split()[1][0]) + 1}, mended {number:.3f}")
+        return Reply(f"round {_round_of(answer) + 1}, refined {number:.3f}")
 
-    def note(self, what: str, key: str) -> None:
-        """Add a line to the log."""
+    def note(self, event: str, key: str) -> None:
+        """Append a line to the log."""
         with self._lock, self.log.open("a") as file:
-            file.write(f"{os.getpid()} {what} {key}\n")
+            file.write(f"{os.getpid()} {event} {key}\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -95,86 +104,113 @@ class LoggedModel(LocalChatModel):
         return "logged"
 
 
+def _round_of(answer: str) -> int:
+    """Read the round from an answer such as "round 2, refined 0.123"."""
+    return int(answer.split()[1][0])
+
+
 def _verdict(p_yes: float) -> Reply:
     return Reply("Yes" if p_yes > 0.5 else "No", p_yes=p_yes)
 
 
 def work(job: dict[str, Any]) -> None:
-    """Run the loop to its end, or on to it."""
+    """Do the job: start the loop or resume it, and write the result."""
     model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
     if job["how"] == "cli":
-        models.PROVIDERS["logged"] = models.Provider("logged", "writes all down", lambda: model)  # type: ignore[index]
-        options = [f"--{name.replace('_', '-')}={OPTIONS[name]}" for name in ("num_drafts", "num_critiques", "seed")]
-        options += ["--max-rounds=3", "--json", "--quiet", "--model=logged"]
-        with Path(job["out"]).open("w") as file, redirect_stdout(file):
-            options += ["--checkpoint", job["where"], "--thread", job["thread"]]
-            app(["run", QUESTION, *options], standalone_mode=False)
-        return
-    if job["how"] == "look":
-        Path(job["out"]).write_text(json.dumps(asyncio.run(_look(job))))
-        return
-    output = asyncio.run(_python(job, model))
-    Path(job["out"]).write_text(json.dumps(TypeAdapter(Output).dump_python(output, mode="json")))
+        _run_command(job, model)
+    elif job["how"] == "look":
+        Path(job["out"]).write_text(json.dumps(asyncio.run(_record_types(job))))
+    else:
+        output = asyncio.run(_run_graph(job, model))
+        Path(job["out"]).write_text(json.dumps(TypeAdapter(Output).dump_python(output, mode="json")))
 
 
-async def _python(job: dict[str, Any], model: LoggedModel) -> Any:
+def _run_command(job: dict[str, Any], model: LoggedModel) -> None:
+    models.PROVIDERS["logged"] = models.Provider("logged", "logs its requests", lambda: model)  # type: ignore[index]
+    options = [
+        f"--num-drafts={OPTIONS['num_drafts']}",
+        f"--num-critiques={OPTIONS['num_critiques']}",
+        f"--seed={OPTIONS['seed']}",
+        "--max-rounds=3",
+        "--json",
+        "--quiet",
+        "--model=logged",
+        f"--checkpoint={job['where']}",
+        f"--thread={job['thread']}",
+    ]
+    with Path(job["out"]).open("w") as file, redirect_stdout(file):
+        app(["run", QUESTION, *options], standalone_mode=False)
+
+
+async def _run_graph(job: dict[str, Any], model: LoggedModel) -> Any:
     async with open_checkpointer(job["where"]) as saver:
         graph = create_self_critique(model=model, **OPTIONS).compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": job["thread"]}}
-        given: Any = None if (await graph.aget_state(config)).values else {"question": QUESTION}
-        more = {"durability": job["durability"]} if job["durability"] else {}
+        is_started = bool((await graph.aget_state(config)).values)
+        graph_input: Any = None if is_started else {"question": QUESTION}
+        options = {"durability": job["durability"]} if job["durability"] else {}
         if job["how"] == "invoke":
-            return await asyncio.to_thread(graph.invoke, given, config, **more)
-        return await graph.ainvoke(given, config, **more)
+            return await asyncio.to_thread(graph.invoke, graph_input, config, **options)
+        return await graph.ainvoke(graph_input, config, **options)
 
 
-async def _look(job: dict[str, Any]) -> list[str]:
-    """The types of all that a thread's checkpoints hold, each path within with the type's name."""
-    found: set[str] = set()
+async def _record_types(job: dict[str, Any]) -> list[str]:
+    """Return `path: type` for each record in the thread's checkpoints."""
+    types: set[str] = set()
     async with open_checkpointer(job["where"]) as saver:
-        async for one in saver.alist({"configurable": {"thread_id": job["thread"]}}):
-            for name, value in one.checkpoint["channel_values"].items():
-                found |= set(_types(name, value))
-            for _, name, value in one.pending_writes or []:
-                found |= set(_types(name, value))
-    return sorted(found)
+        async for saved in saver.alist({"configurable": {"thread_id": job["thread"]}}):
+            for name, value in saved.checkpoint["channel_values"].items():
+                types.update(_types(name, value))
+            for _, name, value in saved.pending_writes or []:
+                types.update(_types(name, value))
+    return sorted(types)
 
 
 def _types(path: str, value: Any) -> Iterator[str]:
     if isinstance(value, BaseModel):
         yield f"{path}: {type(value).__name__}"
-    inside = vars(value) if isinstance(value, BaseModel) else value
-    if isinstance(inside, dict):
-        for name, one in inside.items():
-            yield from _types(f"{path}.{name}", one)
-    elif isinstance(inside, list):
-        for one in inside:
-            yield from _types(f"{path}[]", one)
+        value = vars(value)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _types(f"{path}.{name}", item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _types(f"{path}[]", item)
 
 
 def run(job: dict[str, Any], work: Callable[[dict[str, Any]], None] = work) -> str:
-    """Fork the job's process, and kill it at the job's moment."""
+    """Fork a process for the job, and kill it at the job's moment."""
     log = Path(job["log"])
-    before = len(log.read_bytes().splitlines()) if log.exists() else 0
+    lines_before = _count_lines(log)
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
-        try:
-            work(job)
-            code = 0
-        except BaseException:  # noqa: BLE001 - the forked copy must not go on as the server
-            traceback.print_exc()
-            code = 1
-        sys.stderr.flush()
-        os._exit(code)
+        _work_and_exit(job, work)
     if job["kill"] is not None:
-        lines, seconds, how = job["kill"]
-        while (not log.exists() or len(log.read_bytes().splitlines()) < before + lines) and not _has_ended(child):
+        lines, seconds, signal_number = job["kill"]
+        while _count_lines(log) < lines_before + lines and not _has_ended(child):
             time.sleep(0.0005)
         time.sleep(seconds)
-        os.kill(child, how)
+        os.kill(child, signal_number)
     status = os.waitpid(child, 0)[1]
-    return "killed" if os.WIFSIGNALED(status) else "ended" if os.waitstatus_to_exitcode(status) == 0 else "failed"
+    if os.WIFSIGNALED(status):
+        return "killed"
+    return "ended" if os.waitstatus_to_exitcode(status) == 0 else "failed"
+
+
+def _work_and_exit(job: dict[str, Any], work: Callable[[dict[str, Any]], None]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT
+    exit_code = 0
+    try:
+        work(job)
+    except BaseException:  # noqa: BLE001 - the fork must not continue as the server
+        traceback.print_exc()
+        exit_code = 1
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _count_lines(log: Path) -> int:
+    return len(log.read_bytes().splitlines()) if log.exists() else 0
 
 
 def _has_ended(child: int) -> bool:

@@ -1,4 +1,4 @@
-"""`asyncio.run` for tests that reach a provider: litellm keeps its clients, and their connections outlive the loop."""
+"""Run coroutines that call a provider, and close litellm's clients before their event loop ends."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, and close litellm's clients while their loop still runs."""
+    """Run a coroutine, then close litellm's clients on the same loop."""
 
     async def run_and_close() -> T:
         try:
@@ -23,17 +23,18 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def close_clients_of_synchronous_runs() -> None:
-    """Close what synchronous runs opened, on the loop that keeps it."""
+    """Close the clients that synchronous runs opened, on their shared loop."""
     asyncio.run_coroutine_threadsafe(close_clients(), sync_and_async._lasting_loop()).result()
 
 
 async def close_clients() -> None:
-    """Close and forget the clients that litellm keeps, those of synchronous calls too."""
-    if (litellm := sys.modules.get("litellm")) is None:
+    """Close litellm's cached clients, synchronous ones included, and clear the cache."""
+    litellm = sys.modules.get("litellm")
+    if litellm is None:
         return
     await litellm.close_litellm_async_clients()
     for client in litellm.in_memory_llm_clients_cache.cache_dict.values():
         if isinstance(client, sys.modules["openai"].OpenAI):
             client.close()
     litellm.in_memory_llm_clients_cache.flush_cache()
-    await asyncio.sleep(0)  # in which the connections close
+    await asyncio.sleep(0)  # lets the connections close

@@ -1,4 +1,7 @@
-"""Human reviews that are killed: as crashing_run.py, with a person who replies by what they are shown."""
+"""Run human reviews in processes that a test can kill.
+
+Takes the jobs of crashing_run.py. The simulated reviewer decides only by the displayed review.
+"""
 
 import asyncio
 import json
@@ -15,25 +18,27 @@ from selfcritic.graphs.checkpoints import open_checkpointer
 from tests.support import crashing_run
 from tests.support.crashing_run import LoggedModel
 
-GIVEN: Any = {"question": "How far is the moon?", "answer": "round 0, handed in"}
+REVIEW_INPUT: Any = {"question": "How far is the moon?", "answer": "round 0, handed in"}
 
 
 def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
-    """First another search, then a comment and a mistake, then a mend: told from what is shown alone."""
+    """Return the reviewer's next reply: search again, add a comment, make a mistake, then refine."""
     if shown["length_modifier"] == 0.0:
         return {
             "actions": [{"type": "edit", "id": 1, "text": "Not so."}],
             "next": "search_again",
             "length_modifier": 1.0,
         }
-    added = [label for label in shown["comments"] if label["action"] == "added"]
-    if not added:
+    has_added_comment = any(label["action"] == "added" for label in shown["comments"])
+    if not has_added_comment:
         return {"actions": [{"type": "add", "quote": "handed", "text": "By whom?"}]}
-    return {"next": "refine"} if shown["error"] else {"actions": [{"type": "remove", "id": 99}], "next": "refine"}
+    if shown["error"]:
+        return {"next": "refine"}
+    return {"actions": [{"type": "remove", "id": 99}], "next": "refine"}
 
 
 def work(job: dict[str, Any]) -> None:
-    """Review to the end, or on to it, and write the result down."""
+    """Start the review or resume it, and write the result."""
     output = asyncio.run(_review(job, LoggedModel(log=Path(job["log"]), replies=job["replies"])))
     Path(job["out"]).write_text(json.dumps(TypeAdapter(HumanReviewOutput).dump_python(output, mode="json")))
 
@@ -44,13 +49,13 @@ async def _review(job: dict[str, Any], model: LoggedModel) -> Any:
         thread: Any = {"configurable": {"thread_id": job["thread"]}}
         while True:
             state = await graph.aget_state(thread)
-            given: Any = None if state.values else GIVEN
+            graph_input: Any = None if state.values else REVIEW_INPUT
             if state.interrupts:
                 model.note("await_decision", "reply")
-                given = Command(resume=reply_to(state.interrupts[0].value))
+                graph_input = Command(resume=reply_to(state.interrupts[0].value))
             elif state.values.get("stop_reason"):
                 return {name: state.values[name] for name in HumanReviewOutput.__annotations__ if name in state.values}
-            await graph.ainvoke(given, thread, durability="sync")
+            await graph.ainvoke(graph_input, thread, durability="sync")
 
 
 if __name__ == "__main__":

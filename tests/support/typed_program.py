@@ -1,7 +1,6 @@
-"""A user's program over the whole public API, clean under `mypy --strict` and run by a test.
+"""Use the whole public API as an application would; tests check it with `mypy --strict` and run it.
 
-Each wrong line is marked `type: ignore[…]`: mypy complains of a mark where it sees no error, which it would not see if
-the package came without its types.
+Wrong lines are marked `type: ignore[…]`. Without the package's types, mypy would report the marks as unused.
 """
 
 import asyncio
@@ -52,31 +51,31 @@ Loop = CompiledStateGraph[State, Context, Input, Output]
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
-    """A node of one's own."""
+    """Sample one critique (a custom node)."""
     step = Step(state, runtime)
     options: Context = runtime.context
-    found = Critique(text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")])
+    objection = Critique(text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")])
     try:
         [text] = await step.sampler("judge").sample(step.render_prompt("classify", answer=step.round.answer))
     except SelfcriticError as failure:
         return step.update(stop=failure)
     text.nothing  # type: ignore[attr-defined]  # noqa: B018
-    return step.update(rounds=step.rounds_with(critiques=[found]))
+    return step.update(rounds=step.rounds_with(critiques=[objection]))
 
 
-def is_cheap_enough(state: State) -> bool:
-    """A stop rule of one's own."""
+def is_too_expensive(state: State) -> bool:
+    """Stop when the budget is used up (a custom stop condition)."""
     usage: Usage = state["usage"]
     return usage.calls > 30 or (usage.cost_usd or 0.0) > 0.01
 
 
-def not_a_rule(state: State) -> str:
-    """Says nothing of stopping."""
+def not_a_condition(state: State) -> str:
+    """Return something other than a boolean."""
     return state["answer"]
 
 
 def show(out: Output) -> None:
-    """Read everything that a run comes to."""
+    """Print the result of a run."""
     reason: StopReason = out["stop_reason"]
     drafts: list[Round] = out["rounds"]
     candidates: list[Candidate] = drafts[0].candidates
@@ -84,63 +83,71 @@ def show(out: Output) -> None:
     capabilities: dict[str, Capabilities] = out["capabilities"]
     first: str = drafts[0].answer
     wrong: int = drafts[0].answer  # type: ignore[assignment]
-    told = (out["answer"], first, wrong, reason, str(len(candidates)), *spent, *capabilities)
-    sys.stdout.write(" ".join(map(str, told)) + "\n")
+    values = (out["answer"], first, wrong, reason, str(len(candidates)), *spent, *capabilities)
+    sys.stdout.write(" ".join(map(str, values)) + "\n")
 
 
 async def adds_up(question: str, draft: str) -> list[Comment]:
-    """A checker of one's own."""
-    return [] if draft == "384" else [Comment(quote=draft, text=f"This is no answer to {question}")]
+    """Object to any draft but 384 (a custom checker)."""
+    if draft == "384":
+        return []
+    return [Comment(quote=draft, text=f"This does not answer {question}")]
 
 
 async def brief(question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
-    """A scorer of one's own."""
+    """Prefer short critiques (a custom scorer)."""
     return [-float(len(question + draft + critique.text)) for critique in critiques]
 
 
 def review(model: BaseChatModel) -> None:
-    """The critic alone."""
-    given: ReviewInput = {"question": "What is 128 + 256?", "answer": "385"}
+    """Run the critic without refinement."""
+    review_input: ReviewInput = {"question": "What is 128 + 256?", "answer": "385"}
     graph: CompiledStateGraph[State, Context, ReviewInput, ReviewOutput] = create_review(
         model=model, checkers=[adds_up, "arithmetic"], scorer=brief
     ).compile()
-    out = cast(ReviewOutput, graph.invoke(given, context=Context(checkers=[adds_up])))
-    chosen: Critique | None = out["critique"]
+    out = cast(ReviewOutput, graph.invoke(review_input, context=Context(checkers=[adds_up])))
+    selected: Critique | None = out["critique"]
     pool: list[Critique] = out["rounds"][0].critiques
     best: int | None = rerank(pool, calibrate([pool], 50))
     create_human_review(model=model, nodes={"critique": critique}).compile()
     search = create_fsbs(model=model, nodes={"select": critique}).compile()
-    told = (chosen is not None, best is not None, out["rounds"][0].findings[0].source, search.name, out["stop_reason"])
-    sys.stdout.write(" ".join(map(str, told)) + "\n")
+    source = out["rounds"][0].findings[0].source
+    values = (selected is not None, best is not None, source, search.name, out["stop_reason"])
+    sys.stdout.write(" ".join(map(str, values)) + "\n")
 
 
 async def save(model: BaseChatModel, folder: Path) -> Report:
-    """The loop over rows, and on a checkpoint."""
+    """Run the loop with a checkpointer, then a batch."""
     async with open_checkpointer(str(folder / "runs.sqlite")) as saver:
         graph: Loop = create_self_critique(model=model).compile(checkpointer=saver)
         show(cast(Output, await graph.ainvoke(QUESTION, {"configurable": {"thread_id": "1"}})))
     results: list[Result] = []
-    batch: Loop = create_best_of_n(model=model, num_drafts=2).compile(name="best_of_n")
+    batch: Loop = create_best_of_n().compile(name="best_of_n")
     report = await run_batch(
-        batch, [dict(QUESTION)], ledger=folder / "rows.sqlite", on_result=results.append, budget=Budget(calls=40)
+        batch,
+        [dict(QUESTION)],
+        context=Context(model=model, num_drafts=2),
+        ledger=folder / "rows.sqlite",
+        on_result=results.append,
+        budget=Budget(calls=40),
     )
     sys.stdout.write(f"{len(results)} rows\n")
     return report
 
 
 def main(folder: Path) -> None:
-    """Run it all, offline."""
+    """Run every part offline."""
     model: BaseChatModel = load("simulated", draft_error_rate=0, false_alarm_rate=0)
-    graph: Loop = create_self_critique(model=model, nodes={"critique": critique}, stop_when=is_cheap_enough).compile()
+    graph: Loop = create_self_critique(model=model, nodes={"critique": critique}, stop_when=is_too_expensive).compile()
     show(cast(Output, graph.invoke(QUESTION, context=Context(num_critiques=16, budget=Budget(calls=40)))))
-    create_self_critique(stop_when=not_a_rule)  # type: ignore[arg-type]
+    create_self_critique(stop_when=not_a_condition)  # type: ignore[arg-type]
     create_self_critique(nodes={"generate": start_from_messages, "critique": lambda state, runtime: state})
     asyncio.run(save(model, folder))
     review(model)
     agent = create_agent(model, middleware=[SelfCritiqueMiddleware(model=model)])
-    mended = agent.invoke({"messages": [{"role": "user", "content": "What is 128 + 256?"}]})
-    asked = prompts.load("plain").render("generate", question="What is 128 + 256?", context="")
-    sys.stdout.write(f"{mended['messages'][-1].text} {len(asked)}\n")
+    output = agent.invoke({"messages": [{"role": "user", "content": "What is 128 + 256?"}]})
+    messages = prompts.load("plain").render("generate", question="What is 128 + 256?", context="")
+    sys.stdout.write(f"{output['messages'][-1].text} {len(messages)}\n")
     try:
         load("nothing")
     except (BudgetExhausted, InputError, SelfcriticError) as error:

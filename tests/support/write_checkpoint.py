@@ -1,4 +1,4 @@
-"""Writes the checkpoints that later versions must be able to read: one finished thread, and one stopped midway."""
+"""Write checkpoints that later versions must read: a finished thread and an interrupted one."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ FINDING = "```\nLyon\n```\nIt is Paris.\n\n```\nMarseille\n```\nNor is it this."
 
 
 def model() -> ScriptedModel:
-    """Two drafts, two critiques with an invented quote each, a mend."""
+    """Script two drafts, two critiques (the first with an ungrounded quote) and a refinement."""
     script: Any = {
         "generate": ["Nice", "Lyon"],
         "classify": [0.9, 0.8, 0.1],
@@ -25,7 +25,7 @@ def model() -> ScriptedModel:
 
 
 async def write(path: str) -> None:
-    """Run both threads; the second one stops once its critiques are drawn."""
+    """Run both threads; the second stops after its critiques are sampled."""
     async with open_checkpointer(path) as saver:
         builder = create_self_critique(model=model(), num_drafts=2, num_critiques=2)
         finished: Any = {"configurable": {"thread_id": "finished"}}

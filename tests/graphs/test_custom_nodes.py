@@ -1,4 +1,4 @@
-"""Every node can be replaced by a function of the user's own."""
+"""Custom nodes: every node of a graph can be replaced."""
 
 import asyncio
 from typing import Any
@@ -16,14 +16,14 @@ from selfcritic.agent.nodes.generate import generate, initial_update, start_from
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.graphs import create_best_of_n, create_self_critique
-from selfcritic.graphs.self_critique import graph as as_it_ships
+from selfcritic.graphs.self_critique import graph as default_graph
 
 QUESTION = {"question": "Which city is the capital of France?"}
 LYON = "```\nLyon\n```\nIt is Paris."
 NODES = {node.__name__: node for node in (generate, classify, critique, select, refine)}
 
 
-def model(**more: Any) -> ScriptedModel:
+def model(**replies: Any) -> ScriptedModel:
     script = {
         "generate": ["Lyon"],
         "classify": [0.9, 0.1],
@@ -31,40 +31,42 @@ def model(**more: Any) -> ScriptedModel:
         "helpfulness": [0.8],
         "refine": ["Paris"],
     }
-    return ScriptedModel(script=script | more)
+    return ScriptedModel(script=script | replies)
 
 
 @pytest.mark.parametrize("name", NODES)
 @pytest.mark.parametrize("synchronous", [True, False])
 @pytest.mark.parametrize("is_plain", [True, False])
-def test_any_node_is_replaced(name: str, synchronous: bool, is_plain: bool):
-    came: list[Any] = []
+def test_replaces_any_node(name: str, synchronous: bool, is_plain: bool):
+    received: list[int] = []
 
-    async def mine(state: Any, runtime: Any) -> Any:
-        came.append(runtime.context.num_critiques)
+    async def async_node(state: Any, runtime: Any) -> Any:
+        received.append(runtime.context.num_critiques)
         return await NODES[name](state, runtime)
 
-    def plain(state: Any, runtime: Any) -> Any:
-        return asyncio.run(mine(state, runtime))
+    def plain_node(state: Any, runtime: Any) -> Any:
+        return asyncio.run(async_node(state, runtime))
 
-    graph = create_self_critique(nodes={name: plain if is_plain else mine}, model=model(), num_critiques=8).compile()
+    node = plain_node if is_plain else async_node
+    graph = create_self_critique(nodes={name: node}, model=model(), num_critiques=8).compile()
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
-    assert came == [8] * (2 if name == "classify" else 1)
+    num_calls = 2 if name == "classify" else 1
+    assert received == [8] * num_calls
     assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 6)
 
 
 @pytest.mark.parametrize("create", [create_self_critique, create_best_of_n])
-def test_an_unknown_name_is_a_clear_error(create: Any):
+def test_rejects_an_unknown_node_name(create: Any):
     with pytest.raises(InputError, match=r"unknown nodes: 'criticise'.*generate, classify"):
         create(nodes={"criticise": critique})
 
 
-def test_the_picture_stays_the_same():
-    own = create_self_critique(nodes={"critique": lambda state, runtime: {}}).compile(name="self_critique")
-    assert own.get_graph().draw_mermaid() == as_it_ships.get_graph().draw_mermaid()
+def test_custom_node_keeps_the_graph_drawing():
+    graph = create_self_critique(nodes={"critique": lambda state, runtime: {}}).compile(name="self_critique")
+    assert graph.get_graph().draw_mermaid() == default_graph.get_graph().draw_mermaid()
 
 
-def test_best_of_n_takes_nodes_as_well():
+def test_best_of_n_accepts_custom_nodes():
     async def draft(state: Any, runtime: Any) -> Any:
         return initial_update(await start_step(state, runtime, state["question"]), ["Lyon", "Paris"])
 
@@ -73,8 +75,8 @@ def test_best_of_n_takes_nodes_as_well():
     assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 2)
 
 
-def test_what_a_node_asks_a_model_is_counted_and_the_budget_is_kept():
-    async def mine(state: Any, runtime: Any) -> Any:
+def test_requests_of_a_custom_node_count_toward_the_budget():
+    async def sample_once(state: Any, runtime: Any) -> Any:
         step = Step(state, runtime)
         try:
             texts = await step.sampler("critic").sample(step.render_prompt("critique", answer=step.round.answer), 1)
@@ -82,31 +84,33 @@ def test_what_a_node_asks_a_model_is_counted_and_the_budget_is_kept():
             return step.update(stop=failure)
         return step.update(stop="no_helpful_critique", error=texts[0])
 
-    graph = create_self_critique(nodes={"critique": mine}, model=model()).compile()
+    graph = create_self_critique(nodes={"critique": sample_once}, model=model()).compile()
     output = graph.invoke(QUESTION)
     assert (output["error"], output["usage"].by_role["critic"].calls) == (LYON, 1)
     output = graph.invoke(QUESTION, context={"model": model(), "budget": Budget(calls=2)})
     assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Lyon", "budget", 2)
 
 
-def test_what_a_node_raises_the_graph_raises():
-    def mine(state: Any, runtime: Any) -> Any:
-        raise KeyError("mine")
+def test_graph_raises_the_error_of_a_custom_node():
+    def failing_select(state: Any, runtime: Any) -> Any:
+        raise KeyError("custom")
 
-    with pytest.raises(KeyError, match="mine"):
-        create_self_critique(nodes={"select": mine}, model=model()).compile().invoke(QUESTION)
+    with pytest.raises(KeyError, match="custom"):
+        create_self_critique(nodes={"select": failing_select}, model=model()).compile().invoke(QUESTION)
 
 
-def test_a_run_goes_on_where_a_node_had_raised():
+def test_run_resumes_at_the_node_that_raised():
     failures = [OSError("down")]
 
-    async def mine(state: Any, runtime: Any) -> Any:
+    async def unreliable_select(state: Any, runtime: Any) -> Any:
         if failures:
             raise failures.pop()
         return await select(state, runtime)
 
     scripted = model()
-    graph = create_self_critique(nodes={"select": mine}, model=scripted).compile(checkpointer=InMemorySaver())
+    graph = create_self_critique(nodes={"select": unreliable_select}, model=scripted).compile(
+        checkpointer=InMemorySaver()
+    )
     thread: Any = {"configurable": {"thread_id": "1"}}
     with pytest.raises(OSError, match="down"):
         graph.invoke(QUESTION, thread)
@@ -114,7 +118,7 @@ def test_a_run_goes_on_where_a_node_had_raised():
     assert (output["answer"], output["usage"].calls, len(scripted.requests)) == ("Paris", 6, 6)
 
 
-def test_an_answer_that_is_there_is_taken_up_as_the_first_draft():
+def test_starts_from_an_existing_answer():
     scripted = model(generate=[])
     graph = create_self_critique(nodes={"generate": start_from_messages}, model=scripted).compile()
     output = graph.invoke({"messages": [HumanMessage("The capital?"), {"role": "ai", "content": "Lyon"}]})

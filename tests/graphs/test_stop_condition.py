@@ -1,4 +1,4 @@
-"""A stop rule of the user's own: plain or async, asked once a verdict, and no draft is lost where it raises."""
+"""Custom stop conditions: sync or async, called after each verdict; an error in one loses no draft."""
 
 import asyncio
 from typing import Any
@@ -27,19 +27,19 @@ def model(verdicts=(0.9, 0.6, 0.8)) -> ScriptedModel:
     )
 
 
-def after_two_mends(state: State) -> bool:
+def after_two_refinements(state: State) -> bool:
     return len(state["rounds"]) > 2
 
 
-async def after_two_mends_async(state: State) -> bool:
+async def after_two_refinements_async(state: State) -> bool:
     await asyncio.sleep(0)
-    return after_two_mends(state)
+    return after_two_refinements(state)
 
 
-@pytest.mark.parametrize("rule", [after_two_mends, after_two_mends_async])
+@pytest.mark.parametrize("condition", [after_two_refinements, after_two_refinements_async])
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_the_rule_ends_the_run_with_the_best_draft(rule: Any, synchronous: bool):
-    graph = create_self_critique(model=model(), stop_when=rule, **ENDLESS).compile()
+def test_condition_ends_the_run_with_the_best_draft(condition: Any, synchronous: bool):
+    graph = create_self_critique(model=model(), stop_when=condition, **ENDLESS).compile()
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
     assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon 1", "stop_when", 1)
     assert output["p_critiqueable"] == pytest.approx(0.6)
@@ -47,52 +47,53 @@ def test_the_rule_ends_the_run_with_the_best_draft(rule: Any, synchronous: bool)
     assert [message.text for message in output["messages"]] == ["Lyon 1"]
 
 
-def test_the_rule_sees_what_the_nodes_share_after_each_verdict():
-    seen: list[State] = []
-    graph = create_self_critique(model=model([0.9, 0.6, 0.1]), stop_when=seen.append, **ENDLESS).compile()
+def test_condition_gets_the_state_after_each_verdict():
+    states: list[State] = []
+    graph = create_self_critique(model=model([0.9, 0.6, 0.1]), stop_when=states.append, **ENDLESS).compile()
     output = graph.invoke(QUESTION)
     assert output["stop_reason"] == "accepted"
-    # The third draft was accepted by the loop itself: the rule is not asked there.
-    assert [state["answer"] for state in seen] == ["Lyon", "Lyon 1"]
-    assert [state["p_critiqueable"] for state in seen] == pytest.approx([0.9, 0.6])
-    assert [state["usage"].calls for state in seen] == [2, 6]
-    assert seen[1]["question"] == QUESTION["question"]
+    # The loop accepted the third draft, so it did not call the condition.
+    assert [state["answer"] for state in states] == ["Lyon", "Lyon 1"]
+    assert [state["p_critiqueable"] for state in states] == pytest.approx([0.9, 0.6])
+    assert [state["usage"].calls for state in states] == [2, 6]
+    assert states[1]["question"] == QUESTION["question"]
 
 
-def test_the_ending_is_told_and_nothing_more_is_paid_for():
+def test_stop_emits_an_event_and_ends_requests():
     scripted = model()
     graph = create_self_critique(model=scripted, stop_when=lambda state: True).compile()
-    told = list(graph.stream(QUESTION, stream_mode="custom"))
-    assert told[-1] == {"event": "stopped", "round": 0, "reason": "stop_when"}
+    events = list(graph.stream(QUESTION, stream_mode="custom"))
+    assert events[-1] == {"event": "stopped", "round": 0, "reason": "stop_when"}
     assert len(scripted.requests) == 2
 
 
-def test_a_rule_that_raises_ends_the_run_and_says_so():
-    def rule(state: State) -> bool:
+def test_condition_that_raises_ends_the_run_with_an_error():
+    def condition(state: State) -> bool:
         return 1 / (2 - len(state["rounds"])) < 0
 
-    graph = create_self_critique(model=model(), stop_when=rule, **ENDLESS).compile()
+    graph = create_self_critique(model=model(), stop_when=condition, **ENDLESS).compile()
     output = graph.invoke(QUESTION)
     assert (output["answer"], output["stop_reason"], len(output["rounds"])) == ("Lyon 1", "stop_when", 2)
     assert output["error"] == "stop_when raised ZeroDivisionError: division by zero"
     assert output["usage"].calls == 6
 
 
-def test_a_rule_that_is_cancelled_is_not_one_that_failed():
-    async def rule(state: State) -> bool:
+def test_cancelled_condition_cancels_the_run():
+    async def condition(state: State) -> bool:
         raise asyncio.CancelledError
 
-    graph = create_self_critique(model=model(), stop_when=rule).compile()
+    graph = create_self_critique(model=model(), stop_when=condition).compile()
     with pytest.raises(NodeCancelledError):
         asyncio.run(graph.ainvoke(QUESTION))
 
 
-def test_the_rule_stands_beside_a_node_of_ones_own():
+def test_condition_works_with_a_custom_node():
     def classify(state: State, runtime: Any) -> Any:
-        return {"answer": "Lyon", "best": 0, "p_critiqueable": 0.7}
+        return {"answer": "Lyon", "best_round": 0, "p_critiqueable": 0.7}
 
-    graph = create_self_critique(
-        model=model(), nodes={"classify": classify}, stop_when=lambda state: state["p_critiqueable"] == 0.7
-    ).compile()
+    def condition(state: State) -> bool:
+        return state["p_critiqueable"] == 0.7
+
+    graph = create_self_critique(model=model(), nodes={"classify": classify}, stop_when=condition).compile()
     output = graph.invoke(QUESTION)
     assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Lyon", "stop_when", 1)
