@@ -6,4 +6,15 @@ from selfcritic.agent.schemas import Budget, Candidate, Comment, Critique, Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
-__all__ = ["Budget", "Candidate", "Comment", "Context", "Critique", "Round", "State", "Step", "Usage", "load"]
+__all__ = [
+    "Budget",
+    "Candidate",
+    "Comment",
+    "Context",
+    "Critique",
+    "Round",
+    "State",
+    "Step",
+    "Usage",
+    "load",
+]

@@ -9,7 +9,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def call_async(function: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def call_async(
+    function: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Await an async function, or run a plain one in a thread.
 
     A plain function may block. If it returns an awaitable, that is awaited in the event loop.

@@ -3,7 +3,15 @@
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, InstanceOf, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    InstanceOf,
+    WithJsonSchema,
+)
 
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
 from selfcritic.agent.models import disable_retries, get_model
@@ -20,7 +28,8 @@ SearchMethod = Literal["rejection", "fsbs"]
 ChatModelInstance = Annotated[InstanceOf[BaseChatModel], AfterValidator(disable_retries)]
 ModelSpec = Annotated[str | ChatModelInstance, WithJsonSchema({"type": "string"})]
 OptionalModelSpec = Annotated[
-    str | ChatModelInstance | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+    str | ChatModelInstance | None,
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
 ]
 CheckerSpec = Annotated[
     str | CheckerFunction,
@@ -70,17 +79,24 @@ class Context(BaseModel):
     )
 
     fallbacks: dict[Role, list[ModelSpec]] = Field(
-        default_factory=dict, description="Models to try in order if a role's model is down, by role."
+        default_factory=dict,
+        description="Models to try in order if a role's model is down, by role.",
     )
     temperatures: dict[Role, Annotated[FiniteFloat, Field(ge=0)]] = Field(
         default_factory=dict, description="Temperature by role (default: the model's)."
     )
 
     task_type: TaskType = Field(
-        default="question", description="Kind of answer: to a question, a summary of the context, or code."
+        default="question",
+        description="Kind of answer: to a question, a summary of the context, or code.",
     )
-    prompts: str = Field(default="default", description="Prompt set: default for chat models, plain for small models.")
-    prompt_dir: str | None = Field(default=None, description="Folder with files that replace prompts of the set.")
+    prompts: str = Field(
+        default="default",
+        description="Prompt set: default for chat models, plain for small models.",
+    )
+    prompt_dir: str | None = Field(
+        default=None, description="Folder with files that replace prompts of the set."
+    )
 
     num_drafts: int = Field(
         default=1,
@@ -141,7 +157,9 @@ class Context(BaseModel):
         json_schema_extra=_nodes("classify"),
     )
     accept_threshold: Probability = Field(
-        default=0.5, description="Accept a draft with a lower P(critiqueable).", json_schema_extra=_nodes("classify")
+        default=0.5,
+        description="Accept a draft with a lower P(critiqueable).",
+        json_schema_extra=_nodes("classify"),
     )
     helpful_threshold: Probability = Field(
         default=0.5,

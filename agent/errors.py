@@ -40,11 +40,15 @@ class ScriptExhausted(SelfcriticError):  # noqa: N818 - not a failure: the scrip
     """The scripted model has no more replies."""
 
 
-def format_validation_error(error: ValidationError, root: str = "input", limit: int | None = None) -> str:
+def format_validation_error(
+    error: ValidationError, root: str = "input", limit: int | None = None
+) -> str:
     """Join the first `limit` errors as `location: message`, without the invalid values.
 
     `root` is the location of an error about the whole input.
     """
     details = error.errors(include_input=False)[:limit]
     locations = [".".join(map(str, detail["loc"])) or root for detail in details]
-    return "; ".join(f"{location}: {detail['msg']}" for location, detail in zip(locations, details, strict=True))
+    return "; ".join(
+        f"{location}: {detail['msg']}" for location, detail in zip(locations, details, strict=True)
+    )

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, get_buffer_string, trim_messages
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    get_buffer_string,
+    trim_messages,
+)
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import State
@@ -27,7 +34,9 @@ def last_exchange(messages: list[AnyMessage]) -> tuple[str, str]:
     """
     question_index = _last_human_index(messages)
     if question_index is None or not is_final_answer(messages[-1]):
-        raise InputError("`messages` must contain a human message and end with a text reply from the model.")
+        raise InputError(
+            "`messages` must contain a human message and end with a text reply from the model."
+        )
     return messages[question_index].text, messages[-1].text.strip()
 
 
@@ -53,7 +62,9 @@ def get_context(state: State, max_chars: int) -> str:
     after = messages[question_index + 1 :]
     if after and is_final_answer(after[-1]):
         after = after[:-1]
-    kept = trim_messages([*before, *after], max_tokens=max(0, max_chars), token_counter=_count_chars)
+    kept = trim_messages(
+        [*before, *after], max_tokens=max(0, max_chars), token_counter=_count_chars
+    )
     return get_buffer_string(kept)
 
 

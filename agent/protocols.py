@@ -39,7 +39,9 @@ SCORERS: Mapping[str, str] = {
 class Scorer(Protocol):
     """Rates critiques: higher is better, on the same scale for all drafts."""
 
-    def __call__(self, question: str, draft: str, critiques: Sequence[Critique], /) -> Awaitable[Scores]:
+    def __call__(
+        self, question: str, draft: str, critiques: Sequence[Critique], /
+    ) -> Awaitable[Scores]:
         """Score all critiques of a draft in one call.
 
         Returns one score for each critique, in order; None for a critique that cannot be scored.

@@ -151,9 +151,23 @@ class FSBSConfig(Record):
     It ranks n (k (d - 1) + 1) critiques, 28 by default.
     """
 
-    n: int = Field(default=4, ge=1, le=64, title="Continuations", description="Continuations of each kept critique.")
-    k: int = Field(default=2, ge=1, le=64, title="Kept", description="Critiques kept in each iteration.")
-    d: int = Field(default=4, ge=1, le=16, title="Iterations", description="Number of iterations; 1 is best of n.")
+    n: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        title="Continuations",
+        description="Continuations of each kept critique.",
+    )
+    k: int = Field(
+        default=2, ge=1, le=64, title="Kept", description="Critiques kept in each iteration."
+    )
+    d: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        title="Iterations",
+        description="Number of iterations; 1 is best of n.",
+    )
 
 
 class Budget(Record):
@@ -164,8 +178,12 @@ class Budget(Record):
     cancels requests in flight.
     """
 
-    calls: int | None = Field(default=None, ge=1, description="Maximum requests, including failed ones.")
-    tokens: int | None = Field(default=None, ge=1, description="Maximum tokens, input and output together.")
+    calls: int | None = Field(
+        default=None, ge=1, description="Maximum requests, including failed ones."
+    )
+    tokens: int | None = Field(
+        default=None, ge=1, description="Maximum tokens, input and output together."
+    )
     cost_usd: float | None = Field(default=None, gt=0, description="Maximum cost in US dollars.")
     seconds: float | None = Field(default=None, gt=0, description="Maximum seconds in nodes.")
 
@@ -175,6 +193,10 @@ class Retries(Record):
 
     tries: int = Field(default=4, ge=1, description="Maximum attempts, including the first one.")
     first_wait: float = Field(
-        default=0.5, ge=0, description="Seconds before the first retry; doubles each time, plus jitter."
+        default=0.5,
+        ge=0,
+        description="Seconds before the first retry; doubles each time, plus jitter.",
     )
-    max_wait: float = Field(default=30.0, ge=0, description="Maximum seconds, even if the provider asks for more.")
+    max_wait: float = Field(
+        default=30.0, ge=0, description="Maximum seconds, even if the provider asks for more."
+    )

@@ -7,7 +7,15 @@ from langgraph.graph.message import add_messages
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from selfcritic.agent.schemas import Capabilities, Critique, Record, ReviewedComment, Round, StopReason, Usage
+from selfcritic.agent.schemas import (
+    Capabilities,
+    Critique,
+    Record,
+    ReviewedComment,
+    Round,
+    StopReason,
+    Usage,
+)
 
 
 class Input(TypedDict, total=False):
@@ -99,7 +107,9 @@ def _contains_record(annotation: Any) -> bool:
 
 
 _RECORD_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    key: TypeAdapter(annotation) for key, annotation in get_type_hints(State).items() if _contains_record(annotation)
+    key: TypeAdapter(annotation)
+    for key, annotation in get_type_hints(State).items()
+    if _contains_record(annotation)
 }
 
 

@@ -34,7 +34,9 @@ class Step:
         self.state = state
         self.context = runtime.context
         self._write = runtime.stream_writer
-        self._budget = BudgetTracker(self.context.budget, state.get("usage"), parent=parent_budget.get())
+        self._budget = BudgetTracker(
+            self.context.budget, state.get("usage"), parent=parent_budget.get()
+        )
         self._capabilities = _copy_capabilities(state)
         self._prompts = prompts.load(self.context.prompts, self.context.prompt_dir)
 
@@ -56,7 +58,9 @@ class Step:
         """Render a prompt for this run's question and context."""
         question = self.state["question"]
         context = get_context(self.state, self.context.max_input_chars - len(question))
-        return self._prompts.render(name, self.context.task_type, question=question, context=context, **data)
+        return self._prompts.render(
+            name, self.context.task_type, question=question, context=context, **data
+        )
 
     def critique_prompt(self, round_: Round, prefix: str = "") -> list[BaseMessage]:
         """Render the prompt for critiques of a draft, or for continuing one; it includes the checkers' findings."""
@@ -107,9 +111,13 @@ class Step:
         """
         if stop is not None:
             changes |= self._ending(stop, changes)
-        return cast(State, {"usage": self._budget.usage, "capabilities": self._capabilities, **changes})
+        return cast(
+            State, {"usage": self._budget.usage, "capabilities": self._capabilities, **changes}
+        )
 
-    def _ending(self, stop: StopReason | SelfcriticError, changes: dict[str, Any]) -> dict[str, Any]:
+    def _ending(
+        self, stop: StopReason | SelfcriticError, changes: dict[str, Any]
+    ) -> dict[str, Any]:
         ending: dict[str, Any] = {}
         reason = stop_reason_for(stop) if isinstance(stop, SelfcriticError) else stop
         if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
@@ -139,7 +147,9 @@ def _saves_requests() -> bool:
     return has_thread and not called_sync.get()
 
 
-async def _run_as_task(name: str, request: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+async def _run_as_task(
+    name: str, request: Callable[[], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
     """Run a request as a LangGraph task, whose result is saved and found again after a crash."""
     decorator: Any = task(name=name)
     return cast(dict[str, Any], await decorator(request)())

@@ -33,4 +33,6 @@ for _ in range(2):
         budget=Budget(calls=200),
     )
     report = asyncio.run(batch)
-    print(f"{report.finished} finished, {report.resumed} resumed, {report.usage.calls} calls in total\n")
+    print(
+        f"{report.finished} finished, {report.resumed} resumed, {report.usage.calls} calls in total\n"
+    )

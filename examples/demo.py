@@ -45,7 +45,9 @@ class Outcome:
 
 def main(
     count: Annotated[int, typer.Option(min=1, help="Number of tasks of each type.")] = 200,
-    seed: Annotated[int | None, typer.Option(help="Seed that repeats a run (default: random).")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed that repeats a run (default: random).")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Run only this task.")] = None,
 ) -> None:
     """Run tasks through the loop and grade the answers."""
@@ -87,7 +89,9 @@ def show_run(question: str, seed: int | None = None) -> bool:
     state: dict[str, Any] = {}
     with Trace(console) as trace:
         try:
-            for mode, chunk in graph.stream({"question": question}, stream_mode=["updates", "values"]):
+            for mode, chunk in graph.stream(
+                {"question": question}, stream_mode=["updates", "values"]
+            ):
                 data = cast(dict[str, Any], chunk)
                 if mode == "values":
                     state = data
@@ -137,7 +141,9 @@ def summary_table(outcomes: Sequence[Outcome]) -> Table:
         group = [outcome for outcome in outcomes if outcome.task.name == name]
         num_before = sum(outcome.is_correct_before for outcome in group)
         num_after = sum(outcome.is_correct_after for outcome in group)
-        num_worse = sum(outcome.is_correct_before and not outcome.is_correct_after for outcome in group)
+        num_worse = sum(
+            outcome.is_correct_before and not outcome.is_correct_after for outcome in group
+        )
         num_calls = sum(outcome.num_calls for outcome in group)
         table.add_row(
             name,

@@ -28,7 +28,10 @@ chat = builder.compile(checkpointer=InMemorySaver(serde=serializer()))
 
 if __name__ == "__main__":
     config = RunnableConfig(configurable={"thread_id": "ann"})
-    for question in ("What is 4,387 + 2,965?", "Sort these words alphabetically: pear, apple, plum, fig"):
+    for question in (
+        "What is 4,387 + 2,965?",
+        "Sort these words alphabetically: pear, apple, plum, fig",
+    ):
         output = chat.invoke({"messages": [HumanMessage(question)]}, config)
         answer = output["messages"][-1].text
         print(question)

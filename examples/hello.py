@@ -8,7 +8,9 @@ from selfcritic.graphs import create_self_critique
 
 model = load("simulated", seed=11)  # or any litellm name, such as "openai/gpt-5-mini"
 graph = create_self_critique(model=model, num_critiques=8, max_rounds=3).compile()
-output = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, lime, kiwi"})
+output = graph.invoke(
+    {"question": "Sort these words alphabetically: pear, apple, plum, fig, lime, kiwi"}
+)
 
 for number, current in enumerate(output["rounds"]):
     print(f"draft {number}, P(critiqueable) {current.p_critiqueable:.2f}: {current.answer}")

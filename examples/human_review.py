@@ -11,7 +11,13 @@ from rich.prompt import Prompt
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.human_review import append_review, create_human_review
 
-FIELDS = {"keep": "id", "remove": "id", "edit": "id text", "add": "quote text", "search_again": "length_modifier"}
+FIELDS = {
+    "keep": "id",
+    "remove": "id",
+    "edit": "id text",
+    "add": "quote text",
+    "search_again": "length_modifier",
+}
 console = Console(markup=False, highlight=False)  # model output is data, not markup
 
 
@@ -24,9 +30,13 @@ def ask_decision() -> dict[str, object]:
     return {"next": command, **fields}
 
 
-graph = create_human_review(model="simulated?seed=3").compile(checkpointer=InMemorySaver(serde=serializer()))
+graph = create_human_review(model="simulated?seed=3").compile(
+    checkpointer=InMemorySaver(serde=serializer())
+)
 config = RunnableConfig(configurable={"thread_id": "terminal"})
-output = graph.invoke({"question": "Sort alphabetically: pear, plum, fig", "answer": "pear, plum, plum"}, config)
+output = graph.invoke(
+    {"question": "Sort alphabetically: pear, plum, fig", "answer": "pear, plum, plum"}, config
+)
 while interrupts := output.get("__interrupt__"):
     review = interrupts[0].value
     console.print(review["answer"], review["error"] or "", sep="\n")

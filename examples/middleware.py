@@ -10,7 +10,9 @@ from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
 agent = create_agent(
     load("simulated", draft_error_rate=1, seed=1),  # the first answer is always wrong
-    middleware=[SelfCritiqueMiddleware(model="simulated", max_rounds=5, budget=Budget(calls=60), seed=1)],
+    middleware=[
+        SelfCritiqueMiddleware(model="simulated", max_rounds=5, budget=Budget(calls=60), seed=1)
+    ],
 )
 
 if __name__ == "__main__":
@@ -19,4 +21,6 @@ if __name__ == "__main__":
     num_refinements = len(run["rounds"]) - 1
     print("agent's answer:", run["rounds"][0].answer)
     print("final answer:", output["messages"][-1].text)
-    print(f"{run['stop_reason']} after {num_refinements} refinements and {run['usage'].calls} calls")
+    print(
+        f"{run['stop_reason']} after {num_refinements} refinements and {run['usage'].calls} calls"
+    )

@@ -18,7 +18,9 @@ provider = TracerProvider(resource=Resource.create({"service.name": "selfcritic"
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))  # reads OTEL_EXPORTER_OTLP_…
 LangChainInstrumentor().instrument(tracer_provider=provider)
 
-graph = create_self_critique(model="simulated?draft_error_rate=1", max_rounds=5, seed=1).compile(name="self_critique")
+graph = create_self_critique(model="simulated?draft_error_rate=1", max_rounds=5, seed=1).compile(
+    name="self_critique"
+)
 
 if __name__ == "__main__":
     output = graph.invoke({"question": "What is 4,387 + 2,965?"})

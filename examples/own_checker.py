@@ -25,7 +25,9 @@ async def brief(question: str, draft: str, critiques: Sequence[Critique]) -> lis
 
 
 model = load("simulated", draft_error_rate=1)
-graph = create_self_critique(model=model, checkers=[adds_up], scorer=brief, max_rounds=5, seed=3).compile()
+graph = create_self_critique(
+    model=model, checkers=[adds_up], scorer=brief, max_rounds=5, seed=3
+).compile()
 
 if __name__ == "__main__":
     output = graph.invoke({"question": "What is 4,387 + 2,965?"})

@@ -33,7 +33,9 @@ model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, 
 graph = create_self_critique(nodes={"critique": critique}, model=model, max_rounds=5).compile()
 
 if __name__ == "__main__":
-    output = graph.invoke({"question": "Sort these words alphabetically: pear, apple, plum, fig, kiwi"})
+    output = graph.invoke(
+        {"question": "Sort these words alphabetically: pear, apple, plum, fig, kiwi"}
+    )
     for current in output["rounds"]:
         print(current.answer, *("← " + critique.comments[0].text for critique in current.critiques))
     print(f"{output['stop_reason']}; roles with a model: {', '.join(output['usage'].by_role)}")

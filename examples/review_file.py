@@ -28,4 +28,6 @@ if critique is not None:
     for comment in critique.comments:
         line = code.count("\n", 0, comment.start) + 1
         print(f"line {line}: {comment.quote.strip()!r}: {comment.text}")
-print(f"{output['stop_reason']}, {output['usage'].calls} calls, {output['ungrounded_rate']:.0%} ungrounded quotes")
+print(
+    f"{output['stop_reason']}, {output['usage'].calls} calls, {output['ungrounded_rate']:.0%} ungrounded quotes"
+)

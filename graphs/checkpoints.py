@@ -85,7 +85,9 @@ async def _open_postgres(address: str) -> AsyncIterator[BaseCheckpointSaver[str]
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
         from psycopg import OperationalError
     except ImportError as error:
-        raise InputError("PostgreSQL needs an extra: pip install 'selfcritic[postgres]'.") from error
+        raise InputError(
+            "PostgreSQL needs an extra: pip install 'selfcritic[postgres]'."
+        ) from error
     async with AsyncExitStack() as stack:
         try:
             connection = AsyncPostgresSaver.from_conn_string(address, serde=serializer())

@@ -40,7 +40,9 @@ from selfcritic.agent.state import State
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
-def create_fsbs(*, nodes: Mapping[str, Node] | None = None, **options: Any) -> StateGraph[State, Context, State, State]:
+def create_fsbs(
+    *, nodes: Mapping[str, Node] | None = None, **options: Any
+) -> StateGraph[State, Context, State, State]:
     """Create the search's graph.
 
     As a subgraph it works on the parent graph's latest draft. Alone it takes `question`, `answer` and optionally
@@ -84,7 +86,9 @@ def _add_edges(builder: StateGraph[State, Context, State, State], defaults: Cont
 
     builder.add_conditional_edges(START, start, ["load_answer", "expand_beams"])
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", unless_stopped("expand_beams"), ["expand_beams", END])
+    builder.add_conditional_edges(
+        "check_answer", unless_stopped("expand_beams"), ["expand_beams", END]
+    )
     builder.add_edge("expand_beams", "score")
     builder.add_conditional_edges("score", after_score, ["prune_beams", "select"])
     builder.add_conditional_edges("prune_beams", after_prune_beams, ["expand_beams", "select"])

@@ -76,7 +76,9 @@ def create_human_review(
     """
     options = {"helpful_threshold": 0.0, **options}
     defaults = Context(**options)
-    builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=HumanReviewOutput)
+    builder = StateGraph(
+        State, context_schema=Context, input_schema=ReviewInput, output_schema=HumanReviewOutput
+    )
     add_nodes(
         builder,
         defaults,
@@ -95,7 +97,9 @@ def create_human_review(
     return builder
 
 
-def _add_edges(builder: StateGraph[State, Context, ReviewInput, HumanReviewOutput], defaults: Context) -> None:
+def _add_edges(
+    builder: StateGraph[State, Context, ReviewInput, HumanReviewOutput], defaults: Context
+) -> None:
     def search_node() -> str:
         context = resolve_context(defaults)
         if not context.has_critic:
@@ -121,13 +125,17 @@ def _add_edges(builder: StateGraph[State, Context, ReviewInput, HumanReviewOutpu
 
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", after_check_answer, ["critique", "fsbs", "prepare_review"])
+    builder.add_conditional_edges(
+        "check_answer", after_check_answer, ["critique", "fsbs", "prepare_review"]
+    )
     builder.add_conditional_edges("critique", after_critique, ["select", "prepare_review"])
     builder.add_edge("fsbs", "select")
     builder.add_edge("select", "prepare_review")
     builder.add_edge("prepare_review", "await_decision")
     builder.add_conditional_edges("await_decision", after_decision, decisions)
-    builder.add_conditional_edges("refine", unless_stopped("await_decision"), ["await_decision", END])
+    builder.add_conditional_edges(
+        "refine", unless_stopped("await_decision"), ["await_decision", END]
+    )
 
 
 async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
@@ -140,7 +148,10 @@ async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
     if runtime.context.budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, runtime.context, ["refiner"])
     update = await load_answer(state, runtime)
-    return cast(State, {**update, "labels": [], "decision": None, "length_modifier": None, "review_error": None})
+    return cast(
+        State,
+        {**update, "labels": [], "decision": None, "length_modifier": None, "review_error": None},
+    )
 
 
 async def _select(state: State, runtime: Runtime[Context]) -> State:
@@ -153,11 +164,18 @@ async def _select(state: State, runtime: Runtime[Context]) -> State:
 
 async def _refine(state: State, runtime: Runtime[Context]) -> State:
     """Refine by the person's critique. If that fails, the review is shown again with the error."""
-    with_critique = {**state, "rounds": [with_human_critique(state["rounds"][0], state["critique"])]}
-    update = await refine(cast(State, with_critique), _with_options(runtime, refinement="conditional"))
+    with_critique = {
+        **state,
+        "rounds": [with_human_critique(state["rounds"][0], state["critique"])],
+    }
+    update = await refine(
+        cast(State, with_critique), _with_options(runtime, refinement="conditional")
+    )
     stop_reason = update.get("stop_reason") or "reviewed"
     if stop_reason in _FINAL_REASONS:
-        return cast(State, {**update, "stop_reason": stop_reason, "answer": update["rounds"][-1].answer})
+        return cast(
+            State, {**update, "stop_reason": stop_reason, "answer": update["rounds"][-1].answer}
+        )
     review_error = update.get("error") or "The budget is spent: the answer was not refined."
     return cast(State, {**update, "stop_reason": None, "error": None, "review_error": review_error})
 
@@ -172,7 +190,9 @@ def append_review(path: str | Path, output: Mapping[str, Any]) -> None:
     Raises InputError if the review is not finished.
     """
     if output.get("stop_reason") not in _FINAL_REASONS:
-        raise InputError('The review is not finished: resume it with "next": "accept" or "next": "refine".')
+        raise InputError(
+            'The review is not finished: resume it with "next": "accept" or "next": "refine".'
+        )
     record = _OUTPUT.dump_python(cast(HumanReviewOutput, output), mode="json")
     record["answer"] = record["rounds"][0]["answer"]
     line = json.dumps({key: record[key] for key in _WRITTEN_KEYS})

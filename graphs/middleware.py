@@ -45,7 +45,9 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         options["nodes"] = nodes
         self._loop = create_self_critique(**options).compile(name="self_critique")
 
-    def after_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
+    def after_agent(
+        self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]
+    ) -> dict[str, Any]:  # noqa: ARG002
         """Run the loop on the final answer."""
         if not _has_answer(state):
             return {"self_critique": None}
@@ -55,7 +57,9 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
             return _update(state, _unchanged_output(state, error))
         return _update(state, cast(Output, output))
 
-    async def aafter_agent(self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]) -> dict[str, Any]:  # noqa: ARG002
+    async def aafter_agent(
+        self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]
+    ) -> dict[str, Any]:  # noqa: ARG002
         """Run the loop on the final answer."""
         if not _has_answer(state):
             return {"self_critique": None}

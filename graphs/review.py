@@ -36,7 +36,9 @@ def create_review(
     """
     options = {"helpful_threshold": 0.0, **options}
     defaults = Context(**options)
-    builder = StateGraph(State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput)
+    builder = StateGraph(
+        State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput
+    )
     add_nodes(
         builder,
         defaults,
@@ -53,7 +55,9 @@ def create_review(
     return builder
 
 
-def _add_edges(builder: StateGraph[State, Context, ReviewInput, ReviewOutput], defaults: Context) -> None:
+def _add_edges(
+    builder: StateGraph[State, Context, ReviewInput, ReviewOutput], defaults: Context
+) -> None:
     def after_check_answer(state: State) -> str:
         context = resolve_context(defaults)
         if state["stop_reason"] is not None or not context.has_critic:
@@ -64,7 +68,9 @@ def _add_edges(builder: StateGraph[State, Context, ReviewInput, ReviewOutput], d
 
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
-    builder.add_conditional_edges("check_answer", after_check_answer, ["critique", "fsbs", "finalize_review"])
+    builder.add_conditional_edges(
+        "check_answer", after_check_answer, ["critique", "fsbs", "finalize_review"]
+    )
     builder.add_conditional_edges("critique", after_critique, ["select", "finalize_review"])
     builder.add_edge("select", "finalize_review")
     builder.add_edge("fsbs", "finalize_review")

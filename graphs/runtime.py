@@ -43,7 +43,9 @@ def add_nodes(
     replacements = replacements or {}
     unknown = [repr(name) for name in replacements if name not in nodes]
     if unknown:
-        raise InputError(f"`nodes` replaces unknown nodes: {', '.join(unknown)}. This graph has {', '.join(nodes)}.")
+        raise InputError(
+            f"`nodes` replaces unknown nodes: {', '.join(unknown)}. This graph has {', '.join(nodes)}."
+        )
     for name, node in {**nodes, **replacements}.items():
         builder.add_node(name, sync_and_async(node, defaults))
 

@@ -33,7 +33,10 @@ from selfcritic.graphs.runtime import (
 
 
 def create_self_critique(
-    *, nodes: Mapping[str, Node] | None = None, stop_when: StopCondition | None = None, **options: Any
+    *,
+    nodes: Mapping[str, Node] | None = None,
+    stop_when: StopCondition | None = None,
+    **options: Any,
 ) -> StateGraph[State, Context, Input, Output]:
     """Create the loop's graph; compile it with or without a checkpointer.
 
@@ -49,7 +52,9 @@ def create_self_critique(
     defaults = Context(**options)
     replacements = dict(nodes or {})
     if stop_when is not None:
-        replacements["classify"] = with_stop_condition(stop_when, replacements.get("classify", classify))
+        replacements["classify"] = with_stop_condition(
+            stop_when, replacements.get("classify", classify)
+        )
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(
         builder,

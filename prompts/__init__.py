@@ -19,7 +19,9 @@ from typing import Literal, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-PromptName = Literal["generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"]
+PromptName = Literal[
+    "generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"
+]
 TaskType = Literal["question", "summary", "code"]
 
 VARIABLES: Mapping[PromptName, tuple[str, ...]] = {
@@ -62,7 +64,9 @@ class PromptSet:
     templates: Mapping[PromptName, string.Template]
     systems: Mapping[TaskType, str]
 
-    def render(self, name: PromptName, task_type: TaskType = "question", **data: str) -> list[BaseMessage]:
+    def render(
+        self, name: PromptName, task_type: TaskType = "question", **data: str
+    ) -> list[BaseMessage]:
         """Render a prompt as chat messages.
 
         `data` has the prompt's variables; it may omit optional ones.
@@ -180,7 +184,9 @@ def _overrides(folder: Path) -> dict[str, Path]:
     unknown = sorted(set(files) - allowed)
     if unknown:
         names = ", ".join(unknown)
-        raise PromptError(f"'{folder}' has unknown prompt files: {names}. Use: {', '.join(sorted(allowed))}.")
+        raise PromptError(
+            f"'{folder}' has unknown prompt files: {names}. Use: {', '.join(sorted(allowed))}."
+        )
     return files
 
 

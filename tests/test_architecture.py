@@ -19,7 +19,14 @@ LISTED_PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 LAYERS = (
-    ("agent.schemas", "agent.errors", "agent.protocols", "prompts", "agent.concurrency", "agent.sandbox"),
+    (
+        "agent.schemas",
+        "agent.errors",
+        "agent.protocols",
+        "prompts",
+        "agent.concurrency",
+        "agent.sandbox",
+    ),
     ("agent.critic",),
     ("agent.checkers",),
     ("agent.tasks",),
@@ -171,7 +178,9 @@ def test_import_rule_sees_nested_and_quoted_imports(tmp_path: Path):
     assert imports_of(source) == {"agent.checkers.python", "agent", "agent.models.base"}
 
 
-@pytest.mark.parametrize("package", ["agent.schemas", "agent.errors", "agent.concurrency", "agent.sandbox", "prompts"])
+@pytest.mark.parametrize(
+    "package", ["agent.schemas", "agent.errors", "agent.concurrency", "agent.sandbox", "prompts"]
+)
 def test_base_package_imports_nothing_else_from_the_project(package: str):
     for path in SOURCES:
         if is_within(module_name(path), package):
@@ -209,7 +218,9 @@ def test_public_names_equal_all(package: str):
     module = importlib.import_module(package)
     module_type = type(ast)
     names = {
-        name for name, value in vars(module).items() if not name.startswith("_") and not isinstance(value, module_type)
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, module_type)
     }
     assert names == set(module.__all__)
     assert list(module.__all__) == sorted(module.__all__, key=sort_key)
@@ -217,14 +228,18 @@ def test_public_names_equal_all(package: str):
 
 def test_importing_graphs_imports_no_heavy_library():
     code = "import selfcritic.graphs, sys, json; print(json.dumps(sorted(sys.modules)))"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     modules = json.loads(process.stdout)
     assert not {"litellm", "torch", "transformers", "openai", "typer"} & set(modules)
 
 
 def test_langgraph_json_lists_every_graph_without_a_checkpointer():
     targets = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
-    assert set(targets) == {path.stem for path in (ROOT / "graphs").glob("*.py") if "\ngraph = " in path.read_text()}
+    assert set(targets) == {
+        path.stem for path in (ROOT / "graphs").glob("*.py") if "\ngraph = " in path.read_text()
+    }
     for name, target in targets.items():
         module, _, attribute = target.partition(":")
         graph = getattr(importlib.import_module(module), attribute)

@@ -24,7 +24,15 @@ def run_hook(hook: str, *files: str, **environment: str):
 def test_every_hook_has_the_fields_of_pre_commit():
     assert set(HOOKS) == {"selfcritic", "selfcritic-critic"}
     for hook in HOOKS.values():
-        assert set(hook) == {"id", "name", "description", "entry", "language", "types_or", "require_serial"}
+        assert set(hook) == {
+            "id",
+            "name",
+            "description",
+            "entry",
+            "language",
+            "types_or",
+            "require_serial",
+        }
         assert (hook["language"], hook["require_serial"]) == ("python", True)
         assert set(hook["types_or"]) <= {"python", "markdown"}
 
@@ -52,6 +60,8 @@ def test_the_critic_hook_uses_the_model_of_the_environment(tmp_path: Path):
     critique = "```\n2 * x\n```\n[high] Overflows."
     script.write_text(json.dumps({"critique": [critique] * 8, "helpfulness": [0.9]}))
     (tmp_path / "good.py").write_text(CLEAN_CODE)
-    done = run_hook("selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}")
+    done = run_hook(
+        "selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}"
+    )
     assert done.exit_code == 1
     assert "╰ high critic: Overflows." in done.stdout

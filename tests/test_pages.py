@@ -59,7 +59,9 @@ def pages_with(language: str) -> list[object]:
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_python_blocks_run_and_print_the_expected_output(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_python_blocks_run_and_print_the_expected_output(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
@@ -151,7 +153,9 @@ def test_every_code_block_has_a_language(page: Path):
 
 
 def test_glossary_is_short_and_sorted():
-    rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (.+?) \|", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE
+    )
     terms = [term for term in rows if term != "term"]
     assert len(terms) <= MAX_GLOSSARY_TERMS
     assert terms == sorted(terms, key=str.casefold)

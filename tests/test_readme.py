@@ -40,4 +40,6 @@ def test_readme_links_to_existing_files():
 
 
 def test_code_map_matches_the_disk():
-    assert code_map.PAGE.read_text("utf-8") == code_map.page(), "run `python -m tests.support.code_map`"
+    assert code_map.PAGE.read_text("utf-8") == code_map.page(), (
+        "run `python -m tests.support.code_map`"
+    )

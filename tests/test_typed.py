@@ -15,8 +15,12 @@ PROGRAM = ROOT / "tests" / "support" / "typed_program.py"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MYPYPATH")}
-    process = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MYPYPATH")
+    }
+    process = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
@@ -29,7 +33,17 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(*uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT, cwd=folder)
     run(*uv, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    run(*uv, "pip", "install", "--quiet", "--no-deps", "--python", python, next(folder.glob("*.whl")), cwd=folder)
+    run(
+        *uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--python",
+        python,
+        next(folder.glob("*.whl")),
+        cwd=folder,
+    )
     [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
     # Python ignores .pth files in a folder that a .pth file adds, so the editable install stays out.
     (packages / "other_packages.pth").write_text("\n".join(site.getsitepackages()))
@@ -39,13 +53,25 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_program_passes_mypy_against_the_wheel(wheel_python: Path, tmp_path: Path):
     (tmp_path / "program.py").write_text(PROGRAM.read_text("utf-8"))
-    options = ("--strict", "--config-file=", "--python-executable", wheel_python, "--cache-dir", tmp_path / "cache")
+    options = (
+        "--strict",
+        "--config-file=",
+        "--python-executable",
+        wheel_python,
+        "--cache-dir",
+        tmp_path / "cache",
+    )
     printed = run(sys.executable, "-m", "mypy", *options, "program.py", cwd=tmp_path)
     assert "no issues found in 1 source file" in printed
 
 
 def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
-    module_path = run(wheel_python, "-c", "import selfcritic.agent; print(selfcritic.agent.__file__)", cwd=tmp_path)
+    module_path = run(
+        wheel_python,
+        "-c",
+        "import selfcritic.agent; print(selfcritic.agent.__file__)",
+        cwd=tmp_path,
+    )
     assert Path(module_path).is_relative_to(wheel_python.parents[1])
     printed = run(wheel_python, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
     assert printed == [
@@ -54,7 +80,7 @@ def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
         "1 rows",
         "True True adds_up LangGraph reviewed",
         "384 1",
-        "UnknownModelError JsonPlusSerializer",
+        "UnknownModelError _RecordSerializer",
     ]
 
 

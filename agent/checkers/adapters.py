@@ -61,7 +61,9 @@ def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
     if draft_argument is None and len(arguments) == 1:
         draft_argument, question_argument = arguments[0], None
     if draft_argument is None:
-        raise CheckerError(f"The tool {tool.name} has no argument for the draft: rename one of {arguments} to `draft`.")
+        raise CheckerError(
+            f"The tool {tool.name} has no argument for the draft: rename one of {arguments} to `draft`."
+        )
 
     async def check(question: str, draft: str, /) -> list[Comment]:
         payload = {draft_argument: draft}
@@ -73,7 +75,9 @@ def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
     return check
 
 
-def from_evaluator(evaluator: Callable[..., Any], *, passes: float = 0.5, name: str | None = None) -> Checker:
+def from_evaluator(
+    evaluator: Callable[..., Any], *, passes: float = 0.5, name: str | None = None
+) -> Checker:
     """Turn an openevals evaluator, plain or async, into a checker.
 
     The evaluator is called with `inputs=question, outputs=draft`. It returns one result or a list of results, each with

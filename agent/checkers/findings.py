@@ -12,7 +12,9 @@ _MAX_LINES = 3
 _MIN_SPAN_CHARS = 4
 
 
-def finding(draft: str, start: int, end: int, text: str, *, source: str, severity: Severity = "medium") -> Comment:
+def finding(
+    draft: str, start: int, end: int, text: str, *, source: str, severity: Severity = "medium"
+) -> Comment:
     """Return a confirmed comment on `draft[start:end]`.
 
     The span is clipped to the draft and adjusted so that the quote is readable:

@@ -179,24 +179,40 @@ def _check_lint(draft: str) -> list[Comment]:
     code = find_python(draft)
     if code is None:
         return []
-    result = run_tool(_ruff_command(), stdin=_replace_surrogates(code.text), seconds=_TIMEOUT_SECONDS)
+    result = run_tool(
+        _ruff_command(), stdin=_replace_surrogates(code.text), seconds=_TIMEOUT_SECONDS
+    )
     # With some output, exit code 2 means that the output exceeded its limit.
     if result.returncode == 2 and not result.stdout:
-        raise CheckerError(f"ruff cannot be run: {result.stderr.strip()[:500]}. Reinstall ruff, or remove `lint`.")
+        raise CheckerError(
+            f"ruff cannot be run: {result.stderr.strip()[:500]}. Reinstall ruff, or remove `lint`."
+        )
 
     # Drops the last line, which may be truncated. Not `splitlines`: messages quote the code.
     lines = result.stdout.split("\n")[:-1]
     violations = [json.loads(line) for line in lines]
     if _DYNAMIC_NAMES.search(code.text):
-        violations = [violation for violation in violations if violation["code"] not in _UNDEFINED_NAME_RULES]
-    syntax_errors = [violation for violation in violations if violation["code"] in (None, "invalid-syntax")]
+        violations = [
+            violation for violation in violations if violation["code"] not in _UNDEFINED_NAME_RULES
+        ]
+    syntax_errors = [
+        violation for violation in violations if violation["code"] in (None, "invalid-syntax")
+    ]
     if syntax_errors:
         violations = syntax_errors[:1]
     return [_ruff_finding(draft, code, violation) for violation in violations[:MAX_FINDINGS]]
 
 
 def _ruff_command() -> list[str]:
-    command = [ruff.find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa"]
+    command = [
+        ruff.find_ruff_bin(),
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--quiet",
+        "--exit-zero",
+        "--ignore-noqa",
+    ]
     command += ["--output-format", "json-lines", "--target-version", f"py3{sys.version_info.minor}"]
     command += ["--select", _RUFF_RULES, "--ignore", _IGNORED_RULES]
     command += ["--stdin-filename", "draft.py", "-"]

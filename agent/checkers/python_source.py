@@ -24,7 +24,9 @@ _FENCED_BLOCK = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _PYTHON_TAGS = {"python", "python3", "py", "py3", "pyi"}
-_LINE_END = re.compile(r"\r\n|\r|\n")  # line ends of Python, ruff and pyright; `str.splitlines` has more
+_LINE_END = re.compile(
+    r"\r\n|\r|\n"
+)  # line ends of Python, ruff and pyright; `str.splitlines` has more
 _MAX_CHARS_READ = 100_000
 _MAX_LINE_CHARS = 200
 _MIN_PYTHON_SHARE = 0.2  # of the lines; docstrings and long literals do not look like Python
@@ -116,7 +118,9 @@ def find_python(draft: str) -> Code | None:
         elif not block["language"]:
             unmarked_blocks.append(block)
 
-    blocks = marked_blocks or [block for block in unmarked_blocks if _looks_like_python(block["code"])]
+    blocks = marked_blocks or [
+        block for block in unmarked_blocks if _looks_like_python(block["code"])
+    ]
     if not blocks:
         return None
     largest = max(blocks, key=lambda block: len(block["code"]))

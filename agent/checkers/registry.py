@@ -59,13 +59,17 @@ def get_checkers(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFun
 def _import_checker(name: str) -> Checker:
     if name not in CHECKERS:
         names = ", ".join(CHECKERS)
-        raise InputError(f"There is no checker '{name}'. Use {names}, or pass a function in `checkers`.")
+        raise InputError(
+            f"There is no checker '{name}'. Use {names}, or pass a function in `checkers`."
+        )
     module_name, _, function_name = CHECKERS[name].partition(":")
     module = importlib.import_module(module_name)
     return cast(Checker, getattr(module, function_name))
 
 
-async def run_checkers(checkers: Mapping[str, CheckerFunction], question: str, answer: str) -> list[Comment]:
+async def run_checkers(
+    checkers: Mapping[str, CheckerFunction], question: str, answer: str
+) -> list[Comment]:
     """Run all checkers concurrently and return their findings.
 
     The findings are in the order of the checkers. Each has a source. A finding whose quote is not in the answer
@@ -79,12 +83,16 @@ async def run_checkers(checkers: Mapping[str, CheckerFunction], question: str, a
     return list(chain.from_iterable(findings))
 
 
-async def _run_checker(name: str, checker: CheckerFunction, question: str, answer: str) -> list[Comment]:
+async def _run_checker(
+    name: str, checker: CheckerFunction, question: str, answer: str
+) -> list[Comment]:
     try:
         results = await call_async(checker, question, answer)
         comments = [Comment.model_validate(result) for result in results]
         return [_complete(comment, answer, name) for comment in comments]
-    except Exception as error:  # a user's function can raise anything, and the draft must survive it
+    except (
+        Exception
+    ) as error:  # a user's function can raise anything, and the draft must survive it
         raise CheckerError(
             f"The checker '{name}' failed ({type(error).__name__}: {error}). Fix it or remove it from `checkers`."
         ) from error

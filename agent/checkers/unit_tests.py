@@ -28,7 +28,9 @@ from selfcritic.agent.schemas import Comment, Severity
 _MAX_FAILURES = 5
 _MAX_TEXT_CHARS = 400
 _PACKAGE_DIRS = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_RUNNER_SOURCE = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text("utf-8")
+_RUNNER_SOURCE = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text(
+    "utf-8"
+)
 _ASSERT_LINE = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
 
 # A line that ends the result of an example: a fence, or the end of a docstring.
@@ -61,13 +63,17 @@ class Tests:
         events = _parse_events(result.stdout, mark)
         if not events:
             reason = result.stderr[-_MAX_TEXT_CHARS:] or "out of time"
-            raise CheckerError(f"The sandbox did not start: {reason}. Raise `seconds` or `memory_mb`.")
+            raise CheckerError(
+                f"The sandbox did not start: {reason}. Raise `seconds` or `memory_mb`."
+            )
 
         failures = [event["failed"] for event in events if "failed" in event]
         if "done" not in events[-1]:
             last_test = next(event for event in reversed(events) if "test" in event)
             failures.append({**last_test, "error": "", "text": self._describe_exit(result)})
-        findings = [_to_finding(draft, code, failure, checker) for failure in failures[:_MAX_FAILURES]]
+        findings = [
+            _to_finding(draft, code, failure, checker) for failure in failures[:_MAX_FAILURES]
+        ]
         num_more = len(failures) - len(findings)
         if num_more:
             findings[-1].text += f" So do {num_more} more tests."
@@ -75,7 +81,9 @@ class Tests:
 
     def _run(self, code: Code, mark: str) -> SandboxResult:
         arguments = json.dumps([mark, code.text, self.source, self.asserts, self.examples])
-        program = f"{_RUNNER_SOURCE}\nsys.path += {_PACKAGE_DIRS!r}\nmain(*json.loads({arguments!r}))\n"
+        program = (
+            f"{_RUNNER_SOURCE}\nsys.path += {_PACKAGE_DIRS!r}\nmain(*json.loads({arguments!r}))\n"
+        )
         return run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
 
     def _describe_exit(self, result: SandboxResult) -> str:
@@ -107,14 +115,18 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"The tests are not Python: {error}. Pass assertions or test functions.") from error
+        raise InputError(
+            f"The tests are not Python: {error}. Pass assertions or test functions."
+        ) from error
     nodes = list(ast.walk(tree))
     if not any(_is_test(node) for node in nodes):
         raise InputError("There are no tests: add assertions, functions test_…, or classes Test….")
     for node in nodes:
         name = _name_if_uses_fixtures(node)
         if name:
-            raise InputError(f"{name} takes arguments, but fixtures are not supported: create what it needs in it.")
+            raise InputError(
+                f"{name} takes arguments, but fixtures are not supported: create what it needs in it."
+            )
     tests = Tests(source, seconds=seconds, memory_mb=memory_mb)
 
     async def check(_question: str, draft: str, /) -> list[Comment]:

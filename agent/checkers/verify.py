@@ -25,9 +25,12 @@ from selfcritic.agent.schemas import Comment, Critique
 
 _MIN_SIMILARITY = 80.0
 _MAX_PARSED_CHARS = 100_000
-_TERM = re.compile(r"(?<![\w.])-?\d[\d.,]*(?<![.,])|`[^`\s]+`|'[^'\s]+'|\"[^\"\s]+\"|\b[A-Z]{1,4}\d{2,4}\b")
+_TERM = re.compile(
+    r"(?<![\w.])-?\d[\d.,]*(?<![.,])|`[^`\s]+`|'[^'\s]+'|\"[^\"\s]+\"|\b[A-Z]{1,4}\d{2,4}\b"
+)
 _SYNTAX_CLAIM = re.compile(
-    r"\b(?:syntax ?error|invalid syntax|indentation ?error|(?:does not|doesn't|cannot|won't) parse)", re.IGNORECASE
+    r"\b(?:syntax ?error|invalid syntax|indentation ?error|(?:does not|doesn't|cannot|won't) parse)",
+    re.IGNORECASE,
 )
 _NEGATION_BEFORE = re.compile(r"\b(?:no|not|never|without|isn't|if)\b[^.]{0,20}\Z", re.IGNORECASE)
 _PYTHON_VERSION = re.compile(r"\bpython\s*\d", re.IGNORECASE)
@@ -36,7 +39,9 @@ _FALSE_EQUATION_CLAIM = re.compile(
     r"[^.]{0,20}\b(?:is|are)\b (?:\w+ )?(?:wrong|false|incorrect|miscalculated)",
     re.IGNORECASE,
 )
-_EQUALS_IN_WORDS = re.compile(r"(?<=[\d)])\s+(?:is|equals|makes|gives|comes to)\s+(?=[-$]?\d)", re.IGNORECASE)
+_EQUALS_IN_WORDS = re.compile(
+    r"(?<=[\d)])\s+(?:is|equals|makes|gives|comes to)\s+(?=[-$]?\d)", re.IGNORECASE
+)
 _LAST_DIGIT = re.compile(r"\d(?=\D*\Z)")
 
 
@@ -60,7 +65,9 @@ async def _verify(
     findings: Sequence[Comment],
     checkers: Mapping[str, CheckerFunction],
 ) -> Comment:
-    if any(comment.overlaps(finding) and _makes_same_point(comment, finding) for finding in findings):
+    if any(
+        comment.overlaps(finding) and _makes_same_point(comment, finding) for finding in findings
+    ):
         return comment.model_copy(update={"evidence": "confirmed"})
     if await _is_refuted(comment, answer, findings, checkers):
         return comment.model_copy(update={"evidence": "refuted"})
@@ -92,7 +99,9 @@ async def _is_refuted(
 ) -> bool:
     if "syntax" in checkers and await _is_syntax_claim_refuted(comment, answer, findings):
         return True
-    return "arithmetic" in checkers and await _is_equation_claim_refuted(comment, answer, checkers["arithmetic"])
+    return "arithmetic" in checkers and await _is_equation_claim_refuted(
+        comment, answer, checkers["arithmetic"]
+    )
 
 
 def _claims_syntax_error(comment: Comment) -> bool:
@@ -103,7 +112,9 @@ def _claims_syntax_error(comment: Comment) -> bool:
     return not _NEGATION_BEFORE.search(text_before)
 
 
-async def _is_syntax_claim_refuted(comment: Comment, answer: str, findings: Sequence[Comment]) -> bool:
+async def _is_syntax_claim_refuted(
+    comment: Comment, answer: str, findings: Sequence[Comment]
+) -> bool:
     if not _claims_syntax_error(comment):
         return False
     if any(finding.source == "syntax" for finding in findings):
@@ -117,7 +128,9 @@ async def _is_syntax_claim_refuted(comment: Comment, answer: str, findings: Sequ
     return await asyncio.to_thread(is_valid_python, code.text)
 
 
-async def _is_equation_claim_refuted(comment: Comment, answer: str, arithmetic: CheckerFunction) -> bool:
+async def _is_equation_claim_refuted(
+    comment: Comment, answer: str, arithmetic: CheckerFunction
+) -> bool:
     text = _EQUALS_IN_WORDS.sub(" = ", comment.text)
     false_equations = await call_async(arithmetic, "", text)
     if any(equation.quote not in answer for equation in false_equations):

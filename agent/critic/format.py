@@ -88,7 +88,9 @@ def strip_closing_paragraph(text: str) -> str:
     return text[: last_fence.end() + breaks[-1].start()].rstrip()
 
 
-def _parse_section(fence: re.Match[str], below: str, *, is_last: bool) -> tuple[Comment | None, str]:
+def _parse_section(
+    fence: re.Match[str], below: str, *, is_last: bool
+) -> tuple[Comment | None, str]:
     """Return the comment of a fence, and the other text."""
     quote = _quoted_text(fence)
     _, severity, text = _SEVERITY.split(below, maxsplit=1)

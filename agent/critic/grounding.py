@@ -97,7 +97,9 @@ def _fold(text: str) -> _Folded:
     return _Folded(folded.translate(_ASCII), offsets)
 
 
-_fold_answer = lru_cache(maxsize=4)(_fold)  # all critiques of a draft are located in the same answer
+_fold_answer = lru_cache(maxsize=4)(
+    _fold
+)  # all critiques of a draft are located in the same answer
 
 
 def _find(needle: str, text: str) -> int:

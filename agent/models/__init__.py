@@ -92,7 +92,9 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     try:
         return provider.factory(*arguments, **spec_options, **options)
     except (TypeError, ValidationError) as error:
-        raise UnknownModelError(f"The model '{name}' cannot be loaded: {_format_error(error)}") from None
+        raise UnknownModelError(
+            f"The model '{name}' cannot be loaded: {_format_error(error)}"
+        ) from None
 
 
 def _parse_name(name: str) -> tuple[Provider | None, list[str]]:

@@ -62,7 +62,10 @@ class LocalChatModel(BaseChatModel):
         **ignored: Any,
     ) -> ChatResult:
         replies = [_truncate(reply, stop) for reply in self.draw(messages, n, seed)]
-        answers = [AIMessage(reply.text, response_metadata=self._metadata(reply, logprobs)) for reply in replies]
+        answers = [
+            AIMessage(reply.text, response_metadata=self._metadata(reply, logprobs))
+            for reply in replies
+        ]
         if answers:
             answers[0].usage_metadata = _usage(messages, replies)
         return ChatResult(generations=[ChatGeneration(message=answer) for answer in answers])
@@ -81,7 +84,9 @@ class LocalChatModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(messages, reply, logprobs)
 
-    def _last_chunk(self, messages: list[BaseMessage], reply: Reply, logprobs: bool) -> ChatGenerationChunk:
+    def _last_chunk(
+        self, messages: list[BaseMessage], reply: Reply, logprobs: bool
+    ) -> ChatGenerationChunk:
         """Return the chunk that ends a stream: usage, logprobs and cost."""
         usage = _usage(messages, [reply])
         message = AIMessageChunk(content="", usage_metadata=usage, chunk_position="last")

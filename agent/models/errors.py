@@ -120,12 +120,19 @@ _MAX_MESSAGE_CHARS = 500
 _MIN_SECRET_CHARS = 6
 """A shorter value, such as "x" or "none", occurs in ordinary text."""
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
-_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+")
-_CLIENT_PREFIX = re.compile(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)|Timeout Error)\s*(?::|-)\s*")
-_TOO_LONG = re.compile(
-    r"context (?:length|window)|too long|too many (?:input )?tokens|maximum.{0,30}tokens", re.IGNORECASE
+_KEY = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+"
 )
-_NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
+_CLIENT_PREFIX = re.compile(
+    r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)|Timeout Error)\s*(?::|-)\s*"
+)
+_TOO_LONG = re.compile(
+    r"context (?:length|window)|too long|too many (?:input )?tokens|maximum.{0,30}tokens",
+    re.IGNORECASE,
+)
+_NO_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE
+)
 
 _TIMEOUTS = {"builtins.TimeoutError", "httpx.TimeoutException", "httpx2.TimeoutException"}
 _CONNECTION_ERRORS = {
@@ -185,7 +192,9 @@ def _cause_chain(error: BaseException) -> Iterator[BaseException]:
 def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
     """Classify an error raised without a provider response."""
     names: set[str] = set()
-    bare_names: set[str] = set()  # anthropic, groq and others copy openai's classes under their own package
+    bare_names: set[str] = (
+        set()
+    )  # anthropic, groq and others copy openai's classes under their own package
     for link in _cause_chain(error):
         for kind in type(link).__mro__:
             names.add(f"{_root_package(kind)}.{kind.__name__}")

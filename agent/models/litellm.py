@@ -31,7 +31,12 @@ from selfcritic.agent.models.errors import (
     redact,
 )
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, status_of
-from selfcritic.agent.models.litellm_library import import_litellm, import_litellm_async, is_priced, supports_prefill
+from selfcritic.agent.models.litellm_library import (
+    import_litellm,
+    import_litellm_async,
+    is_priced,
+    supports_prefill,
+)
 from selfcritic.agent.models.litellm_replies import (
     ReplyError,
     StreamAccumulator,
@@ -156,14 +161,18 @@ class LiteLLMModel(BaseChatModel):
         litellm = await import_litellm_async()
         accumulator = StreamAccumulator()
         with self._translate_errors():
-            stream = await litellm.acompletion(**self._request(messages, stop, options | _STREAM_OPTIONS))
+            stream = await litellm.acompletion(
+                **self._request(messages, stop, options | _STREAM_OPTIONS)
+            )
             async for chunk in stream:
                 text = accumulator.add(chunk)
                 if text:
                     yield ChatGenerationChunk(message=AIMessageChunk(content=text))
         yield self._final_chunk(accumulator, stream)
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> dict[str, Any]:
         """Build the arguments of `litellm.completion`."""
         fields: dict[str, Any] = {
             "api_base": self.api_base,
@@ -201,7 +210,9 @@ class LiteLLMModel(BaseChatModel):
         """Turn litellm's errors into ModelCallError, without the key that a provider may echo."""
         try:
             yield
-        except importlib.import_module("openai").OpenAIError as error:  # base class of litellm's errors
+        except importlib.import_module(
+            "openai"
+        ).OpenAIError as error:  # base class of litellm's errors
             key = self.api_key.get_secret_value() if self.api_key else ""
             failure = ModelCallError(
                 error_message(error, key),
@@ -281,7 +292,9 @@ class LiteLLMModel(BaseChatModel):
         text = f"{self.model} {_REPLY_ERRORS[error.kind]}"
         if error.details:
             text += f": {error.details}"
-        return ModelReplyError(text, error.kind, usage=convert_usage(usage), cost_usd=self._cost(usage))
+        return ModelReplyError(
+            text, error.kind, usage=convert_usage(usage), cost_usd=self._cost(usage)
+        )
 
     def _cost(self, usage: Any) -> float | None:
         """Return the cost of a reply in US dollars, None if unknown."""

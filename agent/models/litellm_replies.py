@@ -61,7 +61,9 @@ def reply_error(choice: Any) -> ReplyError | None:
     return _content_error(message.content, refusal, choice.finish_reason)
 
 
-def _content_error(content: str | None, refusal: str | None, finish_reason: str) -> ReplyError | None:
+def _content_error(
+    content: str | None, refusal: str | None, finish_reason: str
+) -> ReplyError | None:
     if refusal or finish_reason == "content_filter":
         return ReplyError("refusal", refusal or "the content filter stopped the reply")
     if content is None:

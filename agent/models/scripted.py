@@ -24,7 +24,11 @@ from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.prompts import PromptName, parse_prompt
 
 ScriptedReply = str | float | BaseException
-Script = list[ScriptedReply] | dict[PromptName, list[ScriptedReply]] | Callable[[list[BaseMessage]], ScriptedReply]
+Script = (
+    list[ScriptedReply]
+    | dict[PromptName, list[ScriptedReply]]
+    | Callable[[list[BaseMessage]], ScriptedReply]
+)
 
 
 class ScriptedModel(LocalChatModel):
@@ -86,14 +90,18 @@ class ScriptedModel(LocalChatModel):
             return self._take(None, self.script)
         role = parse_prompt(messages).name
         if role is None:
-            raise ScriptExhausted("The script has no entries for this prompt: its last line is no known cue.")
+            raise ScriptExhausted(
+                "The script has no entries for this prompt: its last line is no known cue."
+            )
         return self._take(role, self.script.get(role, []))
 
     def _take(self, role: PromptName | None, entries: list[ScriptedReply]) -> ScriptedReply:
         position = self._positions.get(role, 0)
         if position >= len(entries):
             prompt_name = f" for '{role}'" if role else ""
-            raise ScriptExhausted(f"The script has no reply number {position + 1}{prompt_name}: add it to `script`.")
+            raise ScriptExhausted(
+                f"The script has no reply number {position + 1}{prompt_name}: add it to `script`."
+            )
         self._positions[role] = position + 1
         return entries[position]
 

@@ -76,7 +76,9 @@ class SimulatedModel(LocalChatModel):
 class _Solver:
     """Replies to one request."""
 
-    def __init__(self, rates: SimulatedModel, task: Task, prompt: ParsedPrompt, opinion_seed: int) -> None:
+    def __init__(
+        self, rates: SimulatedModel, task: Task, prompt: ParsedPrompt, opinion_seed: int
+    ) -> None:
         self.rates = rates
         self.task = task
         self.prompt_name = prompt.name
@@ -113,7 +115,9 @@ class _Solver:
         return self._verdict(self.rates.judge_error_rate, rng)
 
     def _verdict(self, yes_rate: float, rng: random.Random) -> Reply:
-        opinion_rng = random.Random(f"{self.opinion_seed} {self.task.question} {self.answer} {self.critique}")
+        opinion_rng = random.Random(
+            f"{self.opinion_seed} {self.task.question} {self.answer} {self.critique}"
+        )
         p_yes = probability_of_yes(yes_rate, opinion_rng.gauss())
         if rng.random() < p_yes:
             return Reply("Yes", p_yes)
@@ -127,7 +131,11 @@ class _Solver:
 
     def _find_flaws(self, rng: random.Random) -> list[Comment]:
         """Comment on the detected flaws, perhaps with a false alarm."""
-        comments = [flaw.comment for flaw in self.task.flaws(self.answer) if rng.random() >= self.rates.miss_rate]
+        comments = [
+            flaw.comment
+            for flaw in self.task.flaws(self.answer)
+            if rng.random() >= self.rates.miss_rate
+        ]
         if rng.random() < self.rates.false_alarm_rate:
             comments.append(self.task.false_comment(self.answer, rng))
         return comments
@@ -139,7 +147,11 @@ class _Solver:
         """
         earlier = parse(self.prefix or self.critique).comments
         keys = {(comment.quote, comment.text) for comment in earlier}
-        comments = [comment for comment in self._find_flaws(rng) if (comment.quote, comment.text) not in keys]
+        comments = [
+            comment
+            for comment in self._find_flaws(rng)
+            if (comment.quote, comment.text) not in keys
+        ]
         if not comments:
             comments = [self.task.false_comment(self.answer, rng)]
         text = render(comments)

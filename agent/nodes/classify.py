@@ -27,7 +27,9 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     judging = asyncio.gather(*(_judge(step, draft) for draft in drafts))
     judged, critiques = await asyncio.gather(judging, _speculate(step, drafts[0]))
 
-    best_draft = _best_draft([draft for draft, _ in judged], has_candidates=bool(step.round.candidates))
+    best_draft = _best_draft(
+        [draft for draft, _ in judged], has_candidates=bool(step.round.candidates)
+    )
     rounds = [*step.rounds[:-1], best_draft.model_copy(update={"critiques": critiques})]
     best = best_round(rounds)
     reason = find_stop_reason(rounds, step.context)
@@ -56,7 +58,9 @@ async def _judge(step: Step, draft: Round) -> DraftResult:
         verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
     except SelfcriticError as error:
         return draft, error
-    step.emit("judged", answer=draft.answer, p_critiqueable=verdict.probability, by=verdict.judged_by)
+    step.emit(
+        "judged", answer=draft.answer, p_critiqueable=verdict.probability, by=verdict.judged_by
+    )
     update = {"p_critiqueable": verdict.probability, "judged_by": verdict.judged_by}
     return draft.model_copy(update=update), None
 
@@ -79,7 +83,9 @@ def _best_draft(drafts: Sequence[Round], *, has_candidates: bool) -> Round:
     best = drafts[best_round(drafts)]
     if not has_candidates:
         return best
-    candidates = [Candidate(answer=draft.answer, p_critiqueable=draft.p_critiqueable) for draft in drafts]
+    candidates = [
+        Candidate(answer=draft.answer, p_critiqueable=draft.p_critiqueable) for draft in drafts
+    ]
     return best.model_copy(update={"candidates": candidates})
 
 

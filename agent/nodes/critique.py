@@ -28,7 +28,9 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
 
 async def sample_critiques(step: Step, draft: Round) -> list[Critique]:
     """Sample critiques of a draft and ground them. Raises BudgetExhausted or ModelError."""
-    texts = await step.sampler("critic").sample(step.critique_prompt(draft), step.context.num_critiques)
+    texts = await step.sampler("critic").sample(
+        step.critique_prompt(draft), step.context.num_critiques
+    )
     critiques = await ground_critiques(step, texts, draft)
     for index, critique in enumerate(critiques):
         step.emit("critique", index=index, critique=critique.model_dump(mode="json"))

@@ -16,7 +16,9 @@ from selfcritic.agent.step import Step
 async def generate(state: State, runtime: Runtime[Context]) -> State:
     """Sample the first draft, or several. Errors are raised, since there is no draft to return yet."""
     step = await start_step(state, runtime, get_question(state))
-    replies = await step.sampler("generator").sample(step.render_prompt("generate"), step.context.num_drafts)
+    replies = await step.sampler("generator").sample(
+        step.render_prompt("generate"), step.context.num_drafts
+    )
     return initial_update(step, [reply.strip() for reply in replies])
 
 

@@ -12,7 +12,13 @@ from pydantic import ValidationError
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.selection import selected_critique
 from selfcritic.agent.errors import InputError, format_validation_error
-from selfcritic.agent.nodes.human_actions import Decision, apply_actions, build_critique, merge_labels, read_decision
+from selfcritic.agent.nodes.human_actions import (
+    Decision,
+    apply_actions,
+    build_critique,
+    merge_labels,
+    read_decision,
+)
 from selfcritic.agent.nodes.review import ungrounded_rate
 from selfcritic.agent.schemas import Critique, Round, StopReason
 from selfcritic.agent.state import State

@@ -76,7 +76,9 @@ class Decision(Record):
     @model_validator(mode="after")
     def _has_its_modifier(self) -> Self:
         if (self.length_modifier is not None) != (self.next == "search_again"):
-            raise ValueError("search_again requires length_modifier, and only search_again takes it")
+            raise ValueError(
+                "search_again requires length_modifier, and only search_again takes it"
+            )
         return self
 
 
@@ -87,13 +89,17 @@ def read_decision(reply: Any) -> Decision:
     return Decision.model_validate(reply)
 
 
-def merge_labels(comments: Sequence[Comment], labels: Sequence[ReviewedComment]) -> list[ReviewedComment]:
+def merge_labels(
+    comments: Sequence[Comment], labels: Sequence[ReviewedComment]
+) -> list[ReviewedComment]:
     """Label the comments of a search, and keep the labels that a person has set explicitly.
 
     Labels that the person has not touched are replaced by the new comments; equal comments keep their id.
     """
     merged = [label for label in labels if label.explicit]
-    untouched = {_key(label.before): label for label in labels if label.before and not label.explicit}
+    untouched = {
+        _key(label.before): label for label in labels if label.before and not label.explicit
+    }
     seen = {_key(comment) for label in merged for comment in (label.before, label.after) if comment}
     last_id = max((label.id for label in labels), default=0)
     for comment in comments:
@@ -113,7 +119,9 @@ def _key(comment: Comment) -> tuple[object, ...]:
     return comment.start, comment.end, comment.quote, comment.text
 
 
-def apply_actions(actions: Sequence[Action], labels: Sequence[ReviewedComment], answer: str) -> list[ReviewedComment]:
+def apply_actions(
+    actions: Sequence[Action], labels: Sequence[ReviewedComment], answer: str
+) -> list[ReviewedComment]:
     """Return the labels after the actions. Raises InputError that names the action which cannot be applied."""
     for number, action in enumerate(actions):
         try:
@@ -128,7 +136,10 @@ def _apply(action: Action, labels: Sequence[ReviewedComment], answer: str) -> li
         comment = Comment(quote=action.quote, text=action.text, severity=action.severity)
         comment = _locate_quote(comment, action.start, answer)
         last_id = max((label.id for label in labels), default=0)
-        return [*labels, ReviewedComment(id=last_id + 1, action="added", after=comment, explicit=True)]
+        return [
+            *labels,
+            ReviewedComment(id=last_id + 1, action="added", after=comment, explicit=True),
+        ]
     ids = [label.id for label in labels]
     if action.id not in ids:
         raise InputError(f"there is no comment {action.id}; the ids are {ids}.")
@@ -141,7 +152,9 @@ def _apply(action: Action, labels: Sequence[ReviewedComment], answer: str) -> li
     return changed_labels
 
 
-def _change(action: Keep | Remove | Edit, label: ReviewedComment, answer: str) -> ReviewedComment | None:
+def _change(
+    action: Keep | Remove | Edit, label: ReviewedComment, answer: str
+) -> ReviewedComment | None:
     """Return the label after an action; None if the person removes a comment that they added."""
     before = label.before
     after: Comment | None
@@ -154,7 +167,11 @@ def _change(action: Keep | Remove | Edit, label: ReviewedComment, answer: str) -
         after = before or label.after
     if before is not None:
         return ReviewedComment(
-            id=label.id, action=_action_name(before, after), before=before, after=after, explicit=True
+            id=label.id,
+            action=_action_name(before, after),
+            before=before,
+            after=after,
+            explicit=True,
         )
     if after is None:
         return None

@@ -24,7 +24,9 @@ async def refine(state: State, runtime: Runtime[Context]) -> State:
     step.emit("draft", len(step.rounds), answer=answer)
     for earlier in step.rounds:
         if earlier.answer.split() == answer.split():
-            repeated = earlier.model_copy(update={"answer": answer, "candidates": [], "critiques": []})
+            repeated = earlier.model_copy(
+                update={"answer": answer, "candidates": [], "critiques": []}
+            )
             return step.update(stop="repeated_answer", rounds=[*step.rounds, repeated])
     return step.update(rounds=[*step.rounds, Round(answer=answer)])
 
@@ -35,5 +37,7 @@ def _prompt(step: Step) -> list[BaseMessage]:
         return step.render_prompt("refine_directly", answer=answer)
     critique = selected_critique(step.round.critiques)
     if critique is None:
-        raise InputError("No critique is selected: a node in place of `select` must set `selected` or end the run.")
+        raise InputError(
+            "No critique is selected: a node in place of `select` must set `selected` or end the run."
+        )
     return step.render_prompt("refine", answer=answer, critique=critique_text(critique))

@@ -26,7 +26,9 @@ async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
     pool = step.round.critiques
     iteration = num_iterations(pool)
     prefixes = state["beam_prefixes"] if iteration > 0 else [""]
-    results = await asyncio.gather(*(_continue(step, prefix, index) for index, prefix in enumerate(prefixes)))
+    results = await asyncio.gather(
+        *(_continue(step, prefix, index) for index, prefix in enumerate(prefixes))
+    )
     texts = [text for continuations, _ in results for text in continuations]
     error = next((error for _, error in results if error is not None), None)
 
@@ -40,15 +42,21 @@ async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
     return step.update(rounds=step.rounds_with(critiques=[*pool, *new_critiques]), **changes)
 
 
-async def _continue(step: Step, prefix: str, index: int) -> tuple[list[str], SelfcriticError | None]:
+async def _continue(
+    step: Step, prefix: str, index: int
+) -> tuple[list[str], SelfcriticError | None]:
     """Return a beam's continuations, each whole, or none and the error."""
     n = step.context.fsbs.n
-    critic = step.sampler("critic").with_seed_offset(index * n)  # equal beams must not continue alike
+    critic = step.sampler("critic").with_seed_offset(
+        index * n
+    )  # equal beams must not continue alike
     begun = f"{prefix}\n\n" if prefix else ""
     messages = step.critique_prompt(step.round)
     fallback_messages = step.critique_prompt(step.round, prefix)
     try:
-        texts = await critic.continue_from(messages, begun, n, suffix=_FENCE, fallback_messages=fallback_messages)
+        texts = await critic.continue_from(
+            messages, begun, n, suffix=_FENCE, fallback_messages=fallback_messages
+        )
     except SelfcriticError as error:
         return [], error
     return texts, None
@@ -66,7 +74,9 @@ async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
     step = Step(state, runtime)
     pool = step.round.critiques
     latest = num_iterations(pool) - 1
-    candidates = [critique for critique in pool if critique.iteration == latest and is_eligible(critique)]
+    candidates = [
+        critique for critique in pool if critique.iteration == latest and is_eligible(critique)
+    ]
     candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
     kept = candidates[: step.context.fsbs.k]
     return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in kept])

@@ -22,8 +22,15 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
         return critique.helpfulness is None or critique.helpfulness > context.helpful_threshold
 
     critiques, error = await score_critiques(step, step.round.critiques)
-    indices = select_critiques(critiques, context.length_modifier, context.critiques_per_refinement, is_helpful)
-    marked = [critique.model_copy(update={"selected": index in indices}) for index, critique in enumerate(critiques)]
+    indices = select_critiques(
+        critiques, context.length_modifier, context.critiques_per_refinement, is_helpful
+    )
+    marked = [
+        critique.model_copy(update={"selected": index in indices})
+        for index, critique in enumerate(critiques)
+    ]
     step.emit("selected", index=indices[0] if indices else None)
     stop = None if indices else error or state.get("search_stop_reason") or "no_helpful_critique"
-    return step.update(stop=stop, rounds=step.rounds_with(critiques=marked), **search_stopped_update(error))
+    return step.update(
+        stop=stop, rounds=step.rounds_with(critiques=marked), **search_stopped_update(error)
+    )

@@ -10,7 +10,9 @@ from selfcritic.agent.errors import InputError
 def check_question(question: str, context: str, options: Context) -> None:
     """Raise InputError if the question is empty, too long, or lacks the context it needs."""
     if not question.strip():
-        raise InputError("The question is empty: set `question`, or `messages` that end with a human message.")
+        raise InputError(
+            "The question is empty: set `question`, or `messages` that end with a human message."
+        )
     check_size(options, question=question, context=context)
     if options.task_type == "summary" and not context.strip():
         raise InputError("A summary needs the passage to summarize: set `context`.")
@@ -41,7 +43,11 @@ def check_prices(options: Context, roles: Sequence[Role] = get_args(Role)) -> No
         for model in options.models_for(role):
             if getattr(model, "is_priced", False):
                 continue
-            name = getattr(model, "model", None) or getattr(model, "model_name", None) or type(model).__name__
+            name = (
+                getattr(model, "model", None)
+                or getattr(model, "model_name", None)
+                or type(model).__name__
+            )
             raise InputError(
                 f"The price of {name}, the {role}'s model, is unknown, so its cost cannot be limited. "
                 "Name the model as PROVIDER/MODEL and set input_cost_per_token and output_cost_per_token, "

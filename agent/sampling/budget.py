@@ -21,7 +21,9 @@ from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 class BudgetTracker:
     """Tracks the usage of one step, added to the usage of earlier steps."""
 
-    def __init__(self, budget: Budget, usage: Usage | None = None, parent: "BudgetTracker | None" = None) -> None:
+    def __init__(
+        self, budget: Budget, usage: Usage | None = None, parent: "BudgetTracker | None" = None
+    ) -> None:
         self.rate: RateLimit | None = None
         """Rate limit of all requests on this tracker and its children."""
         self.budget = budget
@@ -118,7 +120,9 @@ class BudgetTracker:
         except TimeoutError:
             if timeout.expired():
                 self._has_refused = True
-                raise BudgetExhausted(f"The budget ({self.budget.seconds} seconds) is spent.") from None
+                raise BudgetExhausted(
+                    f"The budget ({self.budget.seconds} seconds) is spent."
+                ) from None
             raise
 
     def _rates(self) -> Iterator[RateLimit]:
@@ -136,7 +140,9 @@ class BudgetTracker:
             used_tokens = usage.input_tokens + usage.output_tokens
             if used_tokens + count_tokens_approximately(messages) > budget.tokens:
                 return f"{budget.tokens} tokens"
-        if budget.cost_usd is not None and (usage.cost_usd is None or usage.cost_usd >= budget.cost_usd):
+        if budget.cost_usd is not None and (
+            usage.cost_usd is None or usage.cost_usd >= budget.cost_usd
+        ):
             return f"{budget.cost_usd} USD"
         if budget.seconds is not None and usage.seconds >= budget.seconds:
             return f"{budget.seconds} seconds"

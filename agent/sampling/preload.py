@@ -33,5 +33,7 @@ def _load(context: Context) -> None:
     prompts.load(context.prompts, context.prompt_dir)
     get_checkers(context.checkers)
     for role in get_args(Role):
-        with suppress(SelfcriticError):  # raised again by the node that calls the model; there may be a draft to return
+        with suppress(
+            SelfcriticError
+        ):  # raised again by the node that calls the model; there may be a draft to return
             context.models_for(role)

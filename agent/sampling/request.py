@@ -31,7 +31,9 @@ CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitabl
 """Run a request under a unique key, or return its checkpointed result."""
 
 _TOP_LOGPROBS = 20
-_PREFIX_REJECTION = re.compile(r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE)
+_PREFIX_REJECTION = re.compile(
+    r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE
+)
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature")
 """Parameters that the sampler can do without, in the order in which they are dropped."""
 
@@ -82,12 +84,16 @@ class RequestPipeline:
                 async with self.budget.deadline():
                     return await self._checkpointed(messages, accepted)
             except ModelError as error:
-                is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(str(error))
+                is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(
+                    str(error)
+                )
                 if not error.is_rejection or not accepted or is_about_prefill:
                     raise
                 self.capabilities.reject(_rejected_params(str(error), list(accepted)))
 
-    async def _checkpointed(self, messages: list[BaseMessage], params: dict[str, Any]) -> list[AIMessage]:
+    async def _checkpointed(
+        self, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> list[AIMessage]:
         """Send a request, or return its replies if they were saved before a crash; their usage counts either way."""
         if self.checkpoint is None:
             return await self._with_fallbacks(messages, params)
@@ -107,7 +113,9 @@ class RequestPipeline:
             self.budget.add(Usage(**saved["usage"]))
         return cast(list[AIMessage], saved["replies"])
 
-    async def _with_fallbacks(self, messages: list[BaseMessage], params: dict[str, Any]) -> list[AIMessage]:
+    async def _with_fallbacks(
+        self, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> list[AIMessage]:
         """Try the models in order; a rejection is about the request, so it is not passed on."""
         for model in self.models[:-1]:
             try:
@@ -131,7 +139,9 @@ class RequestPipeline:
             raise _model_error(error, model, is_rejection=kind == "rejected") from None
         except Exception as error:  # noqa: BLE001 - clients raise anything, and no draft may be lost for it
             is_rejection = classify_error(error) == "rejected" or isinstance(error, TypeError)
-            raise _model_error(error, model, is_rejection=is_rejection) from None  # the original may hold a key
+            raise _model_error(
+                error, model, is_rejection=is_rejection
+            ) from None  # the original may hold a key
         raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
@@ -148,7 +158,10 @@ class RequestPipeline:
         except Exception as error:
             self.budget.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
             raise
-        replies = [cast(AIMessage, cast(ChatGeneration, generation).message) for generation in result.generations[0]]
+        replies = [
+            cast(AIMessage, cast(ChatGeneration, generation).message)
+            for generation in result.generations[0]
+        ]
         metadata = replies[0].response_metadata if replies else {}
         self.budget.charge(self.role, _usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
@@ -156,12 +169,16 @@ class RequestPipeline:
             return replies  # after a prefill, an empty reply is a valid one
         return _drop_empty(replies)
 
-    async def _generate(self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]) -> LLMResult:
+    async def _generate(
+        self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> LLMResult:
         params = dict(params)
         if "logprobs" in params:
             params["top_logprobs"] = _TOP_LOGPROBS
         if "n" in params:
-            params["stream"] = False  # listeners turn a request into a stream, which carries a single reply
+            params["stream"] = (
+                False  # listeners turn a request into a stream, which carries a single reply
+            )
         config = ensure_config()
         return await model.agenerate_prompt(
             [ChatPromptValue(messages=messages)],
@@ -181,7 +198,9 @@ def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
 
 
 def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
-    secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
+    secrets = [
+        value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)
+    ]
     return ModelError(redact(describe_error(error), *secrets), is_rejection=is_rejection)
 
 
@@ -202,7 +221,7 @@ def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | N
 
 
 def _drop_empty(replies: Sequence[AIMessage]) -> list[AIMessage]:
-    """Return the replies with text. Raises ModelReplyError if there is none: some clients hide refusals."""
+    """Return the replies with text. Raises ModelReplyError if all are empty or refusals."""
     usable = [reply for reply in replies if _reply_error(reply) is None]
     if usable:
         return usable

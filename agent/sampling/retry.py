@@ -59,7 +59,9 @@ class _Wait:
     def __init__(self, first_wait: float, max_wait: float) -> None:
         self.first_wait = first_wait
         self.max_wait = max_wait
-        self.exponential = wait_exponential_jitter(multiplier=first_wait, max=max_wait, jitter=first_wait)
+        self.exponential = wait_exponential_jitter(
+            multiplier=first_wait, max=max_wait, jitter=first_wait
+        )
 
     def __call__(self, state: RetryCallState) -> float:
         error = _get_error(state)
@@ -68,7 +70,9 @@ class _Wait:
         requested_wait = retry_after(error)
         if requested_wait is None:
             return self.exponential(state)
-        jitter = random.uniform(0, self.first_wait)  # clients rejected together must not return together
+        jitter = random.uniform(
+            0, self.first_wait
+        )  # clients rejected together must not return together
         return min(requested_wait + jitter, self.max_wait)
 
 
@@ -82,4 +86,9 @@ def _log_retry(state: RetryCallState) -> None:
     error = _get_error(state)
     if error is not None:
         explanation = describe_error(error)
-        _log.info("Attempt %d failed, next in %.1f s: %s", state.attempt_number, state.upcoming_sleep, explanation)
+        _log.info(
+            "Attempt %d failed, next in %.1f s: %s",
+            state.attempt_number,
+            state.upcoming_sleep,
+            explanation,
+        )

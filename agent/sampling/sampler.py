@@ -124,7 +124,9 @@ class Sampler:
                 return False
         return True
 
-    async def _more_votes(self, messages: list[BaseMessage], n: int, *, has_replies: bool) -> list[str]:
+    async def _more_votes(
+        self, messages: list[BaseMessage], n: int, *, has_replies: bool
+    ) -> list[str]:
         if n <= 0:
             return []
         try:

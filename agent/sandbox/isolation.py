@@ -36,7 +36,17 @@ mkdir -m 777 /tmp/selfcritic-draft
 cd /tmp/selfcritic-draft
 "$@" || exit $?
 """
-_UNSHARE = ("--net", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-c", _MOUNT_SCRIPT)
+_UNSHARE = (
+    "--net",
+    "--ipc",
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child",
+    "sh",
+    "-c",
+    _MOUNT_SCRIPT,
+)
 _DROP_PRIVILEGES = ("setpriv", "--no-new-privs")
 _AS_NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
 _BUBBLEWRAP = """--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys
@@ -63,7 +73,9 @@ def _can_start_python(prefix: tuple[str, ...]) -> bool:
     # An interpreter that cannot read its own library uses another one if it finds it.
     program = f"import sys, resource; sys.exit(sys.prefix != {sys.base_prefix!r})"
     command = [*prefix, *PYTHON_COMMAND, program]
-    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env={}, check=False)
+    process = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env={}, check=False
+    )
     return process.returncode == 0
 
 
@@ -76,9 +88,16 @@ def _isolation_commands() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
         # Runs as nobody, because root can fork without limit.
         # The second attempt may read all files, for an interpreter that only root can read.
         for rights in ("-all", "-all,+dac_read_search"):
-            capabilities = (f"--bounding-set={rights}", f"--inh-caps={rights}", f"--ambient-caps={rights}")
+            capabilities = (
+                f"--bounding-set={rights}",
+                f"--inh-caps={rights}",
+                f"--ambient-caps={rights}",
+            )
             yield "unshare", ("unshare", *unshare, *_AS_NOBODY, *capabilities)
     kept_mount = ("--ro-bind", kept_dir, kept_dir) if kept_dir else ()
     yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), *kept_mount)
     as_root_of_namespace = ("--user", "--map-root-user")
-    yield "unshare", ("unshare", *as_root_of_namespace, *unshare, "--bounding-set=-all", "--inh-caps=-all")
+    yield (
+        "unshare",
+        ("unshare", *as_root_of_namespace, *unshare, "--bounding-set=-all", "--inh-caps=-all"),
+    )

@@ -182,7 +182,9 @@ def _wait(command: list[str], directory: Path, seconds: float, memory_mb: int) -
         # `wait(seconds)` polls and would notice the end up to 50 ms late.
         timer = threading.Timer(seconds, _kill_group, [process.pid])
         is_over = threading.Event()
-        watcher = threading.Thread(target=_watch_memory, args=(process.pid, memory_mb * 2**20, is_over))
+        watcher = threading.Thread(
+            target=_watch_memory, args=(process.pid, memory_mb * 2**20, is_over)
+        )
         deadline = time.monotonic() + seconds
         timer.start()
         watcher.start()

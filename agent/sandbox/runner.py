@@ -46,7 +46,9 @@ class Test(NamedTuple):
     run: _TestCall
 
 
-def main(mark: str, code: str, tests: str, asserts: Sequence[str], examples: Sequence[tuple[str, str]]) -> None:
+def main(
+    mark: str, code: str, tests: str, asserts: Sequence[str], examples: Sequence[tuple[str, str]]
+) -> None:
     """Run the code, then every test, and end the process.
 
     If the code itself fails, the test's name is empty and no test is run.
@@ -75,8 +77,12 @@ def main(mark: str, code: str, tests: str, asserts: Sequence[str], examples: Seq
     os._exit(0)  # does not wait for threads that the code left running
 
 
-def _run_all(code: str, tests: Iterator[Test], module: types.ModuleType, report: Callable[..., None]) -> None:
-    rows = {node.name: node.lineno for node in ast.parse(code).body if isinstance(node, _DEFINITIONS)}
+def _run_all(
+    code: str, tests: Iterator[Test], module: types.ModuleType, report: Callable[..., None]
+) -> None:
+    rows = {
+        node.name: node.lineno for node in ast.parse(code).body if isinstance(node, _DEFINITIONS)
+    }
     sys.meta_path.append(_DraftImporter(module))
     for test in tests:
         row = _row_of_tested(test, rows)
@@ -111,7 +117,10 @@ class _DraftImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _find_tests(
-    module: types.ModuleType, tests: str, asserts: Sequence[str], examples: Sequence[tuple[str, str]]
+    module: types.ModuleType,
+    tests: str,
+    asserts: Sequence[str],
+    examples: Sequence[tuple[str, str]],
 ) -> Iterator[Test]:
     """Yield the statements first, since they define the functions and classes that follow."""
     names = {**vars(module), "__name__": "tests", _RECORDER_NAME: _record_operand}
@@ -176,7 +185,9 @@ def _function_calls(name: str, function: Callable[..., object]) -> Iterator[tupl
         if mark.name in ("skip", "skipif", "xfail"):
             return
         if mark.name == "parametrize":
-            cases = [{**case, **values} for values in _parametrize_cases(*mark.args) for case in cases]
+            cases = [
+                {**case, **values} for values in _parametrize_cases(*mark.args) for case in cases
+            ]
     for case in cases:
         arguments = ", ".join(f"{key}={_short_repr(value)}" for key, value in case.items())
         case_name = f"{name}({arguments})" if arguments else name

@@ -12,7 +12,9 @@ from selfcritic.agent.schemas import Critique
 from selfcritic.agent.step import Step
 
 
-async def helpfulness(step: Step, critiques: Sequence[Critique]) -> tuple[list[float | None], SelfcriticError | None]:
+async def helpfulness(
+    step: Step, critiques: Sequence[Critique]
+) -> tuple[list[float | None], SelfcriticError | None]:
     """Ask the judge about each critique.
 
     Returns P(helpful) of each, None if the judge failed, and the first error.

@@ -31,7 +31,9 @@ class RewardModel:
         self._lock = Lock()
         self._loaded: tuple[Any, Any, Any] | None = None
 
-    async def __call__(self, question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
+    async def __call__(
+        self, question: str, draft: str, critiques: Sequence[Critique]
+    ) -> list[float]:
         """Score critiques in batches, in a thread."""
         prefix = answer_input(question, draft)
         texts = [f"{prefix}\n\n{critique_input(critique)}" for critique in critiques]
@@ -48,7 +50,9 @@ class RewardModel:
         with self._lock, torch.inference_mode():
             for start in range(0, len(texts), _BATCH_SIZE):
                 batch = list(texts[start : start + _BATCH_SIZE])
-                tokens = tokenizer(batch, return_tensors="pt", padding=True, truncation=True, max_length=max_length)
+                tokens = tokenizer(
+                    batch, return_tensors="pt", padding=True, truncation=True, max_length=max_length
+                )
                 logits = model(**tokens.to(model.device)).logits.float()
                 batch_rewards = logits[:, -1]
                 if logits.shape[1] > 1:
@@ -72,15 +76,23 @@ def reward_model(folder: str) -> RewardModel:
 def _load(folder: str) -> tuple[Any, Any, Any]:
     """Return torch, the tokenizer and the model."""
     if not (Path(folder) / "config.json").is_file():
-        raise InputError(f"There is no reward model in '{folder}': the folder must contain config.json and weights.")
+        raise InputError(
+            f"There is no reward model in '{folder}': the folder must contain config.json and weights."
+        )
     try:
         torch = importlib.import_module("torch")
         transformers = importlib.import_module("transformers")
     except ImportError as error:
-        raise InputError("Reward models in a folder need an extra: pip install 'selfcritic[train]'.") from error
+        raise InputError(
+            "Reward models in a folder need an extra: pip install 'selfcritic[train]'."
+        ) from error
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, truncation_side="left")
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, truncation_side="left"
+        )
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True
+        )
     except (OSError, ValueError) as error:
         raise InputError(f"The reward model in '{folder}' cannot be loaded: {error}") from error
     if tokenizer.pad_token is None:

@@ -34,7 +34,9 @@ class RewardServer:
         parts = urlsplit(address)
         self.endpoint = parts.path.rstrip("/").rpartition("/")[2]
         if parts.scheme not in ("http", "https") or self.endpoint not in ("score", "classify"):
-            raise InputError(f"The scorer must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'.")
+            raise InputError(
+                f"The scorer must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'."
+            )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         self.options = dict(parse_qsl(parts.query))
         """Fields of every request, such as `model`."""
@@ -42,7 +44,9 @@ class RewardServer:
         self.before_request = before_request
         """Called before each request; an exception prevents the request."""
 
-    async def __call__(self, question: str, draft: str, critiques: Sequence[Critique]) -> list[float]:
+    async def __call__(
+        self, question: str, draft: str, critiques: Sequence[Critique]
+    ) -> list[float]:
         """Score critiques in one request; raises ModelError if it fails."""
         answer = answer_input(question, draft)
         texts = [critique_input(critique) for critique in critiques]
@@ -63,7 +67,9 @@ class RewardServer:
             headers["Authorization"] = f"Bearer {key}"
         try:
             # Loads CA certificates: blocking.
-            new_client = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT, headers=headers)
+            new_client = await asyncio.to_thread(
+                httpx.AsyncClient, timeout=_TIMEOUT, headers=headers
+            )
             async with new_client as client:
                 async for attempt in attempts(self.retries):
                     with attempt:
@@ -74,7 +80,9 @@ class RewardServer:
         except (httpx.HTTPError, ValueError) as error:
             reason = redact(describe_error(error), key)
             is_rejection = classify_error(error) == "rejected"
-            raise ModelError(f"The scorer at {self.url} failed: {reason}", is_rejection=is_rejection) from None
+            raise ModelError(
+                f"The scorer at {self.url} failed: {reason}", is_rejection=is_rejection
+            ) from None
         raise AssertionError("attempts end with a reply or an error")
 
     def _parse_scores(self, reply: Any, expected: int) -> list[float]:
@@ -86,7 +94,9 @@ class RewardServer:
                 scores = [float(row["probs"][-1]) for row in rows]
         except (KeyError, IndexError, TypeError, ValueError):
             excerpt = str(reply)[:200]
-            raise ModelError(f"{self.url} sent no valid /{self.endpoint} reply: {excerpt}") from None
+            raise ModelError(
+                f"{self.url} sent no valid /{self.endpoint} reply: {excerpt}"
+            ) from None
         if len(scores) != expected:
             raise ModelError(f"{self.url} sent {len(scores)} scores for {expected} critiques.")
         return scores

@@ -19,7 +19,9 @@ from selfcritic.agent.step import Step
 AnyScorer = str | ScorerFunction  # a name or a function
 
 
-async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+async def score_critiques(
+    step: Step, critiques: Sequence[Critique]
+) -> tuple[list[Critique], SelfcriticError | None]:
     """Add rewards to critiques.
 
     Returns the critiques, and the first error if some could not be scored.
@@ -27,7 +29,9 @@ async def score_critiques(step: Step, critiques: Sequence[Critique]) -> tuple[li
     Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
     so it is never selected.
     """
-    scored = {critique_text(critique): critique for critique in critiques if critique.reward is not None}
+    scored = {
+        critique_text(critique): critique for critique in critiques if critique.reward is not None
+    }
     unscored: dict[str, Critique] = {}
     for critique in critiques:
         text = critique_text(critique)
@@ -48,7 +52,9 @@ def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique
     return critique.model_copy(update={"helpfulness": equal.helpfulness, "reward": equal.reward})
 
 
-async def _score(step: Step, critiques: Sequence[Critique]) -> tuple[list[Critique], SelfcriticError | None]:
+async def _score(
+    step: Step, critiques: Sequence[Critique]
+) -> tuple[list[Critique], SelfcriticError | None]:
     """Run all scorers at once and add up their scores by weight."""
     weights = scorer_weights(step)
     results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
@@ -94,7 +100,9 @@ async def _run_scorer(
     except SelfcriticError as error:
         return no_scores, error
     except Exception as error:  # noqa: BLE001 - a custom scorer can raise anything
-        return no_scores, ModelError(f"The scorer '{name}' failed ({type(error).__name__}: {error}).")
+        return no_scores, ModelError(
+            f"The scorer '{name}' failed ({type(error).__name__}: {error})."
+        )
     for critique, score in zip(critiques, scores, strict=True):
         step.emit("scored", critique=critique_text(critique), by=name, score=score)
     return scores, None

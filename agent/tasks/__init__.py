@@ -24,4 +24,14 @@ def parse_task(question: str) -> Task | None:
     return None
 
 
-__all__ = ["TASKS", "Addition", "Alphabetize", "Flaw", "Functions", "Injected", "Task", "ThreeSat", "parse_task"]
+__all__ = [
+    "TASKS",
+    "Addition",
+    "Alphabetize",
+    "Flaw",
+    "Functions",
+    "Injected",
+    "Task",
+    "ThreeSat",
+    "parse_task",
+]

@@ -40,7 +40,9 @@ from selfcritic.agent.tasks.requests import STOPWORDS
 
 _DIGITS = "0123456789"
 _TOKEN = re.compile(rf"{NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
-_NOT_A_WHOLE_NUMBER = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")  # a factorial, a decimal, "1 000"
+_NOT_A_WHOLE_NUMBER = re.compile(
+    r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]"
+)  # a factorial, a decimal, "1 000"
 _ADDITION_WORDS = frozenset(
     ["+", "plus", "add", "adds", "added", "adding", "sum", "sums", "summed", "total", "addition"]
 )
@@ -190,7 +192,9 @@ class Addition(Task):
             self._wrong(dropped_digits(digits)),
             self._wrong(duplicated_digits(digits)),
         ]
-        corruptions = rng.choice([corruptions for corruptions in corruptions_by_kind if corruptions])
+        corruptions = rng.choice(
+            [corruptions for corruptions in corruptions_by_kind if corruptions]
+        )
         corruption = rng.choice(corruptions)
         flawed = replace_number(answer, number, corruption.digits)
         return Injected(flawed, corruption.description)
@@ -216,7 +220,9 @@ class Addition(Task):
             without_carry = replace_digit(digits, index, str(digit - 1))
             # A leading 1 that is only a carry disappears.
             without_carry = without_carry.lstrip("0") or "0"
-            yield Corruption(without_carry, f"The carry into the {place_name(place)} was forgotten.")
+            yield Corruption(
+                without_carry, f"The carry into the {place_name(place)} was forgotten."
+            )
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
         """Write the digit or the sum that the comment names.

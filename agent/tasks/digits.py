@@ -8,10 +8,20 @@ from typing import NamedTuple
 NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+"
 MAX_ADDEND_CHARS = 1000  # Python converts at most 4,300 digits
 
-PLACE_NAMES = ("units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions")
+PLACE_NAMES = (
+    "units",
+    "tens",
+    "hundreds",
+    "thousands",
+    "ten thousands",
+    "hundred thousands",
+    "millions",
+)
 _MAX_ANSWER_DIGITS = 2 * MAX_ADDEND_CHARS
 
-_SIGNED_NUMBER = re.compile(rf"(?P<sign>(?<!\w)[-−])?(?P<number>{NUMBER})(?:\.(?P<fraction>[0-9]+))?")
+_SIGNED_NUMBER = re.compile(
+    rf"(?P<sign>(?<!\w)[-−])?(?P<number>{NUMBER})(?:\.(?P<fraction>[0-9]+))?"
+)
 _NEIGHBORS = ("1", "02", "13", "24", "35", "46", "57", "68", "79", "8")
 
 

@@ -15,9 +15,13 @@ write you your
 STOPWORDS = frozenset(_STOPWORD_TEXT.split())
 """Words of a request that do not describe the task."""
 
-_ORDER_WORDS = frozenset(["alphabetical", "alphabetically", "alphabetise", "alphabetize", "alphabetized", "a-z", "z"])
+_ORDER_WORDS = frozenset(
+    ["alphabetical", "alphabetically", "alphabetise", "alphabetize", "alphabetized", "a-z", "z"]
+)
 _REQUEST_WORDS = (
-    _ORDER_WORDS | STOPWORDS | frozenset(["arrange", "arranged", "order", "ordered", "put", "sort", "sorted"])
+    _ORDER_WORDS
+    | STOPWORDS
+    | frozenset(["arrange", "arranged", "order", "ordered", "put", "sort", "sorted"])
 )
 _MAX_ITEMS = 2000  # words and commas to sort
 _MAX_CHARS = 10_000  # of a request without a colon or a second line
@@ -44,7 +48,9 @@ def words_to_sort(question: str) -> str:
     if not words <= _REQUEST_WORDS or not _asks_for_order(words):
         return ""
     if len(_ITEM.findall(request.listed)) > _MAX_ITEMS:
-        raise InputError(f"The list to alphabetize is too long: use at most {_MAX_ITEMS} words and commas.")
+        raise InputError(
+            f"The list to alphabetize is too long: use at most {_MAX_ITEMS} words and commas."
+        )
     return request.listed
 
 

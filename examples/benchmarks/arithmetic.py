@@ -49,7 +49,9 @@ class CheckedSolution(NamedTuple):
 
 
 def main(
-    solutions: Annotated[Path, typer.Argument(help="JSONL file of solutions.", exists=True, dir_okay=False)],
+    solutions: Annotated[
+        Path, typer.Argument(help="JSONL file of solutions.", exists=True, dir_okay=False)
+    ],
     half: Annotated[Half, typer.Option(help="Half of the rows to read.")] = Half.HELD_OUT,
     show: Annotated[bool, typer.Option(help="Print the objections to correct solutions.")] = False,
 ) -> None:
@@ -99,7 +101,12 @@ def _statistics(solutions: list[CheckedSolution]) -> list[str]:
     num_objections = sum(bool(solution.comments) for solution in solutions)
     interval = binomtest(num_objections, count).proportion_ci(method="wilson")
     rate = num_objections / count
-    return [str(count), str(num_objections), f"{rate:.1%}", f"{interval.low:.1%} … {interval.high:.1%}"]
+    return [
+        str(count),
+        str(num_objections),
+        f"{rate:.1%}",
+        f"{interval.low:.1%} … {interval.high:.1%}",
+    ]
 
 
 def _print_objections(console: Console, solution: CheckedSolution) -> None:

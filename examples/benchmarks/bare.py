@@ -25,7 +25,9 @@ class RecordingModel(LiteLLMModel):
 
     requests: list[Request] = Field(default_factory=list)
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Request:
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> Request:
         request = super()._request(messages, stop, options)
         self.requests.append(request)
         return request
@@ -51,7 +53,9 @@ class Progress(TypedDict, total=False):
     stages: int
 
 
-def bare_graph(stages: list[list[Request]]) -> CompiledStateGraph[Progress, None, Progress, Progress]:
+def bare_graph(
+    stages: list[list[Request]],
+) -> CompiledStateGraph[Progress, None, Progress, Progress]:
     """Build a graph with one node per stage that only sends the stage's requests."""
     builder = StateGraph(Progress)
     previous = START

@@ -48,7 +48,9 @@ def main(
     if bare:
         bare_seconds = _time(_run_bare_loop(graph, context, rows, concurrency))
         ratio = seconds / bare_seconds
-        print(f"bare loop: {bare_seconds:.1f} s; the batch takes {ratio:.2f} × as long (target: ≤ 3)")
+        print(
+            f"bare loop: {bare_seconds:.1f} s; the batch takes {ratio:.2f} × as long (target: ≤ 3)"
+        )
 
 
 def _reply(messages: list[BaseMessage]) -> str | float:

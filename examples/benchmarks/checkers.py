@@ -37,14 +37,20 @@ class Result:
 
 
 def main(
-    package: Annotated[list[str], typer.Option(help="Packages of the standard library.")] = PACKAGES,
-    with_types: Annotated[bool, typer.Option("--typecheck", help="Also run pyright, if installed.")] = False,
+    package: Annotated[
+        list[str], typer.Option(help="Packages of the standard library.")
+    ] = PACKAGES,
+    with_types: Annotated[
+        bool, typer.Option("--typecheck", help="Also run pyright, if installed.")
+    ] = False,
 ) -> None:
     """Print a row per package and checker, then the number of findings per rule."""
     checkers = [syntax, lint]
     if with_types:
         checkers.append(typecheck)
-    table = Table("package", "checker", "files", "seen as Python", "crashes", "findings", "median", "max")
+    table = Table(
+        "package", "checker", "files", "seen as Python", "crashes", "findings", "median", "max"
+    )
     rules: Counter[str] = Counter()
     for name in package:
         paths = sorted((STDLIB / name).rglob("*.py"))

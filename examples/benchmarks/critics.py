@@ -55,7 +55,9 @@ class Grade:
 
 
 def main(
-    count: Annotated[int, typer.Option(min=2, help="Answers per task type; a quarter more to calibrate.")] = 200,
+    count: Annotated[
+        int, typer.Option(min=2, help="Answers per task type; a quarter more to calibrate.")
+    ] = 200,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
     flaws: Annotated[int, typer.Option(min=1, help="Flaws injected into each answer.")] = 2,
     task: Annotated[str | None, typer.Option(help="Task type (default: all).")] = None,
@@ -104,7 +106,9 @@ def flawed_answers(task_type: type[Task], count: int, seed: str, flaws: int) -> 
 
 async def sample_pools(cases: Sequence[Case], search: str, seed: int) -> list[list[Critique]]:
     """Return all critiques sampled for each answer."""
-    graph = create_review(model=load("simulated", seed=seed), search=search, num_critiques=8).compile()
+    graph = create_review(
+        model=load("simulated", seed=seed), search=search, num_critiques=8
+    ).compile()
     pools = []
     for case in track(cases, description=search, transient=True):
         output = await graph.ainvoke({"question": case.task.question, "answer": case.answer})
@@ -150,7 +154,9 @@ def mean(values: Sequence[float], form: str) -> str:
     average = form.format(sum(values) / len(values))
     if len(set(values)) == 1:
         return average
-    interval = stats.bootstrap((values,), lambda sample, axis: sample.mean(axis=axis), rng=1).confidence_interval
+    interval = stats.bootstrap(
+        (values,), lambda sample, axis: sample.mean(axis=axis), rng=1
+    ).confidence_interval
     return f"{average} ({form.format(interval.low)}–{form.format(interval.high)})"
 
 

@@ -37,7 +37,9 @@ class Cost(NamedTuple):
     mebibytes: float
 
 
-def main(repeats: Annotated[int, typer.Option(help="Imports of each module; medians are printed.")] = 7) -> None:
+def main(
+    repeats: Annotated[int, typer.Option(help="Imports of each module; medians are printed.")] = 7,
+) -> None:
     """Print time and memory of both imports."""
     costs: dict[str, list[Cost]] = {OURS: [], THEIRS: []}
     for _ in range(1 + repeats):
@@ -46,7 +48,9 @@ def main(repeats: Annotated[int, typer.Option(help="Imports of each module; medi
     # The first import of each module only fills the file system's cache.
     ours, theirs = costs[OURS][1:], costs[THEIRS][1:]
     table = Table("median", OURS, THEIRS, "ratio", "target")
-    table.add_row("time", *_compare([cost.seconds for cost in ours], [cost.seconds for cost in theirs], "s"))
+    table.add_row(
+        "time", *_compare([cost.seconds for cost in ours], [cost.seconds for cost in theirs], "s")
+    )
     memory = _compare([cost.mebibytes for cost in ours], [cost.mebibytes for cost in theirs], "MiB")
     table.add_row("memory of the process", *memory)
     Console(width=100).print(table)

@@ -73,7 +73,9 @@ def main(
     Console(width=100).print(table)
 
 
-def _row(setup: Setup, latency: float, rounds: int, repeats: int, server: str | None) -> Iterator[str]:
+def _row(
+    setup: Setup, latency: float, rounds: int, repeats: int, server: str | None
+) -> Iterator[str]:
     with serving(latency, setup.native_n, server) as url:
         wall_time = statistics.median(asyncio.run(_wall_times(url, setup, rounds, repeats)))
     path_length = setup.path_length(rounds)

@@ -91,7 +91,11 @@ def _completion(body: dict[str, Any], numbers: Iterator[int], native_n: bool) ->
         "created": int(time.time()),
         "model": body["model"],
         "choices": choices,
-        "usage": {"prompt_tokens": 300, "completion_tokens": 20 * count, "total_tokens": 300 + 20 * count},
+        "usage": {
+            "prompt_tokens": 300,
+            "completion_tokens": 20 * count,
+            "total_tokens": 300 + 20 * count,
+        },
     }
 
 

@@ -78,9 +78,15 @@ class ModelTargets(NamedTuple):
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Exported models.")],
     count: Annotated[int, typer.Option(min=10, help="Tasks of each type.")] = 500,
-    seed: Annotated[str, typer.Option(help="Seed of the tasks; use another one to tune.")] = "held-out 3",
-    accept_threshold: Annotated[float, typer.Option(help="Accept drafts below this P(critiqueable).")] = 0.1,
-    helpful_threshold: Annotated[float, typer.Option(help="Apply critiques above this P(helpful).")] = 0.5,
+    seed: Annotated[
+        str, typer.Option(help="Seed of the tasks; use another one to tune.")
+    ] = "held-out 3",
+    accept_threshold: Annotated[
+        float, typer.Option(help="Accept drafts below this P(critiqueable).")
+    ] = 0.1,
+    helpful_threshold: Annotated[
+        float, typer.Option(help="Apply critiques above this P(helpful).")
+    ] = 0.5,
 ) -> None:
     """Print the tables of each model."""
     console = Console(highlight=False, width=120)
@@ -91,10 +97,14 @@ def main(
         engine = Engine(folder)
         model = _model_name(folder)
         for task_name in engine.tasks:
-            trial = Trial(engine, task_name, count, f"{seed} {task_name}", accept_threshold, helpful_threshold)
+            trial = Trial(
+                engine, task_name, count, f"{seed} {task_name}", accept_threshold, helpful_threshold
+            )
             targets = _measure_targets(trial)
             measured.append(ModelTargets(model, targets))
-            speeds.add_row(model, f"{_folder_size(folder) / 1e6:.2f}", f"{trial.tokens_per_second:,.0f}")
+            speeds.add_row(
+                model, f"{_folder_size(folder) / 1e6:.2f}", f"{trial.tokens_per_second:,.0f}"
+            )
             tables = [
                 _target_table(targets),
                 _verdict_table(trial),
@@ -125,14 +135,18 @@ def _measure_targets(trial: Trial) -> list[Target]:
         Target("the best of 8 − one", float(np.mean(best) - np.mean(single)), 0.1),
     ]
     for arm in _RIVALS:
-        targets.append(Target(f"right answers: loop − {arm}", accuracy["loop"] - accuracy[arm], 0.15))
+        targets.append(
+            Target(f"right answers: loop − {arm}", accuracy["loop"] - accuracy[arm], 0.15)
+        )
     return targets
 
 
 def _target_table(targets: Sequence[Target]) -> Table:
     table = Table("", "figure", "asked", "met", title="the bar")
     for target in targets:
-        table.add_row(target.name, target.value_text, target.range_text, "yes" if target.is_met else "no")
+        table.add_row(
+            target.name, target.value_text, target.range_text, "yes" if target.is_met else "no"
+        )
     return table
 
 
@@ -157,9 +171,13 @@ def _verdict_cells(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> list
 
 def _critique_table(trial: Trial) -> Table:
     """Compare one forced critique of a flawed draft with the best of 8."""
-    table = Table("flawed drafts", "one is valid", "best of 8", "gain", "one of 8 at least", title="critiques")
+    table = Table(
+        "flawed drafts", "one is valid", "best of 8", "gain", "one of 8 at least", title="critiques"
+    )
     single, best = trial.critique_validity()
-    gains = [best_valid - single_valid for best_valid, single_valid in zip(best, single, strict=True)]
+    gains = [
+        best_valid - single_valid for best_valid, single_valid in zip(best, single, strict=True)
+    ]
     table.add_row(
         str(len(single)),
         mean(single, "{:.1%}"),
@@ -249,13 +267,20 @@ def _auc_with_interval(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> 
     if min(len(flawed), len(correct)) < 2:
         return "—"
     result = stats.bootstrap(
-        (flawed, correct), _area_under_curve, vectorized=False, n_resamples=2000, rng=1, method="percentile"
+        (flawed, correct),
+        _area_under_curve,
+        vectorized=False,
+        n_resamples=2000,
+        rng=1,
+        method="percentile",
     )
     low, high = result.confidence_interval
     return f"{_area_under_curve(flawed, correct):.3f} ({low:.3f}–{high:.3f})"
 
 
-def _split_by_label(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> tuple[list[float], list[float]]:
+def _split_by_label(
+    p_flawed: Sequence[float], is_flawed: Sequence[bool]
+) -> tuple[list[float], list[float]]:
     """Split P(critiqueable) into that of flawed and that of correct drafts."""
     pairs = list(zip(p_flawed, is_flawed, strict=True))
     flawed = [p for p, is_draft_flawed in pairs if is_draft_flawed]

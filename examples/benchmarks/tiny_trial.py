@@ -62,7 +62,13 @@ class Trial:
     """The results of one model on one task type."""
 
     def __init__(
-        self, engine: Engine, task_name: str, count: int, seed: str, accept_threshold: float, helpful_threshold: float
+        self,
+        engine: Engine,
+        task_name: str,
+        count: int,
+        seed: str,
+        accept_threshold: float,
+        helpful_threshold: float,
     ) -> None:
         self.engine = engine
         self.task_name = task_name
@@ -72,7 +78,9 @@ class Trial:
         self.sizes = [self.rng.choice(SIZES[task_name]) for _ in range(count)]
         self.tasks = [TRAINABLE_TASKS[task_name].generate(self.rng, size) for size in self.sizes]
         self.injected = [draw_flawed_draft(task, self.rng) for task in self.tasks]
-        loop = self._run_loop(critiques_per_refinement=MAX_APPLIED, helpful_threshold=helpful_threshold)
+        loop = self._run_loop(
+            critiques_per_refinement=MAX_APPLIED, helpful_threshold=helpful_threshold
+        )
         one_critique = self._run_loop(critiques_per_refinement=1, helpful_threshold=0.0)
         direct = self._run_loop(refinement="direct")
         self.first_drafts = []
@@ -147,7 +155,9 @@ class Trial:
 
     def judge(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:
         """Return P(critiqueable) of each answer."""
-        prompts = [render_prompt("classify", task.question, answer=answer) for task, answer in drafts]
+        prompts = [
+            render_prompt("classify", task.question, answer=answer) for task, answer in drafts
+        ]
         return [reply.p_yes for [reply] in self.engine.complete(prompts, seed=2)]
 
     def critique_validity(self) -> tuple[list[float], list[float]]:
@@ -163,10 +173,16 @@ class Trial:
     def _sample_critiques(self) -> list[list[ScoredCritique]]:
         """Sample and score critiques of each flawed draft."""
         drafts = self.flawed_drafts
-        prompts = [render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts]
+        prompts = [
+            render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts
+        ]
         pools = []
-        for draft, replies in zip(drafts, self.engine.complete(prompts, NUM_CRITIQUES, 3), strict=True):
-            verdict_prompts = [_critique_prompt(draft, "helpfulness", reply.text) for reply in replies]
+        for draft, replies in zip(
+            drafts, self.engine.complete(prompts, NUM_CRITIQUES, 3), strict=True
+        ):
+            verdict_prompts = [
+                _critique_prompt(draft, "helpfulness", reply.text) for reply in replies
+            ]
             verdicts = self.engine.complete(verdict_prompts, seed=4)
             pool = []
             for reply, [verdict] in zip(replies, verdicts, strict=True):
@@ -178,20 +194,29 @@ class Trial:
         """Refine the flawed drafts once in several ways; returns the results by way."""
         drafts = self.flawed_drafts
         critiques = {
-            "its own best critique": [pool[_index_of_best(pool)].text for pool in self.critique_pools],
+            "its own best critique": [
+                pool[_index_of_best(pool)].text for pool in self.critique_pools
+            ],
             "its own helpful ones": list(map(self._merge_helpful, drafts, self.critique_pools)),
-            "an untrue critique": [render([draft.task.false_comment(draft.answer, self.rng)]) for draft in drafts],
+            "an untrue critique": [
+                render([draft.task.false_comment(draft.answer, self.rng)]) for draft in drafts
+            ],
             "the oracle's, of one flaw": [self._gold_critique(draft, 1) for draft in drafts],
-            "the oracle's, of six at most": [self._gold_critique(draft, MAX_APPLIED) for draft in drafts],
+            "the oracle's, of six at most": [
+                self._gold_critique(draft, MAX_APPLIED) for draft in drafts
+            ],
         }
         prompts = {}
         for name, texts in critiques.items():
             pairs = zip(drafts, texts, strict=True)
             prompts[name] = [_critique_prompt(draft, "refine", text) for draft, text in pairs]
         prompts["nothing (direct)"] = [
-            render_prompt("refine_directly", draft.task.question, answer=draft.answer) for draft in drafts
+            render_prompt("refine_directly", draft.task.question, answer=draft.answer)
+            for draft in drafts
         ]
-        prompts["nothing (a new draft)"] = [render_prompt("generate", draft.task.question) for draft in drafts]
+        prompts["nothing (a new draft)"] = [
+            render_prompt("generate", draft.task.question) for draft in drafts
+        ]
         return {name: self._refine(refine_prompts) for name, refine_prompts in prompts.items()}
 
     def _gold_critique(self, draft: GradedDraft, max_flaws: int) -> str:
@@ -204,7 +229,9 @@ class Trial:
         for text, p_helpful in pool:
             critiques.append(ground(text, draft.answer).model_copy(update={"reward": p_helpful}))
         selected = select_critiques(critiques, 0.0, MAX_APPLIED, self._is_helpful_enough)
-        return merge_critiques([critiques[index] for index in selected or [_index_of_best(pool)]]).text
+        return merge_critiques(
+            [critiques[index] for index in selected or [_index_of_best(pool)]]
+        ).text
 
     def _is_helpful_enough(self, critique: Critique) -> bool:
         return (critique.reward or 0.0) > self.helpful_threshold

@@ -73,7 +73,9 @@ def _check_serializable(graph_name: str, options: Context) -> None:
     for fallbacks in options.fallbacks.values():
         models.extend(fallbacks)
     if not all(isinstance(model, str) for model in models):
-        raise InputError("With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it.")
+        raise InputError(
+            "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
+        )
     if graph_name not in _GRAPHS:
         raise InputError(
             f"Dask workers cannot run the graph '{graph_name}': compile one of {', '.join(_GRAPHS)} with its name."

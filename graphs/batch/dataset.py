@@ -81,7 +81,9 @@ def read_rows(path: Path) -> Iterator[Row]:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"'{path.name}' has an unknown extension: convert it to one of {', '.join(readers)}.")
+        raise InputError(
+            f"'{path.name}' has an unknown extension: convert it to one of {', '.join(readers)}."
+        )
     return reader(path)
 
 
@@ -150,7 +152,9 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise InputError("Parquet files need an extra: pip install 'selfcritic[parquet]'.") from error
+        raise InputError(
+            "Parquet files need an extra: pip install 'selfcritic[parquet]'."
+        ) from error
     try:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):

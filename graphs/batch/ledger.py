@@ -37,9 +37,13 @@ class Ledger:
         self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two processes would pay for each row twice
+            self._db.execute(
+                "PRAGMA locking_mode = EXCLUSIVE"
+            )  # two processes would pay for each row twice
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # survives a killed process, not a power failure
+            self._db.execute(
+                "PRAGMA synchronous = NORMAL"
+            )  # survives a killed process, not a power failure
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("COMMIT")
             self._db.executescript(_TABLES)
@@ -73,12 +77,16 @@ class Ledger:
 
     def register(self, row: Row) -> bool:
         """Add a row of the current input; return False if its id is a duplicate."""
-        cursor = self._db.execute("INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest))
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest)
+        )
         return cursor.rowcount == 1
 
     def result(self, row: Row) -> dict[str, Any] | None:
         """Return the saved result of a row, None if it is not finished."""
-        cursor = self._db.execute("SELECT result FROM done WHERE id = ? AND digest = ?", (row.id, row.digest))
+        cursor = self._db.execute(
+            "SELECT result FROM done WHERE id = ? AND digest = ?", (row.id, row.digest)
+        )
         record = cursor.fetchone()
         if record is None:
             return None

@@ -7,7 +7,15 @@ in progress start again.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -126,7 +134,9 @@ async def run_batch(
     budget = budget or Budget()
     await _check(graph, options, budget, concurrency)
     if dask is not None and (budget != Budget() or requests_per_minute or tokens_per_minute):
-        raise InputError("`dask` supports no budget or rate limit over the whole batch: leave them out.")
+        raise InputError(
+            "`dask` supports no budget or rate limit over the whole batch: leave them out."
+        )
     with closing(Ledger(ledger, fingerprint(graph.name, options), restart)) as rows_ledger:
         rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
         batch = _Batch(
@@ -188,7 +198,10 @@ class _Batch:
             if row.error is not None:
                 self._fail(row, row.error)
             elif not self.ledger.register(row):
-                self._fail(row, f"The id '{row.id}' (or, without ids, the same content) is already in this input.")
+                self._fail(
+                    row,
+                    f"The id '{row.id}' (or, without ids, the same content) is already in this input.",
+                )
             elif (result := self.ledger.result(row)) is not None:
                 self.report.resumed += 1
                 self._finish(result)
@@ -213,7 +226,9 @@ class _Batch:
                 if self.budget.is_spent:
                     self.report.remaining += 1
                 else:
-                    self._fail(row, str(error))  # the row's own budget does not cover its first draft
+                    self._fail(
+                        row, str(error)
+                    )  # the row's own budget does not cover its first draft
             except Exception as error:  # noqa: BLE001 - a row may raise anything; the other rows still run
                 self._fail(row, redact(str(error)) or type(error).__name__)
             else:
@@ -235,7 +250,9 @@ class _Batch:
 
 def _with_all_fields_set(context: Context) -> Context:
     """Return the same options, marked as set explicitly, so that they override the graph's."""
-    return context.model_copy(update={name: getattr(context, name) for name in Context.model_fields})
+    return context.model_copy(
+        update={name: getattr(context, name) for name in Context.model_fields}
+    )
 
 
 async def _check(graph: Graph, context: Context, budget: Budget, concurrency: int) -> None:

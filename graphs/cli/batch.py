@@ -21,7 +21,13 @@ from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch.dataset import count_rows, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
 from selfcritic.graphs.cli.console import BAD_USAGE, check_api_base, fail, load_model, print_notices
-from selfcritic.graphs.cli.options import BudgetOptions, LoopOptions, ModelOptions, Quiet, expand_groups
+from selfcritic.graphs.cli.options import (
+    BudgetOptions,
+    LoopOptions,
+    ModelOptions,
+    Quiet,
+    expand_groups,
+)
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
@@ -67,7 +73,9 @@ class BatchOptions:
 def batch(
     rows: Annotated[
         Path,
-        typer.Argument(metavar="ROWS", help="JSONL, CSV or Parquet: question, context or messages."),
+        typer.Argument(
+            metavar="ROWS", help="JSONL, CSV or Parquet: question, context or messages."
+        ),
     ],
     out: Annotated[
         Path,
@@ -94,9 +102,13 @@ def batch(
         fail(error, BAD_USAGE)
     console.print(_progress_line(report, total), soft_wrap=True)
     if report.failed:
-        console.print(f"{report.failed} rows failed; see {_errors_path(out)}. Rerun the command to retry them.")
+        console.print(
+            f"{report.failed} rows failed; see {_errors_path(out)}. Rerun the command to retry them."
+        )
     if report.remaining:
-        console.print(f"{report.remaining} rows left: the budget is spent. Rerun with a larger budget to continue.")
+        console.print(
+            f"{report.remaining} rows left: the budget is spent. Rerun with a larger budget to continue."
+        )
 
 
 def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) -> Context:

@@ -33,14 +33,19 @@ def check_api_base(api_base: str | None, *specs: str | None) -> None:
     if api_base is None or any("/" in name for name in names):
         return
     quoted_names = " and ".join(f"'{name}'" for name in names) or "no model"
-    raise InputError(f"--api-base requires a provider's model, such as --model openai/NAME; got {quoted_names}.")
+    raise InputError(
+        f"--api-base requires a provider's model, such as --model openai/NAME; got {quoted_names}."
+    )
 
 
 def print_notices(context: Context, console: Console) -> None:
     """Warn about simulated models and self-grading."""
     print_simulated_notice(context, console)
     if context.is_self_graded:
-        print_notice("self-graded: the drafting model is also the critic; choose another with --critic", console)
+        print_notice(
+            "self-graded: the drafting model is also the critic; choose another with --critic",
+            console,
+        )
 
 
 def print_simulated_notice(context: Context, console: Console) -> None:

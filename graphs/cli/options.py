@@ -23,7 +23,9 @@ _BUDGET = "Budget"
 
 ApiBase = Annotated[
     str | None,
-    typer.Option(help="Base URL of an OpenAI-compatible server.", metavar="URL", rich_help_panel=MODELS),
+    typer.Option(
+        help="Base URL of an OpenAI-compatible server.", metavar="URL", rich_help_panel=MODELS
+    ),
 ]
 Search = Annotated[
     SearchMethod,
@@ -31,7 +33,9 @@ Search = Annotated[
 ]
 NumCritiques = Annotated[
     int,
-    typer.Option(min=1, max=256, help="Critiques sampled per draft.", metavar="N", rich_help_panel=LOOP),
+    typer.Option(
+        min=1, max=256, help="Critiques sampled per draft.", metavar="N", rich_help_panel=LOOP
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -62,7 +66,9 @@ class ModelOptions:
     ] = "simulated"
     critic: Annotated[
         str | None,
-        typer.Option(help="Model for critiques (default: --model).", metavar="NAME", rich_help_panel=MODELS),
+        typer.Option(
+            help="Model for critiques (default: --model).", metavar="NAME", rich_help_panel=MODELS
+        ),
     ] = None
     api_base: ApiBase = None
 
@@ -77,12 +83,16 @@ class LoopOptions:
     ] = "question"
     num_drafts: Annotated[
         int,
-        typer.Option(min=1, max=256, help="First drafts sampled.", metavar="N", rich_help_panel=LOOP),
+        typer.Option(
+            min=1, max=256, help="First drafts sampled.", metavar="N", rich_help_panel=LOOP
+        ),
     ] = 1
     num_critiques: NumCritiques = 8
     max_rounds: Annotated[
         int,
-        typer.Option(min=0, max=100, help="Refinements at most.", metavar="N", rich_help_panel=LOOP),
+        typer.Option(
+            min=0, max=100, help="Refinements at most.", metavar="N", rich_help_panel=LOOP
+        ),
     ] = 3
     seed: Seed = None
 
@@ -97,11 +107,17 @@ class BudgetOptions:
     ] = None
     max_tokens: Annotated[
         int | None,
-        typer.Option(min=1, help="Input and output tokens at most.", metavar="N", rich_help_panel=_BUDGET),
+        typer.Option(
+            min=1, help="Input and output tokens at most.", metavar="N", rich_help_panel=_BUDGET
+        ),
     ] = None
     max_cost: Annotated[
         float | None,
-        typer.Option(help="US dollars at most; requires known prices.", metavar="USD", rich_help_panel=_BUDGET),
+        typer.Option(
+            help="US dollars at most; requires known prices.",
+            metavar="USD",
+            rich_help_panel=_BUDGET,
+        ),
     ] = None
     max_seconds: Annotated[
         float | None,
@@ -142,6 +158,8 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
         command(**values)
 
     # Keyword-only parameters may have their defaults in any order.
-    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    keyword_only = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters
+    ]
     call_with_groups.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     return call_with_groups

@@ -19,7 +19,14 @@ from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelErr
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.checkpoints import open_checkpointer
-from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, load_model, print_notices
+from selfcritic.graphs.cli.console import (
+    BAD_USAGE,
+    FAILED,
+    check_api_base,
+    fail,
+    load_model,
+    print_notices,
+)
 from selfcritic.graphs.cli.options import (
     OUTPUT,
     AsJson,
@@ -46,29 +53,51 @@ class RefinementOptions:
     search: Search = "rejection"
     critiques_per_refinement: Annotated[
         int,
-        typer.Option(min=1, max=64, help="Critiques used per refinement.", metavar="N", rich_help_panel=_REFINEMENT),
+        typer.Option(
+            min=1,
+            max=64,
+            help="Critiques used per refinement.",
+            metavar="N",
+            rich_help_panel=_REFINEMENT,
+        ),
     ] = 1
     accept_threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Accept below this P(critiqueable).", metavar="P", rich_help_panel=_REFINEMENT),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Accept below this P(critiqueable).",
+            metavar="P",
+            rich_help_panel=_REFINEMENT,
+        ),
     ] = 0.5
     helpful_threshold: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Use critiques above this P(helpful).", metavar="P", rich_help_panel=_REFINEMENT
+            min=0,
+            max=1,
+            help="Use critiques above this P(helpful).",
+            metavar="P",
+            rich_help_panel=_REFINEMENT,
         ),
     ] = 0.5
     direct: Annotated[
         bool,
-        typer.Option("--direct", help="Refine without critiques (baseline).", rich_help_panel=_REFINEMENT),
+        typer.Option(
+            "--direct", help="Refine without critiques (baseline).", rich_help_panel=_REFINEMENT
+        ),
     ] = False
     prompts: Annotated[
         str,
-        typer.Option(help="Prompt set: default or plain.", metavar="NAME", rich_help_panel=_PROMPTS),
+        typer.Option(
+            help="Prompt set: default or plain.", metavar="NAME", rich_help_panel=_PROMPTS
+        ),
     ] = "default"
     prompt_dir: Annotated[
         str | None,
-        typer.Option(help="Folder of prompts that override the set.", metavar="DIR", rich_help_panel=_PROMPTS),
+        typer.Option(
+            help="Folder of prompts that override the set.", metavar="DIR", rich_help_panel=_PROMPTS
+        ),
     ] = None
 
 
@@ -78,15 +107,25 @@ class RunFiles:
 
     events: Annotated[
         Path | None,
-        typer.Option(help="JSONL file for the events of the run.", metavar="FILE", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="JSONL file for the events of the run.", metavar="FILE", rich_help_panel=OUTPUT
+        ),
     ] = None
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="SQLite file or postgresql:// URL to save to.", metavar="TARGET", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="SQLite file or postgresql:// URL to save to.",
+            metavar="TARGET",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None
     thread: Annotated[
         str | None,
-        typer.Option(help="Name of the saved run; rerun to resume it.", metavar="NAME", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="Name of the saved run; rerun to resume it.",
+            metavar="NAME",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None
 
 
@@ -123,7 +162,11 @@ def run(
             options = _build_context(models, loop, refinement, budget)
             run_input = _read_input(question, context)
             target = _get_checkpoint_target(files)
-            events = stack.enter_context(files.events.open("w", encoding="utf-8")) if files.events else None
+            events = (
+                stack.enter_context(files.events.open("w", encoding="utf-8"))
+                if files.events
+                else None
+            )
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
         print_notices(options, console)
@@ -171,7 +214,9 @@ def _read_input(question: str, context_path: Path | None) -> Input:
 
 def _get_checkpoint_target(files: RunFiles) -> CheckpointTarget | None:
     if (files.checkpoint is None) != (files.thread is None):
-        raise InputError("--checkpoint and --thread go together: pass where to save and the run's name.")
+        raise InputError(
+            "--checkpoint and --thread go together: pass where to save and the run's name."
+        )
     if not files.checkpoint or not files.thread:
         return None
     return CheckpointTarget(files.checkpoint, files.thread)
@@ -251,7 +296,9 @@ async def _stream(
             if saved and saved.get("stop_reason") is not None:
                 return
         modes: list[StreamMode] = ["updates", "values"]
-        stream = graph.astream(graph_input, config, context=options, stream_mode=modes, durability=durability)
+        stream = graph.astream(
+            graph_input, config, context=options, stream_mode=modes, durability=durability
+        )
         async for mode, chunk in stream:
             if mode == "values":
                 observer.on_state(cast(State, chunk))
@@ -263,4 +310,6 @@ async def _stream(
 
 def _check_same_question(saved: dict[str, Any], run_input: Input, target: CheckpointTarget) -> None:
     if saved.get("question") != run_input["question"]:
-        raise InputError(f"The thread '{target.thread}' holds another question: pass another --thread.")
+        raise InputError(
+            f"The thread '{target.thread}' holds another question: pass another --thread."
+        )

@@ -24,10 +24,14 @@ def _keep_subcommand() -> None:
 def tiny(
     task: Annotated[TaskName, typer.Argument(help="Task type to learn.")],
     folder: Annotated[Path, typer.Argument(help="Folder for checkpoints and the exported model.")],
-    size: Annotated[SizeName, typer.Option(help="0.02, 0.11, 1.06 or 3.32 million parameters.")] = "medium",
+    size: Annotated[
+        SizeName, typer.Option(help="0.02, 0.11, 1.06 or 3.32 million parameters.")
+    ] = "medium",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens to train on.")] = 18_000_000,
     seed: Annotated[int, typer.Option(help="Random seed (resumed runs are not reproducible).")] = 0,
-    minutes: Annotated[float | None, typer.Option(help="Stop after this time; rerun to resume.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after this time; rerun to resume.")
+    ] = None,
 ) -> None:
     """Train the tiny model and print its name for --model; rerun the command to resume."""
     console = Console(stderr=True, highlight=False)

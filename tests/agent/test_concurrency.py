@@ -45,7 +45,9 @@ class Asynchronous:
         (lambda a: asynchronous(a), True),
     ],
 )
-def test_plain_functions_run_in_a_thread_and_async_ones_in_the_loop(function: Any, runs_in_loop_thread: bool):
+def test_plain_functions_run_in_a_thread_and_async_ones_in_the_loop(
+    function: Any, runs_in_loop_thread: bool
+):
     total, thread = asyncio.run(call_async(function, 2))
     assert total == 3
     assert (thread == threading.current_thread().name) == runs_in_loop_thread

@@ -56,7 +56,9 @@ def test_schema_has_the_search_and_its_sizes():
     assert schema["properties"]["length_modifier"]["default"] == 0.0
 
 
-@pytest.mark.parametrize("options", [{"fsbs": {"n": 0}}, {"fsbs": {"m": 1}}, {"length_modifier": float("inf")}])
+@pytest.mark.parametrize(
+    "options", [{"fsbs": {"n": 0}}, {"fsbs": {"m": 1}}, {"length_modifier": float("inf")}]
+)
 def test_rejects_search_options_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Context(**options)

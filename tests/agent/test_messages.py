@@ -63,7 +63,8 @@ def test_last_exchange_is_the_question_and_the_answer():
 
 
 @pytest.mark.parametrize(
-    "messages", [[], [AIMessage("Hello.")], [QUESTION], [QUESTION, TOOL_CALL], [QUESTION, AIMessage(" ")]]
+    "messages",
+    [[], [AIMessage("Hello.")], [QUESTION], [QUESTION, TOOL_CALL], [QUESTION, AIMessage(" ")]],
 )
 def test_last_exchange_needs_a_question_and_an_answer(messages: list[Any]):
     with pytest.raises(InputError, match="end with a text reply from the model"):

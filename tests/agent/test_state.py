@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from selfcritic.agent.schemas import Capabilities, Comment, Critique, RoleUsage, Round, Usage
 from selfcritic.agent.state import parse_state
 
-DRAFT = Round(answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])])
+DRAFT = Round(
+    answer="374", critiques=[Critique(text="…", comments=[Comment(quote="7", text="Should be 8.")])]
+)
 USAGE = Usage(calls=1, by_role={"judge": RoleUsage(calls=1)})
 CAPABILITIES = {"judge": Capabilities(probability="votes")}
 

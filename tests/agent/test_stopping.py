@@ -64,14 +64,20 @@ def test_findings_count_before_the_verdict(judged):
         Round(
             answer="",
             p_critiqueable=p,
-            findings=[Comment(quote="", text="", severity=severity) for severity in severities_found],
+            findings=[
+                Comment(quote="", text="", severity=severity) for severity in severities_found
+            ],
         )
         for p, severities_found in judged
     ]
     best = rounds[best_round(rounds)]
-    assert severity_counts(best.findings) == min(severity_counts(draft.findings) for draft in rounds)
+    assert severity_counts(best.findings) == min(
+        severity_counts(draft.findings) for draft in rounds
+    )
     rivals = [
-        draft.p_critiqueable for draft in rounds if severity_counts(draft.findings) == severity_counts(best.findings)
+        draft.p_critiqueable
+        for draft in rounds
+        if severity_counts(draft.findings) == severity_counts(best.findings)
     ]
     assert best.p_critiqueable == min(p for p in rivals if p is not None)
 

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "examples" / "demo.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
 
 
 def parse_rows(text: str, separator: str) -> list[list[str]]:
@@ -40,7 +42,10 @@ def test_results_page_shows_the_table_of_the_demo():
     [
         ("Please add 12,345 and 99", "12444"),
         ("Put in alphabetical order: kiwi, fig, lime", "fig,"),
-        ("Ann takes tea or Bob takes milk. Bob takes tea. Serve Ann and Bob so that all rules hold.", "Ann"),
+        (
+            "Ann takes tea or Bob takes milk. Bob takes tea. Serve Ann and Bob so that all rules hold.",
+            "Ann",
+        ),
         ("Write a Python function f(xs). Return the sum plus 2.", "def"),
     ],
 )

@@ -23,7 +23,9 @@ def output_types(notebook: nbformat.NotebookNode) -> list[list[str]]:
 @pytest.mark.slow
 def test_notebook_runs_and_shows_the_committed_outputs():
     committed = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(nbformat.read(NOTEBOOK, as_version=4), timeout=None, coalesce_streams=True)
+    client = NotebookClient(
+        nbformat.read(NOTEBOOK, as_version=4), timeout=None, coalesce_streams=True
+    )
     executed = client.execute()
     assert output_types(executed) == output_types(committed)
     images = [name for types in output_types(committed) for name in types if "image/png" in name]

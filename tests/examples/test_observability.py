@@ -60,7 +60,9 @@ example["provider"].shutdown()
 def run_python(*arguments: str, **environment: str) -> str:
     """Run Python with only the given tracing variables; return its output."""
     tracing_prefixes = ("LANGSMITH", "LANGCHAIN", "OTEL", "OPENAI")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(tracing_prefixes)}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(tracing_prefixes)
+    }
     process = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -92,15 +94,22 @@ def get_attribute(span: Any, name: str) -> str:
 
 def test_exports_a_span_for_every_node_and_request():
     with Collector() as collector:
-        printed = run_python("-W", "error", "examples/observability.py", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        printed = run_python(
+            "-W", "error", "examples/observability.py", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url
+        )
     assert printed == "7352 accepted\n"
     spans = received_spans(collector)
     kinds = {(span.name, get_attribute(span, "openinference.span.kind")) for span in spans}
     nodes = {"generate", "classify", "critique", "select", "refine"}
-    assert {(node, "CHAIN") for node in nodes} | {("self_critique", "CHAIN"), ("SimulatedModel", "LLM")} <= kinds
+    assert {(node, "CHAIN") for node in nodes} | {
+        ("self_critique", "CHAIN"),
+        ("SimulatedModel", "LLM"),
+    } <= kinds
     assert len({span.trace_id for span in spans}) == 1
     parents = {span.span_id: span.name for span in spans}
-    assert {parents[span.parent_span_id] for span in spans if span.name == "SimulatedModel"} == nodes
+    assert {
+        parents[span.parent_span_id] for span in spans if span.name == "SimulatedModel"
+    } == nodes
     assert [span.name for span in spans if not span.parent_span_id] == ["self_critique"]
 
 
@@ -108,8 +117,12 @@ def test_exports_a_span_for_every_node_and_request():
 def test_spans_contain_no_api_key():
     refusing = FakeProvider(reply, faults=[BAD_KEY])  # its error message repeats the key
     with Collector() as collector, FakeProvider(reply) as provider, refusing:
-        program = f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{RUN_WITH_SPANS}"
-        printed = run_python("-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY)
+        program = (
+            f"ADDRESS, REFUSING, KEY = {provider.url!r}, {refusing.url!r}, {KEY!r}{RUN_WITH_SPANS}"
+        )
+        printed = run_python(
+            "-c", program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OPENAI_API_KEY=KEY
+        )
     *stop_reasons, error = printed.splitlines()
     assert stop_reasons == ["max_rounds"] * 2
     assert error.startswith("Incorrect API key provided: [key].")

@@ -16,7 +16,9 @@ MAX_LINES = 39
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
     """Return a function that runs an example and returns its printed lines."""
 
     def run_example(name: str, *arguments: str) -> list[str]:
@@ -86,8 +88,12 @@ def test_review_file_comments_on_the_default_code(run):
 def test_review_file_comments_on_lines_of_the_file(run, tmp_path: Path):
     path = tmp_path / "f.py"
     path.write_text("def f(xs):\n    out = 0\n    return out\n")
-    *comments, summary = run("review_file.py", str(path), "Write a Python function f(xs). Return the sum plus 2.")
-    line_numbers = [int(number) for number in re.findall(r"^line (\d+): ", "\n".join(comments), re.MULTILINE)]
+    *comments, summary = run(
+        "review_file.py", str(path), "Write a Python function f(xs). Return the sum plus 2."
+    )
+    line_numbers = [
+        int(number) for number in re.findall(r"^line (\d+): ", "\n".join(comments), re.MULTILINE)
+    ]
     assert line_numbers
     assert max(line_numbers) <= 3
     assert summary.startswith("reviewed, ")

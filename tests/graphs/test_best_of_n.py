@@ -16,8 +16,14 @@ def run(verdicts: list[float], **options):
 
 def test_returns_the_least_critiqueable_draft():
     output = run([0.8, 0.1, 0.4])
-    assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 4)
-    assert [candidate.p_critiqueable for candidate in output["rounds"][0].candidates] == pytest.approx([0.8, 0.1, 0.4])
+    assert (output["answer"], output["stop_reason"], output["usage"].calls) == (
+        "Paris",
+        "accepted",
+        4,
+    )
+    assert [
+        candidate.p_critiqueable for candidate in output["rounds"][0].candidates
+    ] == pytest.approx([0.8, 0.1, 0.4])
 
 
 def test_returns_the_best_draft_even_if_critiqueable():
@@ -32,4 +38,9 @@ def test_budget_stop_returns_the_best_judged_draft():
 
 
 def test_graph_has_no_refinement_nodes():
-    assert set(create_best_of_n().compile().get_graph().nodes) == {"__start__", "generate", "classify", "__end__"}
+    assert set(create_best_of_n().compile().get_graph().nodes) == {
+        "__start__",
+        "generate",
+        "classify",
+        "__end__",
+    }

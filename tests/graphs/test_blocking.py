@@ -36,17 +36,25 @@ SCRIPT = {
 
 @pytest.fixture(autouse=True)
 def blocking_detector() -> Iterator[BlockBuster]:
-    with blockbuster_ctx(["selfcritic.agent", "selfcritic.graphs", "selfcritic.prompts"]) as detector:
+    with blockbuster_ctx(
+        ["selfcritic.agent", "selfcritic.graphs", "selfcritic.prompts"]
+    ) as detector:
         yield detector
 
 
 def run(
-    name: str, tmp_path: Path, question: str = QUESTION["question"], answer: str = "374", **options: Any
+    name: str,
+    tmp_path: Path,
+    question: str = QUESTION["question"],
+    answer: str = "374",
+    **options: Any,
 ) -> dict[str, Any]:
     """Run a graph of langgraph.json on a thread, as Studio does."""
     (tmp_path / "prompts").mkdir()
     module, _, attribute = GRAPHS[name].partition(":")
-    graph = getattr(importlib.import_module(module), attribute).builder.compile(checkpointer=InMemorySaver())
+    graph = getattr(importlib.import_module(module), attribute).builder.compile(
+        checkpointer=InMemorySaver()
+    )
     context = Context(prompt_dir=str(tmp_path / "prompts"), budget=Budget(cost_usd=1), **options)
     thread = {"configurable": {"thread_id": "1"}}
     asyncio.run(graph.ainvoke({"question": question, "answer": answer}, thread, context=context))
@@ -65,15 +73,24 @@ def test_checkers_and_scorers_do_not_block(search: str, tmp_path: Path):
     (tmp_path / "reward").mkdir()
     scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
     scorer |= {"reward-server:http://127.0.0.1:9/score": 1.0}  # no server listens there
-    options = {"checkers": list(CHECKERS), "search": search, "scorer": scorer, "retries": {"tries": 1}}
-    out = run("review", tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5", **options)
+    options = {
+        "checkers": list(CHECKERS),
+        "search": search,
+        "scorer": scorer,
+        "retries": {"tries": 1},
+    }
+    out = run(
+        "review", tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5", **options
+    )
     assert out["stop_reason"] == "model_error"
     assert "no reward model" in out["error"] or "The scorer at" in out["error"]
 
 
 def test_reading_a_script_does_not_block(tmp_path: Path):
     (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
-    out = run("self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", num_critiques=1)
+    out = run(
+        "self_critique", tmp_path, model=f"scripted:{tmp_path / 'script.json'}", num_critiques=1
+    )
     assert [draft.answer for draft in out["rounds"]] == ["374", "384"]
 
 
@@ -94,5 +111,12 @@ def test_code_checkers_do_not_block(tmp_path: Path):
         "question": "Write a Python function f(xs). Return the sum plus 2.",
         "answer": "def f(xs):\n    return sum(ys",
     }
-    out = run("review", tmp_path, model="simulated?seed=5", task_type="code", checkers=list(CHECKERS), **code)
+    out = run(
+        "review",
+        tmp_path,
+        model="simulated?seed=5",
+        task_type="code",
+        checkers=list(CHECKERS),
+        **code,
+    )
     assert "syntax" in {finding.source for finding in out["rounds"][0].findings}

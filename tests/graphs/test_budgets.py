@@ -55,7 +55,10 @@ def import_litellm():
     ids=["native", "ignored", "rejected", "faults"],
 )
 def test_never_sends_a_request_beyond_the_budget(server: dict[str, Any]):
-    limits = [1, *range(1, 41)]  # run 0 only shifts the others: run k asks question k and may send k requests
+    limits = [
+        1,
+        *range(1, 41),
+    ]  # run 0 only shifts the others: run k asks question k and may send k requests
     with FakeProvider(reply, **server) as provider:
         contexts = [{"budget": Budget(calls=limit)} for limit in limits]
         outcomes = run_all(provider, contexts, num_critiques=4, num_votes=3, **ENDLESS)
@@ -76,7 +79,9 @@ def test_never_sends_a_request_beyond_the_budget(server: dict[str, Any]):
 
 @pytest.mark.parametrize("fault", BROKEN_REPLIES, ids=lambda fault: fault.kind)
 def test_usage_matches_the_server_despite_faults(fault: Fault):
-    with FakeProvider(reply, faults=[None, fault, None, fault, None, None, fault], cached_share=0.5) as provider:
+    with FakeProvider(
+        reply, faults=[None, fault, None, fault, None, None, fault], cached_share=0.5
+    ) as provider:
         output = run(provider, max_rounds=1)
         assert output["stop_reason"] == "max_rounds"
         assert provider.calls() == 10
@@ -94,16 +99,24 @@ def test_counts_unusable_replies(kind: Any):
         assert output["usage"].by_role["critic"].input_tokens > 0
 
 
-@pytest.mark.parametrize("requests_before", [0, 1, 2, 3, 5], ids=["draft", "judge", "critic", "scores", "refiner"])
+@pytest.mark.parametrize(
+    "requests_before", [0, 1, 2, 3, 5], ids=["draft", "judge", "critic", "scores", "refiner"]
+)
 @pytest.mark.parametrize("on_a_thread", [False, True])
 def test_seconds_end_a_request_that_hangs(requests_before: int, on_a_thread: bool):
     faults = [*[None] * requests_before, *[Fault("hang")] * 9]
     with FakeProvider(reply, faults=faults) as provider:
         options = {**models(provider), "budget": Budget(seconds=1.5), "num_critiques": 2}
-        graph = create_self_critique(**options).compile(checkpointer=InMemorySaver() if on_a_thread else None)
+        graph = create_self_critique(**options).compile(
+            checkpointer=InMemorySaver() if on_a_thread else None
+        )
         config = {"configurable": {"thread_id": "1"}} if on_a_thread else {}
         started = time.monotonic()
-        with pytest.raises(BudgetExhausted, match=r"1\.5 seconds") if requests_before == 0 else nullcontext():
+        with (
+            pytest.raises(BudgetExhausted, match=r"1\.5 seconds")
+            if requests_before == 0
+            else nullcontext()
+        ):
             output = event_loop.run(graph.ainvoke({"question": "Which city?"}, config))
             assert (output["stop_reason"], output["answer"][:4]) == ("budget", "Lyon")
         assert 1.5 <= time.monotonic() - started <= 1.65
@@ -149,7 +162,9 @@ def test_cost_limit_with_an_unpriced_model_fails_before_any_request(where: Any):
             options["fallbacks"] = {"judge": [unpriced]}
         else:
             options[where] = unpriced
-        with pytest.raises(InputError, match=r"openai/unheard-of.*input_cost_per_token.*limit calls or tokens"):
+        with pytest.raises(
+            InputError, match=r"openai/unheard-of.*input_cost_per_token.*limit calls or tokens"
+        ):
             run(provider, **options, budget=Budget(cost_usd=1.0))
         assert provider.calls() == 0
 

@@ -14,7 +14,9 @@ CRITIQUE = "It should be Paris."
 async def atlas(_question: str, draft: str) -> list[Comment]:
     severities = {"Lyon": "high", "Nice": "medium", "paris": "low"}
     return [
-        Comment(quote=word, text="Not so.", severity=severity) for word, severity in severities.items() if word in draft
+        Comment(quote=word, text="Not so.", severity=severity)
+        for word, severity in severities.items()
+        if word in draft
     ]
 
 
@@ -24,7 +26,9 @@ async def fails_on_paris(_question: str, draft: str) -> list[Comment]:
     return []
 
 
-def run(drafts: list[str], verdicts: list[float], refinements: list[str], checkers=(atlas,), **options):
+def run(
+    drafts: list[str], verdicts: list[float], refinements: list[str], checkers=(atlas,), **options
+):
     script = {
         "generate": drafts,
         "classify": verdicts,
@@ -33,7 +37,9 @@ def run(drafts: list[str], verdicts: list[float], refinements: list[str], checke
         "refine": refinements,
     }
     model = ScriptedModel(script=script)
-    graph = create_self_critique(model=model, checkers=list(checkers), num_drafts=len(drafts), **options).compile()
+    graph = create_self_critique(
+        model=model, checkers=list(checkers), num_drafts=len(drafts), **options
+    ).compile()
     return graph.invoke(QUESTION), model
 
 
@@ -69,7 +75,10 @@ def test_only_the_critic_sees_the_findings():
 def test_speculative_critic_sees_the_findings():
     _, model = run(["Lyon"], [0.1, 0.2], ["Paris"], speculative=True)
     prompts = [parse_prompt(messages) for messages in model.requests]
-    assert ["findings" in prompt.data for prompt in prompts if prompt.name == "critique"] == [True, False]
+    assert ["findings" in prompt.data for prompt in prompts if prompt.name == "critique"] == [
+        True,
+        False,
+    ]
 
 
 def test_best_draft_has_the_least_severe_findings():
@@ -80,8 +89,12 @@ def test_best_draft_has_the_least_severe_findings():
 
 
 def test_best_of_n_selects_the_draft_without_findings():
-    model = ScriptedModel(script={"generate": ["Lyon", "Nice", "Paris"], "classify": [0.1, 0.2, 0.3]})
-    output = create_best_of_n(model=model, num_drafts=3, checkers=[atlas]).compile().invoke(QUESTION)
+    model = ScriptedModel(
+        script={"generate": ["Lyon", "Nice", "Paris"], "classify": [0.1, 0.2, 0.3]}
+    )
+    output = (
+        create_best_of_n(model=model, num_drafts=3, checkers=[atlas]).compile().invoke(QUESTION)
+    )
     assert output["answer"] == "Paris"
     assert output["stop_reason"] == "accepted"
     candidates = output["rounds"][0].candidates

@@ -26,7 +26,15 @@ from langchain_core.messages import HumanMessage
 from typer.testing import CliRunner
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.schemas import Candidate, Capabilities, Comment, Critique, RoleUsage, Round, Usage
+from selfcritic.agent.schemas import (
+    Candidate,
+    Capabilities,
+    Comment,
+    Critique,
+    RoleUsage,
+    Round,
+    Usage,
+)
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli.app import app
@@ -45,7 +53,9 @@ FIRST_KILL_LINE = {"natively": 0, "plainly": 60}
 class Runner:
     """Two warm processes that fork a run each; their standard error goes to the file `stderr`."""
 
-    def __init__(self, stack: ExitStack, stderr: Path, processes: int = 2, **environment: str) -> None:
+    def __init__(
+        self, stack: ExitStack, stderr: Path, processes: int = 2, **environment: str
+    ) -> None:
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         command = [sys.executable, "-W", "default", "-m", "tests.support.crashing_run"]
         for _ in range(processes):
@@ -178,7 +188,9 @@ def check(case: Case, baseline: Case) -> None:
     assert case.output == baseline.output
     if case.killed:
         assert case.requests(start=before) == baseline.requests() - case.killed[-1]
-    assert (case.requests() - baseline.requests()).total() <= MAX_IN_FLIGHT[case.replies] * len(case.killed)
+    assert (case.requests() - baseline.requests()).total() <= MAX_IN_FLIGHT[case.replies] * len(
+        case.killed
+    )
 
 
 def check_all(cases: Sequence[tuple[int, Case]], baseline: Case) -> None:
@@ -204,18 +216,30 @@ def check_all(cases: Sequence[tuple[int, Case]], baseline: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "replies", "count"), [("ainvoke", "natively", 20), ("cli", "natively", 20), ("ainvoke", "plainly", 8)]
+    ("how", "replies", "count"),
+    [("ainvoke", "natively", 20), ("cli", "natively", 20), ("ainvoke", "plainly", 8)],
 )
 def test_resumes_after_a_kill_at_any_time(
-    how: str, replies: str, count: int, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
+    how: str,
+    replies: str,
+    count: int,
+    runner: Runner,
+    undisturbed: Callable[..., Case],
+    tmp_path: Path,
 ):
-    cases = [(seed, Case(runner, tmp_path / str(seed), how, replies, "sync")) for seed in range(count)]
+    cases = [
+        (seed, Case(runner, tmp_path / str(seed), how, replies, "sync")) for seed in range(count)
+    ]
     check_all(cases, undisturbed(how, replies))
 
 
 @pytest.mark.parametrize(("how", "durability"), [("ainvoke", None), ("invoke", "sync")])
 def test_returns_the_same_output_with_weaker_durability(
-    how: str, durability: str | None, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
+    how: str,
+    durability: str | None,
+    runner: Runner,
+    undisturbed: Callable[..., Case],
+    tmp_path: Path,
 ):
     """LangGraph's default may lose a step's first replies, `invoke` a whole step's: at most eight requests."""
     baseline = undisturbed("ainvoke")
@@ -231,13 +255,20 @@ def test_returns_the_same_output_with_weaker_durability(
         list(pool.map(kill_and_resume, range(6)))
 
 
-def test_two_runs_in_one_file_are_independent(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+def test_two_runs_in_one_file_are_independent(
+    runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
+):
     where = str(tmp_path / "both.sqlite")
-    cases = [Case(runner, tmp_path / name, "cli", durability="sync", where=where, thread=name) for name in "ab"]
+    cases = [
+        Case(runner, tmp_path / name, "cli", durability="sync", where=where, thread=name)
+        for name in "ab"
+    ]
     check_all([(seed, case) for seed, case in enumerate(cases, 1)], undisturbed("cli"))
 
 
-def test_the_same_command_resumes_after_ctrl_c(runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+def test_the_same_command_resumes_after_ctrl_c(
+    runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
+):
     baseline = undisturbed("cli")
     case = Case(runner, tmp_path / "case", "cli")
     assert case.run((len(baseline.log) // 2, 0.0, signal.SIGINT)) == "ended"
@@ -302,18 +333,27 @@ def test_reads_and_resumes_the_current_checkpoint_format(tmp_path: Path):
 
     async def read() -> list[dict[str, Any]]:
         async with open_checkpointer(str(path)) as saver:
-            graph = create_self_critique(model=scripted, num_drafts=2, num_critiques=2).compile(checkpointer=saver)
+            graph = create_self_critique(model=scripted, num_drafts=2, num_critiques=2).compile(
+                checkpointer=saver
+            )
             finished: Any = {"configurable": {"thread_id": "finished"}}
             stopped: Any = {"configurable": {"thread_id": "stopped"}}
             assert (await graph.aget_state(finished)).next == ()
             assert (await graph.aget_state(stopped)).next == ("select",)
-            return [(await graph.aget_state(finished)).values, await graph.ainvoke(None, stopped, durability="sync")]
+            return [
+                (await graph.aget_state(finished)).values,
+                await graph.ainvoke(None, stopped, durability="sync"),
+            ]
 
     finished, resumed = asyncio.run(read())
     assert finished["question"] == QUESTION["question"]
     assert len(scripted.requests) == 4  # two scores, a refinement, a verdict
     for output in (finished, resumed):
-        assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
+        assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+            "Paris",
+            "accepted",
+            1,
+        )
         assert output["usage"].calls == 8
         first, second = output["rounds"]
         assert [candidate.answer for candidate in first.candidates] == ["Nice", "Lyon"]
@@ -361,7 +401,9 @@ def postgres() -> Iterator[str]:
         control = programs[-1].parent / "pg_ctl"
 
         def as_postgres(command: str) -> None:
-            subprocess.run([su, "postgres", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+            subprocess.run(
+                [su, "postgres", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/"
+            )
 
         as_postgres(f"{programs[-1]} -D {folder}/data -A trust -U postgres --no-sync")
         as_postgres(f"{control} -D {folder}/data -o '{options}' -l {folder}/log -w start")
@@ -371,7 +413,9 @@ def postgres() -> Iterator[str]:
             as_postgres(f"{control} -D {folder}/data -m immediate -w stop")
 
 
-def test_resumes_from_postgres(postgres: str, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path):
+def test_resumes_from_postgres(
+    postgres: str, runner: Runner, undisturbed: Callable[..., Case], tmp_path: Path
+):
     case = Case(runner, tmp_path / "case", "cli", where=postgres)
     case.kill(40, 0.003)
     assert case.killed
@@ -386,7 +430,10 @@ PLAIN_TEXT = "This text is long enough to have the size of a database header. " 
     [
         (["--checkpoint", "FOLDER/db"], "--checkpoint and --thread go together"),
         (["--thread", "t"], "--checkpoint and --thread go together"),
-        (["--checkpoint", "FOLDER/no/such/folder/db", "--thread", "t"], "unable to open database file"),
+        (
+            ["--checkpoint", "FOLDER/no/such/folder/db", "--thread", "t"],
+            "unable to open database file",
+        ),
         (["--checkpoint", "FOLDER", "--thread", "t"], "unable to open database file"),
         (["--checkpoint", "FOLDER/text", "--thread", "t"], "file is not a database"),
         (["--checkpoint", "FOLDER/another", "--thread", "finished"], "holds another question"),
@@ -394,7 +441,9 @@ PLAIN_TEXT = "This text is long enough to have the size of a database header. " 
         (["--checkpoint", "postgresql://127.0.0.1:1/none", "--thread", "t"], "cannot be used"),
     ],
 )
-def test_rejects_an_unusable_checkpoint_with_a_clear_message(arguments: list[str], message: str, tmp_path: Path):
+def test_rejects_an_unusable_checkpoint_with_a_clear_message(
+    arguments: list[str], message: str, tmp_path: Path
+):
     (tmp_path / "text").write_text(PLAIN_TEXT)
     shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path / "earlier")
     shutil.copy(HERE / "data" / "checkpoint-v2.sqlite", tmp_path / "another")

@@ -12,7 +12,12 @@ from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.classify import classify
 from selfcritic.agent.nodes.critique import critique
-from selfcritic.agent.nodes.generate import generate, initial_update, start_from_messages, start_step
+from selfcritic.agent.nodes.generate import (
+    generate,
+    initial_update,
+    start_from_messages,
+    start_step,
+)
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.graphs import create_best_of_n, create_self_critique
@@ -52,7 +57,11 @@ def test_replaces_any_node(name: str, synchronous: bool, is_plain: bool):
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
     num_calls = 2 if name == "classify" else 1
     assert received == [8] * num_calls
-    assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 6)
+    assert (output["answer"], output["stop_reason"], output["usage"].calls) == (
+        "Paris",
+        "accepted",
+        6,
+    )
 
 
 @pytest.mark.parametrize("create", [create_self_critique, create_best_of_n])
@@ -62,24 +71,34 @@ def test_rejects_an_unknown_node_name(create: Any):
 
 
 def test_custom_node_keeps_the_graph_drawing():
-    graph = create_self_critique(nodes={"critique": lambda state, runtime: {}}).compile(name="self_critique")
+    graph = create_self_critique(nodes={"critique": lambda state, runtime: {}}).compile(
+        name="self_critique"
+    )
     assert graph.get_graph().draw_mermaid() == default_graph.get_graph().draw_mermaid()
 
 
 def test_best_of_n_accepts_custom_nodes():
     async def draft(state: Any, runtime: Any) -> Any:
-        return initial_update(await start_step(state, runtime, state["question"]), ["Lyon", "Paris"])
+        return initial_update(
+            await start_step(state, runtime, state["question"]), ["Lyon", "Paris"]
+        )
 
     graph = create_best_of_n(nodes={"generate": draft}, model=model()).compile()
     output = graph.invoke(QUESTION)
-    assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Paris", "accepted", 2)
+    assert (output["answer"], output["stop_reason"], output["usage"].calls) == (
+        "Paris",
+        "accepted",
+        2,
+    )
 
 
 def test_requests_of_a_custom_node_count_toward_the_budget():
     async def sample_once(state: Any, runtime: Any) -> Any:
         step = Step(state, runtime)
         try:
-            texts = await step.sampler("critic").sample(step.render_prompt("critique", answer=step.round.answer), 1)
+            texts = await step.sampler("critic").sample(
+                step.render_prompt("critique", answer=step.round.answer), 1
+            )
         except SelfcriticError as failure:
             return step.update(stop=failure)
         return step.update(stop="no_helpful_critique", error=texts[0])
@@ -96,7 +115,9 @@ def test_graph_raises_the_error_of_a_custom_node():
         raise KeyError("custom")
 
     with pytest.raises(KeyError, match="custom"):
-        create_self_critique(nodes={"select": failing_select}, model=model()).compile().invoke(QUESTION)
+        create_self_critique(nodes={"select": failing_select}, model=model()).compile().invoke(
+            QUESTION
+        )
 
 
 def test_run_resumes_at_the_node_that_raised():
@@ -121,7 +142,9 @@ def test_run_resumes_at_the_node_that_raised():
 def test_starts_from_an_existing_answer():
     scripted = model(generate=[])
     graph = create_self_critique(nodes={"generate": start_from_messages}, model=scripted).compile()
-    output = graph.invoke({"messages": [HumanMessage("The capital?"), {"role": "ai", "content": "Lyon"}]})
+    output = graph.invoke(
+        {"messages": [HumanMessage("The capital?"), {"role": "ai", "content": "Lyon"}]}
+    )
     assert [draft.answer for draft in output["rounds"]] == ["Lyon", "Paris"]
     assert (output["stop_reason"], output["usage"].calls) == ("accepted", 5)
     assert "self_graded" not in output

@@ -84,13 +84,19 @@ def test_each_message_appears_once_over_several_turns(synchronous: bool):
 
 
 def test_ignores_the_context_of_a_parent_graph():
-    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=ParentContext)
-    output = graph.invoke(human_input("The capital of France?"), context=ParentContext(user="ann", num_critiques=1))
+    graph = chat(
+        create_self_critique(model=model(), num_critiques=8).compile(), context_schema=ParentContext
+    )
+    output = graph.invoke(
+        human_input("The capital of France?"), context=ParentContext(user="ann", num_critiques=1)
+    )
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Paris", "accepted")
 
 
 def test_parent_graph_can_pass_a_context_to_the_loop():
-    graph = chat(create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Context)
+    graph = chat(
+        create_self_critique(model=model(), num_critiques=8).compile(), context_schema=Context
+    )
     output = graph.invoke(human_input("The capital of France?"), context=Context(max_rounds=0))
     assert (output["messages"][-1].text, output["stop_reason"]) == ("Lyon", "max_rounds")
 
@@ -104,7 +110,11 @@ def test_starts_from_the_answer_of_another_node():
     builder.add_edge(START, "draft")
     builder.add_edge("draft", "improve")
     output = builder.compile().invoke(human_input("The capital of France?"))
-    assert [message.text for message in output["messages"]] == ["The capital of France?", "Lyon", "Paris"]
+    assert [message.text for message in output["messages"]] == [
+        "The capital of France?",
+        "Lyon",
+        "Paris",
+    ]
 
 
 def test_parent_graph_streams_the_events_of_the_loop():
@@ -130,7 +140,11 @@ def test_chat_resumes_inside_the_loop_after_an_error():
     with pytest.raises(OSError, match="down"):
         asyncio.run(graph.ainvoke(human_input("The capital?"), THREAD))
     output = asyncio.run(graph.ainvoke(None, THREAD))
-    assert (output["messages"][-1].text, output["usage"].calls, len(scripted.requests)) == ("Paris", 6, 6)
+    assert (output["messages"][-1].text, output["usage"].calls, len(scripted.requests)) == (
+        "Paris",
+        6,
+        6,
+    )
 
 
 class AgentModel(GenericFakeChatModel):
@@ -156,4 +170,9 @@ def test_agent_can_call_the_loop_as_a_tool(synchronous: bool):
         output = agent.invoke(human_input("The capital?"))
     else:
         output = asyncio.run(agent.ainvoke(human_input("The capital?")))
-    assert [message.text for message in output["messages"]] == ["The capital?", "", "Paris", "It is Paris."]
+    assert [message.text for message in output["messages"]] == [
+        "The capital?",
+        "",
+        "Paris",
+        "It is Paris.",
+    ]

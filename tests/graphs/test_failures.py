@@ -10,8 +10,23 @@ import pytest
 
 from selfcritic.agent import load
 from selfcritic.agent.errors import ModelError
-from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault
-from tests.support.provider_loop import KEY, QUICK, assert_usage_matches, models, reply, run, sent_by
+from tests.support.fake_provider import (
+    BAD_KEY,
+    FORBIDDEN,
+    NO_SUCH_MODEL,
+    TOO_LONG,
+    FakeProvider,
+    Fault,
+)
+from tests.support.provider_loop import (
+    KEY,
+    QUICK,
+    assert_usage_matches,
+    models,
+    reply,
+    run,
+    sent_by,
+)
 
 BARE_KEY = "this key has no known format"
 
@@ -59,8 +74,13 @@ def check_logs(caplog: pytest.LogCaptureFixture):
 
 
 @failures
-def test_without_a_draft_raises_the_provider_message_and_a_hint(fault: Fault, tries: int, message: str):
-    with FakeProvider(reply, faults=repeat(fault)) as provider, pytest.raises(ModelError, match=message) as caught:
+def test_without_a_draft_raises_the_provider_message_and_a_hint(
+    fault: Fault, tries: int, message: str
+):
+    with (
+        FakeProvider(reply, faults=repeat(fault)) as provider,
+        pytest.raises(ModelError, match=message) as caught,
+    ):
         run(provider, **models(provider, timeout=0.1 if fault.kind == "hang" else 60))
     assert provider.calls() == tries
     trace = "".join(traceback.format_exception(caught.value))
@@ -69,8 +89,12 @@ def test_without_a_draft_raises_the_provider_message_and_a_hint(fault: Fault, tr
 
 
 @failures
-@pytest.mark.parametrize("requests_before", [1, 2, 3, 5], ids=["judge", "critic", "scores", "refiner"])
-def test_with_a_draft_returns_the_draft(fault: Fault, tries: int, message: str, requests_before: int):
+@pytest.mark.parametrize(
+    "requests_before", [1, 2, 3, 5], ids=["judge", "critic", "scores", "refiner"]
+)
+def test_with_a_draft_returns_the_draft(
+    fault: Fault, tries: int, message: str, requests_before: int
+):
     faults = chain(repeat(None, requests_before), repeat(fault))
     with FakeProvider(reply, faults=faults) as provider:
         output = run(provider, **models(provider, timeout=0.2 if fault.kind == "hang" else 60))
@@ -97,7 +121,9 @@ def test_returns_the_best_draft_not_the_last():
 
 
 def test_reports_a_refused_connection():
-    unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
+    unreachable = load(
+        "openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY
+    )
     with FakeProvider(reply) as provider:
         with pytest.raises(ModelError, match=r"Is the server running at http://127\.0\.0\.1"):
             run(provider, generator=unreachable)

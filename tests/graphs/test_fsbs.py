@@ -50,12 +50,18 @@ class Numbered(ScriptedModel):
 
 def critique_prompts(model: ScriptedModel) -> list[str]:
     """Return the last message of each critique request."""
-    return [messages[-1].text for messages in model.requests if parse_prompt(messages).name == "critique"]
+    return [
+        messages[-1].text
+        for messages in model.requests
+        if parse_prompt(messages).name == "critique"
+    ]
 
 
 def search(rewards: dict[int, float] | None = None, supports_prefill: bool = True, **options):
     model = Numbered.of(rewards or {}, supports_prefill=supports_prefill)
-    return create_review(model=model, search="fsbs", **options).compile().invoke(REVIEW_INPUT), model
+    return create_review(model=model, search="fsbs", **options).compile().invoke(
+        REVIEW_INPUT
+    ), model
 
 
 def test_default_search_ranks_28_critiques():
@@ -85,7 +91,9 @@ def test_forces_every_critique_to_start_with_a_quote():
 def test_extends_the_beams_with_the_highest_reward_without_their_closing_paragraph():
     output, model = search({1: 0.9, 3: 0.8}, length_modifier=5.0)
     prefixes = critique_prompts(model)
-    kept = [f"```\n{WORDS[number]}\n```\nIt is wrong for reason {number}.\n\n```" for number in (1, 3)]
+    kept = [
+        f"```\n{WORDS[number]}\n```\nIt is wrong for reason {number}.\n\n```" for number in (1, 3)
+    ]
     assert prefixes[1:3] == kept
     pool = output["rounds"][0].critiques
     assert [critique.text.startswith(kept[0]) for critique in pool[4:8]] == [True] * 4
@@ -120,7 +128,9 @@ def test_search_with_one_iteration_equals_best_of_n(scores, modifier):
     sampled = graph.invoke(REVIEW_INPUT)
     assert sampled["critique"].comments == searched["critique"].comments
     sampled_pool, searched_pool = sampled["rounds"][0].critiques, searched["rounds"][0].critiques
-    assert [critique.reward for critique in sampled_pool] == [critique.reward for critique in searched_pool]
+    assert [critique.reward for critique in sampled_pool] == [
+        critique.reward for critique in searched_pool
+    ]
 
 
 def test_model_without_prefill_gets_the_continue_prompt():
@@ -141,7 +151,9 @@ def test_records_native_prefill_as_a_capability():
 
 
 def test_scores_equal_critiques_once():
-    model = ScriptedModel(script={"critique": ["\nword1\n```\nwrong"] * 28, "helpfulness": [0.5] * 4})
+    model = ScriptedModel(
+        script={"critique": ["\nword1\n```\nwrong"] * 28, "helpfulness": [0.5] * 4}
+    )
     output = create_review(model=model, search="fsbs").compile().invoke(REVIEW_INPUT)
     assert len(output["rounds"][0].critiques) == 28
     assert output["usage"].by_role["judge"].calls == 1  # repeated comments are merged into one
@@ -174,7 +186,9 @@ def test_model_error_returns_the_best_scored_critique():
 def test_self_critique_can_use_the_search():
     question = "Sort alphabetically: pear, apple, plum, fig, kiwi, lime"
     graph = create_self_critique(
-        model="simulated?draft_error_rate=1&refine_error_rate=0&judge_error_rate=0&miss_rate=0", search="fsbs", seed=5
+        model="simulated?draft_error_rate=1&refine_error_rate=0&judge_error_rate=0&miss_rate=0",
+        search="fsbs",
+        seed=5,
     ).compile()
     output = graph.invoke({"question": question})
     assert output["answer"] == "apple, fig, kiwi, lime, pear, plum"
@@ -185,7 +199,9 @@ def test_self_critique_can_use_the_search():
 
 def test_self_critique_requires_a_helpful_critique():
     replies = {"generate": ANSWER, "classify": 0.9, "helpfulness": 0.4}
-    model = ScriptedModel(script=lambda messages: replies.get(parse_prompt(messages).name or "", continuation(3)))
+    model = ScriptedModel(
+        script=lambda messages: replies.get(parse_prompt(messages).name or "", continuation(3))
+    )
     output = create_self_critique(model=model, search="fsbs").compile().invoke({"question": "q"})
     assert output["stop_reason"] == "no_helpful_critique"
     assert not any(critique.selected for critique in output["rounds"][0].critiques)
@@ -203,10 +219,14 @@ class CrashError(RuntimeError):
 
 
 @pytest.mark.parametrize("crash_call", range(1, 8))
-def test_crashed_search_resumes_with_its_finished_iterations(crash_call: int, monkeypatch: pytest.MonkeyPatch):
+def test_crashed_search_resumes_with_its_finished_iterations(
+    crash_call: int, monkeypatch: pytest.MonkeyPatch
+):
     expected, _ = search({1: 0.9, 7: 0.95})
     model = Numbered.of({1: 0.9, 7: 0.95})
-    graph = create_review(model=model, search="fsbs").compile(checkpointer=InMemorySaver(serde=serializer()))
+    graph = create_review(model=model, search="fsbs").compile(
+        checkpointer=InMemorySaver(serde=serializer())
+    )
     config = {"configurable": {"thread_id": "t"}}
     calls = count(1)
 

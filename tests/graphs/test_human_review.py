@@ -22,10 +22,17 @@ from selfcritic.graphs.human_review import append_review
 
 ANSWER = "The moon is 5 km away. It is made of cheese, all of it."
 REVIEW_INPUT = {"question": "What is the moon?", "answer": ANSWER}
-SORTING = {"question": "Sort alphabetically: pear, apple, plum, fig, kiwi", "answer": "pear, apple, fig, plum, plum"}
+SORTING = {
+    "question": "Sort alphabetically: pear, apple, plum, fig, kiwi",
+    "answer": "pear, apple, fig, plum, plum",
+}
 SHORT = "```\n5 km\n```\n[high] It is 384,400 km."
 LONG = f"{SHORT}\n```\nmade of cheese\n```\nIt is rock.\n"
-SCRIPT: dict[str, Any] = {"critique": [SHORT, LONG], "helpfulness": [0.9, 0.7], "refine": ["Far, and of rock."]}
+SCRIPT: dict[str, Any] = {
+    "critique": [SHORT, LONG],
+    "helpfulness": [0.9, 0.7],
+    "refine": ["Far, and of rock."],
+}
 
 
 class Review:
@@ -34,7 +41,9 @@ class Review:
     def __init__(self, script: dict[str, Any] | None = None, **options: Any) -> None:
         self.model = ScriptedModel(script={**SCRIPT, **(script or {})})
         saver = InMemorySaver(serde=serializer())
-        self.graph = create_human_review(model=self.model, num_critiques=2, **options).compile(checkpointer=saver)
+        self.graph = create_human_review(model=self.model, num_critiques=2, **options).compile(
+            checkpointer=saver
+        )
         self.thread: Any = {"configurable": {"thread_id": "t"}}
         self.output = self.graph.invoke(REVIEW_INPUT, self.thread)
 
@@ -52,7 +61,9 @@ class Review:
             labels.append((comment["id"], comment["action"], text))
         return labels
 
-    def reply(self, next_step: str = "continue", *actions: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    def reply(
+        self, next_step: str = "continue", *actions: dict[str, Any], **fields: Any
+    ) -> dict[str, Any]:
         """Resume with a decision."""
         return self.resume({"actions": list(actions), "next": next_step, **fields})
 
@@ -64,13 +75,23 @@ class Review:
 
 def test_interrupt_shows_the_answer_and_comments_with_spans_and_scores():
     shown = Review().shown
-    assert (shown["question"], shown["answer"], shown["error"]) == (REVIEW_INPUT["question"], ANSWER, None)
+    assert (shown["question"], shown["answer"], shown["error"]) == (
+        REVIEW_INPUT["question"],
+        ANSWER,
+        None,
+    )
     [label] = shown["comments"]
     assert label["before"] == label["after"]
     assert (label["id"], label["action"], label["explicit"]) == (1, "kept", False)
-    assert ANSWER[label["after"]["start"] : label["after"]["end"]] == label["after"]["quote"] == "5 km"
+    assert (
+        ANSWER[label["after"]["start"] : label["after"]["end"]] == label["after"]["quote"] == "5 km"
+    )
     assert label["after"]["severity"] == "high"
-    assert shown["critique"] == {"helpfulness": pytest.approx(0.9), "reward": pytest.approx(0.9), "unparsed": ""}
+    assert shown["critique"] == {
+        "helpfulness": pytest.approx(0.9),
+        "reward": pytest.approx(0.9),
+        "unparsed": "",
+    }
     assert shown["critiques_drawn"] == 2
     assert json.loads(json.dumps(shown)) == shown
 
@@ -83,7 +104,11 @@ def test_interrupt_carries_the_schema_of_a_decision():
 def test_accepting_returns_the_selected_critique():
     review = Review()
     output = review.reply("accept")
-    assert (output["stop_reason"], output["decision"], output["answer"]) == ("reviewed", "accept", ANSWER)
+    assert (output["stop_reason"], output["decision"], output["answer"]) == (
+        "reviewed",
+        "accept",
+        ANSWER,
+    )
     assert output["critique"].helpfulness == pytest.approx(0.9)
     assert [critique.selected for critique in output["rounds"][0].critiques] == [True, False]
     comment = output["critique"].comments[0]
@@ -100,13 +125,21 @@ def test_actions_are_applied_and_recorded_with_before_and_after():
         {"type": "edit", "id": 2, "text": " It is basalt. ", "severity": "low"},
         {"type": "add", "quote": "all of  it", "text": "Not all."},
     )
-    assert review.labels == [(1, "kept", "It is 384,400 km."), (2, "edited", "It is basalt."), (3, "added", "Not all.")]
+    assert review.labels == [
+        (1, "kept", "It is 384,400 km."),
+        (2, "edited", "It is basalt."),
+        (3, "added", "Not all."),
+    ]
     output = review.reply("accept", {"type": "remove", "id": 1})
     removed, edited, added = output["labels"]
     assert (removed.action, removed.before.quote, removed.after) == ("removed", "5 km", None)
     assert (edited.before.text, edited.after.text) == ("It is rock.", "It is basalt.")
     assert (edited.before.severity, edited.after.severity) == (None, "low")
-    assert (added.before, added.after.quote, added.after.start) == (None, "all of it", ANSWER.index("all of it"))
+    assert (added.before, added.after.quote, added.after.start) == (
+        None,
+        "all of it",
+        ANSWER.index("all of it"),
+    )
     assert all(label.explicit for label in output["labels"])
     assert output["critique"].comments == [edited.after, added.after]
     assert [critique.selected for critique in output["rounds"][0].critiques] == [False, False, True]
@@ -150,11 +183,17 @@ def test_unchanged_refinement_ends_with_repeated_answer():
 def test_new_length_modifier_needs_no_request_and_keeps_human_edits():
     review = Review()
     review.reply(
-        "continue", {"type": "edit", "id": 1, "text": "Farther."}, {"type": "add", "quote": "moon", "text": "Which?"}
+        "continue",
+        {"type": "edit", "id": 1, "text": "Farther."},
+        {"type": "add", "quote": "moon", "text": "Which?"},
     )
     review.reply("search_again", length_modifier=0.5)
     assert review.shown["length_modifier"] == 0.5
-    assert review.labels == [(1, "edited", "Farther."), (2, "added", "Which?"), (3, "kept", "It is rock.")]
+    assert review.labels == [
+        (1, "edited", "Farther."),
+        (2, "added", "Which?"),
+        (3, "kept", "It is rock."),
+    ]
     review.reply("search_again", length_modifier=-0.5)
     assert [number for number, *_ in review.labels] == [1, 2]
     assert review.reply("accept")["usage"].calls == len(review.model.requests) == 3
@@ -183,7 +222,10 @@ BAD: list[Any] = [
     {"actions": [{"type": "add", "quote": "moon", "text": "x", "start": 5}]},
     {"actions": [{"type": "add", "quote": "moon", "text": "x", "severity": "grave"}]},
     {"actions": [{"type": "remove", "id": 1}], "next": "refine"},
-    {"actions": [{"type": "remove", "id": 1}, {"type": "add", "quote": "the sun", "text": "x"}], "next": "accept"},
+    {
+        "actions": [{"type": "remove", "id": 1}, {"type": "add", "quote": "the sun", "text": "x"}],
+        "next": "accept",
+    },
 ]
 
 
@@ -201,8 +243,12 @@ def test_invalid_reply_is_requested_again(bad: Any):
 
 def test_error_names_the_action_and_the_quote():
     review = Review()
-    review.reply("accept", {"type": "keep", "id": 1}, {"type": "add", "quote": "green cheese", "text": "x"})
-    assert "actions[1] (add): the quote 'green cheese' is not in the answer" in review.shown["error"]
+    review.reply(
+        "accept", {"type": "keep", "id": 1}, {"type": "add", "quote": "green cheese", "text": "x"}
+    )
+    assert (
+        "actions[1] (add): the quote 'green cheese' is not in the answer" in review.shown["error"]
+    )
     review.reply("accept", {"type": "remove", "id": "one"})
     assert "actions.0.remove.id" in review.shown["error"]
 
@@ -224,7 +270,11 @@ def test_review_continues_after_a_failed_search():
     review.reply("continue", {"type": "add", "quote": "cheese", "text": "Rock."})
     assert review.shown["error"] is None
     review.reply("search_again", length_modifier=0.5)  # no pool exists, so this starts a search
-    assert review.labels == [(1, "added", "Rock."), (2, "kept", "It is 384,400 km."), (3, "kept", "It is rock.")]
+    assert review.labels == [
+        (1, "added", "Rock."),
+        (2, "kept", "It is 384,400 km."),
+        (3, "kept", "It is rock."),
+    ]
     assert review.reply("accept")["stop_reason"] == "reviewed"
 
 
@@ -295,9 +345,14 @@ async def failing_checker(question: str, draft: str) -> list[Comment]:
 
 def test_checker_findings_appear_and_keep_their_source_until_edited():
     review = Review(checkers=[find_cheese])
-    assert review.labels == [(1, "kept", "A checker knows better."), (2, "kept", "It is 384,400 km.")]
+    assert review.labels == [
+        (1, "kept", "A checker knows better."),
+        (2, "kept", "It is 384,400 km."),
+    ]
     assert review.shown["comments"][0]["after"]["source"] == "find_cheese"
-    first, second = review.reply("accept", {"type": "edit", "id": 1, "text": "I know better."})["labels"]
+    first, second = review.reply("accept", {"type": "edit", "id": 1, "text": "I know better."})[
+        "labels"
+    ]
     assert (first.before.source, first.after.source) == ("find_cheese", None)
     assert second.before == second.after
 
@@ -320,7 +375,11 @@ def test_without_a_critic_only_checker_findings_appear():
 
 def test_beam_search_reselects_without_new_requests():
     saver = InMemorySaver(serde=serializer())
-    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": FSBSConfig(n=3, k=1, d=2)}
+    options: Any = {
+        "model": "simulated?seed=3",
+        "search": "fsbs",
+        "fsbs": FSBSConfig(n=3, k=1, d=2),
+    }
     graph = create_human_review(**options).compile(checkpointer=saver)
     thread: Any = {"configurable": {"thread_id": "t"}}
     output = graph.invoke(SORTING, thread)
@@ -338,7 +397,11 @@ def test_beam_search_reselects_without_new_requests():
 def test_new_beam_search_uses_the_new_length_modifier():
     """The first search fails before any critique; the second uses the graph's default model."""
     saver = InMemorySaver(serde=serializer())
-    options: Any = {"model": "simulated?seed=3", "search": "fsbs", "fsbs": FSBSConfig(n=3, k=1, d=2)}
+    options: Any = {
+        "model": "simulated?seed=3",
+        "search": "fsbs",
+        "fsbs": FSBSConfig(n=3, k=1, d=2),
+    }
     graph = create_human_review(**options).compile(checkpointer=saver)
     thread: Any = {"configurable": {"thread_id": "t"}}
     failing_critic: Any = {"critic": ScriptedModel(script={"critique": []})}
@@ -388,7 +451,11 @@ def test_append_review_writes_json_lines(tmp_path: Path):
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert [row["decision"] for row in rows] == ["accept", "refine"]
     for row in rows:
-        assert (row["question"], row["answer"], row["context"]) == (REVIEW_INPUT["question"], ANSWER, "")
+        assert (row["question"], row["answer"], row["context"]) == (
+            REVIEW_INPUT["question"],
+            ANSWER,
+            "",
+        )
         labels = [ReviewedComment.model_validate(label) for label in row["labels"]]
         assert [label.action for label in labels] == ["removed", "added"]
         assert row["critique"]["comments"] == [labels[1].after.model_dump()]

@@ -75,10 +75,15 @@ def test_injection_changes_neither_the_prompt_nor_the_critique(text: str, prompt
         _, clean = review({"question": "q", "answer": ANSWER, "context": context}, prompt_set)
         clean_data = parse_prompt(clean.requests[1]).data
         for messages, clean_messages in zip(model.requests, clean.requests, strict=True):
-            assert instructions(messages, judge_prompt.data) == instructions(clean_messages, clean_data)
+            assert instructions(messages, judge_prompt.data) == instructions(
+                clean_messages, clean_data
+            )
 
         [comment] = output["critique"].comments
-        assert (comment.text, review_input["answer"][comment.start : comment.end]) == ("It is Paris.", "Lyon")
+        assert (comment.text, review_input["answer"][comment.start : comment.end]) == (
+            "It is Paris.",
+            "Lyon",
+        )
 
 
 def review(review_input: dict[str, str], prompt_set: str) -> tuple[dict[str, Any], ScriptedModel]:

@@ -49,7 +49,9 @@ class Case:
     def saved(self) -> Counter[str]:
         """Count the requests whose replies are saved, reading the file without LangGraph."""
         with closing(sqlite3.connect(self.folder / "where")) as sqlite:
-            rows = sqlite.execute("SELECT type, value FROM writes WHERE channel = '__return__'").fetchall()
+            rows = sqlite.execute(
+                "SELECT type, value FROM writes WHERE channel = '__return__'"
+            ).fetchall()
         results = [serializer().loads_typed(row) for row in rows]
         return Counter(result["replies"][0].additional_kwargs["key"] for result in results)
 
@@ -81,7 +83,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[subprocess.Po
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(process: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> Case:
+def uninterrupted(
+    process: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory
+) -> Case:
     """Run a review that is never killed."""
     case = Case(process, tmp_path_factory.mktemp("uninterrupted") / "case")
     assert case.go() == "ended"

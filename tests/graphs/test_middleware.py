@@ -40,16 +40,27 @@ def atlas(country: str) -> str:
 
 def critic(**changes: Any) -> ScriptedModel:
     """Return a model that rejects Lyon and refines it to Paris."""
-    script = {"classify": [0.9, 0.1], "critique": [LYON] * 8, "helpfulness": [0.8], "refine": ["Paris"]}
+    script = {
+        "classify": [0.9, 0.1],
+        "critique": [LYON] * 8,
+        "helpfulness": [0.8],
+        "refine": ["Paris"],
+    }
     return ScriptedModel(script=script | changes)
 
 
 def make_agent(*replies: Any, middleware: Any = (), tools: Any = (), **options: Any) -> Any:
-    messages = [AIMessage(reply, id="answer") if isinstance(reply, str) else reply for reply in replies]
-    return create_agent(AgentModel(messages=iter(messages)), list(tools), middleware=list(middleware), **options)
+    messages = [
+        AIMessage(reply, id="answer") if isinstance(reply, str) else reply for reply in replies
+    ]
+    return create_agent(
+        AgentModel(messages=iter(messages)), list(tools), middleware=list(middleware), **options
+    )
 
 
-def run(agent: Any, synchronous: bool = True, state: Any = QUESTION, *arguments: Any, **options: Any) -> Any:
+def run(
+    agent: Any, synchronous: bool = True, state: Any = QUESTION, *arguments: Any, **options: Any
+) -> Any:
     if synchronous:
         return agent.invoke(state, *arguments, **options)
     return asyncio.run(agent.ainvoke(state, *arguments, **options))
@@ -58,14 +69,21 @@ def run(agent: Any, synchronous: bool = True, state: Any = QUESTION, *arguments:
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_replaces_the_final_answer(synchronous: bool):
     answer = AIMessage("Lyon", id="answer", response_metadata={"model_name": "agent-model"})
-    output = run(make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic())]), synchronous)
+    output = run(
+        make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic())]), synchronous
+    )
     assert [(message.id, message.text) for message in output["messages"]] == [
         ("question", "The capital?"),
         ("answer", "Paris"),
     ]
     assert output["messages"][-1].response_metadata["model_name"] == "agent-model"
     loop = output["self_critique"]
-    assert (loop["answer"], loop["stop_reason"], loop["best_round"], loop["error"]) == ("Paris", "accepted", 1, None)
+    assert (loop["answer"], loop["stop_reason"], loop["best_round"], loop["error"]) == (
+        "Paris",
+        "accepted",
+        1,
+        None,
+    )
     assert [round_.answer for round_ in loop["rounds"]] == ["Lyon", "Paris"]
     assert set(loop["usage"].by_role) == {"judge", "critic", "refiner"}
     assert loop["usage"].calls == 5
@@ -74,17 +92,29 @@ def test_replaces_the_final_answer(synchronous: bool):
 
 def test_does_not_change_an_accepted_answer():
     answer = AIMessage([{"type": "text", "text": "Lyon"}], id="answer")
-    output = run(make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic(classify=[0.1]))]))
+    output = run(
+        make_agent(answer, middleware=[SelfCritiqueMiddleware(model=critic(classify=[0.1]))])
+    )
     assert output["messages"][-1].content == [{"type": "text", "text": "Lyon"}]
-    assert (output["self_critique"]["stop_reason"], output["self_critique"]["usage"].calls) == ("accepted", 1)
+    assert (output["self_critique"]["stop_reason"], output["self_critique"]["usage"].calls) == (
+        "accepted",
+        1,
+    )
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_keeps_tool_calls_and_shows_tool_results_to_the_critic(synchronous: bool):
     scripted = critic()
-    with_tools = make_agent(LOOK_UP, "Lyon", tools=[atlas], middleware=[SelfCritiqueMiddleware(model=scripted)])
+    with_tools = make_agent(
+        LOOK_UP, "Lyon", tools=[atlas], middleware=[SelfCritiqueMiddleware(model=scripted)]
+    )
     output = run(with_tools, synchronous)
-    assert [message.text for message in output["messages"]] == ["The capital?", "", "France: Paris", "Paris"]
+    assert [message.text for message in output["messages"]] == [
+        "The capital?",
+        "",
+        "France: Paris",
+        "Paris",
+    ]
     assert output["messages"][1].tool_calls == LOOK_UP.tool_calls
     assert len(scripted.requests) == 5
     for request in scripted.requests:
@@ -95,7 +125,11 @@ def test_keeps_tool_calls_and_shows_tool_results_to_the_critic(synchronous: bool
 @pytest.mark.parametrize("calls", [1, 2, 3, 4])
 def test_keeps_the_answer_and_the_budget_if_the_budget_is_spent(calls: int):
     scripted = critic(classify=[0.9, 0.8])
-    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, budget=Budget(calls=calls))]))
+    output = run(
+        make_agent(
+            "Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, budget=Budget(calls=calls))]
+        )
+    )
     assert output["self_critique"]["stop_reason"] == "budget"
     assert output["self_critique"]["usage"].calls == len(scripted.requests) == calls
     assert output["messages"][-1].text == "Lyon"
@@ -111,8 +145,13 @@ def test_keeps_the_answer_if_the_critic_fails():
 
 def test_returns_the_best_answer_not_the_last():
     scripted = critic(classify=[0.6, 0.9])
-    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, max_rounds=1)]))
-    assert (output["messages"][-1].text, output["self_critique"]["stop_reason"]) == ("Lyon", "max_rounds")
+    output = run(
+        make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted, max_rounds=1)])
+    )
+    assert (output["messages"][-1].text, output["self_critique"]["stop_reason"]) == (
+        "Lyon",
+        "max_rounds",
+    )
     assert [round_.answer for round_ in output["self_critique"]["rounds"]] == ["Lyon", "Paris"]
 
 
@@ -137,7 +176,11 @@ class EndsBeforeTheModel(AgentMiddleware):
 
 def test_does_nothing_without_an_answer():
     scripted = critic()
-    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted), EndsBeforeTheModel()]))
+    output = run(
+        make_agent(
+            "Lyon", middleware=[SelfCritiqueMiddleware(model=scripted), EndsBeforeTheModel()]
+        )
+    )
     assert [message.text for message in output["messages"]] == ["The capital?"]
     assert output.get("self_critique") is None
     assert scripted.requests == []
@@ -145,7 +188,10 @@ def test_does_nothing_without_an_answer():
 
 def test_does_nothing_without_a_question():
     scripted = critic()
-    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), state={"messages": [LOOK_UP]})
+    output = run(
+        make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]),
+        state={"messages": [LOOK_UP]},
+    )
     assert (output["messages"][-1].text, output["self_critique"]) == ("Lyon", None)
     assert scripted.requests == []
 
@@ -174,7 +220,12 @@ def test_runs_once_per_turn_of_a_thread_and_restores_records(synchronous: bool):
     assert first["self_critique"]["stop_reason"] == "accepted"
     assert len(first["self_critique"]["rounds"]) == 2
     second = run(with_memory, synchronous, {"messages": [("human", "Italy?")]}, thread)
-    assert [message.text for message in second["messages"]] == ["France?", "Paris", "Italy?", "Rome"]
+    assert [message.text for message in second["messages"]] == [
+        "France?",
+        "Paris",
+        "Italy?",
+        "Rome",
+    ]
     assert "Human: France?\nAI: Paris" in scripted.requests[-1][-1].text
     saved = with_memory.get_state(thread).values["self_critique"]
     assert isinstance(saved["usage"], Usage)
@@ -188,7 +239,9 @@ class AgentContext:
 
 
 def test_ignores_the_agents_context():
-    with_context = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())], context_schema=AgentContext)
+    with_context = make_agent(
+        "Lyon", middleware=[SelfCritiqueMiddleware(model=critic())], context_schema=AgentContext
+    )
     assert run(with_context, context=AgentContext("ann"))["messages"][-1].text == "Paris"
 
 
@@ -200,7 +253,9 @@ def test_works_with_other_middleware():
 def test_ignores_a_loop_output_in_the_input():
     scripted = critic(classify=[0.1])
     state = {**QUESTION, "self_critique": {"stop_reason": "accepted", "answer": "mine"}}
-    output = run(make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), state=state)
+    output = run(
+        make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=scripted)]), state=state
+    )
     assert output["self_critique"]["answer"] == "Lyon"
 
 
@@ -209,9 +264,14 @@ def test_accepts_the_keywords_of_the_loop():
         model=critic(critique=[]),
         nodes={"critique": lambda state, runtime: {"stop_reason": "no_helpful_critique"}},
     )
-    assert run(make_agent("Lyon", middleware=[middleware]))["self_critique"]["stop_reason"] == "no_helpful_critique"
+    assert (
+        run(make_agent("Lyon", middleware=[middleware]))["self_critique"]["stop_reason"]
+        == "no_helpful_critique"
+    )
     stopped = SelfCritiqueMiddleware(model=critic(), stop_when=lambda state: True)
-    assert run(make_agent("Lyon", middleware=[stopped]))["self_critique"]["stop_reason"] == "stop_when"
+    assert (
+        run(make_agent("Lyon", middleware=[stopped]))["self_critique"]["stop_reason"] == "stop_when"
+    )
     with pytest.raises(ValidationError):
         SelfCritiqueMiddleware(critics=3)
     with pytest.raises(InputError, match="unknown nodes: 'criticize'"):

@@ -47,7 +47,11 @@ def test_sends_rejected_n_and_logprobs_once(status: int):
         assert [provider.calls(with_parameter("n", role)) for role in ROLES] == [0, 1, 1, 0]
         summary = {}
         for role, capabilities in output["capabilities"].items():
-            summary[role] = (capabilities.n, capabilities.probability, sorted(capabilities.rejected))
+            summary[role] = (
+                capabilities.n,
+                capabilities.probability,
+                sorted(capabilities.rejected),
+            )
         assert summary == {
             "generator": (None, None, []),
             "critic": ("concurrent", None, ["n"]),
@@ -66,7 +70,9 @@ def test_sends_a_rejected_seed_or_temperature_once(parameter: str, status: int):
         output = run(provider, max_rounds=2, seed=7, temperatures=dict.fromkeys(ROLES, 0.3))
         assert output["stop_reason"] == "max_rounds"
         assert [provider.calls(with_parameter(parameter, role)) for role in ROLES] == [1, 1, 1, 1]
-        assert all(capabilities.rejected == [parameter] for capabilities in output["capabilities"].values())
+        assert all(
+            capabilities.rejected == [parameter] for capabilities in output["capabilities"].values()
+        )
 
 
 def test_does_not_send_a_parameter_that_the_model_rejected_in_another_role():
@@ -81,7 +87,10 @@ def test_falls_back_if_n_and_logprobs_are_ignored():
     with FakeProvider(reply, n="ignore", logprobs="ignore") as provider:
         output = run(provider, max_rounds=1, num_critiques=4, num_votes=3)
         capabilities = output["capabilities"]
-        assert (capabilities["critic"].n, capabilities["judge"].probability) == ("concurrent", "votes")
+        assert (capabilities["critic"].n, capabilities["judge"].probability) == (
+            "concurrent",
+            "votes",
+        )
         assert len({critique.text for critique in output["rounds"][0].critiques}) == 4
         assert provider.calls(sent_by("critic")) == 4
         assert provider.calls(sent_by("judge")) == 3 * (1 + 4 + 1)
@@ -91,16 +100,24 @@ def test_falls_back_if_n_and_logprobs_are_ignored():
 def test_reports_native_n_and_logprobs():
     with FakeProvider(reply) as provider:
         capabilities = run(provider, max_rounds=1)["capabilities"]
-        assert (capabilities["critic"].n, capabilities["judge"].probability) == ("native", "logprobs")
+        assert (capabilities["critic"].n, capabilities["judge"].probability) == (
+            "native",
+            "logprobs",
+        )
         assert provider.calls(sent_by("critic")) == 1
 
 
 @pytest.mark.parametrize("trouble", ["refused", "503"])
 def test_uses_the_fallback_if_the_first_model_is_down(trouble: str):
-    with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down, FakeProvider(reply) as provider:
+    with (
+        FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down,
+        FakeProvider(reply) as provider,
+    ):
         url = down.url if trouble == "503" else f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
         first = load("openai/judge", api_base=url, api_key=KEY)
-        output = run(provider, judge=first, fallbacks={"judge": [models(provider)["judge"]]}, max_rounds=0)
+        output = run(
+            provider, judge=first, fallbacks={"judge": [models(provider)["judge"]]}, max_rounds=0
+        )
         assert output["stop_reason"] == "max_rounds"
         assert provider.calls(sent_by("judge")) == 1
         assert output["usage"].by_role["judge"].calls == 4 + 1
@@ -108,7 +125,9 @@ def test_uses_the_fallback_if_the_first_model_is_down(trouble: str):
 
 
 def test_raises_the_last_models_error_if_all_are_down():
-    unreachable = load("openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY)
+    unreachable = load(
+        "openai/x", api_base=f"http://127.0.0.1:{FakeProvider.refused_port()}/v1", api_key=KEY
+    )
     with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down:
         with pytest.raises(ModelError, match="provider returned 503"):
             run(down, generator=unreachable, fallbacks={"generator": [models(down)["generator"]]})
@@ -116,7 +135,10 @@ def test_raises_the_last_models_error_if_all_are_down():
 
 
 def test_fallbacks_obey_the_budget():
-    with FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down, FakeProvider(reply) as provider:
+    with (
+        FakeProvider(reply, fault_rate=1.0, mix=[Fault("status", 503)]) as down,
+        FakeProvider(reply) as provider,
+    ):
         fallbacks = {role: [model] for role, model in models(provider).items()}
         for calls in range(1, 12):
             before = down.calls() + provider.calls()
@@ -126,10 +148,14 @@ def test_fallbacks_obey_the_budget():
 
 def chat_openai(provider: FakeProvider, **more: Any) -> dict[str, Any]:
     """Return langchain-openai's chat model for every role."""
-    return {role: ChatOpenAI(model=role, base_url=provider.url, api_key=KEY, **more) for role in ROLES}
+    return {
+        role: ChatOpenAI(model=role, base_url=provider.url, api_key=KEY, **more) for role in ROLES
+    }
 
 
-@pytest.mark.parametrize("faults", [{}, {"fault_rate": 0.3, "seed": 6}], ids=["no faults", "faults"])
+@pytest.mark.parametrize(
+    "faults", [{}, {"fault_rate": 0.3, "seed": 6}], ids=["no faults", "faults"]
+)
 @pytest.mark.parametrize("n", ["honor", "ignore", "reject"])
 def test_runs_with_chat_openai_in_every_role(faults: Any, n: Any):
     with FakeProvider(reply, n=n, logprobs=n, cached_share=0.5, **faults) as provider:
@@ -162,7 +188,10 @@ def test_runs_with_chat_openai_in_every_role(faults: Any, n: Any):
 @pytest.mark.parametrize("kind", ["null", "no_choices", "refusal", "filtered"])
 def test_rejects_unusable_replies_of_chat_openai(kind: Any):
     message = r"refused to answer|without content|without choices"
-    with FakeProvider(reply, faults=[Fault(kind)] * 9) as provider, pytest.raises(ModelError, match=message):
+    with (
+        FakeProvider(reply, faults=[Fault(kind)] * 9) as provider,
+        pytest.raises(ModelError, match=message),
+    ):
         run(provider, **chat_openai(provider))
     with FakeProvider(reply, faults=[None, None, *[Fault(kind)] * 9]) as provider:
         output = run(provider, **chat_openai(provider))
@@ -195,7 +224,10 @@ def prompts_of_a_round() -> list[str]:
     context = "The Seine flows through Paris, the capital of France. " * 40
     with FakeProvider(reply) as provider:
         run(provider, context=context[:2000], max_rounds=1, num_critiques=4)
-        prompts = ["\n".join(m["content"] for m in received.body["messages"]) for received in provider.received]
+        prompts = [
+            "\n".join(m["content"] for m in received.body["messages"])
+            for received in provider.received
+        ]
     cues = [text.rsplit("\n", 1)[-1] for text in prompts[1:8]]
     assert cues == ["Critiqueable:", "Critique:", *["Helpful:"] * 4, "Refinement:"]
     return prompts[1:8]

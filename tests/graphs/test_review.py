@@ -39,7 +39,15 @@ def test_returns_the_most_helpful_critique():
         Comment(quote="Milan", text="It is in Italy.", severity="high", start=9, end=14)
     ]
     assert output["stop_reason"] == "reviewed"
-    assert set(output) == {"critique", "rounds", "ungrounded_rate", "stop_reason", "usage", "capabilities", "error"}
+    assert set(output) == {
+        "critique",
+        "rounds",
+        "ungrounded_rate",
+        "stop_reason",
+        "usage",
+        "capabilities",
+        "error",
+    }
     [draft] = output["rounds"]
     assert draft.answer == REVIEW_INPUT["answer"]
     assert [critique.selected for critique in draft.critiques] == [False, True]
@@ -63,19 +71,30 @@ def test_reports_the_ungrounded_rate_and_selects_a_grounded_critique():
     output, _ = review([ROME, partly_grounded, ROME + "\n\n" + ROME], [0.1])
     assert output["ungrounded_rate"] == pytest.approx(4 / 5)
     assert output["critique"].text == partly_grounded
-    assert [critique.reward for critique in output["rounds"][0].critiques] == [None, pytest.approx(0.1), None]
+    assert [critique.reward for critique in output["rounds"][0].critiques] == [
+        None,
+        pytest.approx(0.1),
+        None,
+    ]
 
 
 def test_selects_nothing_when_every_quote_is_ungrounded():
     output, _ = review([ROME, ROME], [])
-    assert (output["critique"], output["stop_reason"], output["ungrounded_rate"]) == (None, "no_helpful_critique", 1.0)
+    assert (output["critique"], output["stop_reason"], output["ungrounded_rate"]) == (
+        None,
+        "no_helpful_critique",
+        1.0,
+    )
 
 
 def test_critic_sees_the_findings_and_the_round_keeps_them():
     output, model = review([MILAN], [0.9], checkers=[find_milan])
     [finding] = output["rounds"][0].findings
     assert (finding.source, finding.start, finding.end) == ("find_milan", 9, 14)
-    assert parse_prompt(model.requests[0]).data["findings"] == "```\nMilan\n```\n[high] Not on the map of France.\n"
+    assert (
+        parse_prompt(model.requests[0]).data["findings"]
+        == "```\nMilan\n```\n[high] Not on the map of France.\n"
+    )
 
 
 def test_prompt_omits_findings_when_there_are_no_checkers():
@@ -87,8 +106,14 @@ def test_prompt_omits_findings_when_there_are_no_checkers():
 
 def test_without_a_critic_findings_become_the_critique():
     output = create_review(model="none", checkers=[find_milan]).compile().invoke(REVIEW_INPUT)
-    assert [comment.text for comment in output["critique"].comments] == ["Not on the map of France."]
-    assert (output["stop_reason"], output["usage"].calls, output["capabilities"]) == ("reviewed", 0, {})
+    assert [comment.text for comment in output["critique"].comments] == [
+        "Not on the map of France."
+    ]
+    assert (output["stop_reason"], output["usage"].calls, output["capabilities"]) == (
+        "reviewed",
+        0,
+        {},
+    )
 
 
 def test_without_a_critic_and_findings_nothing_is_selected():
@@ -105,7 +130,11 @@ def test_failed_checker_ends_the_review_with_its_name():
 
 def test_budget_stop_during_scoring_returns_the_best_scored_critique():
     output, _ = review([LYON, MILAN], [0.2, 0.9], budget=Budget(calls=2))
-    assert (output["critique"].text, output["stop_reason"], output["usage"].calls) == (LYON, "budget", 2)
+    assert (output["critique"].text, output["stop_reason"], output["usage"].calls) == (
+        LYON,
+        "budget",
+        2,
+    )
 
 
 def test_failed_judge_returns_the_best_scored_critique_and_the_error():
@@ -133,7 +162,9 @@ def test_rejects_input_over_the_size_limit():
 
 
 def test_keeps_whitespace_of_the_answer():
-    output, _ = review(["```\n  Milan\n```\nno"], [0.9], {"question": "q", "answer": "\n\n  Milan\r\n"})
+    output, _ = review(
+        ["```\n  Milan\n```\nno"], [0.9], {"question": "q", "answer": "\n\n  Milan\r\n"}
+    )
     [comment] = output["critique"].comments
     assert "\n\n  Milan\r\n"[comment.start : comment.end] == "  Milan"
 
@@ -141,13 +172,21 @@ def test_keeps_whitespace_of_the_answer():
 def test_sync_and_async_reviews_agree():
     model = ScriptedModel(script={"critique": [MILAN] * 2, "helpfulness": [0.9] * 2})
     graph = create_review(model=model, num_critiques=1).compile()
-    assert asyncio.run(graph.ainvoke(REVIEW_INPUT))["critique"] == graph.invoke(REVIEW_INPUT)["critique"]
+    assert (
+        asyncio.run(graph.ainvoke(REVIEW_INPUT))["critique"]
+        == graph.invoke(REVIEW_INPUT)["critique"]
+    )
 
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
 def test_same_seed_repeats_the_review(search: str):
-    review_input = {"question": "Sort alphabetically: pear, apple, plum, fig", "answer": "apple, pear, fig, plum"}
+    review_input = {
+        "question": "Sort alphabetically: pear, apple, plum, fig",
+        "answer": "apple, pear, fig, plum",
+    }
     graph = create_review(search=search).compile()
-    first, repeated, different = (graph.invoke(review_input, context={"seed": seed})["rounds"] for seed in (1, 1, 2))
+    first, repeated, different = (
+        graph.invoke(review_input, context={"seed": seed})["rounds"] for seed in (1, 1, 2)
+    )
     assert first == repeated
     assert first != different

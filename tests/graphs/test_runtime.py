@@ -13,7 +13,9 @@ QUESTION = {"question": "The capital?"}
 
 
 def graph():
-    return create_self_critique(model=ScriptedModel(script={"generate": ["Paris"], "classify": [0.1]})).compile()
+    return create_self_critique(
+        model=ScriptedModel(script={"generate": ["Paris"], "classify": [0.1]})
+    ).compile()
 
 
 def test_invoke_from_many_threads():
@@ -44,6 +46,10 @@ def test_a_program_that_calls_invoke_exits_cleanly():
         "print(graph.invoke({'question': '2 + 2 ='})['answer'])"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-W", "default", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert (done.stdout, done.stderr) == ("4\n", "")

@@ -35,7 +35,9 @@ def model(
     return ScriptedModel(script=script | other_replies)
 
 
-def follow(scripted: ScriptedModel, graph_input: Any = QUESTION, **options: Any) -> tuple[list[str], dict[str, Any]]:
+def follow(
+    scripted: ScriptedModel, graph_input: Any = QUESTION, **options: Any
+) -> tuple[list[str], dict[str, Any]]:
     """Return the nodes in the order they ran, and the output."""
     graph = create_self_critique(model=scripted, **options).compile()
     nodes: list[str] = []
@@ -51,7 +53,11 @@ def follow(scripted: ScriptedModel, graph_input: Any = QUESTION, **options: Any)
 def test_accepted_first_draft_needs_no_more_requests():
     nodes, output = follow(model(verdicts=[0.1]))
     assert nodes == ["generate", "classify"]
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon", "accepted", 0)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Lyon",
+        "accepted",
+        0,
+    )
     assert output["p_critiqueable"] == pytest.approx(0.1)
     assert output["usage"].calls == 2
 
@@ -60,14 +66,23 @@ def test_accepts_the_refined_draft():
     scripted = model(verdicts=[0.9, 0.1], refined=["Paris"])
     nodes, output = follow(scripted)
     assert nodes == ["generate", "classify", *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Paris",
+        "accepted",
+        1,
+    )
     assert [draft.answer for draft in output["rounds"]] == ["Lyon", "Paris"]
     first = output["rounds"][0]
     assert first.judged_by == "logprobs"
     assert len(first.critiques) == 8
     assert [critique.selected for critique in first.critiques] == [True] + [False] * 7
     [comment] = first.critiques[0].comments
-    assert (comment.quote, comment.start, comment.end, comment.text) == ("Lyon", 0, 4, "It is Paris.")
+    assert (comment.quote, comment.start, comment.end, comment.text) == (
+        "Lyon",
+        0,
+        4,
+        "It is Paris.",
+    )
     assert [critique.helpfulness for critique in first.critiques] == [pytest.approx(0.8)] * 8
     assert output["messages"][-1] == AIMessage("Paris", id=output["messages"][-1].id)
 
@@ -79,8 +94,16 @@ def test_counts_usage_by_role():
     # One request samples all critiques, and eight equal ones are scored once.
     assert calls == {"generator": 1, "judge": 3, "critic": 1, "refiner": 1}
     assert usage.calls == 6
-    assert usage.input_tokens == sum(role_usage.input_tokens for role_usage in usage.by_role.values()) > 0
-    assert usage.output_tokens == sum(role_usage.output_tokens for role_usage in usage.by_role.values()) > 0
+    assert (
+        usage.input_tokens
+        == sum(role_usage.input_tokens for role_usage in usage.by_role.values())
+        > 0
+    )
+    assert (
+        usage.output_tokens
+        == sum(role_usage.output_tokens for role_usage in usage.by_role.values())
+        > 0
+    )
 
 
 def test_stops_without_a_helpful_critique():
@@ -111,10 +134,19 @@ def test_refines_with_the_most_helpful_critique():
 
 
 def test_max_rounds_limits_the_number_of_refinements():
-    scripted = model(verdicts=[0.9, 0.8, 0.7], critiques=[LYON] * 16, scores=[0.8] * 2, refined=["Lyon!", "Lyon!!"])
+    scripted = model(
+        verdicts=[0.9, 0.8, 0.7],
+        critiques=[LYON] * 16,
+        scores=[0.8] * 2,
+        refined=["Lyon!", "Lyon!!"],
+    )
     nodes, output = follow(scripted, max_rounds=2)
     assert nodes == ["generate", "classify", *ROUND, *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon!!", "max_rounds", 2)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Lyon!!",
+        "max_rounds",
+        2,
+    )
 
 
 def test_max_rounds_0_allows_no_refinement():
@@ -132,7 +164,11 @@ def test_plateau_returns_the_best_draft_instead_of_the_last():
     )
     nodes, output = follow(scripted, max_rounds=9)
     assert nodes == ["generate", "classify", *ROUND, *ROUND, *ROUND]
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon 1", "plateau", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Lyon 1",
+        "plateau",
+        1,
+    )
     assert output["p_critiqueable"] == pytest.approx(0.6)
 
 
@@ -167,7 +203,9 @@ def test_call_budget_ends_the_run_with_the_best_draft(calls: int):
 def test_token_budget_ends_the_run_with_the_best_draft(tokens: int):
     _, output = follow(model(verdicts=[0.9, 0.1], refined=["Paris"]), budget=Budget(tokens=tokens))
     assert output["stop_reason"] in ("budget", "accepted")
-    assert output["usage"].input_tokens + output["usage"].output_tokens <= tokens + 100  # the last reply
+    assert (
+        output["usage"].input_tokens + output["usage"].output_tokens <= tokens + 100
+    )  # the last reply
 
 
 def test_budget_too_small_for_a_draft_raises():
@@ -176,10 +214,16 @@ def test_budget_too_small_for_a_draft_raises():
 
 
 def test_keeps_the_draft_with_the_lowest_probability():
-    nodes, output = follow(model(drafts=["Lyon", "Nice", "Paris"], verdicts=[0.9, 0.8, 0.2]), num_drafts=3)
+    nodes, output = follow(
+        model(drafts=["Lyon", "Nice", "Paris"], verdicts=[0.9, 0.8, 0.2]), num_drafts=3
+    )
     assert nodes == ["generate", "classify"]
     assert output["answer"] == "Paris"
-    assert [candidate.answer for candidate in output["rounds"][0].candidates] == ["Lyon", "Nice", "Paris"]
+    assert [candidate.answer for candidate in output["rounds"][0].candidates] == [
+        "Lyon",
+        "Nice",
+        "Paris",
+    ]
     assert output["usage"].calls == 4
 
 
@@ -193,7 +237,9 @@ def test_direct_refinement_requests_no_critique():
 def test_refines_with_several_critiques_of_different_quotes():
     critiques = [LYON, "```\nbig\n```\nIt is small.", LYON + " And old."]
     refiner = ScriptedModel(script=["Paris is small"])
-    scripted = model(drafts=["Lyon is big"], verdicts=[0.9, 0.1], critiques=critiques, scores=[0.7, 0.9, 0.8])
+    scripted = model(
+        drafts=["Lyon is big"], verdicts=[0.9, 0.1], critiques=critiques, scores=[0.7, 0.9, 0.8]
+    )
     _, output = follow(scripted, num_critiques=3, critiques_per_refinement=3, refiner=refiner)
     pool = output["rounds"][0].critiques
     selection = sorted((critique.helpfulness, critique.selected) for critique in pool)
@@ -214,8 +260,15 @@ def test_uses_a_separate_model_for_a_role():
 
 def test_reads_the_question_from_messages_and_appends_the_answer():
     graph = create_self_critique(model=model(verdicts=[0.1])).compile()
-    output = graph.invoke({"messages": [HumanMessage("Hello?"), AIMessage("Yes?"), HumanMessage("The capital?")]})
-    assert [message.text for message in output["messages"]] == ["Hello?", "Yes?", "The capital?", "Lyon"]
+    output = graph.invoke(
+        {"messages": [HumanMessage("Hello?"), AIMessage("Yes?"), HumanMessage("The capital?")]}
+    )
+    assert [message.text for message in output["messages"]] == [
+        "Hello?",
+        "Yes?",
+        "The capital?",
+        "Lyon",
+    ]
 
 
 def test_second_run_on_a_thread_starts_fresh():
@@ -292,7 +345,9 @@ def test_rejects_invalid_options(options: dict[str, Any]):
         ({"question": "Sum it up."}, {"task_type": "summary"}, "needs the passage"),
     ],
 )
-def test_rejects_invalid_input_before_any_request(graph_input: Any, options: dict[str, Any], error: str):
+def test_rejects_invalid_input_before_any_request(
+    graph_input: Any, options: dict[str, Any], error: str
+):
     scripted = model()
     with pytest.raises(InputError, match=error):
         create_self_critique(model=scripted, **options).compile().invoke(graph_input)
@@ -300,8 +355,12 @@ def test_rejects_invalid_input_before_any_request(graph_input: Any, options: dic
 
 
 def test_emits_an_event_for_each_draft_critique_score_and_decision():
-    graph = create_self_critique(model=model(verdicts=[0.9, 0.1], refined=["Paris"]), num_critiques=2).compile()
-    events = [(event["round"], event["event"]) for event in graph.stream(QUESTION, stream_mode="custom")]
+    graph = create_self_critique(
+        model=model(verdicts=[0.9, 0.1], refined=["Paris"]), num_critiques=2
+    ).compile()
+    events = [
+        (event["round"], event["event"]) for event in graph.stream(QUESTION, stream_mode="custom")
+    ]
     assert events == [
         (0, "draft"),
         (0, "judged"),
@@ -324,7 +383,9 @@ def test_speculation_samples_critiques_during_the_verdict():
 
 
 def test_repeats_failed_speculative_critiques():
-    scripted = model(verdicts=[0.9, 0.1], refined=["Paris"], critiques=[OSError("down"), *[LYON] * 16])
+    scripted = model(
+        verdicts=[0.9, 0.1], refined=["Paris"], critiques=[OSError("down"), *[LYON] * 16]
+    )
     _, output = follow(scripted, speculative=True, num_critiques=1)
     assert (output["answer"], output["stop_reason"]) == ("Paris", "accepted")
 

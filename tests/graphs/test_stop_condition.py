@@ -41,7 +41,11 @@ async def after_two_refinements_async(state: State) -> bool:
 def test_condition_ends_the_run_with_the_best_draft(condition: Any, synchronous: bool):
     graph = create_self_critique(model=model(), stop_when=condition, **ENDLESS).compile()
     output = graph.invoke(QUESTION) if synchronous else asyncio.run(graph.ainvoke(QUESTION))
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Lyon 1", "stop_when", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Lyon 1",
+        "stop_when",
+        1,
+    )
     assert output["p_critiqueable"] == pytest.approx(0.6)
     assert (len(output["rounds"]), output["error"]) == (3, None)
     assert [message.text for message in output["messages"]] == ["Lyon 1"]
@@ -49,7 +53,9 @@ def test_condition_ends_the_run_with_the_best_draft(condition: Any, synchronous:
 
 def test_condition_gets_the_state_after_each_verdict():
     states: list[State] = []
-    graph = create_self_critique(model=model([0.9, 0.6, 0.1]), stop_when=states.append, **ENDLESS).compile()
+    graph = create_self_critique(
+        model=model([0.9, 0.6, 0.1]), stop_when=states.append, **ENDLESS
+    ).compile()
     output = graph.invoke(QUESTION)
     assert output["stop_reason"] == "accepted"
     # The loop accepted the third draft, so it did not call the condition.
@@ -73,7 +79,11 @@ def test_condition_that_raises_ends_the_run_with_an_error():
 
     graph = create_self_critique(model=model(), stop_when=condition, **ENDLESS).compile()
     output = graph.invoke(QUESTION)
-    assert (output["answer"], output["stop_reason"], len(output["rounds"])) == ("Lyon 1", "stop_when", 2)
+    assert (output["answer"], output["stop_reason"], len(output["rounds"])) == (
+        "Lyon 1",
+        "stop_when",
+        2,
+    )
     assert output["error"] == "stop_when raised ZeroDivisionError: division by zero"
     assert output["usage"].calls == 6
 
@@ -94,6 +104,12 @@ def test_condition_works_with_a_custom_node():
     def condition(state: State) -> bool:
         return state["p_critiqueable"] == 0.7
 
-    graph = create_self_critique(model=model(), nodes={"classify": classify}, stop_when=condition).compile()
+    graph = create_self_critique(
+        model=model(), nodes={"classify": classify}, stop_when=condition
+    ).compile()
     output = graph.invoke(QUESTION)
-    assert (output["answer"], output["stop_reason"], output["usage"].calls) == ("Lyon", "stop_when", 1)
+    assert (output["answer"], output["stop_reason"], output["usage"].calls) == (
+        "Lyon",
+        "stop_when",
+        1,
+    )

@@ -37,12 +37,16 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("studio")
     for name in ("langgraph.json", ".venv"):
         (folder / name).symlink_to(ROOT / name)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "MAKE"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LANG", "MAKE"))
+    }
     port = free_port()
     make_options = ["--makefile", str(ROOT / "Makefile"), "--old-file", ".venv/ready"]
     command = ["make", *make_options, "studio", f"PORT={port}"]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         wait_until_up(address, process, folder / "log")
@@ -152,7 +156,9 @@ def test_runs_and_streams_each_graph(client: Any, graph: str):
 
 
 def test_assistant_changes_the_options(client: Any):
-    assistant = client.assistants.create("self_critique", context={"model": MODEL, "num_critiques": 3})["assistant_id"]
+    assistant = client.assistants.create(
+        "self_critique", context={"model": MODEL, "num_critiques": 3}
+    )["assistant_id"]
     before = client.runs.wait(None, assistant, input=QUESTION)
     client.assistants.update(assistant, context={"model": MODEL, "num_critiques": 5})
     after = client.runs.wait(None, assistant, input=QUESTION)
@@ -161,7 +167,9 @@ def test_assistant_changes_the_options(client: Any):
 
 
 def test_reports_an_option_out_of_bounds(client: Any):
-    out = client.runs.wait(None, "self_critique", input=QUESTION, context={"num_critiques": 0}, raise_error=False)
+    out = client.runs.wait(
+        None, "self_critique", input=QUESTION, context={"num_critiques": 0}, raise_error=False
+    )
     assert "num_critiques" in out["__error__"]["message"]
 
 
@@ -170,12 +178,24 @@ def test_editing_a_draft_forks_the_run(client: Any):
     first = client.runs.wait(thread, "self_critique", input=QUESTION, context={"model": MODEL})
     before = client.threads.get_history(thread, limit=100)
     nodes = [node for state in reversed(before) for node in state["next"]]
-    assert nodes == ["__start__", "generate", "classify", "critique", "select", "refine", "classify"]
+    assert nodes == [
+        "__start__",
+        "generate",
+        "classify",
+        "critique",
+        "select",
+        "refine",
+        "classify",
+    ]
 
     judging = next(state for state in reversed(before) if state["next"] == ["classify"])
     edited = {"rounds": [{**judging["values"]["rounds"][0], "answer": "984"}]}
-    fork = client.threads.update_state(thread, edited, checkpoint=judging["checkpoint"])["checkpoint"]
-    second = client.runs.wait(thread, "self_critique", input=None, checkpoint=fork, context={"model": MODEL})
+    fork = client.threads.update_state(thread, edited, checkpoint=judging["checkpoint"])[
+        "checkpoint"
+    ]
+    second = client.runs.wait(
+        thread, "self_critique", input=None, checkpoint=fork, context={"model": MODEL}
+    )
     assert [draft["answer"] for draft in first["rounds"]] == ["374", "384"]
     assert [draft["answer"] for draft in second["rounds"]] == ["984", "384"]
     [selected] = [critique for critique in second["rounds"][0]["critiques"] if critique["selected"]]
@@ -184,7 +204,9 @@ def test_editing_a_draft_forks_the_run(client: Any):
     after = client.threads.get_history(thread, limit=100)
     [edit] = [state for state in after if state["metadata"]["source"] == "update"]
     assert edit["parent_checkpoint"]["checkpoint_id"] == judging["checkpoint"]["checkpoint_id"]
-    assert [state["checkpoint"] for state in before] == [state["checkpoint"] for state in after][-len(before) :]
+    assert [state["checkpoint"] for state in before] == [state["checkpoint"] for state in after][
+        -len(before) :
+    ]
 
 
 def test_provider_requests_do_not_block(client: Any):
@@ -211,7 +233,9 @@ def test_human_review_waits_for_a_decision_and_applies_it(client: Any):
         ],
         "next": "refine",
     }
-    out = client.runs.wait(thread, "human_review", command={"resume": decision}, context={"model": MODEL})
+    out = client.runs.wait(
+        thread, "human_review", command={"resume": decision}, context={"model": MODEL}
+    )
     assert client.threads.get(thread)["status"] == "idle"
     assert (out["stop_reason"], out["decision"], out["answer"]) == ("reviewed", "refine", "384")
     assert [label["action"] for label in out["labels"]] == ["removed", "added"]

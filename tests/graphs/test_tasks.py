@@ -45,7 +45,12 @@ def test_loop_corrects_answers_and_returns_the_best_judged_draft(task_type: type
 @each_task_type
 def test_perfect_critic_and_refiner_solve_every_task(task_type: type[Task]):
     perfect_critic = SimulatedModel(
-        seed=12, draft_error_rate=0.9, miss_rate=0, false_alarm_rate=0, judge_error_rate=0, refine_error_rate=0
+        seed=12,
+        draft_error_rate=0.9,
+        miss_rate=0,
+        false_alarm_rate=0,
+        judge_error_rate=0,
+        refine_error_rate=0,
     )
     outcomes = run_all(task_type, model=perfect_critic, num_critiques=1, max_rounds=8, patience=8)
     wrong_drafts = sum(not task.is_correct(output["rounds"][0].answer) for task, output in outcomes)

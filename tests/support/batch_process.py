@@ -28,7 +28,15 @@ def main(url: str, ledger: str, out: str, count: int, calls: int | None) -> None
         rows = ({"id": f"r{i}", "question": f"Question {i}?"} for i in range(count))
         budget = Budget(calls=calls)
         asyncio.run(
-            run_batch(graph, rows, context=context, ledger=ledger, on_result=write, concurrency=4, budget=budget)
+            run_batch(
+                graph,
+                rows,
+                context=context,
+                ledger=ledger,
+                on_result=write,
+                concurrency=4,
+                budget=budget,
+            )
         )
 
 

@@ -27,7 +27,9 @@ def page() -> str:
 
 def _folder(folder: Path, depth: int) -> Iterator[str]:
     entries = sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name))
-    sources = [path for path in entries if path.suffix in (".py", ".md") and path.name != "__init__.py"]
+    sources = [
+        path for path in entries if path.suffix in (".py", ".md") and path.name != "__init__.py"
+    ]
     folders = [path for path in entries if path.is_dir() and any(path.rglob("*.[pm][yd]"))]
     yield _line(folder.name + "/", _summary(folder / "__init__.py"), depth)
     for path in sources:

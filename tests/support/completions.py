@@ -42,7 +42,9 @@ def logprobs(reply: str | float) -> list[Body]:
     """Return the tokens in OpenAI's form; a verdict has two options."""
     if isinstance(reply, str):
         tokens = [{"token": word, "logprob": -0.1} for word in re.findall(r"\s*\S+", reply)]
-        return [{**token, "bytes": None, "top_logprobs": [{**token, "bytes": None}]} for token in tokens]
+        return [
+            {**token, "bytes": None, "top_logprobs": [{**token, "bytes": None}]} for token in tokens
+        ]
     options = [
         {"token": word, "logprob": math.log(p) if p > 0 else -100.0, "bytes": None}
         for word, p in (("Yes", reply), ("No", 1 - reply))
@@ -59,7 +61,9 @@ def events(completion: Body, body: Body) -> str:
         message = choice["message"]
         words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
         for word in words:
-            chunks.append({"index": index, "delta": {**message, "content": word}, "finish_reason": None})
+            chunks.append(
+                {"index": index, "delta": {**message, "content": word}, "finish_reason": None}
+            )
         chunks[-1]["logprobs"] = choice["logprobs"]
         chunks.append({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]})
     head = {key: completion[key] for key in ("id", "created", "model")}

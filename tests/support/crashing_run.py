@@ -39,7 +39,13 @@ from selfcritic.graphs.cli.app import app
 from selfcritic.prompts import parse_prompt
 
 QUESTION = "How far is the moon?"
-OPTIONS: dict[str, Any] = {"num_drafts": 3, "num_critiques": 8, "max_rounds": 3, "seed": 7, "patience": 9}
+OPTIONS: dict[str, Any] = {
+    "num_drafts": 3,
+    "num_critiques": 8,
+    "max_rounds": 3,
+    "seed": 7,
+    "patience": 9,
+}
 SECONDS = 0.004
 """Shortest time for a reply; the longest is twice that."""
 
@@ -61,7 +67,9 @@ class LoggedModel(LocalChatModel):
     seconds: float = SECONDS
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any
+    ) -> Any:
         capabilities = {name: options[name] for name in ("n", "logprobs") if options.get(name)}
         key = key_of(messages, seed=options.get("seed"), **capabilities)
         self.note("ask", key)
@@ -122,7 +130,9 @@ def work(job: dict[str, Any]) -> None:
         Path(job["out"]).write_text(json.dumps(asyncio.run(_record_types(job))))
     else:
         output = asyncio.run(_run_graph(job, model))
-        Path(job["out"]).write_text(json.dumps(TypeAdapter(Output).dump_python(output, mode="json")))
+        Path(job["out"]).write_text(
+            json.dumps(TypeAdapter(Output).dump_python(output, mode="json"))
+        )
 
 
 def _run_command(job: dict[str, Any], model: LoggedModel) -> None:
@@ -198,7 +208,9 @@ def run(job: dict[str, Any], work: Callable[[dict[str, Any]], None] = work) -> s
 
 
 def _work_and_exit(job: dict[str, Any], work: Callable[[dict[str, Any]], None]) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job ignores SIGINT
     exit_code = 0
     try:
         work(job)

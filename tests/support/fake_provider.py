@@ -28,7 +28,16 @@ from tests.support import completions
 from tests.support.completions import Body
 
 FaultKind = Literal[
-    "status", "reset", "hang", "truncated", "invalid_json", "no_choices", "null", "refusal", "filtered", "huge"
+    "status",
+    "reset",
+    "hang",
+    "truncated",
+    "invalid_json",
+    "no_choices",
+    "null",
+    "refusal",
+    "filtered",
+    "huge",
 ]
 Support = Literal["honor", "ignore", "reject"]
 Reply = Callable[[list[Body], int], str | float | None]
@@ -46,9 +55,13 @@ class Fault:
 
 BAD_KEY = Fault("status", 401, message="Incorrect API key provided: {key}.")
 FORBIDDEN = Fault("status", 403, message="The key {key} may not use this model.")
-NO_SUCH_MODEL = Fault("status", 404, message="The model does not exist or you do not have access to it.")
+NO_SUCH_MODEL = Fault(
+    "status", 404, message="The model does not exist or you do not have access to it."
+)
 TOO_LONG = Fault(
-    "status", 400, message="This model's maximum context length is 8 tokens. Please reduce the length of the messages."
+    "status",
+    400,
+    message="This model's maximum context length is 8 tokens. Please reduce the length of the messages.",
 )
 TRANSIENT = (
     *(Fault("status", status) for status in (429, 500, 502, 503)),
@@ -67,7 +80,9 @@ class Tokens:
     cached: int = 0
 
     def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(self.input + other.input, self.output + other.output, self.cached + other.cached)
+        return Tokens(
+            self.input + other.input, self.output + other.output, self.cached + other.cached
+        )
 
 
 @dataclass
@@ -163,7 +178,9 @@ class FakeProvider:
     async def _open(self) -> str:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._handle)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.05, access_log=None)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, shutdown_timeout=0.05, access_log=None
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2048).start()
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
@@ -206,7 +223,9 @@ class FakeProvider:
         sent = completions.first_half(text) if kind in _BROKEN else text
         if kind == "invalid_json":
             sent += _GARBLED
-        response = web.StreamResponse(headers={"Content-Type": _STREAM if is_stream else "application/json"})
+        response = web.StreamResponse(
+            headers={"Content-Type": _STREAM if is_stream else "application/json"}
+        )
         if kind in ("reset", "truncated") and not is_stream:
             response.content_length = len(text)
         await response.prepare(request)
@@ -226,8 +245,12 @@ class FakeProvider:
         if kind == "no_choices":
             count = 0
         choices = [self._choice(body, extras, kind, index) for index in range(count)]
-        input_tokens = sum(completions.count_tokens(str(message.get("content"))) for message in body["messages"])
-        output_tokens = sum(completions.count_tokens(choice["message"]["content"] or "") for choice in choices)
+        input_tokens = sum(
+            completions.count_tokens(str(message.get("content"))) for message in body["messages"]
+        )
+        output_tokens = sum(
+            completions.count_tokens(choice["message"]["content"] or "") for choice in choices
+        )
         tokens = Tokens(input_tokens, output_tokens, int(input_tokens * self.cached_share))
         usage = {
             "prompt_tokens": input_tokens,

@@ -34,7 +34,9 @@ def reply(messages: list[Body], index: int) -> str | float:
 
 def models(provider: FakeProvider, **fields: Any) -> dict[str, Any]:
     """Return a model for each role, named after it."""
-    return {role: load(f"openai/{role}", api_base=provider.url, api_key=KEY, **fields) for role in ROLES}
+    return {
+        role: load(f"openai/{role}", api_base=provider.url, api_key=KEY, **fields) for role in ROLES
+    }
 
 
 def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, Any]:
@@ -44,7 +46,9 @@ def run(provider: FakeProvider, context: str = "", **options: Any) -> dict[str, 
     return event_loop.run(graph.ainvoke({"question": "Which city?", "context": context}))
 
 
-def run_all(provider: FakeProvider, contexts: Sequence[dict[str, Any]], **options: Any) -> list[Any]:
+def run_all(
+    provider: FakeProvider, contexts: Sequence[dict[str, Any]], **options: Any
+) -> list[Any]:
     """Run the loop concurrently, once per context; run i asks `question(i)`.
 
     Returns each run's output, or the error that it raised.
@@ -59,7 +63,9 @@ def run_all(provider: FakeProvider, contexts: Sequence[dict[str, Any]], **option
             return error
 
     async def gather_runs() -> list[Any]:
-        return await asyncio.gather(*(run_one(index, context) for index, context in enumerate(contexts)))
+        return await asyncio.gather(
+            *(run_one(index, context) for index, context in enumerate(contexts))
+        )
 
     return event_loop.run(gather_runs())
 
@@ -85,7 +91,9 @@ def with_parameter(name: str, role: Role) -> Callable[[Received], bool]:
     return lambda received: is_from_role(received) and received.body.get(name) is not None
 
 
-def assert_usage_matches(usage: Any, provider: FakeProvider, where: Any = lambda received: True) -> None:
+def assert_usage_matches(
+    usage: Any, provider: FakeProvider, where: Any = lambda received: True
+) -> None:
     """Assert that calls and tokens, by role, are what the server counted."""
     for role in ROLES:
 

@@ -40,12 +40,16 @@ def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
 def work(job: dict[str, Any]) -> None:
     """Start the review or resume it, and write the result."""
     output = asyncio.run(_review(job, LoggedModel(log=Path(job["log"]), replies=job["replies"])))
-    Path(job["out"]).write_text(json.dumps(TypeAdapter(HumanReviewOutput).dump_python(output, mode="json")))
+    Path(job["out"]).write_text(
+        json.dumps(TypeAdapter(HumanReviewOutput).dump_python(output, mode="json"))
+    )
 
 
 async def _review(job: dict[str, Any], model: LoggedModel) -> Any:
     async with open_checkpointer(job["where"]) as saver:
-        graph = create_human_review(model=model, num_critiques=8, seed=7).compile(checkpointer=saver)
+        graph = create_human_review(model=model, num_critiques=8, seed=7).compile(
+            checkpointer=saver
+        )
         thread: Any = {"configurable": {"thread_id": job["thread"]}}
         while True:
             state = await graph.aget_state(thread)
@@ -54,7 +58,11 @@ async def _review(job: dict[str, Any], model: LoggedModel) -> Any:
                 model.note("await_decision", "reply")
                 graph_input = Command(resume=reply_to(state.interrupts[0].value))
             elif state.values.get("stop_reason"):
-                return {name: state.values[name] for name in HumanReviewOutput.__annotations__ if name in state.values}
+                return {
+                    name: state.values[name]
+                    for name in HumanReviewOutput.__annotations__
+                    if name in state.values
+                }
             await graph.ainvoke(graph_input, thread, durability="sync")
 
 

@@ -16,7 +16,9 @@ def make_comment(
 ) -> Comment:
     """Comment on the first occurrence of a quote."""
     start = document.index(quote)
-    return Comment(quote=quote, text=text, severity=severity, start=start, end=start + len(quote), **fields)
+    return Comment(
+        quote=quote, text=text, severity=severity, start=start, end=start + len(quote), **fields
+    )
 
 
 def make_review(
@@ -29,7 +31,9 @@ def make_review(
     selected = None
     if critique:
         selected = ground(critique, document).model_copy(update={"selected": True})
-    draft = Round(answer=document, findings=findings or [], critiques=[selected] if selected else [])
+    draft = Round(
+        answer=document, findings=findings or [], critiques=[selected] if selected else []
+    )
     output = ReviewOutput(rounds=[draft], critique=selected, error=None)
     document_fields = {"name": "calc.py", "text": document, "uri": "calc.py", **fields}
     return Review(Document(**document_fields), "Review it.", output)

@@ -54,9 +54,13 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
     """Sample one critique (a custom node)."""
     step = Step(state, runtime)
     options: Context = runtime.context
-    objection = Critique(text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")])
+    objection = Critique(
+        text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")]
+    )
     try:
-        [text] = await step.sampler("judge").sample(step.render_prompt("classify", answer=step.round.answer))
+        [text] = await step.sampler("judge").sample(
+            step.render_prompt("classify", answer=step.round.answer)
+        )
     except SelfcriticError as failure:
         return step.update(stop=failure)
     text.nothing  # type: ignore[attr-defined]  # noqa: B018
@@ -138,10 +142,19 @@ async def save(model: BaseChatModel, folder: Path) -> Report:
 def main(folder: Path) -> None:
     """Run every part offline."""
     model: BaseChatModel = load("simulated", draft_error_rate=0, false_alarm_rate=0)
-    graph: Loop = create_self_critique(model=model, nodes={"critique": critique}, stop_when=is_too_expensive).compile()
-    show(cast(Output, graph.invoke(QUESTION, context=Context(num_critiques=16, budget=Budget(calls=40)))))
+    graph: Loop = create_self_critique(
+        model=model, nodes={"critique": critique}, stop_when=is_too_expensive
+    ).compile()
+    show(
+        cast(
+            Output,
+            graph.invoke(QUESTION, context=Context(num_critiques=16, budget=Budget(calls=40))),
+        )
+    )
     create_self_critique(stop_when=not_a_condition)  # type: ignore[arg-type]
-    create_self_critique(nodes={"generate": start_from_messages, "critique": lambda state, runtime: state})
+    create_self_critique(
+        nodes={"generate": start_from_messages, "critique": lambda state, runtime: state}
+    )
     asyncio.run(save(model, folder))
     review(model)
     agent = create_agent(model, middleware=[SelfCritiqueMiddleware(model=model)])

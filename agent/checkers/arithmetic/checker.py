@@ -121,7 +121,9 @@ def _is_not_asserted(before: str, after: str) -> bool:
     return HYPOTHETICAL.search(before) is not None
 
 
-def _holds_in_any_reading(equation: Equation, left: Expression, right: Expression, surroundings: str) -> bool:
+def _holds_in_any_reading(
+    equation: Equation, left: Expression, right: Expression, surroundings: str
+) -> bool:
     approximate = equation.is_approximate
     if not approximate and _may_be_rounded(left, right):
         approximate = ROUNDING.search(surroundings) is not None
@@ -138,7 +140,9 @@ def _may_be_rounded(left: Expression, right: Expression) -> bool:
     return has_fraction or ends_in_zero
 
 
-def _readings(equation: Equation, left: Expression, right: Expression) -> Iterator[tuple[Expression, Expression]]:
+def _readings(
+    equation: Equation, left: Expression, right: Expression
+) -> Iterator[tuple[Expression, Expression]]:
     """Yield both sides in every reading, the plain one first."""
     variants = [equation.left]
     if _starts_with_dash(equation.left):
@@ -156,7 +160,9 @@ def _starts_with_dash(tokens: Sequence[Token]) -> bool:
     return tokens[0].kind == "minus" and tokens[1].spaced
 
 
-def _number_formats(left: Expression, right: Expression) -> Iterator[tuple[NumberFormat, NumberFormat]]:
+def _number_formats(
+    left: Expression, right: Expression
+) -> Iterator[tuple[NumberFormat, NumberFormat]]:
     """Yield the possible number formats of both sides."""
     decimals = max(left.decimals, right.decimals)
     sixths_options = [False]

@@ -15,7 +15,14 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from selfcritic.agent.checkers.arithmetic.bounded import Unsupported, binomial, bounded, factorial, power, root
+from selfcritic.agent.checkers.arithmetic.bounded import (
+    Unsupported,
+    binomial,
+    bounded,
+    factorial,
+    power,
+    root,
+)
 from selfcritic.agent.checkers.arithmetic.cursor import TokenCursor
 from selfcritic.agent.checkers.arithmetic.expressions import PLAIN, Expression, NumberFormat
 from selfcritic.agent.checkers.arithmetic.numerals import normalize_numeral, numeral_value

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from selfcritic.agent.checkers.arithmetic.parser import MAX_TOKENS
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token, get_words, tokenize
-from selfcritic.agent.checkers.arithmetic.vocabulary import CONJUNCTIONS, LEAD_IN_WORDS, NUMBER_WORDS
+from selfcritic.agent.checkers.arithmetic.vocabulary import (
+    CONJUNCTIONS,
+    LEAD_IN_WORDS,
+    NUMBER_WORDS,
+)
 
 _MAX_STATEMENT_TOKENS = 4 * MAX_TOKENS
 _RELATION = re.compile(r"[=≈≃≅]|\\(?:approx|simeq|cong)|equal")

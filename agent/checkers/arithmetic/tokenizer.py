@@ -8,7 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfcritic.agent.checkers.arithmetic.vocabulary import FUNCTION_NAMES, NUMBER_WORDS, TWO_LETTER_WORDS
+from selfcritic.agent.checkers.arithmetic.vocabulary import (
+    FUNCTION_NAMES,
+    NUMBER_WORDS,
+    TWO_LETTER_WORDS,
+)
 
 
 class Token(NamedTuple):

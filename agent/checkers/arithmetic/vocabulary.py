@@ -74,7 +74,8 @@ HYPOTHETICAL = re.compile(
 """Text directly before an equation that the author does not assert."""
 
 ROUNDING = re.compile(
-    r"\b(?:round\w*|approx\w*|nearest|about|roughly|estimat\w+|almost|nearly)\b|≈|\\approx\b", re.IGNORECASE
+    r"\b(?:round\w*|approx\w*|nearest|about|roughly|estimat\w+|almost|nearly)\b|≈|\\approx\b",
+    re.IGNORECASE,
 )
 WHOLE_NUMBERS = re.compile(
     r"\b(?:whole|integer|full|complete\w*|remainder|left ?over|at least|at most|floor|ceil\w*)\b|\\[lr](?:ceil|floor)",

@@ -41,7 +41,9 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / WEIGHTS_FILE).is_file():
-            raise UnknownModelError(f"'{folder}' has no tiny model: create one with `selfcritic train tiny`.")
+            raise UnknownModelError(
+                f"'{folder}' has no tiny model: create one with `selfcritic train tiny`."
+            )
         self.folder = folder
         self.tokenizer = Tokenizer.load(folder / VOCABULARY_FILE)
         self.tasks = (folder / TASK_NAMES_FILE).read_text("utf-8").split()
@@ -83,7 +85,9 @@ class Engine:
         repeats = 1 if temperature else n
         return [completions[index] * repeats for index in range(len(encoded))]
 
-    def stream(self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = "") -> Iterator[str]:
+    def stream(
+        self, prompt: str, seed: int | None, temperature: float = 1.0, prefix: str = ""
+    ) -> Iterator[str]:
         """Sample one reply as `complete` does, and yield its text token by token."""
         tokens = self._encode(prompt, prefix)
         options = self._sampling_options(self.tokenizer.words_in(tokens), temperature)
@@ -104,7 +108,9 @@ class Engine:
         if seed is None:
             seed = secrets.randbits(31)
         self._ctranslate2.set_random_seed(seed % 2**31)
-        return self._ctranslate2.Generator(str(self.folder), device="cpu", inter_threads=1, intra_threads=1)
+        return self._ctranslate2.Generator(
+            str(self.folder), device="cpu", inter_threads=1, intra_threads=1
+        )
 
     def _sampling_options(self, words: frozenset[str], temperature: float) -> dict[str, Any]:
         """Return ctranslate2's options for a prompt with these words."""
@@ -141,5 +147,7 @@ def _import_ctranslate2() -> Any:
     try:
         import ctranslate2
     except ImportError as error:
-        raise InputError("The tiny model needs ctranslate2: pip install 'selfcritic[tiny]'.") from error
+        raise InputError(
+            "The tiny model needs ctranslate2: pip install 'selfcritic[tiny]'."
+        ) from error
     return ctranslate2

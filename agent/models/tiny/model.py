@@ -50,7 +50,9 @@ class TinyModel(LocalChatModel):
         """Sample `n` replies; a final assistant message is their prefix and is not repeated."""
         prompt = self._convert(messages)
         prompt_seed = self._seed_for(prompt.text, seed)
-        [completions] = self.engine.complete([prompt.text], n, prompt_seed, self.temperature, prompt.prefix)
+        [completions] = self.engine.complete(
+            [prompt.text], n, prompt_seed, self.temperature, prompt.prefix
+        )
         if prompt.is_verdict:
             return [Reply(completion.text, completion.p_yes) for completion in completions]
         return [Reply(completion.text, None) for completion in completions]

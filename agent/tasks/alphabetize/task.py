@@ -74,7 +74,9 @@ class Alphabetize(Task):
     def generate(cls, rng: random.Random, size: int) -> Self:
         """Draw `size` different words and a wording of the question."""
         if size not in cls.sizes:
-            raise InputError(f"alphabetize: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} words, not {size}")
+            raise InputError(
+                f"alphabetize: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} words, not {size}"
+            )
         words = rng.sample(COMMON, size)
         wordings = (
             f"Sort these words alphabetically: {', '.join(words)}",
@@ -160,7 +162,9 @@ class Alphabetize(Task):
         name = word_list.names[index]
         start, _ = word_list.spans[max(index - 1, 0)]
         _, end = word_list.spans[index]
-        return comment_on(word_list.text, start, end, doubled_text(name, listed, self.words.count(name)))
+        return comment_on(
+            word_list.text, start, end, doubled_text(name, listed, self.words.count(name))
+        )
 
     def _move_flaw(self, word_list: WordList, move: Move) -> Flaw:
         _, name = move.key
@@ -271,7 +275,9 @@ class Alphabetize(Task):
         if not word_list.names:
             wrong = self.inject_flaw(self.solution(), rng).answer
             return remark_opening(answer, no_list_text(wrong))
-        index = rng.choice([index for index, name in enumerate(word_list.names) if name in self._spellings])
+        index = rng.choice(
+            [index for index, name in enumerate(word_list.names) if name in self._spellings]
+        )
         name = word_list.names[index]
         other = rng.choice(word_list.names)
         comments = [

@@ -6,7 +6,9 @@ from typing import NamedTuple
 MAX_CODE_CHARS = 20_000
 _MAX_LINES = 200
 
-_BLOCK = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?P<code>.*?)(?:^ {0,3}(?P=fence)|\Z)", re.M | re.S)
+_BLOCK = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?P<code>.*?)(?:^ {0,3}(?P=fence)|\Z)", re.M | re.S
+)
 _BLANK = re.compile(r"[ \t\r]*(?:#[^\r]*)?\r?")
 
 

@@ -50,7 +50,9 @@ def _compare(lines: Sequence[CodeLine], reference: Sequence[ReferenceLine]) -> I
             yield _missing_lines(lines, end, missing)
 
 
-def _compare_block(lines: Sequence[CodeLine], expected: Sequence[ReferenceLine]) -> Iterator[Difference]:
+def _compare_block(
+    lines: Sequence[CodeLine], expected: Sequence[ReferenceLine]
+) -> Iterator[Difference]:
     """Compare lines pairwise; lines beyond the expected ones are extra."""
     for line, expected_line in zip(lines, expected, strict=False):
         code = _relative_code(expected_line.text, line)
@@ -59,7 +61,9 @@ def _compare_block(lines: Sequence[CodeLine], expected: Sequence[ReferenceLine])
         yield Difference(Edit("remove"), line, "")
 
 
-def _missing_lines(lines: Sequence[CodeLine], index: int, missing: Sequence[ReferenceLine]) -> Difference:
+def _missing_lines(
+    lines: Sequence[CodeLine], index: int, missing: Sequence[ReferenceLine]
+) -> Difference:
     """Insert lines before an index, or after the last line."""
     code = "\n".join(line.text for line in missing)
     phrase = missing[0].phrase

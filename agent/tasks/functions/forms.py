@@ -126,14 +126,20 @@ _SCOPES = (
 _CONDITIONS = (
     _Condition("(even numbers|the even numbers|numbers that are even)", "x % 2 == 0", "x % 2 != 0"),
     _Condition("(odd numbers|the odd numbers|numbers that are odd)", "x % 2 != 0", "x % 2 == 0"),
-    _Condition("(positive numbers|the positive numbers|numbers that are positive)", "x > 0", "x <= 0"),
-    _Condition("(negative numbers|the negative numbers|numbers that are negative)", "x < 0", "x >= 0"),
+    _Condition(
+        "(positive numbers|the positive numbers|numbers that are positive)", "x > 0", "x <= 0"
+    ),
+    _Condition(
+        "(negative numbers|the negative numbers|numbers that are negative)", "x < 0", "x >= 0"
+    ),
     _Condition("numbers (greater than|above|that are greater than) {k}", "x > {k}", "x <= {k}"),
     _Condition("numbers (less than|below|that are less than) {k}", "x < {k}", "x >= {k}"),
     _Condition("numbers (that are|of) at least {k}", "x >= {k}", "x < {k}"),
     _Condition("numbers (that are|of) at most {k}", "x <= {k}", "x > {k}"),
     _Condition("numbers (divisible by|that are divisible by) {d}", "x % {d} == 0", "x % {d} != 0"),
-    _Condition("numbers (not divisible by|that are not divisible by) {d}", "x % {d} != 0", "x % {d} == 0"),
+    _Condition(
+        "numbers (not divisible by|that are not divisible by) {d}", "x % {d} != 0", "x % {d} == 0"
+    ),
 )
 _CHANGES = (
     ("Square each( number|)", "x * x"),
@@ -149,7 +155,12 @@ _RESULTS = (
     _Result("the (sum|total)", "0", "out += x", "n == 0"),
     _Result("the product", "1", "out *= x", "n == 0"),
     _Result("the (count|number of numbers left)", "0", "out += 1", "out == 0"),
-    _Result("the (largest|greatest) one", "None", "if out is None or x > out:\n    out = x", "out is None"),
+    _Result(
+        "the (largest|greatest) one",
+        "None",
+        "if out is None or x > out:\n    out = x",
+        "out is None",
+    ),
     _Result("the smallest one", "None", "if out is None or x < out:\n    out = x", "out is None"),
     _Result("the last one", "None", "out = x", "out is None"),
     _Result("(the list|a list of them)", "[]", "out.append(x)", "not out"),
@@ -192,8 +203,14 @@ def _return_forms() -> Iterable[Form]:
 
 SCOPES = tuple(Form("scope", phrasing, {"iterable": iterable}) for phrasing, iterable in _SCOPES)
 FILTERS = (
-    *(_filter_form(f"(Keep|Use) only {condition.phrasing}", condition.opposite) for condition in _CONDITIONS),
-    *(_filter_form(f"(Ignore|Drop) {condition.phrasing}", condition.test) for condition in _CONDITIONS),
+    *(
+        _filter_form(f"(Keep|Use) only {condition.phrasing}", condition.opposite)
+        for condition in _CONDITIONS
+    ),
+    *(
+        _filter_form(f"(Ignore|Drop) {condition.phrasing}", condition.test)
+        for condition in _CONDITIONS
+    ),
     _filter_form("(Keep|Use) only numbers (different from|other than) {k}", "x == {k}"),
     _filter_form("(Ignore|Drop) numbers equal to {k}", "x == {k}"),
 )

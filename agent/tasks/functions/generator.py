@@ -2,7 +2,15 @@
 
 import random
 
-from selfcritic.agent.tasks.functions.forms import CHANGES, EMPTY, FILTERS, HEADER, RETURNS, SCOPES, Form
+from selfcritic.agent.tasks.functions.forms import (
+    CHANGES,
+    EMPTY,
+    FILTERS,
+    HEADER,
+    RETURNS,
+    SCOPES,
+    Form,
+)
 
 _PARTS = ["scope", "filter", "filter", "change", "end", "empty"]
 _STEP_FORMS = {"filter": FILTERS, "change": CHANGES}

@@ -33,7 +33,9 @@ _MISTAKE_TYPES = (
     _MistakeType(_NUMBER, "+1", "A number is off by one"),
     _MistakeType(_NUMBER, "-1", "A number is off by one"),
     _MistakeType(_DIVISOR, "+1", "A number is off by one"),
-    _MistakeType(r"(?<=\bout = )(?:0|1|None)$", {"0": "1", "1": "0", "None": "0"}, "The start value is wrong"),
+    _MistakeType(
+        r"(?<=\bout = )(?:0|1|None)$", {"0": "1", "1": "0", "None": "0"}, "The start value is wrong"
+    ),
     _MistakeType(r"\+=|\*=", "=", "The value is overwritten at each number"),
     _MistakeType(r"\*=", "+=", "The operator is wrong"),
     _MistakeType(
@@ -57,7 +59,9 @@ _MISTAKE_TYPES = (
     _MistakeType(r"(?<= )-(?=[a-z])", "", "The sign is left as it is"),
     _MistakeType(r"(?<=return out) .+", "", "The last step is missing"),
     _MistakeType(r"(?<=return )out\b", "x", "The wrong variable is returned"),
-    _MistakeType(r"\bx = (?=.*\bx\b)", "y = ", "The new value goes into a variable that is not used"),
+    _MistakeType(
+        r"\bx = (?=.*\bx\b)", "y = ", "The new value goes into a variable that is not used"
+    ),
 )
 
 

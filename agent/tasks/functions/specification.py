@@ -88,16 +88,24 @@ class Specification:
         """
         kinds = [clause.kind for clause in self.clauses]
         if kinds.count("return") != 1:
-            raise InputError('Add exactly one sentence with the value to return, such as "Return the sum plus 2".')
+            raise InputError(
+                'Add exactly one sentence with the value to return, such as "Return the sum plus 2".'
+            )
         repeated = [*self._clauses_of("scope")[1:], *self._clauses_of("empty")[1:]]
         if repeated:
-            raise InputError(f'"{repeated[0].phrase}" repeats or contradicts an earlier sentence: remove one of them.')
+            raise InputError(
+                f'"{repeated[0].phrase}" repeats or contradicts an earlier sentence: remove one of them.'
+            )
         if "scope" in kinds and "step" in kinds and kinds.index("scope") > kinds.index("step"):
             scope = self._clauses_of("scope")[0]
-            raise InputError(f'Put "{scope.phrase}" before the sentences that change or filter numbers.')
+            raise InputError(
+                f'Put "{scope.phrase}" before the sentences that change or filter numbers.'
+            )
         if self._requires_empty_clause() and "empty" not in kinds:
             phrase = self._return_clause().phrase
-            raise InputError(f'"{phrase}" is undefined without numbers: add "If nothing is left return 0".')
+            raise InputError(
+                f'"{phrase}" is undefined without numbers: add "If nothing is left return 0".'
+            )
 
     def _clauses_of(self, kind: ClauseKind) -> list[Clause]:
         return [clause for clause in self.clauses if clause.kind == kind]
@@ -169,7 +177,9 @@ def parse_specification(text: str) -> Specification | None:
         if sentence and not _HEADER.fullmatch(sentence):
             sentences.append(sentence)
     if len(sentences) > MAX_SENTENCES:
-        raise InputError(f"The specification has {len(sentences)} sentences; shorten it to {MAX_SENTENCES}.")
+        raise InputError(
+            f"The specification has {len(sentences)} sentences; shorten it to {MAX_SENTENCES}."
+        )
     clauses = tuple(_parse_sentence(sentence) for sentence in sentences)
     specification = Specification(clauses)
     specification.check()
@@ -183,4 +193,6 @@ def _parse_sentence(sentence: str) -> Clause:
         clause = form.parse(statement)
         if clause is not None:
             return clause
-    raise InputError(f'"{sentence[:80]}" is not a sentence of the functions task. {describe_forms()}')
+    raise InputError(
+        f'"{sentence[:80]}" is not a sentence of the functions task. {describe_forms()}'
+    )

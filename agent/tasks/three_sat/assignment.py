@@ -27,7 +27,9 @@ class Assignment:
     @cached_property
     def values(self) -> dict[str, str]:
         """Map each person who takes exactly one thing to that thing."""
-        literals = dict.fromkeys((mention["person"], mention["thing"].lower()) for mention in self.mentions)
+        literals = dict.fromkeys(
+            (mention["person"], mention["thing"].lower()) for mention in self.mentions
+        )
         num_things = Counter(person for person, _ in literals)
         return {person: thing for person, thing in literals if num_things[person] == 1}
 
@@ -42,7 +44,9 @@ class Assignment:
     def comment_on(self, mention: re.Match[str], problem: str, fix: ClauseLiteral) -> Comment:
         """Comment on a mention: the problem, and what a person should take."""
         person, thing = fix
-        return comment_on(self.text, mention.start(), mention.end(), f"{problem}: {person} should take {thing}.")
+        return comment_on(
+            self.text, mention.start(), mention.end(), f"{problem}: {person} should take {thing}."
+        )
 
     def assign(self, person: str, thing: str) -> str:
         """Change what the person takes in all mentions; add a person who has none."""
@@ -83,7 +87,9 @@ class Assignment:
             if next_start is not None:
                 text = text[:start] + text[next_start:]
             else:
-                previous_end = max((other.end() for other in others if other.end() < start), default=0)
+                previous_end = max(
+                    (other.end() for other in others if other.end() < start), default=0
+                )
                 text = text[:previous_end] + text[end:]
         return text
 
@@ -93,7 +99,9 @@ def compile_mention_pattern(people: Iterable[str], things: Iterable[str]) -> re.
     person = _alternatives(people)
     thing = _alternatives(things)
     verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
-    return re.compile(rf"(?<!\w)(?P<person>{person})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{thing}))(?!\w)")
+    return re.compile(
+        rf"(?<!\w)(?P<person>{person})(?!\w)[^\w\n]{{0,6}}{verb}(?P<thing>(?i:{thing}))(?!\w)"
+    )
 
 
 def _alternatives(names: Iterable[str]) -> str:

@@ -11,11 +11,17 @@ _NAME = r"[^\W\d_](?:[^\W_]|['’-]){0,48}"
 _LITERAL = re.compile(rf"(?P<person>{_NAME}) takes (?P<thing>{_NAME}(?: {_NAME})?)")
 _LEAD = re.compile(r"^[-*• ]*+(?:\(?[0-9]{1,4}[.)]? )?(?:[Ee]ither )?")
 _END = re.compile(r"[\n;.?!]")
-_EVERYBODY = re.compile(rf"\b(?:Everyone|Everybody|Each|Each person) takes (?:either )?{_NAME} or {_NAME}\b")
+_EVERYBODY = re.compile(
+    rf"\b(?:Everyone|Everybody|Each|Each person) takes (?:either )?{_NAME} or {_NAME}\b"
+)
 _SOMEBODY_TAKES = re.compile(r"(?<!\w)[^\W\d_a-z](?:[^\W_]|['’-]){0,48} takes\b")
-_PEOPLE = re.compile(r"\b(?:to|for) (?P<people>{0}(?:(?:, and |, | and ){0})*)".format(r"[^\W\d_a-z][\w'’-]*+"))
+_PEOPLE = re.compile(
+    r"\b(?:to|for) (?P<people>{0}(?:(?:, and |, | and ){0})*)".format(r"[^\W\d_a-z][\w'’-]*+")
+)
 _AND = re.compile(r", and |, | and ")
-_REQUEST = re.compile(r"\b(?:rules?|serve|choose|pick|assign|decide|find|hold|satisf\w+)\b", re.IGNORECASE)
+_REQUEST = re.compile(
+    r"\b(?:rules?|serve|choose|pick|assign|decide|find|hold|satisf\w+)\b", re.IGNORECASE
+)
 
 
 def read_rules(question: str) -> tuple[list[str], list[Clause]]:

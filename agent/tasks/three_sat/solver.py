@@ -29,7 +29,9 @@ def nearest_solution(clauses: tuple[ClauseMask, ...], start: int, free: int) -> 
     return None
 
 
-def _search(clauses: tuple[ClauseMask, ...], assignment: int, free: int, flips_left: int, fixed: int) -> int | None:
+def _search(
+    clauses: tuple[ClauseMask, ...], assignment: int, free: int, flips_left: int, fixed: int
+) -> int | None:
     broken = _first_broken(clauses, assignment)
     if broken is None:
         return assignment

@@ -24,14 +24,44 @@ from selfcritic.agent.tasks.comments import is_quoted, remark_opening
 from selfcritic.agent.tasks.three_sat.assignment import Assignment, compile_mention_pattern
 from selfcritic.agent.tasks.three_sat.clauses import Clause, ClauseLiteral, read_rules, rule_text
 from selfcritic.agent.tasks.three_sat.solver import ClauseMask, nearest_solution
-from selfcritic.agent.tasks.three_sat.wording import no_choice_text, write_answer, write_line, write_question
+from selfcritic.agent.tasks.three_sat.wording import (
+    no_choice_text,
+    write_answer,
+    write_line,
+    write_question,
+)
 
 _MAX_PEOPLE = 20
-_NAMES = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
-_THINGS = (("milk", "tea"), ("salad", "soup"), ("cake", "fruit"), ("pasta", "rice"), ("juice", "water"))
+_NAMES = (
+    "Ann",
+    "Bob",
+    "Cy",
+    "Dee",
+    "Eve",
+    "Fay",
+    "Gus",
+    "Hal",
+    "Ida",
+    "Jo",
+    "Kim",
+    "Leo",
+    "Mia",
+    "Ned",
+    "Ola",
+    "Pat",
+)
+_THINGS = (
+    ("milk", "tea"),
+    ("salad", "soup"),
+    ("cake", "fruit"),
+    ("pasta", "rice"),
+    ("juice", "water"),
+)
 
 _RULE = re.compile(r"\bbreaks rule (?P<number>[0-9]{1,5})\b", re.IGNORECASE)
-_PERSON = re.compile(r"(?<!\w)(?P<person>[^\W\d_][\w'’-]*+) is (?:(?P<missing>missing)|named twice)\b", re.IGNORECASE)
+_PERSON = re.compile(
+    r"(?<!\w)(?P<person>[^\W\d_][\w'’-]*+) is (?:(?P<missing>missing)|named twice)\b", re.IGNORECASE
+)
 _FORM = re.compile(r"\bno choice here\W{1,3}it should be (?P<choice>.+)", re.IGNORECASE)
 
 
@@ -72,7 +102,9 @@ class ThreeSat(Task):
     def generate(cls, rng: random.Random, size: int) -> Self:
         """Draw a solution, then rules of three people that it satisfies: 2.2 to 3.4 rules per person."""
         if size not in cls.sizes:
-            raise InputError(f"three_sat: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} people, not {size}")
+            raise InputError(
+                f"three_sat: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} people, not {size}"
+            )
         people = _NAMES[:size]
         things = rng.choice(_THINGS)
         solution = {person: rng.choice(things) for person in people}
@@ -189,7 +221,9 @@ class ThreeSat(Task):
         assignment = self._parse_answer(answer)
         if not assignment.mentions:
             form = _FORM.search(comment.text)
-            return form is not None and self.is_correct(form["choice"]) and is_quoted(comment, answer)
+            return (
+                form is not None and self.is_correct(form["choice"]) and is_quoted(comment, answer)
+            )
         fix = self._parse_fix(comment.text)
         quoted = assignment.quoted_people(comment)
         if fix is None or not quoted:
@@ -234,7 +268,10 @@ class ThreeSat(Task):
             corruptions = (
                 (assignment.assign(person, other), f"{person} was served {other} by mistake."),
                 (assignment.remove(person), f"{person} was left out."),
-                (assignment.add(person, other), f"{person} was named twice, the second time with {other}."),
+                (
+                    assignment.add(person, other),
+                    f"{person} was named twice, the second time with {other}.",
+                ),
             )
             corrupted, description = rng.choices(corruptions, weights=(8, 1, 1))[0]
             if self._parse_answer(corrupted).mentions and not self.is_correct(corrupted):
@@ -283,7 +320,9 @@ class ThreeSat(Task):
         person, _ = fix
         return assignment.comment_on(assignment.first_mentions[person], text, fix)
 
-    def _false_rule_claims(self, assignment: Assignment, broken: Sequence[int]) -> list[tuple[str, ClauseLiteral]]:
+    def _false_rule_claims(
+        self, assignment: Assignment, broken: Sequence[int]
+    ) -> list[tuple[str, ClauseLiteral]]:
         """Claim that kept rules are broken, each with a fix that changes somebody."""
         claims = []
         for number, rule in enumerate(self.rules, 1):

@@ -21,7 +21,9 @@ def write_line(values: Mapping[str, str]) -> str:
     return ", ".join(map(literal_text, values.items()))
 
 
-def write_question(people: Sequence[str], things: Sequence[str], rules: Sequence[Clause], rng: random.Random) -> str:
+def write_question(
+    people: Sequence[str], things: Sequence[str], rules: Sequence[Clause], rng: random.Random
+) -> str:
     """Write the question in one of three wordings."""
     names = f"{', '.join(people[:-1])} and {people[-1]}"
     choice = " or ".join(things)

@@ -63,13 +63,17 @@ class Block(nn.Module):
         self.gate_up_proj = nn.Linear(d_model, 2 * d_ff, bias=False)
         self.down_proj = nn.Linear(d_ff, d_model, bias=False)
 
-    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None
+    ) -> Tensor:
         """Apply the layer to hidden states (batch, length, d_model); without a mask, attention is causal."""
         x = x + self._attend(self.attention_norm(x), rotary, attention_mask)
         gate, up = self.gate_up_proj(self.ffn_norm(x)).chunk(2, dim=-1)
         return x + self.down_proj(functional.silu(gate) * up)
 
-    def _attend(self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None) -> Tensor:
+    def _attend(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None
+    ) -> Tensor:
         batch, length, d_model = x.shape
         qkv = self.qkv_proj(x).view(batch, length, 3, self.n_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -105,7 +109,9 @@ class Decoder(nn.Module):
             is_residual = name.endswith(("out_proj.weight", "down_proj.weight"))
             nn.init.normal_(parameter, std=residual_std if is_residual else 0.02)
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, positions: Tensor | None = None, attention_mask: Tensor | None = None
+    ) -> Tensor:
         """Compute hidden states (batch, length, d_model) of ids (batch, length).
 
         Args:
@@ -129,7 +135,9 @@ class Decoder(nn.Module):
 
 def _rotary_embedding(positions: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
     """Return cosines and sines (batch, 1, length, head_size)."""
-    exponents = torch.arange(0, head_size, 2, dtype=torch.float32, device=positions.device) / head_size
+    exponents = (
+        torch.arange(0, head_size, 2, dtype=torch.float32, device=positions.device) / head_size
+    )
     frequencies = 1.0 / 10000**exponents
     angles = positions[..., None] * frequencies
     angles = angles.repeat(1, 1, 2)[:, None]
@@ -142,7 +150,11 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def export(
-    decoder: Decoder, tokenizer: Tokenizer, task_names: list[str], folder: Path, quantization: str | None
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    task_names: list[str],
+    folder: Path,
+    quantization: str | None,
 ) -> None:
     """Write the folder that `agent.models.tiny` loads: the ctranslate2 model, vocabulary and task names."""
     from ctranslate2.specs import common_spec, transformer_spec
@@ -159,7 +171,9 @@ def export(
     )
     _copy_weights(spec.decoder, decoder)
     num_spare = config.vocab_size - len(tokenizer.names)
-    spec.register_vocabulary([*tokenizer.names, *(f"<spare {index}>" for index in range(num_spare))])
+    spec.register_vocabulary(
+        [*tokenizer.names, *(f"<spare {index}>" for index in range(num_spare))]
+    )
     spec.config.bos_token = REPLY
     spec.config.eos_token = END
     spec.config.unk_token = UNKNOWN

@@ -16,7 +16,9 @@ from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.prompts import PromptName, load
 
-TRAINABLE_TASKS: Mapping[str, type[Task]] = {task.name: task for task in (Alphabetize, Addition, ThreeSat)}
+TRAINABLE_TASKS: Mapping[str, type[Task]] = {
+    task.name: task for task in (Alphabetize, Addition, ThreeSat)
+}
 """Task types that the model can be trained on, by name. Checking their answers is easier than writing them."""
 
 SIZES: Mapping[str, Sequence[int]] = {
@@ -31,9 +33,30 @@ _MAX_CRITIQUES = 4  # per draft, each of another flaw
 _MAX_APPLIED = 6  # comments in one refinement
 _CRITIQUE_WEIGHT = 4.0  # choosing what to quote is the hardest token and is learned last
 
-_PEOPLE = ("Ann", "Bob", "Cy", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo", "Mia", "Ned", "Ola", "Pat")
+_PEOPLE = (
+    "Ann",
+    "Bob",
+    "Cy",
+    "Dee",
+    "Eve",
+    "Fay",
+    "Gus",
+    "Hal",
+    "Ida",
+    "Jo",
+    "Kim",
+    "Leo",
+    "Mia",
+    "Ned",
+    "Ola",
+    "Pat",
+)
 _THINGS = ("milk", "tea", "salad", "soup", "cake", "fruit", "pasta", "rice", "juice", "water")
-_WORDS: Mapping[str, Sequence[str]] = {"alphabetize": COMMON, "addition": (), "three_sat": (*_PEOPLE, *_THINGS)}
+_WORDS: Mapping[str, Sequence[str]] = {
+    "alphabetize": COMMON,
+    "addition": (),
+    "three_sat": (*_PEOPLE, *_THINGS),
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +156,9 @@ def draft_examples(
         yield from refinement_examples(task, answer, draft.flaws, rng)
 
 
-def refinement_examples(task: Task, answer: str, comments: Sequence[Comment], rng: random.Random) -> Iterator[Example]:
+def refinement_examples(
+    task: Task, answer: str, comments: Sequence[Comment], rng: random.Random
+) -> Iterator[Example]:
     """Yield one refinement by a random subset of the comments; nothing if it would be blank.
 
     The prompt lists the comments in the order of their quotes.
@@ -146,14 +171,18 @@ def refinement_examples(task: Task, answer: str, comments: Sequence[Comment], rn
         refined = task.apply_comment(refined, comment)
     if refined.strip():
         critique = render(sorted(applied, key=lambda comment: comment.start or 0))
-        yield Example(render_prompt("refine", task.question, answer=answer, critique=critique), refined)
+        yield Example(
+            render_prompt("refine", task.question, answer=answer, critique=critique), refined
+        )
 
 
 def helpfulness_examples(draft: GradedDraft, critiques: Sequence[str]) -> Iterator[Example]:
     """Yield one verdict per critique: whether it is helpful."""
     for critique in critiques:
         shown = critique_text(ground(critique, draft.answer))
-        prompt = render_prompt("helpfulness", draft.task.question, answer=draft.answer, critique=shown)
+        prompt = render_prompt(
+            "helpfulness", draft.task.question, answer=draft.answer, critique=shown
+        )
         yield Example(prompt, "Yes" if is_helpful(draft, critique) else "No")
 
 
@@ -201,7 +230,9 @@ def _shuffle_items(answer: str, rng: random.Random) -> str:
     return "".join(rng.sample(list(answer), len(answer)))
 
 
-def injected_flaw_examples(task: Task, rng: random.Random, with_verdict: bool = True) -> list[Example]:
+def injected_flaw_examples(
+    task: Task, rng: random.Random, with_verdict: bool = True
+) -> list[Example]:
     """Return the examples of drafts with injected flaws.
 
     With verdicts, also those of the solution: as a reply and as a draft.

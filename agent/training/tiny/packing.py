@@ -156,7 +156,9 @@ def _suppress_absent(prompt: set[int], is_word: Tensor) -> Tensor:
     return suppressed
 
 
-def make_batches(trees: Iterable[PrefixTree], max_tokens: int, pad: int, is_word: Tensor) -> Iterable[Batch]:
+def make_batches(
+    trees: Iterable[PrefixTree], max_tokens: int, pad: int, is_word: Tensor
+) -> Iterable[Batch]:
     """Sort trees by length and cut them into batches.
 
     A batch has at most `max_tokens` tokens, padding included, or one tree.

@@ -20,7 +20,9 @@ _MAX_OTHER_DRAFTS = 2  # flawed drafts used in addition to the first one
 _CRITIQUES_PER_DRAFT = 4
 
 
-def self_play_examples(engine: Engine, task_name: str, rng: random.Random, num_tasks: int) -> Iterator[list[Example]]:
+def self_play_examples(
+    engine: Engine, task_name: str, rng: random.Random, num_tasks: int
+) -> Iterator[list[Example]]:
     """Sample drafts of new tasks and critiques of them; yield the examples of one draft at a time.
 
     Sampling uses temperature 1. Only the first draft of a task is judged, so the model sees correct and flawed drafts
@@ -36,7 +38,9 @@ def self_play_examples(engine: Engine, task_name: str, rng: random.Random, num_t
         first_drafts += drafts[:1]
         other_drafts += _flawed_others(drafts)
     drafts = [*first_drafts, *other_drafts]
-    prompts = [render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts]
+    prompts = [
+        render_prompt("critique", draft.task.question, answer=draft.answer) for draft in drafts
+    ]
     replies_by_draft = engine.complete(prompts, n=_CRITIQUES_PER_DRAFT, seed=rng.randrange(2**31))
     for index, (draft, replies) in enumerate(zip(drafts, replies_by_draft, strict=True)):
         is_first = index < len(first_drafts)
@@ -49,7 +53,9 @@ def self_play_examples(engine: Engine, task_name: str, rng: random.Random, num_t
 
 
 def _grade_drafts(task: Task, replies: Sequence[Completion]) -> list[GradedDraft]:
-    return [GradedDraft.grade(task, reply.text) for reply in replies if _is_usable(task, reply.text)]
+    return [
+        GradedDraft.grade(task, reply.text) for reply in replies if _is_usable(task, reply.text)
+    ]
 
 
 def _flawed_others(drafts: Sequence[GradedDraft]) -> list[GradedDraft]:

@@ -77,7 +77,12 @@ class TrainConfig:
     """New tasks that the model drafts per round of self-play."""
 
 
-def train(config: TrainConfig, folder: Path, minutes: float | None = None, log: Callable[[str], None] = print) -> Path:
+def train(
+    config: TrainConfig,
+    folder: Path,
+    minutes: float | None = None,
+    log: Callable[[str], None] = print,
+) -> Path:
     """Train until `config.tokens` or `minutes` are used up, and export the model.
 
     Returns the folder of the float32 model; int8 weights are in the folder next to it.
@@ -102,7 +107,9 @@ def train(config: TrainConfig, folder: Path, minutes: float | None = None, log: 
             trainer.save()
             speed = (trainer.tokens_seen - tokens_at_start) / (now - start)
             loss = sum(losses) / len(losses)
-            log(f"{trainer.tokens_seen} tokens, stage {trainer.stage}, loss {loss:.3f}, {speed:.0f} tokens/s")
+            log(
+                f"{trainer.tokens_seen} tokens, stage {trainer.stage}, loss {loss:.3f}, {speed:.0f} tokens/s"
+            )
             losses = []
     trainer.save()
     trainer.export("int8")
@@ -207,7 +214,9 @@ class Trainer:
             return
         state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
         if "finished_stages" not in state:
-            raise InputError(f"'{self.folder}' has a checkpoint of an earlier version: choose another folder.")
+            raise InputError(
+                f"'{self.folder}' has a checkpoint of an earlier version: choose another folder."
+            )
         saved_config = json.loads((self.folder / _CONFIG).read_text("utf-8"))
         if saved_config != asdict(self.config):
             raise InputError(
@@ -274,10 +283,14 @@ class Trainer:
     def _encode(self, example: Example) -> EncodedExample:
         prompt = self.tokenizer.encode(example.prompt)
         reply = self.tokenizer.encode(example.reply)
-        suppressed = {word for [word] in self.tokenizer.suppressed_tokens(self.tokenizer.words_in(prompt))}
+        suppressed = {
+            word for [word] in self.tokenizer.suppressed_tokens(self.tokenizer.words_in(prompt))
+        }
         unreachable = suppressed.intersection(reply)
         if unreachable:
-            raise ValueError(f"the reply {example.reply!r} has words that its prompt lacks: {sorted(unreachable)}")
+            raise ValueError(
+                f"the reply {example.reply!r} has words that its prompt lacks: {sorted(unreachable)}"
+            )
         tokens = [*prompt, REPLY, *reply, END]
         ids = [self.tokenizer.ids[token] for token in tokens]
         return EncodedExample(ids, len(prompt) + 1, example.weight)
@@ -294,6 +307,8 @@ def _make_optimizers(decoder: Decoder, learning_rate: float) -> list[torch.optim
             others.append(parameter)
     others.append(decoder.norm.weight)
     return [
-        torch.optim.Muon(matrices, learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            matrices, learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]

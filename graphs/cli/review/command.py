@@ -40,7 +40,13 @@ from selfcritic.graphs.cli.options import (
     expand_groups,
 )
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
-from selfcritic.graphs.cli.review.documents import STDIN, Document, create_document, display_name, read_text
+from selfcritic.graphs.cli.review.documents import (
+    STDIN,
+    Document,
+    create_document,
+    display_name,
+    read_text,
+)
 from selfcritic.graphs.cli.review.result import Review, to_json
 from selfcritic.graphs.cli.review.sarif import to_sarif
 from selfcritic.graphs.cli.review.session import NO_MODEL, ReviewSession
@@ -65,7 +71,9 @@ class CriticOptions:
     num_critiques: NumCritiques = 8
     length_modifier: Annotated[
         float,
-        typer.Option(help="Bonus per comment: > 0 thorough, < 0 precise.", metavar="X", rich_help_panel=LOOP),
+        typer.Option(
+            help="Bonus per comment: > 0 thorough, < 0 precise.", metavar="X", rich_help_panel=LOOP
+        ),
     ] = 0.0
     seed: Seed = None
 
@@ -121,7 +129,9 @@ class ReportOptions:
 
 @expand_groups
 def review(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files or diffs; - reads standard input.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Files or diffs; - reads standard input.")
+    ],
     critic: CriticOptions,
     budget: BudgetOptions,
     report: ReportOptions,
@@ -131,7 +141,9 @@ def review(
     ] = None,
     checkers: Annotated[
         list[str] | None,
-        typer.Option("--checker", help="Checker, such as lint (default: by file type).", metavar="NAME"),
+        typer.Option(
+            "--checker", help="Checker, such as lint (default: by file type).", metavar="NAME"
+        ),
     ] = None,
     tests: Annotated[
         Path | None,
@@ -168,7 +180,9 @@ def _escape_unencodable_output() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _read_documents(names: list[str], stdin_filename: str, session: ReviewSession) -> list[Document]:
+def _read_documents(
+    names: list[str], stdin_filename: str, session: ReviewSession
+) -> list[Document]:
     """Read files and diffs; reports those without anything to review."""
     documents: list[Document] = []
     for name in names:
@@ -186,7 +200,9 @@ def _read_documents(names: list[str], stdin_filename: str, session: ReviewSessio
     return documents
 
 
-def _review_documents(session: ReviewSession, documents: list[Document], report: ReportOptions) -> list[Review]:
+def _review_documents(
+    session: ReviewSession, documents: list[Document], report: ReportOptions
+) -> list[Review]:
     """Review the documents and print the results; an interrupt shortens the list."""
     reviews: list[Review] = []
     printer = None

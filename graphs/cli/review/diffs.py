@@ -36,11 +36,15 @@ def parse_diff(diff: str) -> tuple[list[Document], list[str]]:
     Raises InputError for a combined diff, and for one that cannot be parsed.
     """
     if _COMBINED_HUNK.search(diff):
-        raise InputError("Combined diffs of merges are not supported: diff against one parent with git diff PARENT.")
+        raise InputError(
+            "Combined diffs of merges are not supported: diff against one parent with git diff PARENT."
+        )
     try:
         patch = PatchSet(io.StringIO(diff, newline="\n"))
     except UnidiffParseError as error:
-        raise InputError(f"The diff cannot be read: {error}. Pass it unchanged, as `git diff` prints it.") from None
+        raise InputError(
+            f"The diff cannot be read: {error}. Pass it unchanged, as `git diff` prints it."
+        ) from None
     documents: list[Document] = []
     skipped: list[str] = []
     for file in patch:

@@ -82,12 +82,18 @@ class Review:
         unique: dict[tuple[int | None, int | None, str], Comment] = {}
         for comment in reversed(comments):  # so that a finding replaces the critic's repetition
             unique[comment.start, comment.end, comment.text] = comment
-        located = [self._locate(comment) for comment in unique.values() if comment.start is not None]
+        located = [
+            self._locate(comment) for comment in unique.values() if comment.start is not None
+        ]
         return sorted(located, key=lambda comment: (comment.start, comment.end))
 
     def comments(self, min_severity: Severity) -> list[LocatedComment]:
         """Return the quotable comments of at least this severity, in order."""
-        return [comment for comment in self.located if comment.is_quotable and comment.is_at_least(min_severity)]
+        return [
+            comment
+            for comment in self.located
+            if comment.is_quotable and comment.is_at_least(min_severity)
+        ]
 
     @property
     def hidden_count(self) -> int:
@@ -131,7 +137,9 @@ def to_json(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any]
 
 
 def _review_to_json(review: Review, min_severity: Severity) -> dict[str, Any]:
-    comments = [_comment_to_json(comment, review.document) for comment in review.comments(min_severity)]
+    comments = [
+        _comment_to_json(comment, review.document) for comment in review.comments(min_severity)
+    ]
     output = TypeAdapter(ReviewOutput).dump_python(review.output, mode="json")
     return {
         "file": review.document.name,

@@ -65,10 +65,14 @@ class ReviewSession:
         reviewed: list[Document] = []
         for document in documents:
             if not self._context.has_critic and not self._get_checkers(document):
-                self.report(f"{document.name}: no checker supports this file type; pass --checker or --model.")
+                self.report(
+                    f"{document.name}: no checker supports this file type; pass --checker or --model."
+                )
                 continue
             if self._is_language_unclear(document):
-                self.report(f"{document.name}: too short to detect the language; skipped by the Python checkers.")
+                self.report(
+                    f"{document.name}: too short to detect the language; skipped by the Python checkers."
+                )
             reviewed.append(document)
         return reviewed
 
@@ -101,7 +105,9 @@ class ReviewSession:
         parent_budget.set(BudgetTracker(self._context.budget))  # one budget for all documents
         semaphore = asyncio.Semaphore(_CONCURRENCY)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._review_one(document, semaphore)) for document in documents]
+            tasks = [
+                group.create_task(self._review_one(document, semaphore)) for document in documents
+            ]
             for task, document in zip(tasks, documents, strict=True):
                 with self._console.status(f"reviewing {document.name} …"):
                     review = await task

@@ -34,7 +34,10 @@ async def _await(comments: Awaitable[list[Comment]]) -> list[Comment]:
         ("```\nThen, two.\n```\n[low] Not so.\n", [("Then, two.", "Not so.")]),
         (Comment(quote="two", text="Three."), [("two", "Three.")]),
         ({"quote": "one", "text": "Zero."}, [("one", "Zero.")]),
-        ([{"quote": "one.\nThen", "text": "A."}, "B."], [("one.\nThen", "A."), ("First, one.", "B.")]),
+        (
+            [{"quote": "one.\nThen", "text": "A."}, "B."],
+            [("one.\nThen", "A."), ("First, one.", "B.")],
+        ),
         (({"quote": "one", "text": str(n)} for n in range(2)), [("one", "0"), ("one", "1")]),
         (Comment(quote="n", text="The second.", start=15, end=16), [("n", "The second.")]),
     ],
@@ -110,7 +113,10 @@ def test_tool_without_an_argument_for_the_draft_is_rejected():
     [
         ({"key": "concise", "score": True, "comment": "Fine."}, []),
         ({"key": "concise", "score": None, "comment": None}, []),
-        ({"key": "concise", "score": False, "comment": "Too long."}, [("concise", "Fails concise. Too long.")]),
+        (
+            {"key": "concise", "score": False, "comment": "Too long."},
+            [("concise", "Fails concise. Too long.")],
+        ),
         ({"key": "near", "score": 0.25, "comment": None}, [("near", "Fails near (0.25).")]),
         ([{"key": "a", "score": 0.0}, {"key": "b", "score": 0.9}], [("a", "Fails a (0).")]),
     ],
@@ -126,5 +132,7 @@ def test_scores_below_the_threshold_are_findings(result: Any, expected: list[tup
     for function in (evaluator, async_evaluator):
         comments = run(from_evaluator(function))
         assert [(comment.source, comment.text) for comment in comments] == expected
-        assert {(comment.quote, comment.evidence) for comment in comments} <= {("First, one.", None)}
+        assert {(comment.quote, comment.evidence) for comment in comments} <= {
+            ("First, one.", None)
+        }
     assert run(from_evaluator(evaluator, passes=0.0, name="x")) == [] or isinstance(result, dict)

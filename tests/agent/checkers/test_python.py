@@ -11,7 +11,9 @@ from selfcritic.agent.checkers import python as checkers
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.schemas import Comment
 
-needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="basedpyright is not installed")
+needs_pyright = pytest.mark.skipif(
+    not importlib.util.find_spec("basedpyright"), reason="basedpyright is not installed"
+)
 
 
 def run(checker: Checker, draft: str) -> list[Comment]:
@@ -78,8 +80,18 @@ def test_compiler_crash_is_not_a_finding():
         ("import json\n", "json", "F401", "low"),
         ("import sys\nsys.exit(1)\nx = '\u2028' is 'y'\n", "'\u2028' is 'y'", "F632", "high"),
         ("def f():\n    return f'{a\u2028b}'\n", "return f'{a\u2028b}'", "invalid-syntax", "high"),
-        ("import sys\n\x0c\ndef f():\n    return sys.exit(absent)  # noqa\n", "absent", "F821", "high"),
-        ("Text 🙂\n\n1. so\n   ```py\n   def f():\n       return nowhere\n   ```\n", "nowhere", "F821", "high"),
+        (
+            "import sys\n\x0c\ndef f():\n    return sys.exit(absent)  # noqa\n",
+            "absent",
+            "F821",
+            "high",
+        ),
+        (
+            "Text 🙂\n\n1. so\n   ```py\n   def f():\n       return nowhere\n   ```\n",
+            "nowhere",
+            "F821",
+            "high",
+        ),
     ],
 )
 def test_ruff_finding_has_quote_rule_and_severity(draft: str, quote: str, text: str, severity: str):
@@ -141,7 +153,16 @@ def test_typecheck_finds_nothing_if_pyright_is_not_installed(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     "draft",
-    ["", " \n", "The answer is 42.", "let x = 1;\n", "\0\1\2" * 9000, "```js\nlet x\n```", "😀" * 100, "\ud800"],
+    [
+        "",
+        " \n",
+        "The answer is 42.",
+        "let x = 1;\n",
+        "\0\1\2" * 9000,
+        "```js\nlet x\n```",
+        "😀" * 100,
+        "\ud800",
+    ],
 )
 @pytest.mark.parametrize("checker", [syntax, lint, typecheck])
 def test_draft_without_python_has_no_findings(checker: Checker, draft: str):
@@ -151,13 +172,20 @@ def test_draft_without_python_has_no_findings(checker: Checker, draft: str):
 @pytest.mark.parametrize("checker", [syntax, lint])
 @pytest.mark.parametrize("wrap", [lambda code: code, "Text\n\n```python\n{}\n```\n".format])
 @pytest.mark.parametrize(
-    "code", ["x = '\ud800'\nimport sys\nsys", "def f():\n    '''```\n    x\n    ```'''", "\ufeffdef f(): ..."]
+    "code",
+    [
+        "x = '\ud800'\nimport sys\nsys",
+        "def f():\n    '''```\n    x\n    ```'''",
+        "\ufeffdef f(): ...",
+    ],
 )
 def test_unusual_characters_are_accepted(checker: Checker, wrap: Callable[[str], str], code: str):
     run(checker, wrap(code))
 
 
-def test_tools_ignore_the_environment_and_the_settings_of_this_project(monkeypatch: pytest.MonkeyPatch):
+def test_tools_ignore_the_environment_and_the_settings_of_this_project(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setenv("RUFF_SELECT", "ALL")
     monkeypatch.setenv("NODE_OPTIONS", "--no-such-option")
     assert findings_of(lint, "def f( x ):\n    return x\n") == []

@@ -103,7 +103,12 @@ def test_byte_order_mark_is_not_code():
 
 
 def test_long_runs_of_fence_characters_are_parsed_fast():
-    for draft in ("`" * 5_000_000, "```\n" * 200_000, "~" * 10 + "\n" + " " * 1_000_000, "``` " * 500_000):
+    for draft in (
+        "`" * 5_000_000,
+        "```\n" * 200_000,
+        "~" * 10 + "\n" + " " * 1_000_000,
+        "``` " * 500_000,
+    ):
         find_python(draft)
 
 

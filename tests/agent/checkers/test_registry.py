@@ -66,7 +66,10 @@ def test_context_accepts_names_and_functions_and_its_schema_lists_the_names():
 
 def test_findings_are_in_checker_order_with_offsets_and_source():
     findings = run(slow, quick)
-    assert [(finding.text, finding.quote, finding.start, finding.end, finding.source) for finding in findings] == [
+    assert [
+        (finding.text, finding.quote, finding.start, finding.end, finding.source)
+        for finding in findings
+    ] == [
         ("first", "is  big", 5, 12, "slow"),
         ("second", "Lyon", 0, 4, "map"),
         ("third", "Rome", None, None, "quick"),  # kept although its quote is not in the answer

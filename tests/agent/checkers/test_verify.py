@@ -74,10 +74,15 @@ def test_evidence_for_comments_on_syntax(answer: str, text: str, evidence: str |
 def test_code_in_a_fence_is_verified_and_the_text_around_it_is_not():
     answer = f"Use this function:\n\n```python\n{CODE}```\n"
     text = "This is a syntax error."
-    assert evidence_for(answer, ("return a + b", text), ("Use this function", text)) == ["refuted", None]
+    assert evidence_for(answer, ("return a + b", text), ("Use this function", text)) == [
+        "refuted",
+        None,
+    ]
 
 
 def test_only_selected_checkers_give_evidence():
-    assert evidence_for(CODE, ("def add", "This is a syntax error."), checkers=["arithmetic"]) == [None]
+    assert evidence_for(CODE, ("def add", "This is a syntax error."), checkers=["arithmetic"]) == [
+        None
+    ]
     assert evidence_for(SUMS, ("17 + 25 = 42", "17 + 25 = 43."), checkers=["syntax"]) == [None]
     assert evidence_for(SUMS, ("42 * 2 = 94", "This should be 84."), checkers=[]) == [None]

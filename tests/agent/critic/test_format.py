@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from selfcritic.agent.critic.format import Parsed, parse, render, strip_closing_paragraph
 from selfcritic.agent.schemas import Comment
-from tests.support.critiques import ANY_TEXT, CRITIQUE, MARKUP_TEXTS, MEGABYTE, comment, reproducible
+from tests.support.critiques import (
+    ANY_TEXT,
+    CRITIQUE,
+    MARKUP_TEXTS,
+    MEGABYTE,
+    comment,
+    reproducible,
+)
 
 
 def test_parses_a_critique_in_criticgpts_format() -> None:
@@ -21,7 +28,11 @@ def test_parses_a_critique_in_criticgpts_format() -> None:
                 "Adds one to the mean.\n\nIt should be `total / len(values)`.",
                 severity="high",
             ),
-            comment("for value in values:\n    total += value", "`sum(values)` does the same.", severity="low"),
+            comment(
+                "for value in values:\n    total += value",
+                "`sum(values)` does the same.",
+                severity="low",
+            ),
         ],
         "Here is what I found.\n\nThese issues must be addressed before the code is used.",
     )
@@ -116,13 +127,19 @@ def test_parses_a_megabyte_without_closing_fence() -> None:
 
 # Properties
 
-QUOTES = st.one_of(MARKUP_TEXTS, st.text()).filter(lambda quote: quote.strip() and not quote.endswith("\r"))
+QUOTES = st.one_of(MARKUP_TEXTS, st.text()).filter(
+    lambda quote: quote.strip() and not quote.endswith("\r")
+)
 TEXTS = (
     st.one_of(MARKUP_TEXTS, st.text())
     .map(str.strip)
-    .filter(lambda text: text and not re.search(r"^ {0,3}(```|~~~)|^\[(low|high)\]", text, re.M | re.I))
+    .filter(
+        lambda text: text and not re.search(r"^ {0,3}(```|~~~)|^\[(low|high)\]", text, re.M | re.I)
+    )
 )
-COMMENTS = st.builds(comment, QUOTES, TEXTS, severity=st.sampled_from([None, "low", "medium", "high"]))
+COMMENTS = st.builds(
+    comment, QUOTES, TEXTS, severity=st.sampled_from([None, "low", "medium", "high"])
+)
 
 
 @reproducible
@@ -168,7 +185,10 @@ def test_parse_loses_no_text(text: str) -> None:
         ("```\na\n```\n\nWrong.", "```\na\n```\n\nWrong."),  # the comment, not a closing paragraph
         ("```\na\n```\n\nWrong.\n\nFix it.", "```\na\n```\n\nWrong."),
         ("```\na\n```\nOne.\n\nTwo.\n\nFix it.", "```\na\n```\nOne.\n\nTwo."),
-        ("```\na\n```\nWrong.\n\n```\nb\n```\nToo.\n\nFix.", "```\na\n```\nWrong.\n\n```\nb\n```\nToo."),
+        (
+            "```\na\n```\nWrong.\n\n```\nb\n```\nToo.\n\nFix.",
+            "```\na\n```\nWrong.\n\n```\nb\n```\nToo.",
+        ),
         ("```\na\n```\nWrong.\n\n```\nbroke o", "```\na\n```\nWrong."),
         ("```\na\n\nb\n```\nWrong.", "```\na\n\nb\n```\nWrong."),
         ("```\nbroke o", ""),

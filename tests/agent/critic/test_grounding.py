@@ -54,10 +54,25 @@ def test_grounds_a_critique() -> None:
         ("\n  it is\tzero  ", "so it  is\n zero!", "it  is\n zero", "folded"),
         ('"don\'t" - he wrote', "“don’t” – he wrote", "“don’t” – he wrote", "folded"),
         ("😀 x  y", "𝔘𝔘😀 x y", "😀 x y", "folded"),
-        ("The quick brwn fox jumps", "Oh. The quick brown fox jumps far", "The quick brown fox jumps", "fuzzy"),
-        ("Thee quick browwn fox jumps", "Oh. The quick\nbrown  fox jumps far", "The quick\nbrown  fox jumps", "fuzzy"),
+        (
+            "The quick brwn fox jumps",
+            "Oh. The quick brown fox jumps far",
+            "The quick brown fox jumps",
+            "fuzzy",
+        ),
+        (
+            "Thee quick browwn fox jumps",
+            "Oh. The quick\nbrown  fox jumps far",
+            "The quick\nbrown  fox jumps",
+            "fuzzy",
+        ),
         ("abcdefgij", "the letters (abcdefghij) only", "abcdefghij", "fuzzy"),
-        ("The sum of it all is 12", "a sum: the sum of  it all is 12.", "the sum of  it all is 12", "fuzzy"),
+        (
+            "The sum of it all is 12",
+            "a sum: the sum of  it all is 12.",
+            "the sum of  it all is 12",
+            "fuzzy",
+        ),
     ],
 )
 def test_locates_quotes(quote: str, answer: str, cut: str, match: str) -> None:
@@ -157,7 +172,10 @@ def test_parses_a_megabyte_of_any_text(unit: str) -> None:
 
 def test_grounds_a_megabyte_of_different_comments() -> None:
     random = Random(0)
-    comments = [comment("zero", "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=99))) for _ in range(9_000)]
+    comments = [
+        comment("zero", "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=99)))
+        for _ in range(9_000)
+    ]
     assert len(ground(render(comments), ANSWER).comments) == len(comments)
 
 
@@ -210,7 +228,9 @@ def test_locates_exact_quotes(case: tuple[str, str]) -> None:
 
 @reproducible
 @given(excerpts(), st.sampled_from(["  ", "\r\n", "\n\t", "\u00a0\n"]))
-def test_locates_quotes_with_other_white_space_and_punctuation(case: tuple[str, str], space: str) -> None:
+def test_locates_quotes_with_other_white_space_and_punctuation(
+    case: tuple[str, str], space: str
+) -> None:
     answer, quote = case
     mangled = space + re.sub(r"\s+", space, quote.strip().translate(TYPEWRITER)) + space
     span = locate(mangled, answer)
@@ -238,16 +258,32 @@ def test_locates_mistyped_quotes(case: tuple[str, str], data: st.DataObject) -> 
 
 @reproducible
 @given(excerpts(size=20), st.data())
-def test_does_not_locate_quotes_with_other_numbers(case: tuple[str, str], data: st.DataObject) -> None:
+def test_does_not_locate_quotes_with_other_numbers(
+    case: tuple[str, str], data: st.DataObject
+) -> None:
     answer, quote = case
     words = quote.split(" ")
-    words.insert(data.draw(st.integers(0, len(words))), data.draw(st.sampled_from(["3.3", "99", "-12", "120"])))
+    words.insert(
+        data.draw(st.integers(0, len(words))),
+        data.draw(st.sampled_from(["3.3", "99", "-12", "120"])),
+    )
     assert locate(" ".join(words), answer) is None
 
 
 @reproducible
-@given(st.lists(st.tuples(st.sampled_from(["total", "zero", "for value"]), st.sampled_from("ABC")), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["total", "zero", "for value"]), st.sampled_from("ABC")),
+        max_size=8,
+    )
+)
 def test_keeps_each_comment_once(pairs: list[tuple[str, str]]) -> None:
-    texts = {"A": "is not what the question asks", "B": "contradicts the line above", "C": "misses the empty list"}
+    texts = {
+        "A": "is not what the question asks",
+        "B": "contradicts the line above",
+        "C": "misses the empty list",
+    }
     critique = ground(render([comment(quote, texts[key]) for quote, key in pairs]), ANSWER)
-    assert [(c.quote, c.text) for c in critique.comments] == list(dict.fromkeys((q, texts[k]) for q, k in pairs))
+    assert [(c.quote, c.text) for c in critique.comments] == list(
+        dict.fromkeys((q, texts[k]) for q, k in pairs)
+    )

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from selfcritic.agent import Comment, Critique
 from selfcritic.agent.critic.grounding import ground
-from selfcritic.agent.critic.selection import calibrate, merge_critiques, rerank, select_critiques, selected_critique
+from selfcritic.agent.critic.selection import (
+    calibrate,
+    merge_critiques,
+    rerank,
+    select_critiques,
+    selected_critique,
+)
 from selfcritic.agent.errors import InputError
 
 # Rank and calibrate
@@ -16,7 +22,12 @@ from selfcritic.agent.errors import InputError
 
 def critique(reward: float | None, highlights: int, ungrounded: int = 0) -> Critique:
     comments = [Comment(quote="q", text=str(number)) for number in range(highlights)]
-    return Critique(text="", comments=comments, ungrounded=[Comment(quote="?", text="")] * ungrounded, reward=reward)
+    return Critique(
+        text="",
+        comments=comments,
+        ungrounded=[Comment(quote="?", text="")] * ungrounded,
+        reward=reward,
+    )
 
 
 def selected_length(pool: list[Critique], modifier: float) -> int:
@@ -65,7 +76,9 @@ LINEAR_POOLS = [[critique(-h / 8 - p / 4, h) for h in range(1, 9)] for p in rang
 def test_calibrates_to_a_percentile_of_the_highlights(percentile):
     pools = [[critique(-0.1 * h * h - 0.01 * p, h) for h in range(1, 9)] for p in range(10)]
     lengths = [len(c.comments) for pool in pools for c in pool]
-    target = [min(lengths), *quantiles(lengths, n=100, method="inclusive"), max(lengths)][percentile]
+    target = [min(lengths), *quantiles(lengths, n=100, method="inclusive"), max(lengths)][
+        percentile
+    ]
     modifier = calibrate(pools, percentile)
     selected_lengths = [selected_length(pool, modifier) for pool in pools]
     assert sum(selected_lengths) / len(selected_lengths) == pytest.approx(target, abs=0.5)
@@ -87,7 +100,9 @@ def test_higher_percentile_never_gives_shorter_critiques(pools, first, second):
 
     def total_length(percentile: int) -> int:
         modifier = calibrate(pools, percentile)
-        return sum(selected_length(pool, modifier) for pool in pools if rerank(pool, modifier) is not None)
+        return sum(
+            selected_length(pool, modifier) for pool in pools if rerank(pool, modifier) is not None
+        )
 
     low, high = sorted((first, second))
     assert total_length(low) <= total_length(high)
@@ -106,7 +121,9 @@ ANSWER = "one two three four"
 
 def quoting(*words: str, reward: float | None = 0.5) -> Critique:
     comments = [
-        Comment(quote=word, text=f"{word}?", start=ANSWER.find(word), end=ANSWER.find(word) + len(word))
+        Comment(
+            quote=word, text=f"{word}?", start=ANSWER.find(word), end=ANSWER.find(word) + len(word)
+        )
         for word in words
     ]
     return Critique(text="", comments=comments, reward=reward)
@@ -143,17 +160,28 @@ def test_selects_as_many_as_possible(pool, limit):
     selected = select_critiques(pool, 0.0, limit, accept_all)
     if selected and len(selected) < limit and pool[selected[0]].comments:
         merged = merge_critiques([pool[index] for index in selected]).comments
-        rest = [c for index, c in enumerate(pool) if index not in selected and c.comments and c.reward is not None]
+        rest = [
+            c
+            for index, c in enumerate(pool)
+            if index not in selected and c.comments and c.reward is not None
+        ]
         assert all(any(own.overlaps(other) for own in c.comments for other in merged) for c in rest)
 
 
 def test_prefers_a_worse_critique_of_other_words_to_an_overlapping_one():
-    pool = [quoting("three", reward=0.6), quoting("one", reward=0.9), quoting("one", "two", reward=0.8)]
+    pool = [
+        quoting("three", reward=0.6),
+        quoting("one", reward=0.9),
+        quoting("one", "two", reward=0.8),
+    ]
     assert select_critiques(pool, 0.0, 2, accept_all) == [1, 0]
 
 
 def test_selects_only_the_better_of_two_equal_comments_on_different_words():
-    pool = [quoting(word, reward=reward) for word, reward in (("one", 0.7), ("three", 0.9), ("two", 0.5))]
+    pool = [
+        quoting(word, reward=reward)
+        for word, reward in (("one", 0.7), ("three", 0.9), ("two", 0.5))
+    ]
     for duplicate in pool[:2]:
         duplicate.comments[0].text = "five is missing"
     assert select_critiques(pool, 0.0, 3, accept_all) == [1, 2]

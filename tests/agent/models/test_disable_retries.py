@@ -19,7 +19,11 @@ def test_copies_everything_but_the_retries():
     )
     copy = disable_retries(original)
     assert (original.max_retries, original.root_async_client.max_retries) == (None, 2)
-    assert (copy.max_retries, copy.root_async_client.max_retries, copy.root_client.max_retries) == (0, 0, 0)
+    assert (copy.max_retries, copy.root_async_client.max_retries, copy.root_client.max_retries) == (
+        0,
+        0,
+        0,
+    )
     assert copy.http_async_client is client
     assert copy.model_dump(exclude={"max_retries"}) == original.model_dump(exclude={"max_retries"})
     assert copy.openai_api_key == original.openai_api_key

@@ -61,4 +61,6 @@ def test_reads_retry_after_of_a_clients_response():
 
 
 def test_keeps_only_rate_limit_headers():
-    assert rate_limit_headers({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {"x-ratelimit-a": "1"}
+    assert rate_limit_headers({"llm_provider-X-RateLimit-A": "1", "set-cookie": "s"}) == {
+        "x-ratelimit-a": "1"
+    }

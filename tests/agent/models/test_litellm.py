@@ -15,16 +15,33 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
 
-from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, classify_error, describe_error
+from selfcritic.agent.models.errors import (
+    ModelCallError,
+    ModelReplyError,
+    classify_error,
+    describe_error,
+)
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.litellm_library import is_priced
 from selfcritic.agent.sampling.sampler import probability_of_yes
 from tests.support.event_loop import run
-from tests.support.fake_provider import BAD_KEY, FORBIDDEN, NO_SUCH_MODEL, TOO_LONG, FakeProvider, Fault, Tokens
+from tests.support.fake_provider import (
+    BAD_KEY,
+    FORBIDDEN,
+    NO_SUCH_MODEL,
+    TOO_LONG,
+    FakeProvider,
+    Fault,
+    Tokens,
+)
 
 pytestmark = [  # litellm warns at the end of a stream
-    pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"),
-    pytest.mark.filterwarnings("ignore:Accessing the 'model_(computed_)?fields' attribute:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore:Accessing the 'model_(computed_)?fields' attribute:DeprecationWarning"
+    ),
 ]
 KEY = "planted-0f9e8d7c6b5a"
 PRICE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 3e-6}
@@ -62,7 +79,9 @@ streams = pytest.mark.parametrize("call", [stream, astream])
 
 
 def tokens(usage) -> Tokens:
-    return Tokens(usage["input_tokens"], usage["output_tokens"], usage["input_token_details"]["cache_read"])
+    return Tokens(
+        usage["input_tokens"], usage["output_tokens"], usage["input_token_details"]["cache_read"]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -109,9 +128,15 @@ def test_returns_one_reply_if_the_server_ignores_n():
 @pytest.mark.parametrize("options", [{"n": 2}, {"logprobs": True, "top_logprobs": 5}])
 def test_classifies_a_rejected_parameter(status: int, options: dict[str, object]):
     with FakeProvider(n="reject", logprobs="reject", rejects_with=status) as provider:
-        with pytest.raises(ModelCallError, match=rf"Unsupported parameter: '{next(iter(options))}'") as caught:
+        with pytest.raises(
+            ModelCallError, match=rf"Unsupported parameter: '{next(iter(options))}'"
+        ) as caught:
             make_model(provider).invoke("x", **options)
-        assert (caught.value.kind, caught.value.status_code, provider.calls()) == ("rejected", status, 1)
+        assert (caught.value.kind, caught.value.status_code, provider.calls()) == (
+            "rejected",
+            status,
+            1,
+        )
 
 
 @every_call
@@ -147,7 +172,10 @@ def test_sends_a_prefill_and_returns_its_continuation():
     with FakeProvider("A draft of it.") as provider:
         reply = make_model(provider).invoke([HumanMessage("x"), AIMessage("A draft")])
         assert reply.text == " of it."
-        assert provider.received[0].body["messages"][-1] == {"role": "assistant", "content": "A draft"}
+        assert provider.received[0].body["messages"][-1] == {
+            "role": "assistant",
+            "content": "A draft",
+        }
 
 
 @every_call
@@ -159,13 +187,29 @@ def test_computes_the_cost_from_the_known_price(call: Call):
         assert declared.is_priced
         assert not make_model(provider).is_priced
         cost = call(listed, "one two three four").response_metadata["cost_usd"]
-        assert cost == pytest.approx(2 * 0.15e-6 + 2 * 0.075e-6 + 4 * 0.6e-6)  # OpenAI halves the price of cached input
-        assert call(declared, "one two").response_metadata["cost_usd"] == pytest.approx(2e-6 + 4 * 3e-6)
+        assert cost == pytest.approx(
+            2 * 0.15e-6 + 2 * 0.075e-6 + 4 * 0.6e-6
+        )  # OpenAI halves the price of cached input
+        assert call(declared, "one two").response_metadata["cost_usd"] == pytest.approx(
+            2e-6 + 4 * 3e-6
+        )
 
 
 def test_is_priced_only_if_litellm_lists_the_exact_model():
-    priced = ["gpt-4o-mini", "openai/gpt-4o-mini", "azure/gpt-4o-mini", "vertex_ai/gemini-2.5-pro", "ollama/llama3"]
-    unpriced = ["toy", "openai/toy", "hosted_vllm/gpt-4o-mini", "ollama/toy", "github_copilot/gpt-4o"]
+    priced = [
+        "gpt-4o-mini",
+        "openai/gpt-4o-mini",
+        "azure/gpt-4o-mini",
+        "vertex_ai/gemini-2.5-pro",
+        "ollama/llama3",
+    ]
+    unpriced = [
+        "toy",
+        "openai/toy",
+        "hosted_vllm/gpt-4o-mini",
+        "ollama/toy",
+        "github_copilot/gpt-4o",
+    ]
     assert all(is_priced(name) for name in priced)
     assert not any(is_priced(name) for name in unpriced)
 
@@ -177,7 +221,13 @@ def test_rejects_one_cost_without_the_other():
 
 @every_call
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("no_choices", "no_choices"), ("null", "null"), ("refusal", "refusal"), ("filtered", "refusal")]
+    ("fault", "kind"),
+    [
+        ("no_choices", "no_choices"),
+        ("null", "null"),
+        ("refusal", "refusal"),
+        ("filtered", "refusal"),
+    ],
 )
 def test_raises_with_usage_for_an_unusable_reply(call: Call, fault, kind: str):
     with FakeProvider(faults=[Fault(fault)]) as provider:
@@ -207,7 +257,11 @@ def test_raises_for_a_truncated_stream_that_litellm_ends_normally(call: Call):
     with FakeProvider("one two three four five six", faults=[Fault("truncated")]) as provider:
         with pytest.raises(ModelReplyError, match="broke off") as caught:
             call(make_model(provider), "x")
-        assert (caught.value.kind, caught.value.usage, provider.usage()) == ("truncated", None, Tokens())
+        assert (caught.value.kind, caught.value.usage, provider.usage()) == (
+            "truncated",
+            None,
+            Tokens(),
+        )
 
 
 @every_call
@@ -284,15 +338,21 @@ def test_counts_concurrent_requests_exactly():
 
     with FakeProvider(latency=0.2) as provider:
         replies = run(send_all(make_model(provider)))
-        assert sum((tokens(reply.usage_metadata) for reply in replies), Tokens()) == provider.usage()
+        assert (
+            sum((tokens(reply.usage_metadata) for reply in replies), Tokens()) == provider.usage()
+        )
         assert provider.calls() == 40
         assert provider.peak > 20
 
 
 @every_call
-@pytest.mark.parametrize("fault", [BAD_KEY, FORBIDDEN, Fault("status", 400, message="{key}"), Fault("null")], ids=str)
+@pytest.mark.parametrize(
+    "fault", [BAD_KEY, FORBIDDEN, Fault("status", 400, message="{key}"), Fault("null")], ids=str
+)
 @pytest.mark.parametrize("is_from_environment", [False, True])
-def test_no_text_contains_the_key(call: Call, fault: Fault, is_from_environment: bool, caplog, capfd, monkeypatch):
+def test_no_text_contains_the_key(
+    call: Call, fault: Fault, is_from_environment: bool, caplog, capfd, monkeypatch
+):
     caplog.set_level("INFO")  # litellm logs keys at the debug level
     if is_from_environment:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -334,7 +394,9 @@ def test_imports_litellm_at_the_first_call():
         "import sys; from selfcritic.agent.models.litellm import LiteLLMModel; LiteLLMModel(model='openai/toy');"
         "print({'litellm', 'openai', 'aiohttp'} & set(sys.modules))"
     )
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert process.stdout == "set()\n"
 
 

@@ -16,7 +16,10 @@ def test_load_returns_a_model_unchanged():
 
 
 def test_options_are_in_the_spec_or_keyword_arguments():
-    for model in (load("simulated?draft_error_rate=0.25&seed=3"), load("simulated", draft_error_rate=0.25, seed=3)):
+    for model in (
+        load("simulated?draft_error_rate=0.25&seed=3"),
+        load("simulated", draft_error_rate=0.25, seed=3),
+    ):
         assert isinstance(model, SimulatedModel)
         assert (model.draft_error_rate, model.seed) == (0.25, 3)
 

@@ -36,7 +36,10 @@ def test_mapping_has_no_reply_for_an_unknown_prompt():
 
 
 def test_function_receives_the_messages():
-    assert ScriptedModel(script=lambda messages: messages[-1].text.upper()).invoke("loud").text == "LOUD"
+    assert (
+        ScriptedModel(script=lambda messages: messages[-1].text.upper()).invoke("loud").text
+        == "LOUD"
+    )
 
 
 def test_raises_an_exception_and_keeps_the_request():
@@ -95,4 +98,6 @@ def test_concurrent_requests_take_entries_in_order():
     async def ask_all() -> list[AIMessage]:
         return await asyncio.gather(*(model.ainvoke("x") for _ in range(200)))
 
-    assert [reply.content for reply in asyncio.run(ask_all())] == [str(index) for index in range(200)]
+    assert [reply.content for reply in asyncio.run(ask_all())] == [
+        str(index) for index in range(200)
+    ]

@@ -40,7 +40,9 @@ def generate_tasks(task_type: type[Task]) -> list[Task]:
     return [task_type.generate(rng, SIZES[task_type.name]) for _ in range(count)]
 
 
-def prompt(name: PromptName, task: Task, prompt_set: str = "default", **data: str) -> list[BaseMessage]:
+def prompt(
+    name: PromptName, task: Task, prompt_set: str = "default", **data: str
+) -> list[BaseMessage]:
     return prompts.load(prompt_set).render(name, context="", question=task.question, **data)
 
 
@@ -49,7 +51,10 @@ def flawed(task: Task) -> str:
 
 
 def sample(model: SimulatedModel, messages: list[BaseMessage], n: int = 1) -> list[str]:
-    return [generation.text for generation in model.generate([messages], n=n, logprobs=True).generations[0]]
+    return [
+        generation.text
+        for generation in model.generate([messages], n=n, logprobs=True).generations[0]
+    ]
 
 
 def p_yes(model: SimulatedModel, messages: list[BaseMessage]) -> float:
@@ -82,8 +87,12 @@ def test_miss_and_false_alarm_rates_are_the_error_rates_of_verdicts(task_type: t
     # Both the logprobs (one opinion per draft) and the sampled words average to the rates.
     assert is_near(fmean(p_yes(judge, messages) for messages in flawed_prompts), 0.8, len(tasks))
     assert is_near(fmean(p_yes(judge, messages) for messages in correct_prompts), 0.1, len(tasks))
-    assert is_near(fmean(sample(judge, messages)[0] == "Yes" for messages in flawed_prompts), 0.8, len(tasks))
-    assert is_near(fmean(sample(judge, messages)[0] == "Yes" for messages in correct_prompts), 0.1, len(tasks))
+    assert is_near(
+        fmean(sample(judge, messages)[0] == "Yes" for messages in flawed_prompts), 0.8, len(tasks)
+    )
+    assert is_near(
+        fmean(sample(judge, messages)[0] == "Yes" for messages in correct_prompts), 0.1, len(tasks)
+    )
 
 
 @all_tasks
@@ -108,7 +117,9 @@ def test_false_alarm_rate_is_the_share_of_critiques_with_an_invalid_comment(task
         for text in sample(critic, prompt("critique", task, answer=answer), 4):
             critique = ground(text, answer)
             assert not critique.ungrounded
-            false_alarms.append(not all(task.is_valid(answer, comment) for comment in critique.comments))
+            false_alarms.append(
+                not all(task.is_valid(answer, comment) for comment in critique.comments)
+            )
     assert is_near(fmean(false_alarms), 0.3, len(false_alarms))
 
 
@@ -129,7 +140,9 @@ def test_judge_error_rate_is_the_error_rate_of_verdicts_on_critiques(task_type: 
         valid = task.flaws(answer)[0].comment
         invalid = task.false_comment(answer, random.Random(task.id))
         for comment, truth in ((valid, "Yes"), (invalid, "No")):
-            [verdict] = sample(judge, prompt("helpfulness", task, answer=answer, critique=render([comment])))
+            [verdict] = sample(
+                judge, prompt("helpfulness", task, answer=answer, critique=render([comment]))
+            )
             errors.append(verdict != truth)
     assert is_near(fmean(errors), 0.2, len(errors))
 
@@ -151,7 +164,9 @@ def test_refine_error_rate_is_the_share_of_failed_refinements(task_type: type[Ta
 @all_tasks
 def test_direct_refinement_fixes_detected_flaws(task_type: type[Task]):
     for task in generate_tasks(task_type)[:20]:
-        assert task.is_correct(sample(model(), prompt("refine_directly", task, answer=flawed(task)))[0])
+        assert task.is_correct(
+            sample(model(), prompt("refine_directly", task, answer=flawed(task)))[0]
+        )
 
 
 @all_tasks
@@ -159,7 +174,9 @@ def test_refinement_follows_a_bad_critique(task_type: type[Task]):
     failures = []
     for task in generate_tasks(task_type)[:40]:
         comment = task.false_comment(task.solution(), random.Random(task.id))
-        [refined] = sample(model(), prompt("refine", task, answer=task.solution(), critique=render([comment])))
+        [refined] = sample(
+            model(), prompt("refine", task, answer=task.solution(), critique=render([comment]))
+        )
         failures.append(not task.is_correct(refined))
     assert fmean(failures) >= 0.8
 
@@ -184,7 +201,9 @@ def test_area_under_the_roc_curve_matches_the_theory():
 
 def test_seed_makes_replies_reproducible():
     messages = prompt("generate", TASKS[0].generate(random.Random(1), 8))
-    assert sample(model(draft_error_rate=0.9), messages, 5) == sample(model(draft_error_rate=0.9), messages, 5)
+    assert sample(model(draft_error_rate=0.9), messages, 5) == sample(
+        model(draft_error_rate=0.9), messages, 5
+    )
     assert len(set(sample(model(draft_error_rate=1.0), messages, 8))) > 1
     unseeded = SimulatedModel(draft_error_rate=1.0)
     assert sample(unseeded, messages, 5) != sample(unseeded, messages, 5)
@@ -208,9 +227,14 @@ def test_continues_a_prefix_with_other_comments(task_type: type[Task]):
     for task in generate_tasks(task_type)[:10]:
         answer = flawed(task)
         first = render([task.flaws(answer)[0].comment])
-        [text] = sample(model(), [*prompt("critique", task, answer=answer), AIMessage(first + "```")])
+        [text] = sample(
+            model(), [*prompt("critique", task, answer=answer), AIMessage(first + "```")]
+        )
         comments = parse(first + "```" + text).comments
-        assert (comments[0].quote, comments[0].text) == (parse(first).comments[0].quote, parse(first).comments[0].text)
+        assert (comments[0].quote, comments[0].text) == (
+            parse(first).comments[0].quote,
+            parse(first).comments[0].text,
+        )
         assert len(comments) >= 2
 
 
@@ -230,7 +254,11 @@ def test_solves_the_example_of_each_task(task_type: type[Task]):
     assert model().invoke(task_type.example).text == task_type.parse(task_type.example).solution()
 
 
-@pytest.mark.parametrize("question", ["Why is the sky blue?", "", "What is 7 times 8?", "x" * 500_000])
+@pytest.mark.parametrize(
+    "question", ["Why is the sky blue?", "", "What is 7 times 8?", "x" * 500_000]
+)
 def test_unknown_question_error_lists_the_tasks(question: str):
-    with pytest.raises(UnknownTaskError, match=r"addition .*alphabetize .*three_sat .*functions .*--model"):
+    with pytest.raises(
+        UnknownTaskError, match=r"addition .*alphabetize .*three_sat .*functions .*--model"
+    ):
         load("simulated").invoke(question)

@@ -30,17 +30,29 @@ QUOTES = ["one", "two", "three, two", '"four"', "😀 five", "two", "six", "", "
 def comment(quote: str, text: str, source: str | None = None) -> Comment:
     span = locate(quote, ANSWER)
     assert span is not None
-    return Comment(quote=ANSWER[span.start : span.end], text=text, start=span.start, end=span.end, source=source)
+    return Comment(
+        quote=ANSWER[span.start : span.end],
+        text=text,
+        start=span.start,
+        end=span.end,
+        source=source,
+    )
 
 
-COMMENTS = [comment("one", "a"), comment("two", "b", "syntax"), comment("three", "c"), comment("five", "d")]
+COMMENTS = [
+    comment("one", "a"),
+    comment("two", "b", "syntax"),
+    comment("three", "c"),
+    comment("five", "d"),
+]
 
 ids = st.integers(0, 6)
 quotes = st.sampled_from(QUOTES)
 texts = st.sampled_from(["a", "b", "x", "```\nfence\n```", "[low] y"])
 severities = st.sampled_from([None, "low", "high"])
 edits = st.fixed_dictionaries(
-    {"type": st.just("edit"), "id": ids}, optional={"quote": quotes, "text": texts, "severity": severities}
+    {"type": st.just("edit"), "id": ids},
+    optional={"quote": quotes, "text": texts, "severity": severities},
 ).filter(lambda edit: len(edit) > 2)
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Keep, type=st.just("keep"), id=ids),
@@ -62,7 +74,13 @@ def check(labels: Sequence[ReviewedComment]) -> None:
     for label in labels:
         before, after = label.before, label.after
         expected = (
-            "added" if before is None else "removed" if after is None else "kept" if before == after else "edited"
+            "added"
+            if before is None
+            else "removed"
+            if after is None
+            else "kept"
+            if before == after
+            else "edited"
         )
         assert label.action == expected
         assert before or after
@@ -81,12 +99,21 @@ def test_labels_stay_consistent_over_any_sequence(steps: list[list[Comment] | li
         if step and not isinstance(step[0], Comment):
             with suppress(InputError):
                 labels = apply_actions(step, labels, ANSWER)
-            ours, theirs = [{one.id: one.before for one in some if one.before} for some in (before, labels)]
+            ours, theirs = [
+                {one.id: one.before for one in some if one.before} for some in (before, labels)
+            ]
             assert ours == theirs  # no action loses or changes what the critic wrote
         else:
             labels = merge_labels(step, labels)
-            assert [one for one in labels if one.explicit] == [one for one in before if one.explicit]
-            shown = {location_and_text(one) for label in labels for one in (label.before, label.after) if one}
+            assert [one for one in labels if one.explicit] == [
+                one for one in before if one.explicit
+            ]
+            shown = {
+                location_and_text(one)
+                for label in labels
+                for one in (label.before, label.after)
+                if one
+            }
             assert {location_and_text(one) for one in step} <= shown
         check(labels)
 
@@ -121,7 +148,11 @@ def test_keep_undoes_earlier_actions(some: list[Action], number: int):
             continue
     label = next((one for one in labels if one.id == number and one.before), None)
     if label:
-        kept = next(one for one in apply_actions([Keep(type="keep", id=number)], labels, ANSWER) if one.id == number)
+        kept = next(
+            one
+            for one in apply_actions([Keep(type="keep", id=number)], labels, ANSWER)
+            if one.id == number
+        )
         assert (kept.action, kept.after) == ("kept", label.before)
 
 
@@ -139,7 +170,11 @@ def test_a_search_replaces_untouched_labels(first: list[Comment], second: list[C
 
 names = st.sampled_from(["actions", "next", "type", "id", "quote", "length_modifier", "?"])
 json_values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | st.sampled_from(["accept", "keep", "search_again"]),
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["accept", "keep", "search_again"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=8,
 )
@@ -165,14 +200,20 @@ def test_evidence_is_dropped_when_the_words_change():
     labels = merge_labels([known], [])
     [graver] = apply_actions([Edit(type="edit", id=1, severity="high")], labels, ANSWER)
     [other] = apply_actions([Edit(type="edit", id=1, text="c")], labels, ANSWER)
-    assert (graver.after.source, graver.after.evidence, graver.after.severity) == ("syntax", "confirmed", "high")
+    assert (graver.after.source, graver.after.evidence, graver.after.severity) == (
+        "syntax",
+        "confirmed",
+        "high",
+    )
     assert (other.after.source, other.after.evidence) == (None, None)
 
 
 def test_an_edit_removes_a_severity_and_restores_a_comment():
     grave = comment("one", "a").model_copy(update={"severity": "high"})
     labels = apply_actions([Remove(type="remove", id=1)], merge_labels([grave], []), ANSWER)
-    [label] = apply_actions([Edit.model_validate({"type": "edit", "id": 1, "severity": None})], labels, ANSWER)
+    [label] = apply_actions(
+        [Edit.model_validate({"type": "edit", "id": 1, "severity": None})], labels, ANSWER
+    )
     assert (label.action, label.after) == ("edited", comment("one", "a"))
 
 

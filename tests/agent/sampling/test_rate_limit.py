@@ -73,13 +73,17 @@ def test_sends_nothing_before_the_providers_reset(headers: dict[str, str], clock
 
 def test_does_not_wait_while_requests_remain(clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.apply_headers({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"})
+    limit.apply_headers(
+        {"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"}
+    )
     assert acquire_times(limit, clock, 1) == [0]
 
 
 def test_applies_the_headers_of_replies(monkeypatch: pytest.MonkeyPatch):
     applied: list[dict[str, str]] = []
-    monkeypatch.setattr(RateLimit, "apply_headers", lambda self, headers: applied.append(dict(headers)))
+    monkeypatch.setattr(
+        RateLimit, "apply_headers", lambda self, headers: applied.append(dict(headers))
+    )
 
     class ProviderWithHeaders(FakeProvider):
         async def _answer(self, request: Any, received: Received) -> Any:

@@ -100,7 +100,9 @@ def test_retries_litellms_own_errors_alike(fault: Fault, calls: int):
         assert provider.calls() == calls
 
 
-@pytest.mark.parametrize(("fault", "calls"), [("no_choices", 2), ("null", 2), ("refusal", 1), ("filtered", 1)])
+@pytest.mark.parametrize(
+    ("fault", "calls"), [("no_choices", 2), ("null", 2), ("refusal", 1), ("filtered", 1)]
+)
 def test_retries_an_unusable_reply_at_most_once(fault, calls: int):
     with FakeProvider(faults=[Fault(fault)] * 9) as provider:
         with pytest.raises(ModelReplyError):
@@ -108,8 +110,12 @@ def test_retries_an_unusable_reply_at_most_once(fault, calls: int):
         assert provider.calls() == calls
 
 
-@pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning")
-@pytest.mark.filterwarnings("ignore:Accessing the 'model_(computed_)?fields' attribute:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"
+)
+@pytest.mark.filterwarnings(
+    "ignore:Accessing the 'model_(computed_)?fields' attribute:DeprecationWarning"
+)
 def test_retries_a_truncated_stream_once():
     async def stream(model: BaseChatModel) -> AIMessage:
         return [chunk async for chunk in model.astream("x")][-1]
@@ -185,7 +191,9 @@ def test_computed_waits_grow_up_to_max_wait():
         assert 0.15 <= third < 0.4
 
 
-@pytest.mark.parametrize("error", [BudgetExhausted("no more"), ValueError("no"), asyncio.CancelledError()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [BudgetExhausted("no more"), ValueError("no"), asyncio.CancelledError()], ids=repr
+)
 def test_raises_other_errors_at_once(error: BaseException):
     tries = 0
 
@@ -214,8 +222,12 @@ def test_logs_attempts_without_the_key(caplog):
     caplog.set_level("INFO")
     with FakeProvider(faults=[Fault("status", 503, message="Busy, {key}.")]) as provider:
         invoke(litellm_model(provider.url))
-    [record] = [record for record in caplog.records if record.name == "selfcritic.agent.sampling.retry"]
-    assert record.getMessage().startswith("Attempt 1 failed, next in 0.0 s: Busy, [key]. The provider is unavailable")
+    [record] = [
+        record for record in caplog.records if record.name == "selfcritic.agent.sampling.retry"
+    ]
+    assert record.getMessage().startswith(
+        "Attempt 1 failed, next in 0.0 s: Busy, [key]. The provider is unavailable"
+    )
     assert KEY not in caplog.text
 
 

@@ -56,7 +56,9 @@ def test_no_request_is_sent_beyond_the_budget(kind, calls: int):
     one = sampler(kind(script=lambda _: "x"), calls=calls)
 
     async def sample_concurrently():
-        return await asyncio.gather(*(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True)
+        return await asyncio.gather(
+            *(one.sample(ASKED, 4) for _ in range(5)), return_exceptions=True
+        )
 
     outcomes = asyncio.run(sample_concurrently())
     assert (
@@ -103,19 +105,24 @@ def test_probability_falls_back_to_votes():
 
 
 def test_unreadable_votes_count_as_even():
-    assert asyncio.run(sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)) == YesProbability(
-        0.5, "votes"
-    )
+    assert asyncio.run(
+        sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)
+    ) == YesProbability(0.5, "votes")
 
 
 def test_votes_count_when_the_budget_ends():
-    verdict = asyncio.run(sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5))
+    verdict = asyncio.run(
+        sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5)
+    )
     assert verdict == YesProbability(1.0, "votes")
 
 
 def test_continue_from_prefills_and_returns_the_whole_reply():
     model = ScriptedModel(script=["quote\n```", "other\n```"])
-    assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == ["```\nquote\n```", "```\nother\n```"]
+    assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == [
+        "```\nquote\n```",
+        "```\nother\n```",
+    ]
     assert model.requests[0][-1] == AIMessage("```\n")
 
 
@@ -129,7 +136,9 @@ def test_models_without_prefill_get_the_fallback_messages():
     model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
     fallback = [HumanMessage("go on")]
-    texts = asyncio.run(one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=fallback))
+    texts = asyncio.run(
+        one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=fallback)
+    )
     assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
     assert model.requests[0] == fallback
     assert one.capabilities.prefill == "prompted"
@@ -139,7 +148,9 @@ class RejectsPrefill(ScriptedModel):
     def draw(self, messages, n, seed):
         if isinstance(messages[-1], AIMessage):
             self._requests.append(messages)
-            raise ModelCallError("This model does not support assistant message prefill.", "rejected")
+            raise ModelCallError(
+                "This model does not support assistant message prefill.", "rejected"
+            )
         return super().draw(messages, n, seed)
 
 
@@ -161,17 +172,24 @@ def test_other_errors_do_not_mark_prefill_as_rejected():
 
 def first_token(*options: tuple[str, float]) -> AIMessage:
     tops = [{"token": token, "logprob": math.log(p)} for token, p in options]
-    return AIMessage(options[0][0], response_metadata={"logprobs": {"content": [{**tops[0], "top_logprobs": tops}]}})
+    return AIMessage(
+        options[0][0],
+        response_metadata={"logprobs": {"content": [{**tops[0], "top_logprobs": tops}]}},
+    )
 
 
 def test_all_spellings_of_yes_and_no_count():
-    reply = first_token(("Yes", 0.3), (" yes", 0.2), ("YES", 0.1), ("No", 0.1), ("no", 0.1), ("Maybe", 0.2))
+    reply = first_token(
+        ("Yes", 0.3), (" yes", 0.2), ("YES", 0.1), ("No", 0.1), ("no", 0.1), ("Maybe", 0.2)
+    )
     assert probability_of_yes(reply) == pytest.approx(0.75)
 
 
 def test_tokens_before_the_verdict_are_skipped():
     reply = first_token(("No", 0.9), ("Yes", 0.1))
-    reply.response_metadata["logprobs"]["content"].insert(0, {"token": "\n", "logprob": 0.0, "top_logprobs": []})
+    reply.response_metadata["logprobs"]["content"].insert(
+        0, {"token": "\n", "logprob": 0.0, "top_logprobs": []}
+    )
     assert probability_of_yes(reply) == pytest.approx(0.1)
 
 

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare 
 
 
 def test_other_processes_are_invisible():
-    result = run_python(f"import os; print(os.path.exists('/proc/{os.getpid()}'), os.listdir('/proc').count('1'))")
-    assert result.stdout == f"{os.getpid() < 5} 1\n"
-    program = (
-        "import glob\nfor p in glob.glob('/proc/*/environ'):\n  try: print(open(p).read())\n  except OSError: pass"
+    result = run_python(
+        f"import os; print(os.path.exists('/proc/{os.getpid()}'), os.listdir('/proc').count('1'))"
     )
+    assert result.stdout == f"{os.getpid() < 5} 1\n"
+    program = "import glob\nfor p in glob.glob('/proc/*/environ'):\n  try: print(open(p).read())\n  except OSError: pass"
     assert "PATH" not in run_python(program).stdout
 
 
@@ -32,9 +32,7 @@ def test_files_outside_cannot_be_written(tmp_path: Path):
     tmp_path.chmod(0o777)
     folders = (tmp_path, "/dev/shm", "/var/tmp", Path.home())  # noqa: S108 - not written to
     paths = [Path(folder) / "selfcritic-x" for folder in folders]
-    program = (
-        f"for p in {[str(path) for path in paths]}:\n  try: open(p, 'w').write('x')\n  except OSError: print('no')"
-    )
+    program = f"for p in {[str(path) for path in paths]}:\n  try: open(p, 'w').write('x')\n  except OSError: print('no')"
     result = run_python(program)
     assert not any(path.exists() for path in paths)
     assert result.stdout.count("no") >= 3  # bubblewrap has a private /dev/shm
@@ -47,7 +45,9 @@ def test_virtual_environment_below_tmp_is_read_only(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(sys, "prefix", folder)
         strongest_isolation.cache_clear()
         try:
-            result = run_python(f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')")
+            result = run_python(
+                f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')"
+            )
         finally:
             strongest_isolation.cache_clear()
         assert result.isolation != "none"

@@ -47,7 +47,10 @@ def test_result_names_the_isolation():
 def test_streams_are_utf8(isolate: bool):
     result = run_python("print('naïve 日本 🙂', input())", stdin="žluťoučký\r\n", isolate=isolate)
     assert result.stdout == "naïve 日本 🙂 žluťoučký\n"
-    assert run_python("import sys; sys.stdout.buffer.write(b'\\xff')", isolate=isolate).stdout == "\ufffd"
+    assert (
+        run_python("import sys; sys.stdout.buffer.write(b'\\xff')", isolate=isolate).stdout
+        == "\ufffd"
+    )
 
 
 @pytest.mark.parametrize("program", ["\ud800", "x = '\0'", "def", "(" * 5000, "é" * 300_000])
@@ -58,13 +61,20 @@ def test_invalid_python_fails(program: str, isolate: bool):
 
 
 def test_long_program_and_long_input_are_accepted(isolate: bool):
-    result = run_python("#" * 3_000_000 + "\nprint(len(input()))", stdin="y" * 3_000_000, isolate=isolate)
+    result = run_python(
+        "#" * 3_000_000 + "\nprint(len(input()))", stdin="y" * 3_000_000, isolate=isolate
+    )
     assert result.stdout == "3000000\n"
 
 
 @pytest.mark.parametrize(
     ("program", "code"),
-    [("raise SystemExit(3)", 3), ("1 / 0", 1), ("import os; os._exit(77)", 77), ("import os; os.abort()", 134)],
+    [
+        ("raise SystemExit(3)", 3),
+        ("1 / 0", 1),
+        ("import os; os._exit(77)", 77),
+        ("import os; os.abort()", 134),
+    ],
 )
 def test_exit_code_is_returned(program: str, code: int, isolate: bool):
     result = run_python(program, isolate=isolate)
@@ -89,7 +99,9 @@ def test_program_is_killed_after_the_timeout(program: str, isolate: bool):
 
 
 def test_output_before_the_timeout_is_kept(isolate: bool):
-    result = run_python("print('so far', flush=True)\nwhile True: pass", seconds=0.3, isolate=isolate)
+    result = run_python(
+        "print('so far', flush=True)\nwhile True: pass", seconds=0.3, isolate=isolate
+    )
     assert (result.stdout, result.timed_out) == ("so far\n", True)
 
 
@@ -123,15 +135,15 @@ def test_output_is_truncated(isolate: bool):
 
 
 def test_file_size_is_limited(isolate: bool):
-    program = (
-        "try:\n  with open('big', 'wb') as f:\n    while True: f.write(bytes(2**16))\nexcept OSError as e: print(e)"
-    )
+    program = "try:\n  with open('big', 'wb') as f:\n    while True: f.write(bytes(2**16))\nexcept OSError as e: print(e)"
     assert "too large" in run_python(program, isolate=isolate).stdout
 
 
 def test_environment_is_empty(isolate: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FAKE_API_KEY", "sk-very-secret")
-    result = run_python("import os; print(dict(os.environ), os.getenvb(b'FAKE_API_KEY'))", isolate=isolate)
+    result = run_python(
+        "import os; print(dict(os.environ), os.getenvb(b'FAKE_API_KEY'))", isolate=isolate
+    )
     assert result.stdout == "{} None\n"
 
 
@@ -178,5 +190,7 @@ def test_program_cannot_raise_its_limits(isolate: bool):
 
 def test_many_threads_can_run_programs(isolate: bool):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda n: run_python(f"print({n})", seconds=20, isolate=isolate), range(24)))
+        results = list(
+            pool.map(lambda n: run_python(f"print({n})", seconds=20, isolate=isolate), range(24))
+        )
     assert [result.stdout for result in results] == [f"{n}\n" for n in range(24)]

@@ -47,7 +47,9 @@ def test_critique_with_only_ungrounded_quotes_is_not_scored():
 
 
 def test_judge_sees_only_grounded_comments():
-    _, _, model = judge([critique_of("Lyon", "Comment A.") + "\n\n" + critique_of("Marseille", "Comment B.")], [0.5])
+    _, _, model = judge(
+        [critique_of("Lyon", "Comment A.") + "\n\n" + critique_of("Marseille", "Comment B.")], [0.5]
+    )
     assert "Comment A." in model.requests[0][-1].text
     assert "Comment B." not in model.requests[0][-1].text
 
@@ -59,7 +61,9 @@ def test_judges_the_whole_text_of_a_critique_without_quotes():
 
 
 def test_exhausted_budget_leaves_the_rest_unscored():
-    values, error, _ = judge([critique_of("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2)
+    values, error, _ = judge(
+        [critique_of("Lyon", str(number)) for number in range(3)], [0.5] * 3, calls=2
+    )
     assert sorted(value is None for value in values) == [False, False, True]
     assert error is not None
     assert stop_reason_for(error) == "budget"

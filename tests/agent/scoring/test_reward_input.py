@@ -15,8 +15,12 @@ def test_sections_are_labeled_and_fenced():
     assert critique_input(critique) == "Critique:\n````\n```\nLyon\n```\none\n\n````"
 
 
-@pytest.mark.parametrize("answer", ["Lyon is the capital", "```\nLyon\n```", "", "a\n\nCritique:\n```\nb\n```"])
-@pytest.mark.parametrize("text", ["```\nLyon\n```\none\n\n```\nis\n```\n[high] two", "No quote.", ""])
+@pytest.mark.parametrize(
+    "answer", ["Lyon is the capital", "```\nLyon\n```", "", "a\n\nCritique:\n```\nb\n```"]
+)
+@pytest.mark.parametrize(
+    "text", ["```\nLyon\n```\none\n\n```\nis\n```\n[high] two", "No quote.", ""]
+)
 def test_input_is_that_of_the_plain_helpfulness_prompt(answer: str, text: str):
     critique = ground(text, answer)
     [message] = prompts.load("plain").render(
@@ -26,5 +30,9 @@ def test_input_is_that_of_the_plain_helpfulness_prompt(answer: str, text: str):
         answer=answer,
         critique=critique_text(critique),
     )
-    sections = [answer_input("Which city?", answer), critique_input(critique), prompts.CUES["helpfulness"]]
+    sections = [
+        answer_input("Which city?", answer),
+        critique_input(critique),
+        prompts.CUES["helpfulness"],
+    ]
     assert "\n\n".join(sections) == message.text

@@ -15,7 +15,10 @@ from selfcritic.agent.scoring.reward_model import RewardModel, reward_model
 from selfcritic.graphs import create_review
 
 ANSWER = "Lyon is the capital"
-TEXTS = [f"```\n{quote}\n```\n{remark}" for quote, remark in (("Lyon", "one"), ("is", "two two"), ("capital", "three"))]
+TEXTS = [
+    f"```\n{quote}\n```\n{remark}"
+    for quote, remark in (("Lyon", "one"), ("is", "two two"), ("capital", "three"))
+]
 CRITIQUES = [ground(text, ANSWER) for text in TEXTS]
 
 
@@ -32,7 +35,9 @@ sys.modules["torch"] = None
 from selfcritic.agent.scoring.reward_model import RewardModel
 RewardModel({str(tmp_path)!r}).rewards(["a"])
 """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert "pip install 'selfcritic[train]'" in process.stderr
 
 
@@ -44,8 +49,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers  # a dependency of transformers
 
     def make(labels: int) -> str:
-        words = ["[PAD]", "[UNK]", "one", "two", "three", "Lyon", "is", "the", "capital", "Question", "Answer", "```"]
-        tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=words[1]))
+        words = [
+            "[PAD]",
+            "[UNK]",
+            "one",
+            "two",
+            "three",
+            "Lyon",
+            "is",
+            "the",
+            "capital",
+            "Question",
+            "Answer",
+            "```",
+        ]
+        tokenizer = Tokenizer(
+            models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=words[1])
+        )
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         path = str(tmp_path_factory.mktemp("reward"))
         transformers.PreTrainedTokenizerFast(
@@ -73,7 +93,9 @@ def test_batches_score_like_single_critiques(folder, labels: int):
 
 def test_truncates_the_beginning_of_a_long_text(folder):
     model = reward_model(folder(1))
-    [short, long, other] = model.rewards(["is " * 30 + "one", "the " * 90 + "is " * 30 + "one", "is " * 30 + "two"])
+    [short, long, other] = model.rewards(
+        ["is " * 30 + "one", "the " * 90 + "is " * 30 + "one", "is " * 30 + "two"]
+    )
     assert short == pytest.approx(long, abs=1e-5)
     assert short != pytest.approx(other, abs=1e-5)
 
@@ -85,7 +107,9 @@ def test_review_selects_by_the_reward(folder):
         model=ScriptedModel(script={"critique": TEXTS}), num_critiques=3, scorer=f"reward:{path}"
     ).compile()
     output = graph.invoke({"question": "q", "answer": ANSWER})
-    assert [critique.reward for critique in output["rounds"][0].critiques] == pytest.approx(expected, abs=1e-5)
+    assert [critique.reward for critique in output["rounds"][0].critiques] == pytest.approx(
+        expected, abs=1e-5
+    )
     assert output["critique"].text == TEXTS[expected.index(max(expected))]
 
 

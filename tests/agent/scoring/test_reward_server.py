@@ -30,7 +30,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.path, payload, self.headers.get("Authorization")))
-        status, reply = self.server.replies.pop(0) if self.server.replies else (200, self.score(payload))
+        status, reply = (
+            self.server.replies.pop(0) if self.server.replies else (200, self.score(payload))
+        )
         body = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -44,7 +46,9 @@ class Handler(BaseHTTPRequestHandler):
                 rows.append({"index": index, "object": "score", "score": len(text)})
         else:
             for index, text in enumerate(payload["input"]):
-                rows.append({"index": index, "label": "good", "probs": [0.0, len(text)], "num_classes": 2})
+                rows.append(
+                    {"index": index, "label": "good", "probs": [0.0, len(text)], "num_classes": 2}
+                )
         return {"id": "x", "object": "list", "data": rows[::-1], "usage": {"prompt_tokens": 1}}
 
     def log_message(self, *_: Any) -> None:
@@ -108,7 +112,15 @@ def test_retries_only_transient_errors():
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "[]", {"data": []}, {"data": [{"index": 0}]}, {"data": [{"index": 0, "score": "much"}]}, "not json"]
+    "reply",
+    [
+        "",
+        "[]",
+        {"data": []},
+        {"data": [{"index": 0}]},
+        {"data": [{"index": 0, "score": "much"}]},
+        "not json",
+    ],
 )
 def test_rejects_an_invalid_reply(reply):
     with serve(*[(200, reply)] * 3) as (address, _), pytest.raises(ModelError):
@@ -122,7 +134,9 @@ def test_unreachable_server_is_an_error():
         scores(f"{address}/score")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1/score", "http://127.0.0.1/v1/rank", "file:///score"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1/score", "http://127.0.0.1/v1/rank", "file:///score"]
+)
 def test_rejects_an_address_of_another_endpoint(address: str):
     with pytest.raises(InputError, match=r"\.\.\./classify|…/classify"):
         RewardServer(address)
@@ -130,7 +144,9 @@ def test_rejects_an_address_of_another_endpoint(address: str):
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
 def test_review_counts_requests_to_the_server(search: str):
-    model = ScriptedModel(script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10})
+    model = ScriptedModel(
+        script={"critique": TEXTS if search == "rejection" else [t[3:] for t in TEXTS] * 10}
+    )
     with serve() as (address, requests):
         graph = create_review(
             model=model, num_critiques=3, search=search, scorer=f"reward-server:{address}/score"
@@ -138,6 +154,8 @@ def test_review_counts_requests_to_the_server(search: str):
         output = graph.invoke({"question": "q", "answer": ANSWER})
         assert output["usage"].by_role["scorer"].calls == len(requests) > 0
         assert output["critique"].reward is not None
-        stopped = graph.invoke({"question": "q", "answer": ANSWER}, context={"budget": Budget(calls=1)})
+        stopped = graph.invoke(
+            {"question": "q", "answer": ANSWER}, context={"budget": Budget(calls=1)}
+        )
     assert stopped["stop_reason"] in ("budget", "model_error")
     assert stopped["usage"].calls <= 1

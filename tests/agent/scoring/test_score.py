@@ -57,7 +57,9 @@ def test_helpfulness_scorer_sets_reward_and_helpfulness():
 
 def test_scores_with_an_async_function():
     scored, _, model = score(critiques(), length)
-    assert [(critique.reward, critique.helpfulness) for critique in scored] == [(len(text), None) for text in TEXTS]
+    assert [(critique.reward, critique.helpfulness) for critique in scored] == [
+        (len(text), None) for text in TEXTS
+    ]
     assert model.requests == []
 
 
@@ -87,7 +89,10 @@ def test_critique_equal_to_a_scored_one_is_not_scored_again():
 
 @pytest.mark.parametrize(
     ("scorer", "message"),
-    [(failing, r"'failing' failed \(RuntimeError: out of order\)"), (too_few, "0 scores for 2 critiques")],
+    [
+        (failing, r"'failing' failed \(RuntimeError: out of order\)"),
+        (too_few, "0 scores for 2 critiques"),
+    ],
 )
 def test_failing_scorer_is_reported_and_scores_nothing(scorer, message):
     scored, error, _ = score(critiques(), scorer)
@@ -108,11 +113,14 @@ def test_weighted_sum_with_a_missing_score_is_none():
     assert error is not None
 
 
-@pytest.mark.parametrize("name", ["", "help", "helpfulness:", "evidence:x", "reward:", "served", "reward"])
+@pytest.mark.parametrize(
+    "name", ["", "help", "helpfulness:", "evidence:x", "reward:", "served", "reward"]
+)
 def test_unknown_scorer_error_lists_the_scorers(name: str):
     for scorer in (name, {name: 1.0}):
         with pytest.raises(
-            ValidationError, match="use helpfulness, evidence, reward:FOLDER, reward-server:URL, or pass a function"
+            ValidationError,
+            match="use helpfulness, evidence, reward:FOLDER, reward-server:URL, or pass a function",
         ):
             Context(scorer=scorer)
 
@@ -120,7 +128,9 @@ def test_unknown_scorer_error_lists_the_scorers(name: str):
 def test_review_selects_by_its_scorer():
     model = ScriptedModel(script={"critique": TEXTS})
     output = (
-        create_review(model=model, num_critiques=2, scorer=length).compile().invoke({"question": "q", "answer": ANSWER})
+        create_review(model=model, num_critiques=2, scorer=length)
+        .compile()
+        .invoke({"question": "q", "answer": ANSWER})
     )
     assert output["critique"].text == TEXTS[1]
     assert output["usage"].calls == 1

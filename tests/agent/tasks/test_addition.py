@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Addition
 
-PLACES = ["units", "tens", "hundreds", "thousands", "ten thousands", "hundred thousands", "millions", "10^7", "10^8"]
+PLACES = [
+    "units",
+    "tens",
+    "hundreds",
+    "thousands",
+    "ten thousands",
+    "hundred thousands",
+    "millions",
+    "10^7",
+    "10^8",
+]
 numbers = st.integers(0, 10**8)
 
 
@@ -60,7 +70,9 @@ def test_returns_none_for_other_texts(question: str):
 
 
 @given(left=numbers, right=numbers, claimed=numbers, has_commas=st.booleans())
-def test_flaws_are_wrong_digits_or_a_wrong_length(left: int, right: int, claimed: int, has_commas: bool):
+def test_flaws_are_wrong_digits_or_a_wrong_length(
+    left: int, right: int, claimed: int, has_commas: bool
+):
     task = Addition("", (left, right))
     total = str(left + right)
     digits = str(claimed)
@@ -73,8 +85,12 @@ def test_flaws_are_wrong_digits_or_a_wrong_length(left: int, right: int, claimed
         assert flaws[0].comment.quote.endswith(written)
         assert flaws[0].comment.text.endswith(f"should be {total}.")
     else:
-        wrong_places = [place for place in range(len(total)) if total[-1 - place] != digits[-1 - place]]
-        texts = [f"The {PLACES[place]} digit should be {total[-1 - place]}." for place in wrong_places]
+        wrong_places = [
+            place for place in range(len(total)) if total[-1 - place] != digits[-1 - place]
+        ]
+        texts = [
+            f"The {PLACES[place]} digit should be {total[-1 - place]}." for place in wrong_places
+        ]
         assert [flaw.comment.text for flaw in flaws] == texts
         assert {flaw.kind for flaw in flaws} <= {"digit"}
 
@@ -90,7 +106,9 @@ def test_a_digit_comment_is_valid_only_if_true(claimed: int, place: int, digit: 
     task = Addition("", (300, 279))
     answer = str(claimed)
     is_true = place < 3 and "579"[-1 - place] == str(digit) != answer[-1 - place]
-    comment = Comment(quote=answer, text=f"the {PLACES[place].upper()} digit should be **{digit}**, I think")
+    comment = Comment(
+        quote=answer, text=f"the {PLACES[place].upper()} digit should be **{digit}**, I think"
+    )
     assert task.is_valid(answer, comment) is is_true
     expected = list(answer)
     if place < 3:

@@ -75,7 +75,9 @@ def test_examples_and_assertions_in_a_question_are_run(question: str):
         ("'a b'", "'a  c'", False),
     ],
 )
-def test_example_passes_for_doctest_output_or_an_equal_value(example: str, value: str, passes: bool):
+def test_example_passes_for_doctest_output_or_an_equal_value(
+    example: str, value: str, passes: bool
+):
     draft = f"def f(x):\n    return {value}\n"
     comments = run(draft, f">>> f(1)\n{example}\n")
     assert (comments == []) == passes

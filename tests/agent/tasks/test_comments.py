@@ -15,12 +15,16 @@ from selfcritic.agent.tasks.comments import comment_on, is_quoted, overlaps, rem
         ("12" + "x" * 100 + "12", 102, 104, "12"),
     ],
 )
-def test_widens_a_quote_to_the_left_until_it_is_unambiguous(answer: str, start: int, end: int, quote: str):
+def test_widens_a_quote_to_the_left_until_it_is_unambiguous(
+    answer: str, start: int, end: int, quote: str
+):
     comment = comment_on(answer, start, end, "Wrong.")
     assert comment == Comment(quote=quote, text="Wrong.", start=end - len(quote), end=end)
 
 
-@pytest.mark.parametrize(("answer", "quote"), [("", ""), (" \n", ""), ("\n  No.  \nNo!", "No."), ("x" * 200, "x" * 80)])
+@pytest.mark.parametrize(
+    ("answer", "quote"), [("", ""), (" \n", ""), ("\n  No.  \nNo!", "No."), ("x" * 200, "x" * 80)]
+)
 def test_quotes_the_start_of_the_first_line(answer: str, quote: str):
     comment = remark_opening(answer, "Nothing.")
     assert comment.quote == quote
@@ -38,7 +42,9 @@ def test_quotes_the_start_of_the_first_line(answer: str, quote: str):
 )
 def test_quote_overlaps_the_characters_that_it_covers(start: int | None, overlapping: list[int]):
     comment = Comment(quote="ab", text="", start=start)
-    assert [index for index in range(5) if overlaps(comment, "ab ab", index, index + 1)] == overlapping
+    assert [
+        index for index in range(5) if overlaps(comment, "ab ab", index, index + 1)
+    ] == overlapping
 
 
 def test_empty_quote_overlaps_nothing():

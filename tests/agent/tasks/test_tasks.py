@@ -11,11 +11,17 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
 
-TASK_TYPES: tuple[type[Task], ...] = (Addition, Alphabetize, ThreeSat)  # functions/ tests Functions, which runs code
+TASK_TYPES: tuple[type[Task], ...] = (
+    Addition,
+    Alphabetize,
+    ThreeSat,
+)  # functions/ tests Functions, which runs code
 SEEDS = range(120)
 ROUNDS = 20
 
-every_task_type = pytest.mark.parametrize("task_type", TASK_TYPES, ids=lambda task_type: task_type.name)
+every_task_type = pytest.mark.parametrize(
+    "task_type", TASK_TYPES, ids=lambda task_type: task_type.name
+)
 
 
 def generate(task_type: type[Task], seed: int) -> tuple[Task, Random]:
@@ -119,7 +125,9 @@ def test_parses_a_megabyte_in_linear_time(task_type: type[Task], unit: str):
 @given(data=st.data())
 def test_accepts_any_answer_and_any_comment(task_type: type[Task], data: st.DataObject):
     task, rng = generate(task_type, data.draw(st.integers(0, 10)))
-    samples = st.sampled_from([task.solution(), task.question, "12,345", "pear", "\n- ", ": ", "-0.5"])
+    samples = st.sampled_from(
+        [task.solution(), task.question, "12,345", "pear", "\n- ", ": ", "-0.5"]
+    )
     answer = "".join(data.draw(st.lists(st.one_of(st.text(), samples), max_size=4)))
     claims = [flaw.comment.text for flaw in task.flaws(answer)]
     claims.append(task.false_comment(answer, rng).text)
@@ -190,7 +198,9 @@ def test_false_comment_changes_the_answer_and_breaks_a_correct_one(task_type: ty
 
 @every_task_type
 @given(quote=st.text(min_size=1), text=st.text(max_size=3))
-def test_comment_that_cannot_be_applied_changes_nothing(task_type: type[Task], quote: str, text: str):
+def test_comment_that_cannot_be_applied_changes_nothing(
+    task_type: type[Task], quote: str, text: str
+):
     task, rng = generate(task_type, 2)
     answer = task.inject_flaw(task.solution(), rng).answer
     gold = task.flaws(answer)[0].comment

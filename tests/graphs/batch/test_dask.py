@@ -42,10 +42,29 @@ def test_loses_no_row_if_a_worker_is_killed(stack: ExitStack, tmp_path: Path):
     provider = stack.enter_context(FakeProvider("It is so.", latency=0.05))
     scheduler_file = tmp_path / "scheduler.json"
     scheduler = ["--scheduler-file", str(scheduler_file)]
-    start(stack, "distributed.cli.dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", *scheduler)
-    keys = {"OPENAI_API_KEY": "sk-none", "OPENAI_BASE_URL": provider.url, "OPENAI_API_BASE": provider.url}
-    options = ["--no-nanny", "--nthreads=4", "--no-dashboard", f"--local-directory={tmp_path}", "--host=127.0.0.1"]
-    workers = [start(stack, "distributed.cli.dask_worker", *options, *scheduler, **keys) for _ in range(2)]
+    start(
+        stack,
+        "distributed.cli.dask_scheduler",
+        "--host=127.0.0.1",
+        "--port=0",
+        "--no-dashboard",
+        *scheduler,
+    )
+    keys = {
+        "OPENAI_API_KEY": "sk-none",
+        "OPENAI_BASE_URL": provider.url,
+        "OPENAI_API_BASE": provider.url,
+    }
+    options = [
+        "--no-nanny",
+        "--nthreads=4",
+        "--no-dashboard",
+        f"--local-directory={tmp_path}",
+        "--host=127.0.0.1",
+    ]
+    workers = [
+        start(stack, "distributed.cli.dask_worker", *options, *scheduler, **keys) for _ in range(2)
+    ]
     while not scheduler_file.exists():
         time.sleep(0.05)
     address = json.loads(scheduler_file.read_text())["address"]
@@ -83,9 +102,14 @@ def test_loses_no_row_if_a_worker_is_killed(stack: ExitStack, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("model", "budget", "message"),
-    [("simulated", Budget(calls=1), "no budget"), (ScriptedModel(script=["a"]), None, "set each model by name")],
+    [
+        ("simulated", Budget(calls=1), "no budget"),
+        (ScriptedModel(script=["a"]), None, "set each model by name"),
+    ],
 )
-def test_rejects_options_that_dask_does_not_support(model: object, budget: Budget | None, message: str, tmp_path: Path):
+def test_rejects_options_that_dask_does_not_support(
+    model: object, budget: Budget | None, message: str, tmp_path: Path
+):
     graph = create_self_critique().compile(name="self_critique")
     context = Context(model=model)
     with pytest.raises(InputError, match=message):

@@ -24,7 +24,9 @@ def input_of(row: Row) -> Any:
 
 def test_reads_jsonl(tmp_path: Path):
     path = tmp_path / "in.jsonl"
-    path.write_bytes(b'{"id": 1, "question": "Why?"}\n\n' + json.dumps(MESSAGES).encode() + b"\n{broken\n\xff\n")
+    path.write_bytes(
+        b'{"id": 1, "question": "Why?"}\n\n' + json.dumps(MESSAGES).encode() + b"\n{broken\n\xff\n"
+    )
     rows = list(read_rows(path))
     assert [row.error is None for row in rows] == [True, True, False, False]
     assert rows[0].input == {"question": "Why?"}
@@ -34,7 +36,9 @@ def test_reads_jsonl(tmp_path: Path):
 
 def test_reads_csv(tmp_path: Path):
     path = tmp_path / "in.csv"
-    path.write_text('id,question,messages\n1,Why?,\n2,,"' + json.dumps(MESSAGES).replace('"', '""') + '"\n3\n')
+    path.write_text(
+        'id,question,messages\n1,Why?,\n2,,"' + json.dumps(MESSAGES).replace('"', '""') + '"\n3\n'
+    )
     rows = list(read_rows(path))
     assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
@@ -43,7 +47,9 @@ def test_reads_csv(tmp_path: Path):
 
 def test_reads_parquet(tmp_path: Path):
     path = tmp_path / "in.parquet"
-    write_table(pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, MESSAGES]}), path)
+    write_table(
+        pa.table({"id": [1, 2], "question": ["Why?", None], "messages": [None, MESSAGES]}), path
+    )
     rows = list(read_rows(path))
     assert rows[0].input == {"question": "Why?"}
     assert input_of(rows[1])["messages"][-1].text == "Why?"
@@ -81,7 +87,10 @@ def test_id_defaults_to_a_hash_of_the_used_content():
 
 
 KEYS = st.sampled_from(["id", "question", "context", "messages", "role", "content", "type", "data"])
-JSON = st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner))
+JSON = st.recursive(
+    st.none() | st.text() | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
 
 
 @given(JSON)

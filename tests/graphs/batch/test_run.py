@@ -162,7 +162,9 @@ class SlowModel(ScriptedModel):
 
 def test_seconds_limit_covers_all_rows(tmp_path: Path):
     model = SlowModel(script=accept_every_draft)
-    report, results, errors = run(tmp_path / "l", questions(1000), model=model, budget=Budget(seconds=1.0))
+    report, results, errors = run(
+        tmp_path / "l", questions(1000), model=model, budget=Budget(seconds=1.0)
+    )
     assert 0 < report.remaining == 1000 - len(results) - len(errors)
     assert report.finished == len(results) > 0
 

@@ -84,9 +84,18 @@ def test_json_prints_the_output_state(script: str):
         "self_graded",
         "error",
     }
-    assert (output["answer"], output["stop_reason"], output["best_round"]) == ("Paris", "accepted", 1)
+    assert (output["answer"], output["stop_reason"], output["best_round"]) == (
+        "Paris",
+        "accepted",
+        1,
+    )
     comment = output["rounds"][0]["critiques"][0]["comments"][0]
-    assert (comment["quote"], comment["start"], comment["end"], comment["text"]) == ("Lyon", 0, 4, "It is Paris.")
+    assert (comment["quote"], comment["start"], comment["end"], comment["text"]) == (
+        "Lyon",
+        0,
+        4,
+        "It is Paris.",
+    )
     assert output["usage"]["calls"] == 6
 
 
@@ -136,7 +145,7 @@ def test_events_writes_each_update_to_a_file(script: str, tmp_path: Path):
         (["q", "--context", "LATIN1"], 2, "LATIN1 is not UTF-8: byte 0xe9 in line 1"),
         (["q", "--api-base", "http://127.0.0.1:1"], 2, "--api-base requires a provider's model"),
         (["q", "--task-type", "summary"], 2, "needs the passage"),
-        (["Why is the sky blue?"], 1, "name a real model: --model"),
+        (["Why is the sky blue?"], 1, "choose a real model: --model"),
         (["q", "--max-rounds"], 2, "--max-rounds"),
     ],
 )
@@ -166,7 +175,9 @@ def test_rejects_a_question_of_one_megabyte():
     ("hanging_prompt", "exit_code", "answer"),
     [("classify", 0, "Lyon\n"), ("generate", 1, "")],
 )
-def test_ctrl_c_prints_the_best_draft(tmp_path: Path, hanging_prompt: str, exit_code: int, answer: str):
+def test_ctrl_c_prints_the_best_draft(
+    tmp_path: Path, hanging_prompt: str, exit_code: int, answer: str
+):
     """Run the command in a program whose model never replies to one of the prompts."""
     program = tmp_path / "hangs.py"
     program.write_text(
@@ -187,7 +198,9 @@ def test_ctrl_c_prints_the_best_draft(tmp_path: Path, hanging_prompt: str, exit_
         "main()\n"
     )
     command = [sys.executable, str(program), "run", "q", "--model", "hanging", "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         while not (tmp_path / "waiting").exists():
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.02)

@@ -54,7 +54,9 @@ def test_a_terminal_gets_colors_and_a_pipe_plain_lines():
 
 
 def test_prints_markup_in_a_draft_as_text():
-    assert "[bold]not markup[/bold]" in render("generate", rounds=[Round(answer="[bold]not markup[/bold]")])
+    assert "[bold]not markup[/bold]" in render(
+        "generate", rounds=[Round(answer="[bold]not markup[/bold]")]
+    )
 
 
 def test_prints_equal_critiques_once_with_their_count():
@@ -72,9 +74,14 @@ def test_counts_ungrounded_comments():
 
 
 def test_prints_the_probabilities_of_several_drafts():
-    candidates = [Candidate(answer="one", p_critiqueable=0.9), Candidate(answer="two", p_critiqueable=0.2)]
+    candidates = [
+        Candidate(answer="one", p_critiqueable=0.9),
+        Candidate(answer="two", p_critiqueable=0.2),
+    ]
     draft = Round(answer="two", p_critiqueable=0.2, judged_by="logprobs", candidates=candidates)
-    assert "the least critiqueable of 0.90, 0.20:" in render("classify", rounds=[draft], best_round=0)
+    assert "the least critiqueable of 0.90, 0.20:" in render(
+        "classify", rounds=[draft], best_round=0
+    )
 
 
 def test_end_prints_the_stop_reason_and_the_usage():
@@ -100,7 +107,11 @@ def test_prints_fsbs_critiques_as_any_others():
 
 def test_end_prints_the_error_that_ended_the_run():
     console = make_console()
-    update = {"rounds": [Round(answer="a")], "best_round": 0, "error": "The key is wrong. Set a key."}
+    update = {
+        "rounds": [Round(answer="a")],
+        "best_round": 0,
+        "error": "The key is wrong. Set a key.",
+    }
     with Trace(console) as trace:
         trace.show("classify", update)
         trace.end("model_error", 0, Usage())

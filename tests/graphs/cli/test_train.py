@@ -17,7 +17,9 @@ def test_offers_every_trainable_task():
 
 
 def test_offers_every_decoder_size():
-    pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
+    pytest.importorskip(
+        "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+    )
     from selfcritic.agent.training.tiny.decoder import DECODER_SIZES
 
     assert set(get_args(SizeName)) == set(DECODER_SIZES)
@@ -34,7 +36,9 @@ def test_names_the_extras_if_torch_is_missing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_trains_resumes_and_prints_the_model_name(tmp_path: Path):
-    pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
+    pytest.importorskip(
+        "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+    )
     command = ["train", "tiny", "addition", str(tmp_path), "--size", "test"]
     stopped = CliRunner().invoke(app, [*command, "--tokens", "20000", "--minutes", "0"])
     assert stopped.exit_code == 0

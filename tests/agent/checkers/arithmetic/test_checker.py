@@ -220,7 +220,11 @@ def lines(text: str) -> list[str]:
 def test_quotes_a_false_equation_and_gives_the_correct_value(equation: str):
     (comment,) = check(equation)
     assert comment.text == FALSE[equation]
-    assert (comment.source, comment.evidence, comment.severity) == ("arithmetic", "confirmed", "high")
+    assert (comment.source, comment.evidence, comment.severity) == (
+        "arithmetic",
+        "confirmed",
+        "high",
+    )
     assert equation[comment.start : comment.end] == comment.quote
 
 
@@ -282,7 +286,11 @@ def test_evaluates_sums_and_products(a: int, sign: str, b: int, error: int):
 
 
 @reproducible
-@given(st.integers(min_value=1, max_value=10**4), st.integers(min_value=1, max_value=10**4), st.integers(1, 6))
+@given(
+    st.integers(min_value=1, max_value=10**4),
+    st.integers(min_value=1, max_value=10**4),
+    st.integers(1, 6),
+)
 def test_accepts_each_rounding_of_a_quotient(a: int, b: int, places: int):
     assert check(f"{a} / {b} = {a / b:.{places + 1}f}") == []
     assert check(rf"\frac{{{a}}}{{{b}}} \approx {a / b:.{places}f}") == []

@@ -26,7 +26,9 @@ _ROOT = Path(__file__).parents[4]
 _REPORT = _ROOT / "docs" / "tiny_report.txt"
 WEIGHTS = Path(__file__).parent / "weights"
 QUESTION = "Sort these words alphabetically: pear, apple, plum"
-VERDICT_PROMPT = load_prompts().render("classify", context="", question=QUESTION, answer="apple, pear, plum")
+VERDICT_PROMPT = load_prompts().render(
+    "classify", context="", question=QUESTION, answer="apple, pear, plum"
+)
 
 
 def load_tiny(**options: object) -> TinyModel:
@@ -47,7 +49,9 @@ def test_seed_repeats_replies():
 
 
 def test_seed_repeats_replies_of_concurrent_calls():
-    questions = [f"Sort these words alphabetically: {words}" for words in ("pear, fig", "fig, pear, kiwi")]
+    questions = [
+        f"Sort these words alphabetically: {words}" for words in ("pear, fig", "fig, pear, kiwi")
+    ]
     calls = [(question, seed) for question in questions for seed in range(10)]
     model = load_tiny()
 
@@ -144,7 +148,9 @@ def test_loop_runs_on_the_model_and_repeats():
     from selfcritic.graphs import create_self_critique
 
     model = load_tiny()
-    graph = create_self_critique(model=model, num_critiques=3, max_rounds=2, seed=2, helpful_threshold=0.0).compile()
+    graph = create_self_critique(
+        model=model, num_critiques=3, max_rounds=2, seed=2, helpful_threshold=0.0
+    ).compile()
     first = graph.invoke({"question": QUESTION})
     second = graph.invoke({"question": QUESTION})
     assert first["answer"] == second["answer"]
@@ -188,15 +194,21 @@ def tasks() -> list[Task]:
 @pytest.fixture(scope="module")
 def flawed_drafts(tasks: list[Task]) -> list[GradedDraft]:
     rng = random.Random("shipped flaws")
-    return [GradedDraft.grade(task, task.inject_flaw(task.solution(), rng).answer) for task in tasks]
+    return [
+        GradedDraft.grade(task, task.inject_flaw(task.solution(), rng).answer) for task in tasks
+    ]
 
 
 def classify_prompt(draft: GradedDraft) -> list[BaseMessage]:
-    return load_prompts().render("classify", context="", question=draft.task.question, answer=draft.answer)
+    return load_prompts().render(
+        "classify", context="", question=draft.task.question, answer=draft.answer
+    )
 
 
 def critique_prompt(draft: GradedDraft) -> list[BaseMessage]:
-    return load_prompts().render("critique", context="", question=draft.task.question, answer=draft.answer)
+    return load_prompts().render(
+        "critique", context="", question=draft.task.question, answer=draft.answer
+    )
 
 
 def test_shipped_model_sorts(shipped: TinyModel, tasks: list[Task]):
@@ -207,7 +219,9 @@ def test_shipped_model_sorts(shipped: TinyModel, tasks: list[Task]):
     assert num_correct >= 12
 
 
-def test_shipped_model_judges(shipped: TinyModel, tasks: list[Task], flawed_drafts: list[GradedDraft]):
+def test_shipped_model_judges(
+    shipped: TinyModel, tasks: list[Task], flawed_drafts: list[GradedDraft]
+):
     def p_flawed(draft: GradedDraft) -> float:
         p_yes = shipped.draw(classify_prompt(draft), 1, None)[0].p_yes
         assert p_yes is not None

@@ -79,7 +79,9 @@ def test_flaws_agree_with_counting_and_sorting(words: list[str], listed: list[st
         assert kinds["missing"] == (word_counts - name_counts).total()
         assert kinds["foreign"] == len(names) - num_known
         assert kinds["doubled"] == (name_counts - word_counts).total() - kinds["foreign"]
-        assert kinds["misplaced"] == (word_counts & name_counts).total() - longest_common(names, ordered)
+        assert kinds["misplaced"] == (word_counts & name_counts).total() - longest_common(
+            names, ordered
+        )
         assert task.is_correct(answer) == (names == ordered) == (not kinds)
     check_gold_comments(task, answer)
 
@@ -116,7 +118,10 @@ def subsequences(words: list[str]) -> set[tuple[str, ...]]:
         ),
         ("In order: apple, fig, kiwi, pear and plum.", []),
         ("apple fig kiwi pear plum", []),
-        ("pear, apple, fig, Kiwi, plum", ['"pear" is out of order: it belongs right after "Kiwi".']),
+        (
+            "pear, apple, fig, Kiwi, plum",
+            ['"pear" is out of order: it belongs right after "Kiwi".'],
+        ),
         ("fig\nkiwi\npear\nplum\n", ['"apple" is missing: it belongs at the start.']),
         ("apple, fig, Kiwi, fig, pear, plum", ['"fig" stands twice but was given once.']),
         ("apple, fig, nut, Kiwi, pear, plum", ['"nut" was not among the words given.']),
@@ -150,7 +155,12 @@ def test_flaw_comments_have_fixed_wordings(answer: str, comments: list[str]):
     ],
 )
 def test_only_true_comments_are_valid(text: str, quote: str, valid: bool):
-    assert FRUIT_TASK.is_valid("Sorted: apple, kiwi, fig, plum, nut, plum", Comment(quote=quote, text=text)) is valid
+    assert (
+        FRUIT_TASK.is_valid(
+            "Sorted: apple, kiwi, fig, plum, nut, plum", Comment(quote=quote, text=text)
+        )
+        is valid
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,8 +172,18 @@ def test_only_true_comments_are_valid(text: str, quote: str, valid: bool):
             "kiwi",
             "1. kiwi\n2. pear\n3. apple",
         ),
-        ("1. kiwi\n2. apple\n3. fig", '"apple" was not among the words given.', "apple", "1. kiwi\n2. fig"),
-        ("kiwi\napple\n", '"apple" is out of order: it belongs at the start.', "apple", "apple\nkiwi\n"),
+        (
+            "1. kiwi\n2. apple\n3. fig",
+            '"apple" was not among the words given.',
+            "apple",
+            "1. kiwi\n2. fig",
+        ),
+        (
+            "kiwi\napple\n",
+            '"apple" is out of order: it belongs at the start.',
+            "apple",
+            "apple\nkiwi\n",
+        ),
         ("fig, apple", '"fig" stands twice but was given once.', "fig", "apple"),
         ("fig, apple", '"plum" is missing: it belongs right after "pear".', "fig", "fig, apple"),
         ("fig, apple", '"plum" was not among the words given.', "fig", "fig, apple"),

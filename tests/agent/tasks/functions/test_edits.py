@@ -18,14 +18,18 @@ def test_comment_text_of_each_kind_of_flaw():
     ]
     (flaw,) = TASK.flaws("Dear me.")
     assert (flaw.kind, flaw.comment.quote) == ("form", "Dear me.")
-    expected = f'This is not the function asked for: write `{REFERENCE}`: "Write a Python function f(xs)".'
+    expected = (
+        f'This is not the function asked for: write `{REFERENCE}`: "Write a Python function f(xs)".'
+    )
     assert flaw.comment.text == expected
 
 
 def test_adjacent_missing_lines_are_one_flaw():
     answer = REFERENCE.replace("        if x <= 3:\n            continue\n", "")
     (flaw,) = TASK.flaws(answer)
-    assert flaw.comment.text.startswith("`        if x <= 3:\n            continue` is missing before")
+    assert flaw.comment.text.startswith(
+        "`        if x <= 3:\n            continue` is missing before"
+    )
     assert TASK.apply_comment(answer, flaw.comment) == REFERENCE
 
     answer = REFERENCE.removesuffix("\n    if n == 0:\n        return 0\n    return out + 2")
@@ -35,7 +39,9 @@ def test_adjacent_missing_lines_are_one_flaw():
 
 
 def test_quotes_a_repeated_line_with_words_that_make_it_unique():
-    task = parse_task(HEADER + "Keep only even numbers. Keep only numbers above 3. Return the count")
+    task = parse_task(
+        HEADER + "Keep only even numbers. Keep only numbers above 3. Return the count"
+    )
     before, _, after = task.solution().rpartition("continue")
     answer = f"{before}break{after}".replace("out += 1", "out += 1  # one more break")
     comment = task.flaws(answer)[1].comment
@@ -74,9 +80,18 @@ def test_accepts_only_comments_that_fix_a_flaw(quote: str, text: str, valid: boo
         ("Should be `b = 3`: why", "Look:\n```\n  a = 1\n  b = 3\n  c = 3\n```\n"),
         ("Should be `    b = 3`", "Look:\n```\n  a = 1\n    b = 3\n  c = 3\n```\n"),
         ("This line should go.", "Look:\n```\n  a = 1\n  c = 3\n```\n"),
-        ("`d = 4` is missing before this line", "Look:\n```\n  a = 1\n  d = 4\n  b = 2\n  c = 3\n```\n"),
-        ("`d = 4` is missing after this line", "Look:\n```\n  a = 1\n  b = 2\n  d = 4\n  c = 3\n```\n"),
-        ("This is not the function asked for: write `def f(xs):\n    return 1`", "def f(xs):\n    return 1"),
+        (
+            "`d = 4` is missing before this line",
+            "Look:\n```\n  a = 1\n  d = 4\n  b = 2\n  c = 3\n```\n",
+        ),
+        (
+            "`d = 4` is missing after this line",
+            "Look:\n```\n  a = 1\n  b = 2\n  d = 4\n  c = 3\n```\n",
+        ),
+        (
+            "This is not the function asked for: write `def f(xs):\n    return 1`",
+            "def f(xs):\n    return 1",
+        ),
         ("This is nonsense.", "Look:\n```\n  a = 1\n  b = 2\n  c = 3\n```\n"),
     ],
 )

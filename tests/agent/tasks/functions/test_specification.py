@@ -8,7 +8,15 @@ import pytest
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.tasks.functions.specification import MAX_SENTENCES
 from selfcritic.agent.tasks.functions.task import Functions
-from tests.support.functions_tasks import HEADER, REFERENCE, TASK, call, generate_tasks, interpret, parse_task
+from tests.support.functions_tasks import (
+    HEADER,
+    REFERENCE,
+    TASK,
+    call,
+    generate_tasks,
+    interpret,
+    parse_task,
+)
 
 
 def normalized_question(task: Functions) -> str:
@@ -82,15 +90,30 @@ def test_returns_none_for_other_texts(text: str):
 @pytest.mark.parametrize(
     ("sentences", "message"),
     [
-        ("Keep only primes. Return the sum.", '"Keep only primes" is not a sentence.*"Keep only even numbers"'),
-        ("Skip the first 0 numbers. Return the sum", '"Skip the first 0 numbers" is not a sentence'),
+        (
+            "Keep only primes. Return the sum.",
+            '"Keep only primes" is not a sentence.*"Keep only even numbers"',
+        ),
+        (
+            "Skip the first 0 numbers. Return the sum",
+            '"Skip the first 0 numbers" is not a sentence',
+        ),
         ("Add 2.5 to each. Return the sum", '"Add 2" is not a sentence'),
         ("Add 99999 to each. Return the sum", "not a sentence"),
         ("Skip the first 2 numbers.", "exactly one sentence"),
         ("Return the sum. Return the count.", "exactly one sentence"),
-        ("Square each. Skip the first 2 numbers. Return the sum.", 'Put "Skip the first 2 numbers" before'),
-        ("Skip the first 2 numbers. Skip the last 2 numbers. Return the sum.", "repeats or contradicts"),
-        ("If nothing is left return 0. Return 1 if nothing is left. Return the sum.", "repeats or contradicts"),
+        (
+            "Square each. Skip the first 2 numbers. Return the sum.",
+            'Put "Skip the first 2 numbers" before',
+        ),
+        (
+            "Skip the first 2 numbers. Skip the last 2 numbers. Return the sum.",
+            "repeats or contradicts",
+        ),
+        (
+            "If nothing is left return 0. Return 1 if nothing is left. Return the sum.",
+            "repeats or contradicts",
+        ),
         ("Return the largest one.", "undefined without numbers"),
         ("Square each. " * MAX_SENTENCES + "Return the sum.", "shorten it to 12"),
         ("Keep only numbers greater than 3 " * 30_000, "not a sentence"),

@@ -32,9 +32,9 @@ def apply_all(task: Functions, answer: str, flaws: list[Flaw]) -> str:
         REFERENCE + "\n\nprint(f([1, 2, 3, 4]))\n",
         REFERENCE.replace("\n", "  \r\n"),
         f"import math\n# é\n{REFERENCE}\n\nif __name__ == '__main__':\n    raise SystemExit(f([]))",
-        REFERENCE.replace("    out = 0", "    global g\n    out = 0\n    xs = [*xs]; g = xs").replace(
-            "    n = 0", "    n = 0", 1
-        ),
+        REFERENCE.replace(
+            "    out = 0", "    global g\n    out = 0\n    xs = [*xs]; g = xs"
+        ).replace("    n = 0", "    n = 0", 1),
     ],
 )
 def test_accepts_correct_answers(answer: str):

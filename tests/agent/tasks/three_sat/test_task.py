@@ -77,7 +77,9 @@ def test_rejects_other_rules(question: str):
 
 
 def test_people_without_rules_must_take_something():
-    task = ThreeSat.parse("Serve tea or milk to Ann, Bob and Zoe. Rules: Ann takes tea or Bob takes milk.")
+    task = ThreeSat.parse(
+        "Serve tea or milk to Ann, Bob and Zoe. Rules: Ann takes tea or Bob takes milk."
+    )
     assert task is not None
     assert task.people == ("Ann", "Bob", "Zoe")
     assert task.is_correct("Ann: tea, Bob: tea, Zoe: milk")
@@ -105,7 +107,9 @@ def test_flaws_are_the_broken_rules_and_lead_to_the_nearest_solution(seed: int):
         assert task.is_correct(answer) == (values in solutions)
         nearest = task._nearest_solution(values)
         assert nearest in solutions
-        assert count_changes(values, nearest) == min(count_changes(values, solution) for solution in solutions)
+        assert count_changes(values, nearest) == min(
+            count_changes(values, solution) for solution in solutions
+        )
         for flaw in flaws:
             fix = flaw.comment.text.rpartition(": ")[2].rstrip(".")
             person, _, _, thing = fix.split()
@@ -122,7 +126,9 @@ def test_completes_a_partial_answer_with_the_fewest_changes(seed: int):
         partial = {person: values[person] for person in rng.sample(task.people, 3)}
         nearest = task._nearest_solution(partial)
         assert nearest in solutions
-        assert count_changes(partial, nearest) == min(count_changes(partial, solution) for solution in solutions)
+        assert count_changes(partial, nearest) == min(
+            count_changes(partial, solution) for solution in solutions
+        )
         answer = write_answer(partial)
         flaws = task.flaws(answer)
         assert sum(flaw.kind == "person" for flaw in flaws) == 3
@@ -144,7 +150,10 @@ def test_generates_many_rules_of_three_people():
         ("Ann takes tea\nBob takes tea\nCy takes milk", True),
         ("Sure!\n\n- **Ann** takes **tea**\n- **Bob** should take Tea\n- **Cy** - milk.", True),
         ("| Ann | tea |\n| Bob | tea |\n| Cy | milk |", True),
-        ("Since Ann takes milk or Cy takes milk:\nAnn takes tea, Bob takes tea, Cy takes milk", True),
+        (
+            "Since Ann takes milk or Cy takes milk:\nAnn takes tea, Bob takes tea, Cy takes milk",
+            True,
+        ),
         ("Ann takes tea\nBob takes tea\nCy takes milk\nAnn takes tea", True),
         ("Ann takes tea\nBob takes tea\nCy takes milk\nAnn takes milk", False),
         ("Ann takes tea\nBob takes tea\nCy takes tea", False),
@@ -166,14 +175,54 @@ def test_reads_answers_in_many_layouts(answer: str, is_correct: bool):
             "Ann takes milk, Cy takes tea",
         ),
         ("breaks rule 3: Cy should take MILK, say I", "Cy", True, "Ann takes tea, Cy takes milk"),
-        ("Breaks rule 3: Ann should take tea.", "Ann takes tea", False, "Ann takes tea, Cy takes tea"),
-        ("Breaks rule 2: Cy should take tea.", "Cy takes tea", False, "Ann takes tea, Cy takes tea"),
-        ("Breaks rule 0: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
-        ("Breaks rule 9: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
-        ("Bob is missing: Bob should take tea.", "Cy takes tea", True, "Ann takes tea, Cy takes tea, Bob takes tea"),
-        ("Bob is missing: Bob should take milk.", "Cy takes tea", True, "Ann takes tea, Cy takes tea, Bob takes milk"),
-        ("Cy is missing: Cy should take milk.", "Cy takes tea", False, "Ann takes tea, Cy takes milk"),
-        ("Ann is named twice: Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
+        (
+            "Breaks rule 3: Ann should take tea.",
+            "Ann takes tea",
+            False,
+            "Ann takes tea, Cy takes tea",
+        ),
+        (
+            "Breaks rule 2: Cy should take tea.",
+            "Cy takes tea",
+            False,
+            "Ann takes tea, Cy takes tea",
+        ),
+        (
+            "Breaks rule 0: Ann should take milk.",
+            "Ann takes tea",
+            False,
+            "Ann takes milk, Cy takes tea",
+        ),
+        (
+            "Breaks rule 9: Ann should take milk.",
+            "Ann takes tea",
+            False,
+            "Ann takes milk, Cy takes tea",
+        ),
+        (
+            "Bob is missing: Bob should take tea.",
+            "Cy takes tea",
+            True,
+            "Ann takes tea, Cy takes tea, Bob takes tea",
+        ),
+        (
+            "Bob is missing: Bob should take milk.",
+            "Cy takes tea",
+            True,
+            "Ann takes tea, Cy takes tea, Bob takes milk",
+        ),
+        (
+            "Cy is missing: Cy should take milk.",
+            "Cy takes tea",
+            False,
+            "Ann takes tea, Cy takes milk",
+        ),
+        (
+            "Ann is named twice: Ann should take milk.",
+            "Ann takes tea",
+            False,
+            "Ann takes milk, Cy takes tea",
+        ),
         ("Ann should take milk.", "Ann takes tea", False, "Ann takes milk, Cy takes tea"),
         ("Ann should have milk.", "Ann takes tea", False, "Ann takes tea, Cy takes tea"),
         ("Breaks rule 3: Ann should take milk.", "So", False, "Ann takes tea, Cy takes tea"),
@@ -196,7 +245,9 @@ def test_comment_on_a_person_named_twice_fixes_all_mentions():
 
 @pytest.mark.parametrize(("thing", "valid"), [("tea", True), ("milk", False)])
 def test_fix_for_a_missing_person_must_be_part_of_a_solution(thing: str, valid: bool):
-    task = ThreeSat.parse("Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk.")
+    task = ThreeSat.parse(
+        "Rules: Ann takes tea or Bob takes milk. Bob takes tea. Ann takes tea or Cy takes milk."
+    )
     assert task is not None
     comment = Comment(quote="Bob takes tea", text=f"Ann is missing: Ann should take {thing}.")
     assert task.is_valid("Bob takes tea, Cy takes tea", comment) is valid

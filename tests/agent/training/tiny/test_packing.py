@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
+pytest.importorskip(
+    "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+)
 
 import torch
 from torch.nn import functional
@@ -31,10 +33,14 @@ def visible_ids(tree: PrefixTree, index: int) -> list[int]:
 @given(EXAMPLES)
 def test_every_target_follows_its_prefix(examples: list[EncodedExample]):
     tree = PrefixTree.from_examples(examples)
-    merged = sorted((tuple(visible_ids(tree, target.previous_index)), target.token) for target in tree.targets)
+    merged = sorted(
+        (tuple(visible_ids(tree, target.previous_index)), target.token) for target in tree.targets
+    )
     expected = []
     for ids, reply_start, _ in examples:
-        expected += [(tuple(ids[:position]), ids[position]) for position in range(reply_start, len(ids))]
+        expected += [
+            (tuple(ids[:position]), ids[position]) for position in range(reply_start, len(ids))
+        ]
     assert merged == sorted(expected)
 
 
@@ -53,7 +59,9 @@ def test_every_prefix_occurs_once(examples: list[EncodedExample]):
     tree = PrefixTree.from_examples(examples)
     prefixes = [tuple(visible_ids(tree, index)) for index in range(len(tree.ids))]
     assert len(set(prefixes)) == len(prefixes)
-    assert set(prefixes) == {tuple(ids[:end]) for ids, _, _ in examples for end in range(1, len(ids))}
+    assert set(prefixes) == {
+        tuple(ids[:end]) for ids, _, _ in examples for end in range(1, len(ids))
+    }
     assert tree.positions == [len(prefix) - 1 for prefix in prefixes]
 
 
@@ -68,7 +76,9 @@ def test_tree_has_the_loss_of_its_separate_sequences():
     ]
     trees = [PrefixTree.from_examples(examples[:3]), PrefixTree.from_examples(examples[3:])]
     batch = Batch.from_trees(trees, pad=0, is_word=torch.zeros(16, dtype=torch.bool))
-    hidden = decoder(batch.ids, batch.positions, batch.attention_mask).flatten(0, 1)[batch.target_index]
+    hidden = decoder(batch.ids, batch.positions, batch.attention_mask).flatten(0, 1)[
+        batch.target_index
+    ]
     losses = functional.cross_entropy(decoder.logits(hidden), batch.targets, reduction="none")
     packed_loss = float((losses * batch.weights).sum().detach())
     separate_loss = 0.0
@@ -88,11 +98,19 @@ def test_suppresses_the_words_that_a_prompt_lacks():
     batch = Batch.from_trees([first_tree, second_tree], pad=0, is_word=is_word)
     suppressed = [torch.nonzero(row).flatten().tolist() for row in batch.suppressed]
     targets = batch.targets.tolist()
-    assert list(zip(targets, suppressed, strict=True)) == [(2, [3, 4]), (5, [2, 4]), (3, [2, 4]), (4, [3])]
+    assert list(zip(targets, suppressed, strict=True)) == [
+        (2, [3, 4]),
+        (5, [2, 4]),
+        (3, [2, 4]),
+        (4, [3]),
+    ]
 
 
 def test_batches_hold_every_tree_within_the_token_limit():
-    trees = [PrefixTree.from_examples([EncodedExample(list(range(1, length)), 1, 1.0)]) for length in (9, 3, 5, 3, 12)]
+    trees = [
+        PrefixTree.from_examples([EncodedExample(list(range(1, length)), 1, 1.0)])
+        for length in (9, 3, 5, 3, 12)
+    ]
     is_word = torch.zeros(16, dtype=torch.bool)
     batches = list(make_batches(trees, max_tokens=12, pad=0, is_word=is_word))
     assert sum(len(batch.ids) for batch in batches) == len(trees)

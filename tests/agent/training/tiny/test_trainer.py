@@ -7,7 +7,9 @@ import pytest
 
 from selfcritic.agent.errors import InputError
 
-pytest.importorskip("torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch")
+pytest.importorskip(
+    "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+)
 
 import numpy
 import torch
@@ -15,7 +17,12 @@ import torch
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.tokenizer import REPLY
 from selfcritic.agent.training.tiny import trainer as trainer_module
-from selfcritic.agent.training.tiny.examples import Example, draw_task, edit_examples, injected_flaw_examples
+from selfcritic.agent.training.tiny.examples import (
+    Example,
+    draw_task,
+    edit_examples,
+    injected_flaw_examples,
+)
 from selfcritic.agent.training.tiny.packing import PrefixTree
 from selfcritic.agent.training.tiny.trainer import TrainConfig, Trainer, WarmUp, train
 
@@ -43,7 +50,9 @@ def test_ctranslate2_computes_the_same_logits_as_torch(trained_folder: Path):
 
 @pytest.mark.parametrize("task_name", ["addition", "alphabetize", "three_sat"])
 def test_loss_falls_over_all_stages(task_name: str, tmp_path: Path):
-    config = TrainConfig(task_name, size="test", tokens=100_000, learning_rate=2e-2, self_play_tasks=4)
+    config = TrainConfig(
+        task_name, size="test", tokens=100_000, learning_rate=2e-2, self_play_tasks=4
+    )
     trainer = Trainer(config, tmp_path)
     losses: dict[str, list[float]] = {}
     while trainer.tokens_seen < config.tokens:
@@ -80,15 +89,21 @@ def test_resumes_from_the_checkpoint(tmp_path: Path):
     resumed.resume()
     assert resumed.tokens_seen == trainer.tokens_seen
     assert resumed.steps == trainer.steps
-    for saved, loaded in zip(trainer.decoder.parameters(), resumed.decoder.parameters(), strict=True):
+    for saved, loaded in zip(
+        trainer.decoder.parameters(), resumed.decoder.parameters(), strict=True
+    ):
         assert torch.equal(saved, loaded)
     resumed.step()
     assert resumed.steps == trainer.steps + 1
 
 
-def test_warm_up_ends_when_learned_or_at_its_budget_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_warm_up_ends_when_learned_or_at_its_budget_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(trainer_module, "_LOSS_WINDOW", 3)
-    monkeypatch.setattr(trainer_module, "_WARM_UPS", {"copy": WarmUp(99.0, 0.9), "edit": WarmUp(0.0, 0.2)})
+    monkeypatch.setattr(
+        trainer_module, "_WARM_UPS", {"copy": WarmUp(99.0, 0.9), "edit": WarmUp(0.0, 0.2)}
+    )
     trainer = Trainer(CONFIG, tmp_path)
     stages = []
     for _ in range(4):
@@ -125,6 +140,8 @@ def test_computes_on_the_device_of_the_decoder(tmp_path: Path):
     device = torch.device("meta")  # rejects CPU tensors, as a GPU does
     batch = next(trainer.batches).to(device)
     decoder = trainer.decoder.to(device)
-    hidden = decoder(batch.ids, batch.positions, batch.attention_mask).flatten(0, 1)[batch.target_index]
+    hidden = decoder(batch.ids, batch.positions, batch.attention_mask).flatten(0, 1)[
+        batch.target_index
+    ]
     assert torch.nn.functional.cross_entropy(decoder.logits(hidden), batch.targets).device == device
     assert decoder(batch.ids).device == device

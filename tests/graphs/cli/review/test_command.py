@@ -39,7 +39,9 @@ def scripted(
     if isinstance(critiques, str):
         critiques = [critiques]
     script = {"critique": critiques * num_files, "helpfulness": [*helpfulness] * num_files}
-    path = Path(tempfile.mkdtemp(dir=".")).resolve() / "script.json"  # a new name, as models are cached by name
+    path = (
+        Path(tempfile.mkdtemp(dir=".")).resolve() / "script.json"
+    )  # a new name, as models are cached by name
     path.write_text(json.dumps(script))
     return f"scripted:{path}"
 
@@ -62,7 +64,15 @@ def test_prints_comments_below_the_lines_they_quote():
 def test_json_has_one_entry_per_file():
     Path("again.py").write_text(MEAN_CODE + "\n")
     done = review(
-        "mean.py", "again.py", "--model", scripted(num_files=2), "--num-critiques", "1", "--json", "--seed", "1"
+        "mean.py",
+        "again.py",
+        "--model",
+        scripted(num_files=2),
+        "--num-critiques",
+        "1",
+        "--json",
+        "--seed",
+        "1",
     )
     output = json.loads(done.stdout)
     assert [file["file"] for file in output["files"]] == ["mean.py", "again.py"]
@@ -104,7 +114,9 @@ def test_exits_with_0_unless_fail_on_matches(arguments: list[str], code: int):
 
 
 def test_min_severity_hides_comments():
-    model = scripted("```\nxs\n```\n[low] A poor name.\n\n```\ndef mean(xs):\n```\n[medium] No types.")
+    model = scripted(
+        "```\nxs\n```\n[low] A poor name.\n\n```\ndef mean(xs):\n```\n[medium] No types."
+    )
     done = review("mean.py", "--model", model, "--num-critiques", "1", "--min-severity", "medium")
     assert "No types." in done.stdout
     assert "A poor name." not in done.stdout
@@ -118,7 +130,9 @@ def test_model_none_runs_checkers_only():
     assert done.exit_code == 1
     assert {comment["source"] for comment in bad["comments"]} >= {"syntax"}
     assert bad["comments"][0]["line"] == 4
-    assert [(comment["source"], comment["line"]) for comment in sums["comments"]] == [("arithmetic", 1)]
+    assert [(comment["source"], comment["line"]) for comment in sums["comments"]] == [
+        ("arithmetic", 1)
+    ]
     assert (bad["usage"]["calls"], sums["usage"]["calls"]) == (0, 0)
 
 
@@ -149,14 +163,30 @@ def test_length_modifier_changes_the_selection():
     num_comments = {}
     for modifier in ("0", "0.5"):
         model = scripted([one_comment, two_comments], helpfulness=(0.6, 0.5))
-        done = review("mean.py", "--model", model, "--num-critiques", "2", "--length-modifier", modifier, "--json")
+        done = review(
+            "mean.py",
+            "--model",
+            model,
+            "--num-critiques",
+            "2",
+            "--length-modifier",
+            modifier,
+            "--json",
+        )
         num_comments[modifier] = len(json.loads(done.stdout)["files"][0]["comments"])
     assert num_comments == {"0": 1, "0.5": 2}
 
 
 def test_runs_fsbs_on_the_simulated_model():
     Path("sum.txt").write_text("128 + 256 = 374")
-    model = ["--model", "simulated?miss_rate=0&false_alarm_rate=0", "--search", "fsbs", "--seed", "3"]
+    model = [
+        "--model",
+        "simulated?miss_rate=0&false_alarm_rate=0",
+        "--search",
+        "fsbs",
+        "--seed",
+        "3",
+    ]
     question = ["--question", "What is 128 + 256?", "--checker", "syntax"]
     done = review("sum.txt", *model, *question, "--json")
     [file] = json.loads(done.stdout)["files"]
@@ -168,7 +198,15 @@ def test_runs_fsbs_on_the_simulated_model():
 def test_one_budget_covers_all_files():
     for name in "abcd":
         Path(f"{name}.py").write_text(MEAN_CODE)
-    options = ["--model", scripted(num_files=4), "--num-critiques", "1", "--max-calls", "3", "--json"]
+    options = [
+        "--model",
+        scripted(num_files=4),
+        "--num-critiques",
+        "1",
+        "--max-calls",
+        "3",
+        "--json",
+    ]
     done = review("a.py", "b.py", "c.py", "d.py", *options)
     files = json.loads(done.stdout)["files"]
     assert sum(file["usage"]["calls"] for file in files) == 3
@@ -203,7 +241,9 @@ def test_reviews_the_changed_lines_of_a_diff():
     Path("mean.py").write_text(MEAN_CODE + "\n\ndef unused():\n    return undefined\n")
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "before"]):
         subprocess.run([*git, *command], check=True)
-    Path("mean.py").write_text(MEAN_CODE.replace("len(xs)", "len(ys)") + "\n\ndef unused():\n    return undefined\n")
+    Path("mean.py").write_text(
+        MEAN_CODE.replace("len(xs)", "len(ys)") + "\n\ndef unused():\n    return undefined\n"
+    )
     diff = subprocess.run([*git, "diff"], capture_output=True, check=True).stdout
     done = review("-", "--model", "none", input=diff.decode())
     assert "  5 +┃     »return sum(xs) / len(ys)«\n     ╰ high lint: " in done.stdout
@@ -269,7 +309,14 @@ def test_checkers_accept_five_megabytes():
 )
 def test_locates_quotes_with_fences_tabs_and_line_ends(text: str, quote: str):
     Path("x.md").write_bytes(text.encode())
-    done = review("x.md", "--model", scripted(f"`````\n{quote}\n`````\nWrong."), "--num-critiques", "1", "--json")
+    done = review(
+        "x.md",
+        "--model",
+        scripted(f"`````\n{quote}\n`````\nWrong."),
+        "--num-critiques",
+        "1",
+        "--json",
+    )
     [comment] = json.loads(done.stdout)["files"][0]["comments"]
     assert text[comment["start"] : comment["end"]].split() == quote.split()
     assert comment["line"] == text[: comment["start"]].count("\n") + 1
@@ -287,7 +334,9 @@ def test_reports_a_python_file_that_the_checkers_skip():
     Path("y.py").write_text("# to come\n")
     done = review("x.py", "y.py", "mean.py", "--model", "none")
     assert done.exit_code == 0
-    skipped = [line for line in done.stderr.splitlines() if "skipped by the Python checkers" in line]
+    skipped = [
+        line for line in done.stderr.splitlines() if "skipped by the Python checkers" in line
+    ]
     assert [line.partition(":")[0] for line in skipped] == ["x.py"]
 
 

@@ -10,7 +10,9 @@ from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
 from selfcritic.graphs.cli.review.documents import read_text
 
 OLD = "".join(f"line {n}\n" for n in range(1, 31))
-NEW = OLD.replace("line 3\n", "line three\nline three and a half\n").replace("line 25\n", "line twenty-five\n")
+NEW = OLD.replace("line 3\n", "line three\nline three and a half\n").replace(
+    "line 25\n", "line twenty-five\n"
+)
 
 
 @pytest.fixture
@@ -61,7 +63,9 @@ def test_reads_numbered_hunks_without_the_file(repository: Path, monkeypatch: py
     Path("x.txt").write_text(NEW.replace("line 4", "changed since"))
     [document], _ = parse_diff(diff)
     assert document.text.startswith("@@ line 1 @@\nline 1\nline 2\nline three\n")
-    assert {document.line_number(line): document.lines[line] for line in document.changed_lines} == {
+    assert {
+        document.line_number(line): document.lines[line] for line in document.changed_lines
+    } == {
         3: "line three",
         4: "line three and a half",
         26: "line twenty-five",
@@ -91,8 +95,20 @@ def test_handles_line_ends_quoted_names_and_missing_final_line_ends():
 @pytest.mark.usefixtures("repository")
 def test_reports_files_without_anything_to_review():
     diff = make_diff(
-        {"gone.py": b"1\n", "less.py": b"1\n2\n", "latin.py": b"\xe9\n", "picture.png": b"\0\1", "kept.py": b"1\n"},
-        {"gone.py": None, "less.py": b"1\n", "latin.py": b"\xe9\nx\n", "picture.png": b"\0\2", "kept.py": b"1\n2\n"},
+        {
+            "gone.py": b"1\n",
+            "less.py": b"1\n2\n",
+            "latin.py": b"\xe9\n",
+            "picture.png": b"\0\1",
+            "kept.py": b"1\n",
+        },
+        {
+            "gone.py": None,
+            "less.py": b"1\n",
+            "latin.py": b"\xe9\nx\n",
+            "picture.png": b"\0\2",
+            "kept.py": b"1\n2\n",
+        },
     )
     documents, skipped = parse_diff(diff)
     assert [document.name for document in documents] == ["kept.py"]
@@ -116,7 +132,9 @@ def test_reads_no_file_outside_the_repository(tmp_path_factory: pytest.TempPathF
 def test_recognizes_a_diff_after_a_commit_message_or_by_its_name():
     diff = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
     assert is_diff("-", diff)
-    assert is_diff("-", f"commit {'a1' * 20}\nAuthor: n\n\n    subject\n\ndiff --git a/x b/x\n{diff}")
+    assert is_diff(
+        "-", f"commit {'a1' * 20}\nAuthor: n\n\n    subject\n\ndiff --git a/x b/x\n{diff}"
+    )
     assert is_diff("x.patch", f"Some words.\n\n{diff}")
     assert not is_diff("notes.md", f"Some words.\n\n```\n{diff}```\n")
 

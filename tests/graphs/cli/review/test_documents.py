@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import Document, Location, create_document, file_uri, read_text
+from selfcritic.graphs.cli.review.documents import (
+    Document,
+    Location,
+    create_document,
+    file_uri,
+    read_text,
+)
 
 
 def make_document(text: str, **fields: object) -> Document:
@@ -22,7 +28,11 @@ def make_document(text: str, **fields: object) -> Document:
         ("x.txt", b"a\r\nb\tc\n", "a\r\nb\tc\n"),
         ("x.txt", "\ufeffcafé 😀".encode(), "café 😀"),
         ("x.txt", "é\n".encode("utf-16"), "é\n"),
-        ("x.py", "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"), "# -*- coding: latin-1 -*-\nx = 'é'\n"),
+        (
+            "x.py",
+            "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"),
+            "# -*- coding: latin-1 -*-\nx = 'é'\n",
+        ),
         ("x.py", "\ufeffx = 1\n".encode(), "x = 1\n"),
         ("x.py", b"# coding: no-such-encoding\n", "# coding: no-such-encoding\n"),
     ],
@@ -48,7 +58,9 @@ def test_rejects_input_that_is_not_text(tmp_path: Path, data: bytes, message: st
 
 
 def test_reads_standard_input_as_bytes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("é\r\n".encode()), encoding="ascii"))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO("é\r\n".encode()), encoding="ascii")
+    )
     assert read_text("-") == "é\r\n"
 
 
@@ -93,7 +105,9 @@ def test_every_location_selects_its_quote(text: str, data: st.DataObject):
     assert "\n".join(lines).replace("\r", "") == expected.replace("\r", "")
 
 
-def test_a_uri_is_relative_in_the_repository_and_absolute_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_uri_is_relative_in_the_repository_and_absolute_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / ".git").mkdir()
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")

@@ -59,7 +59,9 @@ def test_treats_an_unrated_comment_as_medium(min_severity: Severity, expected: l
     ],
 )
 def test_fails_for_a_severe_unrefuted_comment(severity, evidence, fail_on: Severity, fails: bool):
-    review = make_review(TEXT, findings=[make_comment(TEXT, "one", "a", severity, evidence=evidence)])
+    review = make_review(
+        TEXT, findings=[make_comment(TEXT, "one", "a", severity, evidence=evidence)]
+    )
     assert review.fails(LOW, fail_on) is fails
 
 
@@ -91,6 +93,11 @@ def test_json_has_lines_and_columns_from_1_and_the_output_of_the_graph():
     [comment] = file["comments"]
     assert (comment["line"], comment["column"]) == (2, 6)
     assert (comment["end_line"], comment["end_column"]) == (3, 4)
-    assert (comment["text"], comment["severity"], comment["start"], comment["end"]) == ("Wrong.", "high", 19, 27)
+    assert (comment["text"], comment["severity"], comment["start"], comment["end"]) == (
+        "Wrong.",
+        "high",
+        19,
+        27,
+    )
     assert file["critique"]["selected"] is True
     assert file["rounds"][0]["answer"] == TEXT

@@ -19,7 +19,9 @@ from selfcritic.graphs.cli.review.sarif import to_sarif
 from tests.support.reviews import make_comment, make_review
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-2.1.0-rtm.5.json").read_text())
-VALIDATOR = jsonschema.Draft4Validator(SCHEMA, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
+VALIDATOR = jsonschema.Draft4Validator(
+    SCHEMA, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER
+)
 TEXT = "one 😀 two\r\n\tthree\r\nfour\r\n"
 
 
@@ -40,7 +42,11 @@ def test_regions_count_utf16_units_from_1():
     run = sarif_run(make_review(TEXT, findings=[finding]))
     [result] = run["results"]
     assert run["columnKind"] == "utf16CodeUnits"
-    assert (result["ruleId"], result["level"], result["message"]["text"]) == ("lint", "error", "Wrong.")
+    assert (result["ruleId"], result["level"], result["message"]["text"]) == (
+        "lint",
+        "error",
+        "Wrong.",
+    )
     location = result["locations"][0]["physicalLocation"]
     assert location["artifactLocation"] == {"uri": "calc.py", "uriBaseId": "%SRCROOT%"}
     assert location["region"] == {
@@ -90,7 +96,9 @@ def test_part_of_a_file_has_line_numbers_but_no_offsets():
 
 
 def test_a_file_outside_the_repository_has_an_absolute_uri():
-    review = make_review(TEXT, findings=[make_comment(TEXT, "one", "Wrong.")], uri="file:///elsewhere/x.py")
+    review = make_review(
+        TEXT, findings=[make_comment(TEXT, "one", "Wrong.")], uri="file:///elsewhere/x.py"
+    )
     assert sarif_run(review)["artifacts"] == [{"location": {"uri": "file:///elsewhere/x.py"}}]
 
 
@@ -102,7 +110,10 @@ def test_rules_suppressions_and_fingerprints():
     ]
     run = sarif_run(make_review(TEXT, findings=findings))
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["critic", "lint"]
-    assert [(result["ruleIndex"], result["level"], "suppressions" in result) for result in run["results"]] == [
+    assert [
+        (result["ruleIndex"], result["level"], "suppressions" in result)
+        for result in run["results"]
+    ] == [
         (1, "note", False),
         (0, "warning", True),
         (0, "error", False),

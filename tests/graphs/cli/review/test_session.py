@@ -15,7 +15,9 @@ from selfcritic.graphs.cli.review.session import default_checkers, default_quest
         ("notes", "notes", False, ["arithmetic"]),
     ],
 )
-def test_the_name_selects_question_and_checkers(name: str, title: str, expects_code: bool, checkers: list[str]):
+def test_the_name_selects_question_and_checkers(
+    name: str, title: str, expects_code: bool, checkers: list[str]
+):
     document = Document(name=name, text="x", uri=name)
     assert title in default_question(document)
     assert is_code(document) is expects_code

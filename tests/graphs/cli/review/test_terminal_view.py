@@ -91,7 +91,10 @@ def test_a_pipe_gets_quote_marks_and_no_wrapping():
     lines = render(make_review(CODE, CRITIQUE), is_terminal=False).splitlines()
     assert lines[5].startswith("   5  ┃     return »sum(xs) / len(xs)«  # 😀 a remark")
     assert lines[5].endswith("columns")
-    assert lines[10:12] == ["   9  ┃     »xs = sorted(xs)«", "  10  ┃     »return xs[len(xs) // 2]«"]
+    assert lines[10:12] == [
+        "   9  ┃     »xs = sorted(xs)«",
+        "  10  ┃     »return xs[len(xs) // 2]«",
+    ]
 
 
 def test_colors_quotes_by_severity():
@@ -112,7 +115,10 @@ def test_a_diff_prints_context_around_changed_lines():
     text = "".join(f"line {n}\n" for n in range(1, 31))
     review = make_review(
         text,
-        findings=[make_comment(text, "line 10", "Seen.", "low", source="lint"), make_comment(text, "line 2", "Old.")],
+        findings=[
+            make_comment(text, "line 10", "Seen.", "low", source="lint"),
+            make_comment(text, "line 2", "Old."),
+        ],
         changed_lines=frozenset({9, 27}),
     )
     assert render(review) == (
@@ -127,7 +133,9 @@ def test_a_diff_prints_context_around_changed_lines():
 
 def test_a_long_file_prints_context_around_comments():
     text = "".join(f"line {n}\n" for n in range(1, 500_001))
-    lines = render(make_review(text, findings=[make_comment(text, "line 250000\n", "Here.")])).splitlines()
+    lines = render(
+        make_review(text, findings=[make_comment(text, "line 250000\n", "Here.")])
+    ).splitlines()
     assert len(lines) == 1 + 1 + 7 + 1
     assert lines[5].strip() == "250000  ┃ line 250000"
 
@@ -141,17 +149,29 @@ def test_prints_one_line_for_a_file_without_comments():
     assert render(make_review(CODE)) == "calc.py  no comments\n"
 
 
-@given(st.text(st.characters(max_codepoint=0x2070)), st.text(st.characters(max_codepoint=0x2070), min_size=1))
+@given(
+    st.text(st.characters(max_codepoint=0x2070)),
+    st.text(st.characters(max_codepoint=0x2070), min_size=1),
+)
 def test_replaces_control_characters(file_text: str, comment_text: str):
     code = f"x{file_text}\n"
     output = render(make_review(code, findings=[make_comment(code, "x", comment_text)]))
-    unsafe = {*range(32), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {ord("\n")}
+    unsafe = {
+        *range(32),
+        0x7F,
+        *range(0x80, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    } - {ord("\n")}
     assert unsafe.isdisjoint(map(ord, output))
 
 
 def test_handles_crlf_and_overlapping_quotes():
     text = "one two\r\nthree\r\n"
-    findings = [make_comment(text, "one two", "A.", "low"), make_comment(text, "two\r\nthree", "B.", "high")]
+    findings = [
+        make_comment(text, "one two", "A.", "low"),
+        make_comment(text, "two\r\nthree", "B.", "high"),
+    ]
     assert render(make_review(text, findings=findings), is_terminal=False) == (
         "calc.py  2 comments: 1 high, 1 low\n"
         "  1  ┃ »one two«\n     ╰ low critic: A.\n"
