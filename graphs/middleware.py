@@ -46,8 +46,10 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         self._loop = create_self_critique(**options).compile(name="self_critique")
 
     def after_agent(
-        self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]
-    ) -> dict[str, Any]:  # noqa: ARG002
+        self,
+        state: SelfCritiqueState[ResponseT],
+        runtime: Runtime[ContextT],  # noqa: ARG002
+    ) -> dict[str, Any]:
         """Run the loop on the final answer."""
         if not _has_answer(state):
             return {"self_critique": None}
@@ -58,8 +60,10 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         return _update(state, cast(Output, output))
 
     async def aafter_agent(
-        self, state: SelfCritiqueState[ResponseT], runtime: Runtime[ContextT]
-    ) -> dict[str, Any]:  # noqa: ARG002
+        self,
+        state: SelfCritiqueState[ResponseT],
+        runtime: Runtime[ContextT],  # noqa: ARG002
+    ) -> dict[str, Any]:
         """Run the loop on the final answer."""
         if not _has_answer(state):
             return {"self_critique": None}

@@ -19,7 +19,10 @@ def test_other_processes_are_invisible():
         f"import os; print(os.path.exists('/proc/{os.getpid()}'), os.listdir('/proc').count('1'))"
     )
     assert result.stdout == f"{os.getpid() < 5} 1\n"
-    program = "import glob\nfor p in glob.glob('/proc/*/environ'):\n  try: print(open(p).read())\n  except OSError: pass"
+    program = (
+        "import glob\nfor p in glob.glob('/proc/*/environ'):\n"
+        "  try: print(open(p).read())\n  except OSError: pass"
+    )
     assert "PATH" not in run_python(program).stdout
 
 
@@ -32,7 +35,10 @@ def test_files_outside_cannot_be_written(tmp_path: Path):
     tmp_path.chmod(0o777)
     folders = (tmp_path, "/dev/shm", "/var/tmp", Path.home())  # noqa: S108 - not written to
     paths = [Path(folder) / "selfcritic-x" for folder in folders]
-    program = f"for p in {[str(path) for path in paths]}:\n  try: open(p, 'w').write('x')\n  except OSError: print('no')"
+    program = (
+        f"for p in {[str(path) for path in paths]}:\n"
+        "  try: open(p, 'w').write('x')\n  except OSError: print('no')"
+    )
     result = run_python(program)
     assert not any(path.exists() for path in paths)
     assert result.stdout.count("no") >= 3  # bubblewrap has a private /dev/shm

@@ -135,7 +135,10 @@ def test_output_is_truncated(isolate: bool):
 
 
 def test_file_size_is_limited(isolate: bool):
-    program = "try:\n  with open('big', 'wb') as f:\n    while True: f.write(bytes(2**16))\nexcept OSError as e: print(e)"
+    program = (
+        "try:\n  with open('big', 'wb') as f:\n    while True: f.write(bytes(2**16))\n"
+        "except OSError as e: print(e)"
+    )
     assert "too large" in run_python(program, isolate=isolate).stdout
 
 
