@@ -1,4 +1,4 @@
-"""What a critic is and can do: records, options, models, nodes, task families."""
+"""Building blocks of the critic: records, options, models, nodes and tasks."""
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.models import load

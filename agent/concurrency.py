@@ -14,7 +14,7 @@ async def call_async(
 ) -> T:
     """Await an async function, or run a plain one in a thread.
 
-    A plain function may block. If it returns an awaitable, that is awaited in the event loop.
+    A plain function may block. If it returns an awaitable, it is awaited in the event loop.
     """
     if _is_async(function):
         return await cast(Awaitable[T], function(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""Define the options of a run, a LangGraph context."""
+"""Define the options of a run (its LangGraph context)."""
 
 from typing import Annotated, Any, Literal
 
@@ -210,7 +210,7 @@ class Context(BaseModel):
         return role_model
 
     def specs_for(self, role: Role) -> list[str | BaseChatModel]:
-        """Return a role's model and its fallbacks, as given."""
+        """Return the specs of a role's model and its fallbacks."""
         return [self.model_for(role), *self.fallbacks.get(role, [])]
 
     def models_for(self, role: Role) -> list[BaseChatModel]:
@@ -228,7 +228,7 @@ class Context(BaseModel):
         return _model_key(self.model_for("generator")) == _model_key(self.model_for("critic"))
 
     def merge(self, other: "Context | None") -> "Context":
-        """Override these options with those set explicitly in another context."""
+        """Return a copy with the options that `other` sets explicitly."""
         if other is None:
             return self
         overrides = {name: getattr(other, name) for name in other.model_fields_set}

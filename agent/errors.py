@@ -12,11 +12,11 @@ class InputError(SelfcriticError):
 
 
 class UnknownModelError(SelfcriticError):
-    """A model spec names no model that `load` can create."""
+    """A model spec does not name a model that `load` can create."""
 
 
 class UnknownTaskError(SelfcriticError):
-    """The question is no task that an offline model can solve."""
+    """The question is not a task that an offline model can solve."""
 
 
 class ModelError(SelfcriticError):
@@ -25,7 +25,7 @@ class ModelError(SelfcriticError):
     def __init__(self, message: str, *, is_rejection: bool = False) -> None:
         super().__init__(message)
         self.is_rejection = is_rejection
-        """Whether the provider rejected the request itself, so that another form of it may succeed."""
+        """Whether the provider rejected the request itself, so that a modified request may succeed."""
 
 
 class CheckerError(SelfcriticError):

@@ -49,7 +49,7 @@ def get_context(state: State, max_chars: int) -> str:
     """Return the context of the question, from `context` or the chat.
 
     Without `context`, this is the chat around the question, including tool messages, but without the final answer. Only
-    the latest messages are kept, as many as fit in `max_chars` characters.
+    the latest messages that fit in `max_chars` characters are included.
     """
     context = state.get("context", "")
     messages = state.get("messages", [])
@@ -62,10 +62,10 @@ def get_context(state: State, max_chars: int) -> str:
     after = messages[question_index + 1 :]
     if after and is_final_answer(after[-1]):
         after = after[:-1]
-    kept = trim_messages(
+    trimmed = trim_messages(
         [*before, *after], max_tokens=max(0, max_chars), token_counter=_count_chars
     )
-    return get_buffer_string(kept)
+    return get_buffer_string(trimmed)
 
 
 def _last_human_index(messages: Sequence[AnyMessage]) -> int | None:

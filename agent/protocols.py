@@ -18,14 +18,14 @@ class Checker(Protocol):
 
 
 CheckerFunction = Callable[[str, str], Awaitable[list[Comment]] | list[Comment]]
-"""A `Checker` as a type that pydantic accepts, or a plain function, which runs in a thread."""
+"""Pydantic-compatible type of a `Checker`; a plain function runs in a thread."""
 
 
 Scores = Sequence[float | None]
 
 
 ScorerFunction = Callable[[str, str, Sequence[Critique]], Awaitable[Scores] | Scores]
-"""A `Scorer` as a type that pydantic accepts, or a plain function, which runs in a thread."""
+"""Pydantic-compatible type of a `Scorer`; a plain function runs in a thread."""
 
 
 SCORERS: Mapping[str, str] = {
@@ -53,7 +53,7 @@ def validate_scorer(name: str) -> str:
     """Return the name of an existing scorer.
 
     Raises:
-        ValueError: There is no such scorer.
+        ValueError: The scorer does not exist.
     """
     kind, colon, argument = name.partition(":")
     for scorer in SCORERS:

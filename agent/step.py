@@ -1,4 +1,4 @@
-"""Step: what a node works with, from options and prompts to the state update."""
+"""Give nodes their prompts, samplers and state updates."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -28,7 +28,10 @@ Event = Literal["draft", "found", "judged", "critique", "scored", "selected", "s
 
 
 class Step:
-    """One execution of a node. Build each update with `update`, so that usage is always saved."""
+    """One execution of a node.
+
+    Build each state update with `update`, so that usage is always saved.
+    """
 
     def __init__(self, state: State, runtime: Runtime[Context]) -> None:
         self.state = state
@@ -63,7 +66,10 @@ class Step:
         )
 
     def critique_prompt(self, round_: Round, prefix: str = "") -> list[BaseMessage]:
-        """Render the prompt for critiques of a draft, or for continuing one; it includes the checkers' findings."""
+        """Render the critique prompt for a draft, with the checkers' findings.
+
+        A `prefix` is the start of a critique to continue.
+        """
         data = {"answer": round_.answer, "findings": render(round_.findings)}
         if prefix:
             return self.render_prompt("continue", critique=prefix, **data)
@@ -84,12 +90,12 @@ class Step:
         return Sampler(pipeline)
 
     def _capabilities_of(self, role: Role) -> Capabilities:
-        """Return what is known of a role's model, including parameters it rejected in other roles."""
+        """Return the model's capabilities, with parameters it rejected in any role."""
         capabilities = self._capabilities.setdefault(role, Capabilities())
         model = self.context.model_for(role)
-        for other_role, other in self._capabilities.items():
+        for other_role, other_capabilities in self._capabilities.items():
             if self.context.model_for(cast(Role, other_role)) == model:
-                capabilities.reject(other.rejected)
+                capabilities.reject(other_capabilities.rejected)
         return capabilities
 
     def reserve(self, role: str) -> None:
@@ -129,7 +135,7 @@ class Step:
 
 
 def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
-    """Return the update that records an error which ended a search for critiques early."""
+    """Return the update for an error that ended a critique search early."""
     if error is None:
         return {}
     message = None if isinstance(error, BudgetExhausted) else str(error)
@@ -137,8 +143,8 @@ def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
 
 
 def _copy_capabilities(state: State) -> dict[str, Capabilities]:
-    capabilities = state.get("capabilities", {})
-    return {role: known.model_copy(deep=True) for role, known in capabilities.items()}
+    saved = state.get("capabilities", {})
+    return {role: capabilities.model_copy(deep=True) for role, capabilities in saved.items()}
 
 
 def _saves_requests() -> bool:
@@ -150,6 +156,6 @@ def _saves_requests() -> bool:
 async def _run_as_task(
     name: str, request: Callable[[], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Run a request as a LangGraph task, whose result is saved and found again after a crash."""
+    """Run a request as a LangGraph task, so a resumed run reuses its result."""
     decorator: Any = task(name=name)
     return cast(dict[str, Any], await decorator(request)())

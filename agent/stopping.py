@@ -17,9 +17,9 @@ def severity_counts(findings: Sequence[Comment]) -> SeverityCounts:
 
 
 def best_round(rounds: Sequence[Round]) -> int:
-    """Return the index of the best round, the earliest of equals.
+    """Return the index of the best round, the earliest of ties.
 
-    Findings of checkers count before the judge's opinion. An unjudged round wins only if no round was judged.
+    Checker findings take precedence over the judge's opinion. An unjudged round wins only if no round was judged.
     """
     return min(range(len(rounds)), key=lambda index: _rank_key(rounds[index]))
 
@@ -30,7 +30,7 @@ def _rank_key(round_: Round) -> tuple[bool, SeverityCounts, float]:
 
 
 def find_stop_reason(rounds: Sequence[Round], context: Context) -> StopReason | None:
-    """Return why the run stops after its latest round, or None if it continues.
+    """Return why the run stops now, or None if it continues.
 
     A draft with findings of high or medium severity is never accepted.
     """
@@ -57,7 +57,7 @@ def _probability(round_: Round) -> float:
 
 
 def stop_reason_for(error: SelfcriticError) -> StopReason:
-    """Return the stop reason for an error that occurs once there is a draft."""
+    """Return the stop reason for an error after the first draft."""
     if isinstance(error, CheckerError):
         return "checker_error"
     if isinstance(error, BudgetExhausted):

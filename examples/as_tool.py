@@ -19,7 +19,7 @@ def answer_carefully(question: str) -> str:
 
 
 if __name__ == "__main__":
-    # An agent made with create_agent(…, tools=[answer_carefully]) sends such a call.
+    # An agent created with create_agent(…, tools=[answer_carefully]) sends calls like this.
     arguments = {"question": "What is 4,387 + 2,965?"}
     tool_call = {"type": "tool_call", "id": "1", "name": "answer_carefully", "args": arguments}
     print(answer_carefully.invoke(tool_call))

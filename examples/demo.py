@@ -2,9 +2,9 @@
 
     python examples/demo.py [--count 200] [--seed N] [--task "What is 128 + 256?"]
 
-The program shows a few runs in detail. Then it runs many tasks at once and prints how many answers are correct before
-and after the loop. Each run draws new tasks; `--seed` repeats a run. The task's oracle, which the loop cannot see,
-grades the answers.
+Shows a few runs in detail. Then runs many tasks concurrently and prints how many answers are correct before and after
+the loop. Each run draws new tasks; `--seed` repeats a run. The task's oracle, which the loop cannot see, grades the
+answers.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ def run_typed_tasks(seed: int) -> None:
 
 
 def show_run(question: str, seed: int | None = None) -> bool:
-    """Run one task and print its trace; return False if the task is unknown."""
+    """Run and print one task; return False if it is unknown."""
     console.rule(style="dim")
     console.print(question, soft_wrap=True)
     graph = create_self_critique(seed=seed).compile()
@@ -132,7 +132,7 @@ def grade(task: Task, output: Output) -> Outcome:
 
 
 def summary_table(outcomes: Sequence[Outcome]) -> Table:
-    """Count the correct answers before and after the loop for each task type."""
+    """Count correct answers before and after the loop by task type."""
     table = Table(title="Correct answers before and after the loop", title_justify="left")
     table.add_column("task", no_wrap=True)
     for name in ("size", "runs", "before", "after", "made worse", "calls/task"):

@@ -1,9 +1,9 @@
-"""Export spans of nodes and model calls to an OTLP collector (extra `observability`).
+"""Export node and model spans to an OTLP collector (extra `observability`).
 
 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python examples/observability.py
 
-Spans contain no API keys. One exception: if you pass a LangChain chat model, its errors contain the provider's
-message, which can repeat the key. Models that are passed by name are safe.
+If you pass models by name, spans contain no API keys. Errors of a LangChain chat model contain the provider's message,
+which can repeat the key.
 """
 
 from openinference.instrumentation.langchain import LangChainInstrumentor

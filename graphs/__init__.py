@@ -1,4 +1,4 @@
-"""The state machines, and the ways to run them."""
+"""Public API: graph factories, `run_batch`, `calibrate` and `rerank`."""
 
 from selfcritic.agent.critic.selection import calibrate, rerank
 from selfcritic.graphs.batch.run import run_batch

@@ -20,13 +20,13 @@ from selfcritic.graphs.runtime import Node, add_nodes
 def create_best_of_n(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, Input, Output]:
-    """Create the best-of-n graph; compile it with or without a checkpointer.
+    """Create the best-of-n graph; a checkpointer is optional.
 
-    It stops with `accepted`, or with `max_rounds` if even the best draft is critiqueable.
+    The run stops with `accepted`, or with `max_rounds` if even the best draft is critiqueable.
 
     Args:
         nodes: Functions that replace the graph's nodes, by name.
-        options: Fields of `Context`; `num_drafts` is 8 by default, `max_rounds` always 0.
+        options: Fields of `Context`; `num_drafts` defaults to 8, and `max_rounds` is always 0.
     """
     defaults = Context(**{"num_drafts": 8, **options, "max_rounds": 0})
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)

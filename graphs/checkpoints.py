@@ -1,4 +1,4 @@
-"""Save runs to a SQLite file or a PostgreSQL server, to resume after a crash.
+"""Save runs to SQLite or PostgreSQL, to resume after a crash.
 
 `ainvoke` and `astream` save the reply of each request when it arrives; `invoke` saves each node's update when the node
 ends. After a crash, requests whose replies were saved are not repeated, if the run uses `durability="sync"`.
@@ -6,8 +6,8 @@ LangGraph's default, "async", starts a step before the previous checkpoint is wr
 the replies saved since that checkpoint are lost. "exit" saves only at the end.
 
 LangGraph identifies a saved request by its position among the requests of its node. A node that sends requests in two
-waves may send the second wave in another order and repeat it. This happens in the first verdicts on several drafts by
-a model without logprobs. The results are the same.
+waves may send the second wave in another order and repeat it. This happens when a model without logprobs judges several
+first drafts. The results are the same.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ RECORDS = (
 )
 
 _RENAMED_RECORDS = ("Draft", "Method", "Label")
-"""Records that earlier versions saved under these names."""
+"""Names of records that only earlier versions saved."""
 
 
 def serializer() -> JsonPlusSerializer:
-    """Return a serializer that reads only the records of a run."""
+    """Return a serializer that loads only the record types of a run."""
     return _RecordSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Capabilities])
 
 
@@ -58,7 +58,10 @@ class _RecordSerializer(JsonPlusSerializer):
 
 
 def _msgpack_reference(name: str) -> bytes:
-    """Encode a record's module and name as LangGraph saves them; text in UTF-8 never contains these bytes."""
+    """Encode a record's module and name as LangGraph saves them.
+
+    These bytes never occur in UTF-8 text.
+    """
     encoded = b""
     for text in (schemas.__name__, name):
         header = 0xA0 | len(text)  # a string of up to 31 bytes
@@ -67,12 +70,12 @@ def _msgpack_reference(name: str) -> bytes:
 
 
 def open_checkpointer(where: str) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
-    """Open a checkpointer over a SQLite file or a postgresql:// address.
+    """Open a checkpointer for a SQLite file or postgresql:// URL.
 
-    A missing file is created. PostgreSQL needs the extra `postgres`.
+    Creates a missing file. PostgreSQL needs the extra `postgres`.
 
     Raises:
-        InputError: the file or server cannot be used, or the extra is not installed.
+        InputError: The file or server cannot be used, or the extra is not installed.
     """
     if where.startswith(("postgresql://", "postgres://")):
         return _open_postgres(where)

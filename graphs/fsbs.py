@@ -2,27 +2,27 @@
 
     expand_beams → score → prune_beams → expand_beams → … → score → select
 
-1. expand_beams: append the opening fence of a quote to each kept critique (at first the empty one), so that the model
-   must quote the answer, and sample n continuations to their end.
+1. expand_beams: append the opening fence of a quote to each kept critique (initially an empty one), so that the model
+   must quote the answer. Sample n complete continuations.
 2. score: compute the reward of each critique.
-3. prune_beams: keep the k critiques with the highest reward, without a closing paragraph that quotes nothing.
+3. prune_beams: keep the k critiques with the highest reward; drop their closing paragraphs without a quote.
 4. After d iterations, select among the critiques of all iterations: the highest reward + length_modifier × highlights.
 
 With n = 4, k = 2 and d = 4, this ranks n (k (d - 1) + 1) = 28 critiques.
 
 The paper leaves open:
-- which critiques compete for the k places: here those of the latest iteration, over all beams;
+- which critiques compete for the k beams: here those of the latest iteration, across all beams;
 - the temperature: the model's default, or the critic's in `temperatures`;
 - the values of length_modifier: 0 by default; `calibrate` sets it as the paper describes;
 - equal rewards: the critique sampled first wins;
 - fewer than k eligible critiques: all of them are kept; without any, the search ends early.
 
 Differences from the paper:
-- the reward is P(helpful), unless `scorer` names another, such as a reward model;
+- the reward is P(helpful), unless `scorer` sets another, such as a reward model;
 - a highlight counts only if its quote is in the answer, and equal comments count once; a critique whose quotes are all
   ungrounded is neither kept nor selected;
-- a reply that was cut off inside a quote is continued from before that quote;
-- a model without prefill is asked in words for the next quote, which `capabilities["critic"].prefill` shows;
+- a reply that is cut off inside a quote is continued from before that quote;
+- a model without prefill is prompted for the next quote; `capabilities["critic"].prefill` shows if this happened;
 - equal critiques are scored once;
 - in the self-critique loop, the selected critique must also exceed `helpful_threshold`, which is 0 here by default.
 """
@@ -43,9 +43,9 @@ from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_s
 def create_fsbs(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, State, State]:
-    """Create the search's graph.
+    """Create the FSBS graph, standalone or as a subgraph.
 
-    As a subgraph it works on the parent graph's latest draft. Alone it takes `question`, `answer` and optionally
+    As a subgraph, it reviews the parent graph's latest draft. Standalone, it takes `question`, `answer` and optionally
     `context`, and returns the critiques in `rounds[0]`, one of them selected.
 
     Args:

@@ -1,10 +1,10 @@
-"""A review by a person and the critic: the critic fills it in, and the person has the last word.
+"""Let a person review an answer, starting from the critic's comments.
 
     load_answer → check_answer → critique → select → prepare_review → await_decision ─accept→ END
                                     ↑          ↑                        │  │  └──refine→ refine → END
                                     └──────────┴─────search_again───────┘  └continue→ await_decision
 
-With `search="fsbs"`, the search replaces *critique*. With `critic="none"`, the review holds the checkers' findings.
+With `search="fsbs"`, the search replaces *critique*. With `critic="none"`, the review has only the checkers' findings.
 
 The paper's contractors got a review pre-filled with the critic's comments, which they kept, removed, edited or added to
 (McAleese et al. 2024, 2.3). Here the graph stops at *await_decision* with LangGraph's `interrupt` and shows this JSON:
@@ -26,14 +26,14 @@ It resumes with a decision: in Studio this JSON in the resume box, in Python `Co
      "next": "accept"}     or "refine", "continue" (see the review again), "search_again" (with "length_modifier": 0.2)
 
 `actions`, `severity` and `start` (which of several occurrences) are optional. Comments you do not mention are kept. An
-unusable reply changes nothing: the graph stops again, and `error` explains why. A failed search or refinement
-ends in the same way. If there are scored critiques, `search_again` selects another one by score + length_modifier ×
+invalid reply changes nothing: the graph stops again, and `error` explains why. A failed search or refinement is
+reported the same way. If there are scored critiques, `search_again` selects another one by score + length_modifier ×
 comments, without new model calls. Comments that a person has acted on stay; the others are replaced.
 
-With a persistent checkpointer a review outlives its process. If `aget_state(thread).interrupts` is not empty, the
+With a persistent checkpointer, a review survives a restart. If `aget_state(thread).interrupts` is not empty, the
 review waits for a reply; otherwise `ainvoke(None, thread)` continues it until `stop_reason` is set.
 
-The output has the person's changes as `labels`, and `append_review` writes them to a JSONL file.
+The output's `labels` record the person's changes. `append_review` writes them to a JSONL file.
 """
 
 import asyncio
@@ -67,12 +67,12 @@ _FINAL_REASONS = ("repeated_answer", "reviewed")
 def create_human_review(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, ReviewInput, HumanReviewOutput]:
-    """Create the graph; compile it with a checkpointer and run it on a thread.
+    """Create the human review graph; it needs a checkpointer.
 
     Args:
         nodes: Functions that replace the graph's nodes, by name.
-        options: Fields of `Context`, as defaults, with `helpful_threshold` 0. Pass a run's `context` again with each
-            resumption, since LangGraph does not save it.
+        options: Fields of `Context`, as defaults; `helpful_threshold` is 0 here. Pass a run's `context` again each
+            time you resume, since LangGraph does not save it.
     """
     options = {"helpful_threshold": 0.0, **options}
     defaults = Context(**options)
@@ -139,7 +139,7 @@ def _add_edges(
 
 
 async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
-    """Start the review on a thread; without one, nobody could answer what was paid for."""
+    """Load the answer; raise InputError if the review could not be resumed."""
     if "thread_id" not in ensure_config().get("configurable", {}):
         raise InputError(
             "`thread_id` is required, since a human review waits for a person: compile with a checkpointer and pass "
@@ -155,7 +155,7 @@ async def _load_answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _select(state: State, runtime: Runtime[Context]) -> State:
-    """Select with the length modifier that the person asked for, however helpful the critique is."""
+    """Select with the person's length modifier, ignoring `helpful_threshold`."""
     modifier = state["length_modifier"]
     if modifier is not None:
         runtime = _with_options(runtime, length_modifier=modifier, helpful_threshold=0.0)
@@ -163,7 +163,7 @@ async def _select(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def _refine(state: State, runtime: Runtime[Context]) -> State:
-    """Refine by the person's critique. If that fails, the review is shown again with the error."""
+    """Refine with the person's critique; on failure, reopen the review."""
     with_critique = {
         **state,
         "rounds": [with_human_critique(state["rounds"][0], state["critique"])],
@@ -185,9 +185,12 @@ def _with_options(runtime: Runtime[Context], **options: Any) -> Runtime[Context]
 
 
 def append_review(path: str | Path, output: Mapping[str, Any]) -> None:
-    """Append a finished review to a JSONL file, with the reviewed answer and all labels.
+    """Append a finished review to a JSONL file.
 
-    Raises InputError if the review is not finished.
+    The line has the reviewed answer and all labels.
+
+    Raises:
+        InputError: The review is not finished.
     """
     if output.get("stop_reason") not in _FINAL_REASONS:
         raise InputError(

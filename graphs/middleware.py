@@ -1,7 +1,7 @@
 """Middleware that criticizes and refines an agent's final answer.
 
-For agents made by `langchain.agents.create_agent`; needs the extra `langchain`. The agent's last message is round 0 of
-the loop. The messages before it, including tool results, are the context that the answer must follow from.
+For agents created by `langchain.agents.create_agent`. Needs the extra `langchain`. The agent's last message is round 0
+of the loop. The messages before it, including tool results, are the context that the answer must follow from.
 """
 
 from typing import Annotated, Any, NotRequired, cast
@@ -30,10 +30,10 @@ class SelfCritiqueState(AgentState[ResponseT]):
 class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], ContextT, ResponseT]):
     """Criticizes and refines an agent's final answer.
 
-    Tool calls and structured responses are not changed. Keywords are those of `create_self_critique`; `budget` applies
-    to each answer. A refined message keeps its id, so it replaces the original. The agent's output has the loop's
-    output under `self_critique`. Streamed tokens are the agent's original answer; the refined message is in the
-    updates and values.
+    Takes the arguments of `create_self_critique`; `budget` applies to each answer. Tool calls and structured responses
+    are not changed. A refined message keeps its id, so it replaces the original. The agent's output has the loop's
+    output under `self_critique`. Streamed tokens are those of the original answer; the refined message appears in
+    streamed updates and values.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
@@ -87,7 +87,7 @@ def _loop_input(state: SelfCritiqueState[Any]) -> Input:
 
 
 def _unchanged_output(state: SelfCritiqueState[Any], error: InputError) -> Output:
-    """Return an output that keeps the agent's answer after the loop rejected its input."""
+    """Keep the agent's answer after the loop rejected its input."""
     answer = state["messages"][-1].text
     return Output(
         answer=answer,
@@ -102,7 +102,7 @@ def _unchanged_output(state: SelfCritiqueState[Any], error: InputError) -> Outpu
 
 
 def _update(state: SelfCritiqueState[Any], output: Output) -> dict[str, Any]:
-    """Return the state update: the output without messages, and the last message if refined."""
+    """Return the loop's output, and the last message if it was refined."""
     loop_output = {key: value for key, value in output.items() if key != "messages"}
     update: dict[str, Any] = {"self_critique": loop_output}
     if output["best_round"] > 0:

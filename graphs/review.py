@@ -1,4 +1,4 @@
-"""Review a given answer with the critic alone, as CriticGPT does (McAleese et al. 2024).
+"""Review an answer without refinement, like CriticGPT (McAleese et al. 2024).
 
     load_answer → check_answer → critique → select → finalize_review      search="rejection"
     load_answer → check_answer → fsbs → finalize_review                   search="fsbs"
@@ -25,10 +25,10 @@ from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_s
 def create_review(
     *, nodes: Mapping[str, Node] | None = None, **options: Any
 ) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
-    """Create the review graph; compile it with or without a checkpointer.
+    """Create the review graph; a checkpointer is optional.
 
-    A review selects the best critique there is, like CriticGPT. Set `helpful_threshold` (here 0 by default) to get no
-    critique rather than an unhelpful one.
+    Like CriticGPT, a review selects its best critique, even an unhelpful one. Set `helpful_threshold` (here 0 by
+    default) to require a minimum P(helpful).
 
     Args:
         nodes: Functions that replace the graph's nodes, by name.

@@ -1,4 +1,4 @@
-"""Run nodes sync and async, with the graph's options as defaults for each run's."""
+"""Run nodes sync or async, with the run's options merged in."""
 
 import atexit
 import functools
@@ -20,16 +20,16 @@ from selfcritic.agent.state import State, parse_state
 from selfcritic.agent.step import Step, called_sync
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
-"""A node, async or plain: takes the state and the options (`runtime.context`), returns the keys to change.
+"""A sync or async node: takes the state and the runtime (options in `runtime.context`), returns the keys to update.
 
-`Step(state, runtime)` offers the prompts and the models. Build updates with `Step.update`, which saves the usage;
-`Step.update(stop=…)` ends the run with the best draft. The graph raises what a node raises.
+`Step(state, runtime)` gives access to the prompts and models. Build updates with `Step.update`, which saves the usage;
+`Step.update(stop=…)` ends the run with the best draft. Errors raised by a node propagate to the caller.
 """
 
 StopCondition = Callable[[State], Awaitable[bool] | bool]
-"""Whether to stop the run, given the whole state: `rounds`, `p_critiqueable`, `usage` and so on.
+"""Takes the full state (`rounds`, `p_critiqueable`, `usage`, …), returns whether to stop the run.
 
-An error in it stops the run as well: the best draft is returned, and `error` holds the message.
+If it raises, the run also stops: it returns the best draft, and `error` holds the message.
 """
 
 
@@ -39,7 +39,11 @@ def add_nodes(
     replacements: Mapping[str, Node] | None = None,
     **nodes: Node,
 ) -> None:
-    """Add nodes to a graph, each under its name or replaced. Raises InputError for an unknown name."""
+    """Add nodes to a graph, using replacements where given.
+
+    Raises:
+        InputError: `replacements` has an unknown name.
+    """
     replacements = replacements or {}
     unknown = [repr(name) for name in replacements if name not in nodes]
     if unknown:
@@ -51,7 +55,7 @@ def add_nodes(
 
 
 def resolve_context(defaults: Context) -> Context:
-    """Return the graph's options with the run's merged in. A parent graph's context is ignored."""
+    """Merge the run's options into the graph's; ignore a parent graph's."""
     context: object = get_runtime(Context).context
     return defaults.merge(context if isinstance(context, Context) else None)
 
@@ -89,7 +93,10 @@ def _portal() -> BlockingPortal:
 
 @functools.cache
 def _start_portal() -> BlockingPortal:
-    """Start the event loop of all sync runs; one for the process, since HTTP clients are bound to their loop."""
+    """Start the event loop that all sync runs share.
+
+    There is one per process, since HTTP clients are bound to their loop.
+    """
     stack = ExitStack()
     portal = stack.enter_context(start_blocking_portal(name="selfcritic"))
     atexit.register(stack.close)
@@ -97,7 +104,7 @@ def _start_portal() -> BlockingPortal:
 
 
 def unless_stopped(next_node: str, otherwise: str = END) -> Callable[[State], str]:
-    """Return a router to `next_node`, or to `otherwise` once the state has a stop reason."""
+    """Route to `next_node`, or to `otherwise` after a stop reason."""
 
     def route(state: State) -> str:
         return next_node if state.get("stop_reason") is None else otherwise
@@ -106,7 +113,7 @@ def unless_stopped(next_node: str, otherwise: str = END) -> Callable[[State], st
 
 
 def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:
-    """Wrap the classify node: check the condition after each verdict that lets the loop continue."""
+    """Check the condition after each verdict that does not stop the loop."""
 
     async def classify_and_check(state: State, runtime: Runtime[Context]) -> State:
         update = await call_async(classify, state, runtime)
@@ -117,7 +124,7 @@ def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:
         try:
             if not await call_async(stop_when, judged):
                 return update
-        except Exception as exception:  # noqa: BLE001 - it may raise anything, and the drafts are paid for
+        except Exception as exception:  # noqa: BLE001 - user code; the drafts must not be lost
             error = f"stop_when raised {type(exception).__name__}: {exception}"
         stopped = Step(judged, runtime).update(stop="stop_when", error=error)
         return cast(State, {**update, **stopped})

@@ -2,11 +2,11 @@
 
     generate → classify → critique → select → refine → classify → …
 
-Each draft is judged. If it is critiqueable, critiques are sampled, the most helpful one is selected, and the draft is
-refined by it. The run returns the best draft by the judge's own measure, with the reason why it stopped.
+Each draft is judged. If it is critiqueable, critiques are sampled, and the draft is refined with the most helpful one.
+The run returns the draft that the judge rates best, and the stop reason.
 
-`search="fsbs"` replaces *critique* and *select* by CriticGPT's search (fsbs.py). `refinement="direct"` refines without
-a critique, which is the paper's baseline.
+`search="fsbs"` replaces *critique* and *select* with CriticGPT's search (fsbs.py). `refinement="direct"` refines
+without a critique (the paper's baseline).
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def create_self_critique(
     stop_when: StopCondition | None = None,
     **options: Any,
 ) -> StateGraph[State, Context, Input, Output]:
-    """Create the loop's graph; compile it with or without a checkpointer.
+    """Create the self-critique graph; a checkpointer is optional.
 
     Args:
         nodes: Functions that replace the graph's nodes, by name.

@@ -1,6 +1,6 @@
 """Prompt sets: one folder per set, one file per prompt.
 
-A file starts with a line `variables: name, name`. The rest is a `string.Template` that uses each variable once as
+A file starts with the line `variables: name, name`. The rest is a `string.Template` that uses each variable once as
 `$name`. Every variable is data (a question, a draft, a critique). It is rendered as a labeled Markdown fence, longer
 than any run of backticks in the data, so no text can close it. The last line is the prompt's cue, such as the paper's
 "Critiqueable:". A small model continues the cue; `parse_prompt` identifies the prompt by it.
@@ -108,14 +108,14 @@ def _drop_paragraphs(template: string.Template, variables: Sequence[str]) -> str
 
 
 def _section(variable: str, text: str) -> str:
-    """Return a labeled fence around the text."""
+    """Wrap the text in a labeled fence."""
     fence = fence_for(text)
     return f"{variable.capitalize()}:\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True)
 class ParsedPrompt:
-    """A parsed prompt; the inverse of `PromptSet.render`."""
+    """The parts of a rendered prompt."""
 
     name: PromptName | None
     """None if the last line is not a cue."""
@@ -125,7 +125,10 @@ class ParsedPrompt:
 
 
 def parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
-    """Parse the prompt name, the data and the prefill of rendered messages."""
+    """Extract the name, data and prefill from rendered messages.
+
+    Inverse of `PromptSet.render`.
+    """
     prefix = ""
     if messages and isinstance(messages[-1], AIMessage):
         prefix = messages[-1].text
@@ -148,7 +151,7 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
     """Load a prompt set; files in `folder` override files of the same name.
 
     Raises:
-        PromptError: the set or the folder does not exist, or a file is invalid.
+        PromptError: The set or the folder does not exist, or a file is invalid.
     """
     set_dir = _SETS_DIR / name
     if not re.fullmatch(r"\w+", name) or not set_dir.is_dir():

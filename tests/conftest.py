@@ -1,4 +1,4 @@
-"""Configure Hypothesis: the same examples on every run and no deadline."""
+"""Configure Hypothesis: reproducible examples and no deadline."""
 
 from hypothesis import settings
 

@@ -58,7 +58,7 @@ RESEARCH_PACKAGES = {
         "agent.evals",
     ),
 }
-"""Packages outside the layers, with what each may import. Only `graphs` and `graphs.cli` may import them."""
+"""Packages outside the layers, and what each may import; see `RESEARCH_USERS` for who may import them."""
 
 RESEARCH_USERS = {
     "agent.data": ("graphs", "graphs.cli"),
@@ -89,7 +89,7 @@ def as_module(dotted_name: str) -> str:
 
 
 def imported_names(tree: ast.Module) -> Iterator[str]:
-    """Yield every dotted name that a module imports, at any level of nesting."""
+    """Yield every dotted name that a module imports, including nested imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -101,7 +101,7 @@ def imported_names(tree: ast.Module) -> Iterator[str]:
 
 
 def quoted_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the project's dotted names inside string literals, docstrings excepted."""
+    """Yield the project's dotted names in string literals, except docstrings."""
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         is_literal = isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -121,7 +121,7 @@ def is_within(module: str, package: str) -> bool:
 
 
 def group_of(module: str) -> str:
-    """Return the most specific layer entry or research package that contains the module."""
+    """Return the longest layer or research package name that contains the module."""
     groups = [name for name in (*LAYER_INDEX, *RESEARCH_PACKAGES) if is_within(module, name)]
     return max(groups, key=len)
 

@@ -1,4 +1,4 @@
-"""Hooks for pre-commit: required fields, and exit codes of their commands."""
+"""Test the pre-commit hooks: required fields and exit codes."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ def run_hook(hook: str, *files: str, **environment: str):
     return CliRunner().invoke(app, [*arguments, *files], env=environment)
 
 
-def test_every_hook_has_the_fields_of_pre_commit():
+def test_hooks_have_the_fields_that_pre_commit_requires():
     assert set(HOOKS) == {"selfcritic", "selfcritic-critic"}
     for hook in HOOKS.values():
         assert set(hook) == {
@@ -48,20 +48,20 @@ def test_every_hook_has_the_fields_of_pre_commit():
         ("bad.md", "So 12 × 12 = 145, as is known.\n", 1),
     ],
 )
-def test_the_checker_hook_fails_for_findings(tmp_path: Path, name: str, text: str, exit_code: int):
+def test_checker_hook_fails_for_findings(tmp_path: Path, name: str, text: str, exit_code: int):
     (tmp_path / "other.py").write_text(CLEAN_CODE)
     (tmp_path / name).write_text(text)
-    done = run_hook("selfcritic", str(tmp_path / "other.py"), str(tmp_path / name))
-    assert done.exit_code == exit_code, done.output
+    result = run_hook("selfcritic", str(tmp_path / "other.py"), str(tmp_path / name))
+    assert result.exit_code == exit_code, result.output
 
 
-def test_the_critic_hook_uses_the_model_of_the_environment(tmp_path: Path):
+def test_critic_hook_uses_the_model_from_the_environment(tmp_path: Path):
     script = tmp_path / "script.json"
     critique = "```\n2 * x\n```\n[high] Overflows."
     script.write_text(json.dumps({"critique": [critique] * 8, "helpfulness": [0.9]}))
     (tmp_path / "good.py").write_text(CLEAN_CODE)
-    done = run_hook(
+    result = run_hook(
         "selfcritic-critic", str(tmp_path / "good.py"), SELFCRITIC_MODEL=f"scripted:{script}"
     )
-    assert done.exit_code == 1
-    assert "╰ high critic: Overflows." in done.stdout
+    assert result.exit_code == 1
+    assert "╰ high critic: Overflows." in result.stdout

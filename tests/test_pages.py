@@ -1,8 +1,8 @@
-"""Run the code blocks of the README and docs/, and compare their output.
+"""Run the code blocks of the README and docs/, and check their output.
 
 The blocks of a page run in order: Python blocks in one namespace, shell blocks in one folder. A `text` block directly
-after a code block is its expected output. Shell blocks reach `openai/…` models at a fake provider. Lines with `make`,
-`pip install` or `python -m examples.…` are not run; their names are checked.
+after a code block is its expected output. A fake provider serves the `openai/…` models of shell blocks. Lines with
+`make`, `pip install` or `python -m examples.…` are not run; only their names are checked.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from tests.support.provider_loop import reply
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGE_SERVER = "http://127.0.0.1:8000/v1"
-"""Address of a local model server on the pages; the fake provider replaces it."""
+"""Model server address on the pages; replaced by the fake provider's."""
 MAX_GLOSSARY_TERMS = 25
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n+(?:```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Check the README: its length, picture, table and links, and the code map."""
+"""Test the README (length, graph, demo table, links) and the code map."""
 
 import re
 from pathlib import Path
@@ -22,10 +22,10 @@ def test_readme_is_short():
     assert len(README.splitlines()) <= MAX_README_LINES
 
 
-def test_readme_picture_is_the_graph():
-    picture = re.search(r"^```mermaid\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    assert picture is not None
-    assert picture[1].strip() == graph.get_graph().draw_mermaid().strip()
+def test_readme_diagram_matches_the_graph():
+    diagram = re.search(r"^```mermaid\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert diagram is not None
+    assert diagram[1].strip() == graph.get_graph().draw_mermaid().strip()
 
 
 def test_readme_and_results_show_the_same_demo_table():

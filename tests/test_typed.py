@@ -1,4 +1,4 @@
-"""The installed wheel ships its types: a program that uses the public API passes `mypy --strict`."""
+"""Test that the wheel ships its types: a program passes `mypy --strict`."""
 
 import ast
 import importlib
@@ -27,7 +27,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of an environment with the wheel and the current environment's other packages."""
+    """Install the wheel in an environment with our other packages; return its Python."""
     folder = tmp_path_factory.mktemp("typed")
     uv = (sys.executable, "-m", "uv")
     run(*uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT, cwd=folder)
@@ -45,7 +45,7 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
     )
     [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
-    # Python ignores .pth files in a folder that a .pth file adds, so the editable install stays out.
+    # Python ignores .pth files in folders added by a .pth file, so this excludes the editable install.
     (packages / "other_packages.pth").write_text("\n".join(site.getsitepackages()))
     return python
 
@@ -61,8 +61,8 @@ def test_program_passes_mypy_against_the_wheel(wheel_python: Path, tmp_path: Pat
         "--cache-dir",
         tmp_path / "cache",
     )
-    printed = run(sys.executable, "-m", "mypy", *options, "program.py", cwd=tmp_path)
-    assert "no issues found in 1 source file" in printed
+    stdout = run(sys.executable, "-m", "mypy", *options, "program.py", cwd=tmp_path)
+    assert "no issues found in 1 source file" in stdout
 
 
 def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
@@ -73,8 +73,8 @@ def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
         cwd=tmp_path,
     )
     assert Path(module_path).is_relative_to(wheel_python.parents[1])
-    printed = run(wheel_python, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
-    assert printed == [
+    output_lines = run(wheel_python, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
+    assert output_lines == [
         "384 384 384 accepted 0 generator judge generator judge",
         "384 384 384 accepted 0 generator judge generator judge",
         "1 rows",

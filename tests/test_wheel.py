@@ -1,4 +1,4 @@
-"""The wheel and the sdist work in empty environments, next to an app with `agent/` and `prompts.py`."""
+"""Test the wheel and sdist next to an app with `agent/` and `prompts.py`."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def find_interpreter(version: str) -> str | None:
-    """Return the path of an installed Python of that version, also one that pyenv manages."""
+    """Return the path of an installed Python, including those of pyenv."""
     current_version = f"{sys.version_info.major}.{sys.version_info.minor}"
     if version == current_version:
         return sys.executable
@@ -55,7 +55,7 @@ def find_interpreter(version: str) -> str | None:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build the sdist, and the wheel from that sdist."""
+    """Build the sdist, then the wheel from it."""
     folder = tmp_path_factory.mktemp("distributions")
     run(*UV, "build", "--quiet", "--out-dir", folder, ROOT, cwd=folder)
     return {"wheel": next(folder.glob("*.whl")), "sdist": next(folder.glob("*.tar.gz"))}

@@ -1,4 +1,4 @@
-"""Checkers find errors in an answer without asking a model."""
+"""Checkers find errors in an answer without calling a model."""
 
 from selfcritic.agent.checkers.adapters import from_evaluator, from_function, from_tool
 from selfcritic.agent.checkers.python import lint, syntax, typecheck

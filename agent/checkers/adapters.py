@@ -17,10 +17,10 @@ _DRAFT_ARGUMENTS = ("draft", "answer", "code", "text", "outputs", "input")
 _QUESTION_ARGUMENTS = ("question", "query", "inputs")
 
 CheckerResult = str | Comment | Mapping[str, Any] | Iterable[Any] | None
-"""Result of a user's function or tool: nothing, a text, a comment or its fields, or an iterable of these.
+"""Result of a user's function or tool: None, text, a comment or its fields, or an iterable of these.
 
-A text is parsed as a critique: fenced quotes, each followed by a comment. A text without any quote is a comment on the
-whole draft.
+Text is parsed as a critique: fenced quotes, each followed by a comment. Text without quotes is a comment on the whole
+draft.
 """
 
 
@@ -31,8 +31,8 @@ def from_function(
 ) -> Checker:
     """Turn a function of question and draft into a checker.
 
-    The function may be async; a plain one runs in a thread. Its findings have confirmed evidence unless it sets
-    `evidence` itself. Quotes without offsets are located in the draft.
+    The function may be async; a plain one runs in a thread. `evidence` defaults to "confirmed". Quotes without offsets
+    are located in the draft.
 
     The checker raises CheckerError if a quote is not in the draft.
     """
@@ -81,8 +81,8 @@ def from_evaluator(
     """Turn an openevals evaluator, plain or async, into a checker.
 
     The evaluator is called with `inputs=question, outputs=draft`. It returns one result or a list of results, each with
-    a `score` and optionally a `key` and a `comment`. A score that is False or below `passes` is a finding on the whole
-    draft. The `evidence` of a finding stays None because an evaluator may ask a model.
+    a `score` and optionally a `key` and a `comment`. A score that is False or below `passes` becomes a finding on the
+    whole draft. Its `evidence` stays None because an evaluator may call a model.
     """
 
     async def check(question: str, draft: str, /) -> list[Comment]:

@@ -4,7 +4,7 @@ from selfcritic.agent.critic.grounding import locate, place_comment
 from selfcritic.agent.schemas import Comment, Severity
 
 MAX_FINDINGS = 100
-"""Findings that one checker reports per draft. All of them enter a prompt."""
+"""Maximum findings of a checker per draft; all of them go into a prompt."""
 
 _MAX_OPENING_CHARS = 80
 _MAX_LINE_CHARS = 200
@@ -20,7 +20,7 @@ def finding(
     The span is clipped to the draft and adjusted so that the quote is readable:
 
     - A span of under four characters grows to its line, unless that line is over 200 characters.
-    - A span without words moves to its line, else to the nearest line with words, the one above first.
+    - A span without words moves to its line, else to the nearest line with words, preferring the line above.
     - A span of more than three lines shrinks to its first line.
     """
     if draft.strip():

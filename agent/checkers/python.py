@@ -1,7 +1,7 @@
 """Check a draft's Python code with the compiler, ruff and pyright.
 
 Each checker reads the code that `find_python` returns. A draft without code has no findings. The code is never run. It
-is compiled in the sandbox, because some texts crash the compiler, and passed to the tools as a file. Comments that
+is compiled in the sandbox, because some inputs crash the compiler, and passed to the tools as a file. Comments that
 silence a tool (`# noqa`, `# type: ignore`) have no effect. A tool reports at most `MAX_FINDINGS` findings. It reports
 nothing if it crashes or times out.
 """
@@ -79,10 +79,10 @@ _RUFF_SEVERITIES: Mapping[str, Severity] = {
 }
 _UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
 
-# Code that defines names at run time: no tool knows which names exist.
+# Code that defines names at run time, so tools cannot know which names exist.
 _DYNAMIC_NAMES = re.compile(r"\b(?:globals|locals|exec|vars)\(|\bimport\s*\*")
 
-# Type stubs leave private names out.
+# Type stubs omit private names.
 _PRIVATE_NAME = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')
 _PYRIGHT_SEVERITIES: Mapping[str, Severity] = {
     "reportUndefinedVariable": "high",
@@ -113,7 +113,7 @@ async def syntax(_question: str, draft: str, /) -> list[Comment]:
 async def lint(_question: str, draft: str, /) -> list[Comment]:
     """Report bugs and likely bugs that ruff finds.
 
-    The rules are F, E9, B and PLE without those on style. Only the first of several syntax errors is reported.
+    Uses the rules F, E9, B and PLE, without style rules. Only the first of several syntax errors is reported.
 
     Raises:
         CheckerError: ruff cannot be run.
@@ -182,7 +182,7 @@ def _check_lint(draft: str) -> list[Comment]:
     result = run_tool(
         _ruff_command(), stdin=_replace_surrogates(code.text), seconds=_TIMEOUT_SECONDS
     )
-    # With some output, exit code 2 means that the output exceeded its limit.
+    # Exit code 2 with some output means that the output exceeded its limit.
     if result.returncode == 2 and not result.stdout:
         raise CheckerError(
             f"ruff cannot be run: {result.stderr.strip()[:500]}. Reinstall ruff, or remove `lint`."
@@ -250,7 +250,7 @@ def _check_types(draft: str) -> list[Comment]:
 
     diagnostics = json.loads(result.stdout)["generalDiagnostics"]
     errors = [diagnostic for diagnostic in diagnostics if diagnostic["severity"] == "error"]
-    # An error without a rule is a syntax error, and all others may follow from it.
+    # An error without a rule is a syntax error, which may cause all the others.
     if not all("rule" in error for error in errors):
         return []
     errors = [error for error in errors if not _PRIVATE_NAME.match(error["message"])]

@@ -6,9 +6,9 @@ The code is, in this order:
 2. its largest Markdown block marked as Python;
 3. its largest unmarked block that looks like Python.
 
-Interpreter sessions (">>>") are not code. A text looks like Python if its first line of code does, and if more lines
-occur only in Python (`def f(`, `from x import y`, `if x:` …) than only in other languages. Nothing is parsed, so code
-with syntax errors is found too.
+Interpreter sessions (">>>") are not code. A text looks like Python if its first line of code does, and if lines that
+occur only in Python (`def f(`, `from x import y`, `if x:` …) outnumber those that occur only in other languages.
+Nothing is parsed, so code with syntax errors is found too.
 """
 
 import ast
@@ -24,9 +24,8 @@ _FENCED_BLOCK = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _PYTHON_TAGS = {"python", "python3", "py", "py3", "pyi"}
-_LINE_END = re.compile(
-    r"\r\n|\r|\n"
-)  # line ends of Python, ruff and pyright; `str.splitlines` has more
+# Line ends of Python, ruff and pyright; `str.splitlines` has more.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_CHARS_READ = 100_000
 _MAX_LINE_CHARS = 200
 _MIN_PYTHON_SHARE = 0.2  # of the lines; docstrings and long literals do not look like Python
@@ -142,7 +141,7 @@ def is_valid_python(text: str) -> bool:
 
 
 def _make_code(text: str, start: int, indent: str) -> Code:
-    """Build the code of a block without the indentation of its fence."""
+    """Build the code of a block, without its fence's indentation."""
     parts: list[str] = []
     lines: list[str] = []
     starts: list[int] = []

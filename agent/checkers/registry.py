@@ -41,7 +41,7 @@ def validate_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
 def get_checkers(specs: Sequence[str | CheckerFunction]) -> dict[str, CheckerFunction]:
     """Map the name of each checker to its function.
 
-    A function is listed under its `__name__`, an object under the name of its class.
+    A function is named by its `__name__`, an object by its class.
 
     Raises:
         InputError: a name is not registered.
@@ -90,16 +90,14 @@ async def _run_checker(
         results = await call_async(checker, question, answer)
         comments = [Comment.model_validate(result) for result in results]
         return [_complete(comment, answer, name) for comment in comments]
-    except (
-        Exception
-    ) as error:  # a user's function can raise anything, and the draft must survive it
+    except Exception as error:  # a user's function can raise anything
         raise CheckerError(
             f"The checker '{name}' failed ({type(error).__name__}: {error}). Fix it or remove it from `checkers`."
         ) from error
 
 
 def _complete(comment: Comment, answer: str, name: str) -> Comment:
-    """Add the source, and the offsets if they are missing and the quote is found."""
+    """Add the source, and missing offsets if the quote is found."""
     finding = comment.model_copy(update={"source": comment.source or name})
     if finding.start is not None:
         return finding

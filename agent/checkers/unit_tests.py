@@ -1,8 +1,8 @@
 """Run tests on a draft's code in the sandbox and report failures.
 
 A failure quotes the line of the draft that raised, else the function that the test names, and reports the result. Code
-that does not run, does not end, or ends the process is a finding too. The code can import the standard library and the
-packages installed next to this one. `selfcritic.agent.sandbox.run` documents how far it is isolated.
+that fails to load, times out or exits the process is also a finding. The code can import the standard library and the
+packages installed next to this one. `selfcritic.agent.sandbox.run` documents its isolation.
 """
 
 import ast
@@ -39,7 +39,7 @@ _END_OF_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
 
 @dataclass(frozen=True)
 class Tests:
-    """Tests of one kind or several, and their limits."""
+    """Tests and their limits on time and memory."""
 
     source: str = ""
     """A Python file with assertions and test functions."""
@@ -52,7 +52,7 @@ class Tests:
     def check(self, draft: str, checker: str) -> list[Comment]:
         """Run all tests on a draft and return the failures.
 
-        The first five failures are reported, the others are counted. `checker` is the source of the findings.
+        The first five failures are reported; the rest are only counted. `checker` is the source of the findings.
 
         Raises:
             CheckerError: the sandbox did not start.
@@ -87,7 +87,7 @@ class Tests:
         return run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
 
     def _describe_exit(self, result: SandboxResult) -> str:
-        """Describe how a program ended that did not run all tests."""
+        """Describe how the program ended before running all tests."""
         if result.timed_out:
             return f"does not end within {self.seconds:g} seconds"
         signal_number = (result.returncode or 0) - 128
@@ -106,7 +106,7 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     - `unittest.TestCase` classes;
     - pytest's `parametrize`, `raises` and `approx`, if pytest is installed.
 
-    The tests see the names of the draft. They can also import the draft under any module name that is not taken.
+    The tests see the names of the draft. They can also import the draft under any unused module name.
     `seconds` and `memory_mb` limit all tests together. Findings have the source "unit_tests" and high severity.
 
     Raises:
@@ -179,9 +179,9 @@ def _is_assertion(text: str) -> bool:
 def _find_examples(question: str) -> list[tuple[str, str]]:
     """Return each doctest example and its expected result.
 
-    Examples that should raise are left out.
+    Examples that should raise are skipped.
     """
-    import doctest  # imports a debugger and much else
+    import doctest  # slow: it imports a debugger
 
     try:
         examples = doctest.DocTestParser().get_examples(_separate_results(question))

@@ -1,7 +1,7 @@
 """Mark a critic's comments as confirmed or refuted by the checkers.
 
 A comment is confirmed if its quote overlaps that of a finding and both make the same point. They do if the comment
-contains a term that the finding adds to its quote, such as the right sum, or if their wording is nearly the same.
+contains a term that the finding adds to its quote, such as the correct sum, or if their wording is nearly identical.
 
 A comment is refuted only if a checker has looked at exactly what it claims:
 
@@ -9,8 +9,8 @@ A comment is refuted only if a checker has looked at exactly what it claims:
 - It contains a false equation that it does not quote from the answer (`arithmetic`).
 - It claims that a quoted equation is wrong, and that equation is right (`arithmetic`).
 
-All other comments stay unmarked. No checker can refute a comment about a missing case, a wrong approach, a rule in the
-question, or a type or test that it did not object to: no finding does not mean that the checker looked.
+All other comments stay unmarked. A comment about a missing case, a wrong approach, a rule in the question,
+a type or a test is never refuted: a missing finding does not prove that a checker looked.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def verify_comments(
 ) -> Critique:
     """Return the critique with `evidence` set on its comments.
 
-    `findings` are those of the same checkers on the same answer. Confirmation is tried first.
+    `findings` are from the same checkers on the same answer. Confirmation is tried first.
     """
     comments = [await _verify(comment, answer, findings, checkers) for comment in critique.comments]
     return critique.model_copy(update={"comments": comments})
@@ -143,7 +143,7 @@ async def _is_equation_claim_refuted(
 async def _is_true_equation(equation: str, arithmetic: CheckerFunction) -> bool:
     """Return whether the checker understands the equation and accepts it.
 
-    It understands the equation if it objects to a version with another last digit.
+    It understands the equation if it objects to a version with a different last digit.
     """
     altered = _LAST_DIGIT.sub(_change_digit, equation)
     if altered == equation or equation.count("=") != 1:

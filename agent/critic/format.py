@@ -91,7 +91,7 @@ def strip_closing_paragraph(text: str) -> str:
 def _parse_section(
     fence: re.Match[str], below: str, *, is_last: bool
 ) -> tuple[Comment | None, str]:
-    """Return the comment of a fence, and the other text."""
+    """Return the comment below a fence, and the remaining text."""
     quote = _quoted_text(fence)
     _, severity, text = _SEVERITY.split(below, maxsplit=1)
     text = text.strip()
@@ -150,9 +150,9 @@ def _render_comment(comment: Comment) -> str:
 
 
 def critique_text(critique: Critique) -> str:
-    """Return a critique as the judge and the refiner read it.
+    """Return the critique text for the judge and the refiner.
 
-    These are its located comments. A critique without any is its text outside of fences.
+    It has the located comments. Without any, it is the text outside the fences.
     """
     if critique.comments:
         return render(critique.comments)

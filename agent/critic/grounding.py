@@ -21,8 +21,8 @@ _MIN_FUZZY_LENGTH = 8  # characters: "cat" must not match "car"
 _MAX_FUZZY_COST = 10**11  # quote² x answer, in characters: about a second
 _EDGE_WINDOW = 20  # characters by which each end of a fuzzy match may move
 _LONGEST_WORD = 40  # characters
-_SAME_COMMENT = 95.0  # similarity of 100
-_MAX_COMPARISONS = 100  # of a comment with others on the same words: keeps the time linear
+_SAME_COMMENT = 95.0  # minimum similarity, of 100
+_MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Span:
     end: int
 
     def cut(self, text: str) -> str:
-        """Return the part of a text."""
+        """Return this part of a text."""
         return text[self.start : self.end]
 
 
 def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | None:
     """Find a quote: exact match first, then folded, then fuzzy.
 
-    Folding turns each run of white space into one space, and typographic quotes and dashes into ASCII; case counts.
+    Folding collapses white space and turns typographic quotes and dashes into ASCII; it keeps the case.
     A fuzzy match has a rapidfuzz ratio of at least `min_similarity` of 100 after folding, and exactly the same numbers.
     It is not tried for a quote shorter than 8 characters, or if the quote's length squared times the answer's length
     is over 10^11 (1,000 characters in 100,000). An occurrence that splits no word is preferred.
@@ -97,9 +97,8 @@ def _fold(text: str) -> _Folded:
     return _Folded(folded.translate(_ASCII), offsets)
 
 
-_fold_answer = lru_cache(maxsize=4)(
-    _fold
-)  # all critiques of a draft are located in the same answer
+# All critiques of a draft are located in the same answer.
+_fold_answer = lru_cache(maxsize=4)(_fold)
 
 
 def _find(needle: str, text: str) -> int:

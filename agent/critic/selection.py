@@ -19,11 +19,11 @@ _BISECTION_STEPS = 60
 def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
     """Select the critique with the highest value.
 
-    A critique without a reward, or with only ungrounded quotes, is never selected. A greater modifier never selects
+    A critique without a reward, or with only ungrounded quotes, is never selected. A higher modifier never selects
     fewer highlights.
 
     Returns:
-        The index of the critique, the first one of equals; None if no critique is eligible.
+        The index of the best critique, the first of ties; None if no critique is eligible.
     """
     ranking = rank(pool, length_modifier)
     if not ranking:
@@ -32,18 +32,18 @@ def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
 
 
 def rank(pool: Sequence[Critique], length_modifier: float) -> list[int]:
-    """Return the indices of the eligible critiques, the highest value first."""
+    """Return the indices of the eligible critiques, highest value first."""
     eligible = [index for index, critique in enumerate(pool) if is_eligible(critique)]
     return sorted(eligible, key=lambda index: _value(pool[index], length_modifier), reverse=True)
 
 
 def is_eligible(critique: Critique) -> bool:
-    """Whether a critique has a reward, and not only ungrounded quotes."""
+    """Whether a critique has a reward and is not ungrounded."""
     return critique.reward is not None and not is_ungrounded(critique)
 
 
 def is_ungrounded(critique: Critique) -> bool:
-    """Whether a critique has quotes, but none that is in the draft."""
+    """Whether a critique has quotes, all ungrounded."""
     return bool(critique.ungrounded) and not critique.comments
 
 
@@ -52,7 +52,7 @@ def _reward(critique: Critique) -> float:
 
 
 def _value(critique: Critique, length_modifier: float) -> Fraction:
-    # Exact: rounding could make a greater modifier select fewer highlights.
+    # Exact: rounding could make a higher modifier select fewer highlights.
     return Fraction(_reward(critique)) + Fraction(length_modifier) * len(critique.comments)
 
 
@@ -81,7 +81,7 @@ def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
 
 
 def _bisect(frontiers: Sequence[Sequence[Critique]], target: float) -> float:
-    """Return the modifier with a mean length nearest to the target."""
+    """Return the modifier whose mean length is nearest to the target."""
     rewards = [_reward(critique) for frontier in frontiers for critique in frontier]
     high = max(rewards) - min(rewards) + 1.0
     low = -high
@@ -99,7 +99,7 @@ def _bisect(frontiers: Sequence[Sequence[Critique]], target: float) -> float:
 
 
 def _frontier(critiques: Sequence[Critique]) -> list[Critique]:
-    """Return the best critique of each number of highlights: no modifier selects another."""
+    """Return the best critique for each number of highlights; no other can be selected."""
     best: dict[int, Critique] = {}
     for critique in critiques:
         length = len(critique.comments)
@@ -132,7 +132,7 @@ def select_critiques(
     limit: int,
     is_good_enough: Callable[[Critique], bool],
 ) -> list[int]:
-    """Select critiques for one refinement, the best first.
+    """Select critiques for one refinement, best first.
 
     Of two critiques with overlapping quotes, or with the same text about different quotes, only the better one is
     selected. A critique without a located quote is only selected alone.
@@ -148,7 +148,7 @@ def select_critiques(
         if len(selected) >= limit:
             break
         critique = pool[index]
-        others = [pool[other] for other in selected]
+        others = [pool[selected_index] for selected_index in selected]
         if is_good_enough(critique) and _is_independent(critique, others):
             selected.append(index)
     return selected

@@ -14,7 +14,7 @@ from selfcritic.agent.errors import UnknownModelError, format_validation_error
 
 @dataclass(frozen=True)
 class Provider:
-    """A source of models that `load` knows."""
+    """A source of models for `load`."""
 
     spec: str
     description: str
@@ -75,7 +75,7 @@ PROVIDERS: Mapping[str, Provider] = {
 def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """Load the chat model of a spec; a chat model is returned unchanged.
 
-    Options are fields of the model. A spec may carry them after a question mark:
+    Options are fields of the model. A spec may contain them after a question mark:
     "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1".
 
     Raises:
@@ -86,7 +86,7 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     name, _, query = spec.partition("?")
     provider, arguments = _parse_name(name)
     if provider is None:
-        specs = ", ".join(known.spec for known in PROVIDERS.values())
+        specs = ", ".join(entry.spec for entry in PROVIDERS.values())
         raise UnknownModelError(f"There is no model '{spec}'. Use one of: {specs}.")
     spec_options = dict(parse_qsl(query))
     try:
@@ -98,11 +98,11 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
 
 
 def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
-    """Return the provider of a name, and the positional arguments of its factory."""
-    key, _, rest = name.partition(":")
+    """Return the provider of a name and the arguments of its factory."""
+    key, _, argument = name.partition(":")
     if "/" in name and key not in PROVIDERS:
         return PROVIDERS["litellm"], [name]
-    arguments = [rest] if rest else []
+    arguments = [argument] if argument else []
     if key == "litellm":
         return None, arguments
     return PROVIDERS.get(key), arguments
@@ -127,7 +127,7 @@ def _load_cached(spec: str) -> BaseChatModel:
 
 
 _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}
-"""Clients that OpenAI-like chat models build for themselves, with retries."""
+"""Clients that OpenAI-like chat models create, with built-in retries."""
 
 
 def disable_retries(model: BaseChatModel) -> BaseChatModel:

@@ -1,4 +1,4 @@
-"""Share the chat model interface of in-process models.
+"""Base class of chat models that run in this process.
 
 It provides native `n`, logprobs of Yes and No, streaming, and token counts.
 """
@@ -34,13 +34,13 @@ class Reply:
 class LocalChatModel(BaseChatModel):
     """A chat model that runs in this process.
 
-    It takes `n`, `seed` and `logprobs` like a provider.
+    It accepts `n`, `seed` and `logprobs`, as a provider does.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     supports_prefill: bool = True
-    """Whether the model continues a prefilled reply; otherwise it is asked to continue it."""
+    """Whether the model continues a prefilled reply; otherwise it is prompted to."""
 
     @property
     def is_priced(self) -> bool:
@@ -48,7 +48,7 @@ class LocalChatModel(BaseChatModel):
         return True
 
     @abstractmethod
-    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+    def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
         """Sample n replies to the messages."""
 
     def _generate(
@@ -61,7 +61,7 @@ class LocalChatModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> ChatResult:
-        replies = [_truncate(reply, stop) for reply in self.draw(messages, n, seed)]
+        replies = [_truncate(reply, stop) for reply in self.sample(messages, n, seed)]
         answers = [
             AIMessage(reply.text, response_metadata=self._metadata(reply, logprobs))
             for reply in replies
@@ -79,7 +79,7 @@ class LocalChatModel(BaseChatModel):
         logprobs: bool = False,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reply = _truncate(self.draw(messages, 1, seed)[0], stop)
+        reply = _truncate(self.sample(messages, 1, seed)[0], stop)
         for piece in re.findall(r"\s*\S+|\s+", reply.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(messages, reply, logprobs)

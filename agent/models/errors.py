@@ -1,7 +1,7 @@
 """Classify the errors of any model client and explain them.
 
-No client is imported. An error is classified by its status, its headers and the names of its classes. So litellm,
-langchain-openai, langchain-anthropic and similar clients are handled alike.
+Errors are classified by HTTP status, headers and class names, without importing a client. This covers litellm,
+langchain-openai, langchain-anthropic and similar clients.
 """
 
 import os
@@ -87,14 +87,14 @@ def classify_error(error: BaseException) -> RequestErrorKind | ReplyErrorKind:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the provider's message and a hint on one line, without keys."""
+    """Return the provider's message and a hint on one line, without API keys."""
     hint = _HINTS.get(classify_error(error), "")
     hint = hint.format(variable=_key_variable(error), address=_address(error) or "its address")
     return f"{error_message(error)} {hint}".strip()
 
 
 def error_message(error: BaseException, *secrets: str) -> str:
-    """Return the provider's message on one line, without keys."""
+    """Return the provider's message on one line, without API keys."""
     text = redact(_provider_message(error), *secrets)
     text = " ".join(text.split()) or type(error).__name__
     if len(text) > _MAX_MESSAGE_CHARS:
@@ -177,7 +177,8 @@ def _root_package(kind: type) -> str:
 def _cause_chain(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and its causes.
 
-    litellm raises inside `except` without `from`, so its contexts count as causes. Elsewhere a context is accidental.
+    litellm raises inside `except` without `from`, so its contexts count as causes. Other contexts are
+    unrelated errors.
     """
     uses_context = _root_package(type(error)) == "litellm"
     link: BaseException | None = error
@@ -192,9 +193,8 @@ def _cause_chain(error: BaseException) -> Iterator[BaseException]:
 def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
     """Classify an error raised without a provider response."""
     names: set[str] = set()
-    bare_names: set[str] = (
-        set()
-    )  # anthropic, groq and others copy openai's classes under their own package
+    # anthropic, groq and others copy openai's classes into their own packages.
+    bare_names: set[str] = set()
     for link in _cause_chain(error):
         for kind in type(link).__mro__:
             names.add(f"{_root_package(kind)}.{kind.__name__}")
@@ -211,7 +211,7 @@ def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
 
 
 def _is_missing_key(error: BaseException) -> bool:
-    """Return whether openai's client found no key; litellm gives that the status 500."""
+    """Return whether openai's client found no key; litellm reports this as status 500."""
     kind = type(error)
     return kind.__name__ == "OpenAIError" and _root_package(kind) == "openai"
 
@@ -235,7 +235,7 @@ def _classify_status(status: int, message: str) -> RequestErrorKind:
 
 
 def _provider_message(error: BaseException) -> str:
-    """Return the provider's message if the client keeps it, else the client's."""
+    """Return the provider's message if the client keeps it, else the client's own."""
     details: Any = getattr(error, "body", None)
     if isinstance(details, dict):
         details = details.get("error") or details

@@ -37,12 +37,12 @@ def headers_of(error: BaseException) -> dict[str, str]:
 
 def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep only the rate-limit headers, without litellm's prefix."""
-    kept: dict[str, str] = {}
+    limits: dict[str, str] = {}
     for key, value in _lower_case(headers).items():
         name = key.removeprefix("llm_provider-")
         if "ratelimit-" in name:
-            kept[name] = value
-    return kept
+            limits[name] = value
+    return limits
 
 
 def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Chat model for any model of litellm: openai/gpt-4o-mini, ollama/….
+"""Chat model for any litellm model, such as openai/gpt-4o-mini.
 
-One call sends at most one request; retries are elsewhere. litellm passes some failures as successes: no choice, no
-content, a refusal, an incomplete stream. Here they are errors. litellm reads keys from the environment.
+One call sends at most one request; it never retries. Some failures that litellm returns as replies are raised as
+errors: no choices, no content, a refusal, an incomplete stream. litellm reads API keys from the environment.
 """
 
 import importlib
@@ -207,12 +207,11 @@ class LiteLLMModel(BaseChatModel):
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Turn litellm's errors into ModelCallError, without the key that a provider may echo."""
+        """Raise litellm's errors as ModelCallError, without a key that a provider may echo."""
         try:
             yield
-        except importlib.import_module(
-            "openai"
-        ).OpenAIError as error:  # base class of litellm's errors
+        # The base class of litellm's errors.
+        except importlib.import_module("openai").OpenAIError as error:
             key = self.api_key.get_secret_value() if self.api_key else ""
             failure = ModelCallError(
                 error_message(error, key),

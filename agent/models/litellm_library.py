@@ -14,9 +14,8 @@ from typing import Any
 @functools.cache
 def import_litellm() -> Any:
     """Import litellm without network access or error banners."""
-    os.environ.setdefault(
-        "LITELLM_LOCAL_MODEL_COST_MAP", "True"
-    )  # else the import downloads prices
+    # Without it, the import downloads prices.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     litellm = importlib.import_module("litellm")
     litellm.suppress_debug_info = True  # type: ignore[attr-defined]
     return litellm
@@ -38,9 +37,8 @@ def is_priced(model: str) -> bool:
     if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
         return False
     provider = model.partition("/")[0]
-    entry_provider = str(
-        entry.get("litellm_provider")
-    )  # a provider may have variants: "vertex_ai-text-models"
+    # A provider may have variants: "vertex_ai-text-models".
+    entry_provider = str(entry.get("litellm_provider"))
     if model not in litellm.model_cost and not entry_provider.startswith(provider):
         return False
     try:

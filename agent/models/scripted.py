@@ -4,7 +4,7 @@
     ScriptedModel(script={"generate": ["a draft"], "classify": [0.9]})  the same, for each prompt name
     ScriptedModel(script=lambda messages: "a draft")                    a function of the messages
 
-An entry is a text, a number (P(Yes) of a verdict with logprobs), or an exception to raise. A list without entries left
+An entry is a text, a number (P(Yes) of a verdict with logprobs), or an exception to raise. An exhausted list
 raises ScriptExhausted. `requests` holds the messages of all requests.
 """
 
@@ -59,8 +59,8 @@ class ScriptedModel(LocalChatModel):
         """The messages of each request, in order of arrival."""
         return self._requests
 
-    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Take the next n entries and raise exceptions among them."""
+    def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+        """Take the next n entries; raise the first exception among them."""
         with self._lock:
             self._requests.append(messages)
             entries = [self._next_entry(messages) for _ in range(n)]

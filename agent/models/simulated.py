@@ -54,7 +54,7 @@ class SimulatedModel(LocalChatModel):
     seed: int | None = None
     _base_seed: int = PrivateAttr(default_factory=lambda: secrets.randbits(64))
 
-    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+    def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
         """Sample n replies in the role that the prompt names."""
         prompt = _parse_prompt(messages)
         task = _parse_task(prompt.data.get("question", ""))

@@ -1,1 +1,1 @@
-"""The steps of the loop, one file a node."""
+"""Graph nodes: the steps of the loop, the search and the review."""

@@ -1,4 +1,4 @@
-"""Judge the draft: P(critiqueable), the best draft so far, and whether the run ends here."""
+"""Judge the draft, keep the best one so far, and decide whether to stop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from selfcritic.agent.step import Step
 from selfcritic.agent.stopping import best_round, find_stop_reason
 
 DraftResult = tuple[Round, SelfcriticError | None]
-"""A draft, and the error that kept it from being checked or judged."""
+"""A draft, and the error if it could not be checked or judged."""
 
 
 async def classify(state: State, runtime: Runtime[Context]) -> State:
-    """Judge the drafts of the latest round, keep the best, and decide whether the run ends."""
+    """Judge the latest drafts, keep the best, and decide whether to stop."""
     step = Step(state, runtime)
     answers = [candidate.answer for candidate in step.round.candidates] or [step.round.answer]
     checked = await asyncio.gather(*(_check(step, answer) for answer in answers))
@@ -52,7 +52,7 @@ async def _check(step: Step, answer: str) -> DraftResult:
 
 
 async def _judge(step: Step, draft: Round) -> DraftResult:
-    """Return the draft with its verdict; without one, and with the error, if the judge fails."""
+    """Add the verdict to a draft, or return it unchanged with the error."""
     prompt = step.render_prompt("classify", answer=draft.answer)
     try:
         verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
@@ -66,7 +66,7 @@ async def _judge(step: Step, draft: Round) -> DraftResult:
 
 
 async def _speculate(step: Step, draft: Round) -> list[Critique]:
-    """Sample critiques while the draft is being judged, if the run's options make use of them."""
+    """Sample critiques during judging, if the options allow it."""
     context = step.context
     is_last_round = len(step.rounds) > context.max_rounds
     uses_critiques = context.refinement == "conditional" and context.search == "rejection"
@@ -79,7 +79,7 @@ async def _speculate(step: Step, draft: Round) -> list[Critique]:
 
 
 def _best_draft(drafts: Sequence[Round], *, has_candidates: bool) -> Round:
-    """Return the best of a round's drafts, with all of them as candidates if there are several."""
+    """Return the best draft, with all drafts as candidates if there are several."""
     best = drafts[best_round(drafts)]
     if not has_candidates:
         return best

@@ -1,4 +1,4 @@
-"""Sample forced critiques of the draft: never whether it has a flaw, only which."""
+"""Sample critiques of the draft; the critic must name a flaw."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from selfcritic.agent.step import Step
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
-    """Sample critiques, unless they were sampled while the draft was being judged."""
+    """Sample critiques, unless `classify` already did."""
     step = Step(state, runtime)
     if step.round.critiques:
         return step.update()
@@ -38,7 +38,7 @@ async def sample_critiques(step: Step, draft: Round) -> list[Critique]:
 
 
 async def ground_critiques(step: Step, texts: Sequence[str], draft: Round) -> list[Critique]:
-    """Parse critiques, locate each quote in the draft, and verify the comments with the checkers."""
+    """Parse critiques, locate their quotes, and verify them with the checkers."""
     checkers = get_checkers(step.context.checkers)
     critiques = []
     for text in texts:

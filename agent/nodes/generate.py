@@ -1,4 +1,4 @@
-"""Start a run: draft an answer, or take the one that ends a chat."""
+"""Start a run with a new draft or the last reply of a chat."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from selfcritic.agent.step import Step
 
 
 async def generate(state: State, runtime: Runtime[Context]) -> State:
-    """Sample the first draft, or several. Errors are raised, since there is no draft to return yet."""
+    """Sample the first drafts; errors are raised because there is no draft to return."""
     step = await start_step(state, runtime, get_question(state))
     replies = await step.sampler("generator").sample(
         step.render_prompt("generate"), step.context.num_drafts
@@ -32,7 +32,12 @@ async def start_from_messages(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def start_step(state: State, runtime: Runtime[Context], question: str) -> Step:
-    """Return the first step of a run, with no usage yet. Raises InputError if the input cannot be used."""
+    """Check the input and return the first step, without earlier usage.
+
+    Raises:
+        InputError: The input or an option is invalid.
+        UnknownModelError: A role's model cannot be loaded.
+    """
     context = runtime.context
     fresh: State = {"question": question}
     if "context" in state:
@@ -47,7 +52,7 @@ async def start_step(state: State, runtime: Runtime[Context], question: str) -> 
 
 
 def initial_update(step: Step, answers: Sequence[str]) -> State:
-    """Return the update that opens round 0 and resets what an earlier run on the thread left in the state."""
+    """Return the update that starts round 0 and resets the state of earlier runs."""
     for answer in answers:
         step.emit("draft", 0, answer=answer)
     candidates = [Candidate(answer=answer) for answer in answers] if len(answers) > 1 else []

@@ -1,6 +1,6 @@
 """Show a review to a person and carry out their decision.
 
-The JSON that is shown and accepted is described in graphs/human_review.py.
+graphs/human_review.py documents the JSON that is shown and accepted.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ _SEARCH_ERRORS: dict[StopReason, str] = {
 
 
 async def prepare_review(state: State, runtime: Runtime[Context]) -> State:
-    """Set the labels from findings and the selected critique. A failed search is shown and ends nothing."""
+    """Label the comments; a failed search is shown but does not end the review."""
     step = Step(state, runtime)
     pool = step.round.critiques
     critique = selected_critique(pool)
@@ -56,9 +56,10 @@ def _search_error(state: State) -> str | None:
 
 
 async def await_decision(state: State, runtime: Runtime[Context]) -> State:
-    """Interrupt with the review, then carry out the decision; an unusable one changes nothing.
+    """Interrupt with the review, then carry out the decision.
 
-    LangGraph runs this node twice, to interrupt and to resume, so it must not call a model.
+    An invalid decision changes nothing. LangGraph runs this node twice, to interrupt and to resume, so it must not call
+    a model.
     """
     step = Step(state, runtime)
     reply = interrupt(_review_shown(step), response_schema=_DECISION_SCHEMA)
@@ -93,8 +94,11 @@ def _check_decision(decision: Decision, critique: Critique | None, context: Cont
 
 
 def with_human_critique(draft: Round, critique: Critique | None) -> Round:
-    """Return the draft with the person's critique selected, added if it is new; None selects no critique."""
-    pool = [other.model_copy(update={"selected": other == critique}) for other in draft.critiques]
+    """Select the person's critique in a draft, and add it if it is new.
+
+    None deselects all critiques.
+    """
+    pool = [entry.model_copy(update={"selected": entry == critique}) for entry in draft.critiques]
     if critique is not None and critique not in draft.critiques:
         pool.append(critique)
     return draft.model_copy(update={"critiques": pool})
@@ -121,6 +125,6 @@ def _review_shown(step: Step) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say where the reply is wrong, without repeating its content."""
+    """Describe the errors in a reply without quoting it."""
     reasons = format_validation_error(error, root="the reply", limit=5)
     return f"Nothing was changed: the reply is not a decision ({reasons})."

@@ -1,7 +1,7 @@
 """Apply a person's decision to the comments of a review.
 
-Comments are named by the `id` of their label. Actions are applied in order, all of them or none. Each `quote` is
-located in the answer as a critic's is; `start`, the offset of its first character, picks one of several occurrences.
+Actions refer to comments by the `id` of their label. They are applied in order, all or nothing. Each `quote` is
+located in the answer like a critic's quote; `start`, the offset of its first character, selects an occurrence.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ class Decision(Record):
 
 
 def read_decision(reply: Any) -> Decision:
-    """Read a decision from JSON text or from its parsed form. Raises pydantic's ValidationError."""
+    """Read a decision from JSON text or parsed JSON. Raises pydantic's ValidationError."""
     if isinstance(reply, str):
         return Decision.model_validate_json(reply)
     return Decision.model_validate(reply)
@@ -92,21 +92,21 @@ def read_decision(reply: Any) -> Decision:
 def merge_labels(
     comments: Sequence[Comment], labels: Sequence[ReviewedComment]
 ) -> list[ReviewedComment]:
-    """Label the comments of a search, and keep the labels that a person has set explicitly.
+    """Label the comments of a search, keeping labels that a person set.
 
-    Labels that the person has not touched are replaced by the new comments; equal comments keep their id.
+    All other labels are replaced by the new comments; equal comments keep their id.
     """
     merged = [label for label in labels if label.explicit]
     untouched = {
         _key(label.before): label for label in labels if label.before and not label.explicit
     }
-    seen = {_key(comment) for label in merged for comment in (label.before, label.after) if comment}
+    keys = {_key(comment) for label in merged for comment in (label.before, label.after) if comment}
     last_id = max((label.id for label in labels), default=0)
     for comment in comments:
         key = _key(comment)
-        if key in seen:
+        if key in keys:
             continue
-        seen.add(key)
+        keys.add(key)
         label = untouched.get(key)
         if label is None:
             last_id += 1
@@ -122,7 +122,11 @@ def _key(comment: Comment) -> tuple[object, ...]:
 def apply_actions(
     actions: Sequence[Action], labels: Sequence[ReviewedComment], answer: str
 ) -> list[ReviewedComment]:
-    """Return the labels after the actions. Raises InputError that names the action which cannot be applied."""
+    """Return the labels after the actions.
+
+    Raises:
+        InputError: An action cannot be applied; the message names it.
+    """
     for number, action in enumerate(actions):
         try:
             labels = _apply(action, labels, answer)
@@ -155,7 +159,7 @@ def _apply(action: Action, labels: Sequence[ReviewedComment], answer: str) -> li
 def _change(
     action: Keep | Remove | Edit, label: ReviewedComment, answer: str
 ) -> ReviewedComment | None:
-    """Return the label after an action; None if the person removes a comment that they added."""
+    """Return the label after an action; None if it removes an added comment."""
     before = label.before
     after: Comment | None
     if isinstance(action, Edit):
@@ -197,12 +201,12 @@ def _edit(comment: Comment, edit: Edit, answer: str) -> Comment:
         edited = _locate_quote(edited, edit.start, answer)
     if _key(edited) == _key(comment):
         return edited
-    # The checkers verified other words.
+    # The evidence refers to the original words.
     return edited.model_copy(update={"source": None, "evidence": None})
 
 
 def _locate_quote(comment: Comment, start: int | None, answer: str) -> Comment:
-    """Place a comment at its quote, which must be in the answer, and at `start` if given."""
+    """Place a comment at its quote in the answer, at `start` if given."""
     quote = comment.quote
     if start is not None:
         if not quote.strip() or not answer.startswith(quote, start):
@@ -221,7 +225,10 @@ def _shorten(text: str) -> str:
 
 
 def build_critique(labels: Sequence[ReviewedComment], selected: Critique | None) -> Critique | None:
-    """Return the review as the person left it: the selected critique if they kept exactly its comments."""
+    """Build the critique of the labels; None without comments.
+
+    If the comments are those of the selected critique, returns it unchanged.
+    """
     comments = [label.after for label in labels if label.after]
     if selected is not None and comments == selected.comments:
         return selected

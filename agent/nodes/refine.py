@@ -13,7 +13,7 @@ from selfcritic.agent.step import Step
 
 
 async def refine(state: State, runtime: Runtime[Context]) -> State:
-    """Start the next round with the refined draft; the run ends if that draft was there before."""
+    """Start a round with the refined draft; a repeated draft ends the run."""
     step = Step(state, runtime)
     prompt = _prompt(step)
     try:

@@ -19,7 +19,7 @@ _ROLES: tuple[Role, ...] = ("critic", "judge")
 
 
 async def load_answer(state: State, runtime: Runtime[Context]) -> State:
-    """Start a review of the answer in the state, which stays unchanged; quote offsets refer to it."""
+    """Start a review; the answer stays unchanged because quote offsets refer to it."""
     question = state.get("question", "")
     context = state.get("context", "")
     answer = state.get("answer", "")
@@ -54,7 +54,7 @@ async def check_answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def check_draft(step: Step, answer: str) -> tuple[list[Comment], SelfcriticError | None]:
-    """Return the checkers' findings, or none and the error of a checker that failed."""
+    """Return the checkers' findings, or the error of a checker that failed."""
     checkers = get_checkers(step.context.checkers)
     try:
         findings = await run_checkers(checkers, step.state["question"], answer)
@@ -90,7 +90,7 @@ def _stop_reason(state: State, pool: Sequence[Critique]) -> StopReason:
 
 
 def _findings_as_critiques(findings: list[Comment]) -> list[Critique]:
-    """Return the one critique that the findings make up, if there are any."""
+    """Return a list with one critique of all findings, if any."""
     if not findings:
         return []
     return [Critique(text=render(findings), comments=findings, selected=True)]

@@ -18,9 +18,9 @@ _FENCE = "```"
 
 
 async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
-    """Sample n continuations of each beam, all at once, each forced to start with a quote.
+    """Sample n continuations of each beam; each must start with a quote.
 
-    The first iteration has a single beam, the empty critique.
+    All are sampled concurrently. The first iteration has a single beam, the empty critique.
     """
     step = Step(state, runtime)
     pool = step.round.critiques
@@ -45,17 +45,16 @@ async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
 async def _continue(
     step: Step, prefix: str, index: int
 ) -> tuple[list[str], SelfcriticError | None]:
-    """Return a beam's continuations, each whole, or none and the error."""
+    """Return a beam's continuations, each with its prefix, or the error."""
     n = step.context.fsbs.n
-    critic = step.sampler("critic").with_seed_offset(
-        index * n
-    )  # equal beams must not continue alike
-    begun = f"{prefix}\n\n" if prefix else ""
+    # Equal beams must get different continuations.
+    critic = step.sampler("critic").with_seed_offset(index * n)
+    prefill = f"{prefix}\n\n" if prefix else ""
     messages = step.critique_prompt(step.round)
     fallback_messages = step.critique_prompt(step.round, prefix)
     try:
         texts = await critic.continue_from(
-            messages, begun, n, suffix=_FENCE, fallback_messages=fallback_messages
+            messages, prefill, n, suffix=_FENCE, fallback_messages=fallback_messages
         )
     except SelfcriticError as error:
         return [], error
@@ -63,14 +62,14 @@ async def _continue(
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    """Score the critiques. If some scores fail, the search ends with those it has."""
+    """Score the critiques; if scoring fails, the search ends early."""
     step = Step(state, runtime)
     critiques, error = await score_critiques(step, step.round.critiques)
     return step.update(rounds=step.rounds_with(critiques=critiques), **search_stopped_update(error))
 
 
 async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
-    """Keep the k critiques of the latest iteration with the highest rewards, the first of equals."""
+    """Keep the k highest-reward critiques of the latest iteration."""
     step = Step(state, runtime)
     pool = step.round.critiques
     latest = num_iterations(pool) - 1
@@ -78,11 +77,11 @@ async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
         critique for critique in pool if critique.iteration == latest and is_eligible(critique)
     ]
     candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
-    kept = candidates[: step.context.fsbs.k]
-    return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in kept])
+    beams = candidates[: step.context.fsbs.k]
+    return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in beams])
 
 
 def num_iterations(pool: list[Critique]) -> int:
-    """Count the search iterations that a pool of critiques holds."""
+    """Count the search iterations in a pool of critiques."""
     iterations = [critique.iteration for critique in pool if critique.iteration is not None]
     return 1 + max(iterations, default=-1)

@@ -1,6 +1,6 @@
 """Select the best critique: rejection sampling (paper 1) or a search's final choice (paper 2).
 
-With `critiques_per_refinement` above 1, the next best critiques of other passages are selected as well.
+With `critiques_per_refinement` above 1, the next best critiques of other passages are also selected.
 """
 
 from langgraph.runtime import Runtime
@@ -14,7 +14,7 @@ from selfcritic.agent.step import Step, search_stopped_update
 
 
 async def select(state: State, runtime: Runtime[Context]) -> State:
-    """Score unscored critiques and mark the best; the run ends if none is helpful enough."""
+    """Score new critiques and select the best; end the run without a helpful one."""
     step = Step(state, runtime)
     context = step.context
 
@@ -25,12 +25,12 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
     indices = select_critiques(
         critiques, context.length_modifier, context.critiques_per_refinement, is_helpful
     )
-    marked = [
+    updated = [
         critique.model_copy(update={"selected": index in indices})
         for index, critique in enumerate(critiques)
     ]
     step.emit("selected", index=indices[0] if indices else None)
     stop = None if indices else error or state.get("search_stop_reason") or "no_helpful_critique"
     return step.update(
-        stop=stop, rounds=step.rounds_with(critiques=marked), **search_stopped_update(error)
+        stop=stop, rounds=step.rounds_with(critiques=updated), **search_stopped_update(error)
     )

@@ -1,4 +1,4 @@
-"""Check a run's input and models before anything is paid for."""
+"""Check a run's input and models before the first request."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -8,7 +8,7 @@ from selfcritic.agent.errors import InputError
 
 
 def check_question(question: str, context: str, options: Context) -> None:
-    """Raise InputError if the question is empty, too long, or lacks the context it needs."""
+    """Raise InputError if the question is empty, too long or lacks context."""
     if not question.strip():
         raise InputError(
             "The question is empty: set `question`, or `messages` that end with a human message."
@@ -19,7 +19,7 @@ def check_question(question: str, context: str, options: Context) -> None:
 
 
 def check_size(options: Context, /, **texts: str) -> None:
-    """Raise InputError if the texts, given by their names, are too long together."""
+    """Raise InputError if the named texts are too long together."""
     size = sum(map(len, texts.values()))
     if size <= options.max_input_chars:
         return

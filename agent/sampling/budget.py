@@ -1,4 +1,4 @@
-"""Enforce one budget over all roles of a run.
+"""Enforce one budget across all roles of a run.
 
 A tracker counts usage and refuses a request that would exceed the budget.
 """
@@ -35,7 +35,7 @@ class BudgetTracker:
 
     @property
     def usage(self) -> Usage:
-        """Usage up to now, in this step and those before it."""
+        """Usage so far, in this step and earlier ones."""
         self._usage.seconds = self._seconds_before + time.monotonic() - self._started
         return self._usage
 
@@ -45,7 +45,7 @@ class BudgetTracker:
         return self._has_refused
 
     def child(self) -> "BudgetTracker":
-        """Create a tracker that also counts for this one and its budget."""
+        """Create a tracker whose usage also counts toward this one."""
         return BudgetTracker(Budget(), parent=self)
 
     def add(self, usage: Usage) -> None:
@@ -103,10 +103,10 @@ class BudgetTracker:
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
-        """Cancel the body when the budget's seconds are over.
+        """Cancel the body when the budget's time runs out.
 
         Raises:
-            BudgetExhausted: the seconds of this budget, or of a parent's, are over.
+            BudgetExhausted: the time of this budget, or a parent's, ran out.
         """
         seconds_left = None
         if self.budget.seconds is not None:
@@ -155,11 +155,11 @@ class BudgetTracker:
 
 
 parent_budget: ContextVar[BudgetTracker | None] = ContextVar("parent_budget", default=None)
-"""The tracker of a batch, which every run in the batch counts for."""
+"""Tracker of the current batch; every run in the batch counts toward it."""
 
 
 def _add_costs(first: float | None, second: float | None) -> float | None:
-    """Add two costs; the sum is unknown (None) if either is."""
+    """Add two costs; None if either is unknown."""
     if first is None or second is None:
         return None
     return first + second

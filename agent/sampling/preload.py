@@ -1,4 +1,4 @@
-"""Load prompts, models and checkers before a node needs them, in a thread."""
+"""Load prompts, models and checkers in a thread before nodes need them."""
 
 import asyncio
 from contextlib import suppress
@@ -11,11 +11,14 @@ from selfcritic.agent.errors import SelfcriticError
 
 _Key = tuple[str, str | None, frozenset[str], frozenset[str]]
 _preloaded: set[_Key] = set()
-"""What is loaded already: starting a thread each time would cost more than most nodes do."""
+"""Keys already loaded: starting a thread costs more time than most nodes."""
 
 
 async def preload(context: Context) -> None:
-    """Load what a context names. It reads files, and a node must not block the event loop."""
+    """Load a context's prompts, models and checkers once.
+
+    Loading reads files, and a node must not block the event loop.
+    """
     key = _key(context)
     if key not in _preloaded:
         await asyncio.to_thread(_load, context)
@@ -33,7 +36,6 @@ def _load(context: Context) -> None:
     prompts.load(context.prompts, context.prompt_dir)
     get_checkers(context.checkers)
     for role in get_args(Role):
-        with suppress(
-            SelfcriticError
-        ):  # raised again by the node that calls the model; there may be a draft to return
+        # The node that calls the model raises it again; there may be a draft to return.
+        with suppress(SelfcriticError):
             context.models_for(role)

@@ -1,7 +1,7 @@
-"""Limit requests and tokens per minute over all requests that share a limit.
+"""Limit requests and tokens per minute across all requests that share a limit.
 
-Requests are spaced evenly, so that no minute exceeds its share. Rate-limit headers in OpenAI's or Anthropic's form
-pause all requests until the reset time that they name.
+Requests are spaced evenly, so that no minute exceeds the limit. Rate-limit headers in OpenAI's or Anthropic's form
+pause all requests until the specified reset time.
 """
 
 import asyncio
@@ -51,12 +51,12 @@ class RateLimit:
         self._next_token = start + tokens * self._seconds_per_token
 
     def pause(self, seconds: float | None) -> None:
-        """Hold all requests for some seconds; None changes nothing."""
+        """Pause all requests for some seconds; None changes nothing."""
         if seconds is not None:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def apply_headers(self, headers: Mapping[str, str]) -> None:
-        """Pause until the provider's reset if nothing remains."""
+        """Pause until the provider's reset if a limit is used up."""
         for remaining, reset in _REMAINING_AND_RESET_HEADERS:
             if headers.get(remaining, "").strip() == "0":
                 self.pause(parse_wait(headers.get(reset, "")))

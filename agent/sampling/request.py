@@ -1,4 +1,4 @@
-"""Send requests to a role's models: deadline, checkpoint, fallback, retry and charge."""
+"""Send requests with a budget, checkpoints, fallbacks and retries."""
 
 import hashlib
 import json
@@ -35,12 +35,15 @@ _PREFIX_REJECTION = re.compile(
     r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE
 )
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature")
-"""Parameters that the sampler can do without, in the order in which they are dropped."""
+"""Optional parameters, in the order in which they are dropped."""
 
 
 @dataclass(frozen=True)
 class RequestPipeline:
-    """Sends the requests of one role. Every attempt is counted before it is sent."""
+    """Sends the requests of one role.
+
+    Every attempt is counted before it is sent.
+    """
 
     models: Sequence[BaseChatModel]
     """The role's model, then its fallbacks."""
@@ -49,20 +52,20 @@ class RequestPipeline:
     seed: int | None = None
     temperature: float | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
-    """What is known of the model; changed in place."""
+    """Detected capabilities of the model; updated in place."""
     retries: Retries = field(default_factory=Retries)
     checkpoint: CheckpointFn | None = None
 
     async def send(
         self, messages: list[BaseMessage], *, n: int = 1, index: int = 0, logprobs: bool = False
     ) -> list[AIMessage]:
-        """Send one request, again without each parameter that the provider rejects.
+        """Send one request; resend it without parameters that the provider rejects.
 
         Args:
             messages: The prompt; a last AIMessage is a prefill.
-            n: Replies asked for in this request.
+            n: Number of replies to request.
             index: Added to the seed, so that parallel requests differ.
-            logprobs: Ask for log-probs.
+            logprobs: Whether to request logprobs.
 
         Raises:
             BudgetExhausted: The request was not sent, or the run's time is up.
@@ -94,7 +97,10 @@ class RequestPipeline:
     async def _checkpointed(
         self, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
-        """Send a request, or return its replies if they were saved before a crash; their usage counts either way."""
+        """Send a request, or return its saved replies after a crash.
+
+        The usage counts in both cases.
+        """
         if self.checkpoint is None:
             return await self._with_fallbacks(messages, params)
         budget = self.budget.child()  # this request's own usage is saved with its replies
@@ -116,7 +122,7 @@ class RequestPipeline:
     async def _with_fallbacks(
         self, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
-        """Try the models in order; a rejection is about the request, so it is not passed on."""
+        """Try the models in order, but raise if one rejects the request itself."""
         for model in self.models[:-1]:
             try:
                 return await self._with_retries(model, messages, params)
@@ -137,11 +143,11 @@ class RequestPipeline:
             if kind == "unknown" and not isinstance(error, ModelReplyError):
                 raise
             raise _model_error(error, model, is_rejection=kind == "rejected") from None
-        except Exception as error:  # noqa: BLE001 - clients raise anything, and no draft may be lost for it
+        except Exception as error:  # noqa: BLE001 - clients can raise anything
             is_rejection = classify_error(error) == "rejected" or isinstance(error, TypeError)
             raise _model_error(
                 error, model, is_rejection=is_rejection
-            ) from None  # the original may hold a key
+            ) from None  # the original may contain a key
         raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
@@ -166,7 +172,7 @@ class RequestPipeline:
         self.budget.charge(self.role, _usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
         if isinstance(messages[-1], AIMessage):
-            return replies  # after a prefill, an empty reply is a valid one
+            return replies  # after a prefill, an empty reply is valid
         return _drop_empty(replies)
 
     async def _generate(
@@ -176,9 +182,8 @@ class RequestPipeline:
         if "logprobs" in params:
             params["top_logprobs"] = _TOP_LOGPROBS
         if "n" in params:
-            params["stream"] = (
-                False  # listeners turn a request into a stream, which carries a single reply
-            )
+            # Stream listeners make a request stream, and a stream has a single reply.
+            params["stream"] = False
         config = ensure_config()
         return await model.agenerate_prompt(
             [ChatPromptValue(messages=messages)],
@@ -190,7 +195,7 @@ class RequestPipeline:
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
-    """Return the parameters that a rejection names, else the first one that can be dropped."""
+    """Return the rejected parameters, else the first optional one."""
     named = [name for name in params if re.search(rf"\b(?:top_)?{name}\b", message, re.IGNORECASE)]
     if named:
         return named
@@ -205,7 +210,10 @@ def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) 
 
 
 def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | None:
-    """Return the tokens of a request. Chat models repeat them on every reply; without one, OpenAI's form is read."""
+    """Return the token usage of a request.
+
+    Chat models repeat it on every reply. Without replies, OpenAI's `token_usage` is read.
+    """
     if replies:
         return replies[0].usage_metadata
     usage = (result.llm_output or {}).get("token_usage") or {}

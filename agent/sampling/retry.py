@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def attempts(retries: Retries) -> AsyncRetrying:
-    """Iterate over attempts at one request, with growing waits between.
+    """Iterate over attempts at one request, with increasing waits.
 
     A provider's Retry-After overrides the computed wait, up to `retries.max_wait`. The last error is raised unchanged.
     """
@@ -70,9 +70,8 @@ class _Wait:
         requested_wait = retry_after(error)
         if requested_wait is None:
             return self.exponential(state)
-        jitter = random.uniform(
-            0, self.first_wait
-        )  # clients rejected together must not return together
+        # Clients that were rejected together must not retry together.
+        jitter = random.uniform(0, self.first_wait)
         return min(requested_wait + jitter, self.max_wait)
 
 

@@ -1,12 +1,12 @@
-"""Sample, judge and continue with any chat model: the three verbs of the nodes.
+"""Sample, judge and continue with any chat model.
 
-Each verb has a native way and a fallback; `Capabilities` records which one was used:
+Each operation has a native mode and a fallback; `Capabilities` records which one was used:
 
-- `sample` asks for n replies in one request if the model honors `n`, else in n concurrent requests;
-- `probability` reads P(Yes) from the log-probs of the first Yes or No token (paper 1's binary classifier), else counts
+- `sample` requests n replies in one request if the model supports `n`, else in n concurrent requests;
+- `probability` reads P(Yes) from the logprobs of the first Yes or No token (paper 1's binary classifier), else counts
   votes;
 - `continue_from` prefills the reply if the model is known to continue it (local models, providers that litellm lists,
-  models with `supports_prefill`), else asks in words.
+  models with `supports_prefill`), else prompts for a continuation.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class YesProbability:
-    """P(Yes) and how it was read."""
+    """P(Yes) and how it was measured."""
 
     probability: float
     judged_by: Literal["logprobs", "votes"]
@@ -41,17 +41,17 @@ class Sampler:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What is known of the model."""
+        """Detected capabilities of the model."""
         return self.pipeline.capabilities
 
     def with_seed_offset(self, offset: int) -> "Sampler":
-        """Return a sampler whose seed, if there is one, is higher by the offset."""
+        """Return a sampler with the offset added to its seed, if any."""
         if self.pipeline.seed is None:
             return self
         return Sampler(replace(self.pipeline, seed=self.pipeline.seed + offset))
 
     async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
-        """Sample n replies, fewer if the budget or the model ends midway.
+        """Sample n replies; fewer if the budget runs out or the model fails midway.
 
         Raises:
             BudgetExhausted, ModelError: There is no reply.
@@ -117,9 +117,9 @@ class Sampler:
         return [prefix + _from_first(suffix, reply) for reply in replies]
 
     async def _supports_prefill(self) -> bool:
-        """Whether every model that may reply is known, or declared, to continue a prefill."""
+        """Whether all models of the role continue a prefill."""
         for model in self.pipeline.models:
-            # In a thread: to know, a model may have to import its library.
+            # In a thread: the property may import litellm.
             if not await asyncio.to_thread(getattr, model, "supports_prefill", False):
                 return False
         return True
@@ -133,13 +133,16 @@ class Sampler:
             return await self.sample(messages, n)
         except (BudgetExhausted, ModelError):
             if has_replies:
-                return []  # the vote that is already paid for counts
+                return []  # count the vote that is already paid for
             raise
 
     async def _sample_concurrently(
         self, messages: list[BaseMessage], indices: Sequence[int], *, has_replies: bool
     ) -> list[str]:
-        """Send one request a reply, all at once. Failed ones are skipped; raises only if there is no reply."""
+        """Send one request per reply, concurrently.
+
+        Failed requests are skipped; raises only if there is no reply.
+        """
         requests = [self._send(messages, index=index) for index in indices]
         outcomes: list[Any] = await asyncio.gather(*requests, return_exceptions=True)
         replies = []
@@ -161,7 +164,7 @@ class Sampler:
 
 
 def _join_prefill(prefix: str, suffix: str, reply: str) -> str:
-    """Return the whole reply. Some providers repeat the prefill, and some models repeat the suffix."""
+    """Return the whole reply, even if the model repeated the prefill or suffix."""
     stripped = reply.lstrip()
     if stripped.startswith(prefix + suffix):
         return stripped if prefix or suffix else reply
@@ -176,7 +179,10 @@ def _from_first(suffix: str, reply: str) -> str:
 
 
 def probability_of_yes(reply: AIMessage) -> float | None:
-    """Return P(Yes) over {Yes, No}, all spellings, at the first token that is either; None without log-probs."""
+    """Return P(Yes) / (P(Yes) + P(No)), or None without logprobs.
+
+    Reads the first token that is Yes or No, in any spelling.
+    """
     logprobs = reply.response_metadata.get("logprobs") or {}
     for token in logprobs.get("content") or []:
         if _yes_or_no(token["token"]) is None:

@@ -1,4 +1,4 @@
-"""Run untrusted Python, isolated from the machine as far as the system allows."""
+"""Run untrusted Python with the best isolation that the system offers."""
 
 from selfcritic.agent.sandbox.run import SandboxResult, run_python
 

@@ -1,7 +1,7 @@
 """Run untrusted Python in a separate process with limits and isolation.
 
-Every program gets an empty environment, an empty working directory that is deleted afterwards, and three open streams
-only. Hard limits apply to wall time, processor time, memory, file size, open files and processes. When the program
+Every program gets an empty environment, an empty working directory that is deleted afterwards, and only three open
+streams. Hard limits apply to wall time, processor time, memory, file size, open files and processes. When the program
 ends, its process group is killed. On Linux the group is also killed once its processes together use twice the memory
 limit.
 

@@ -3,8 +3,8 @@
 This file is sent to the sandbox as text with a call of `main` appended. It may import the standard library only.
 
 It writes JSON lines to stdout, each after a secret mark: `{"test": …}` before each test, `{"failed": …}` for each
-failure, `{"done": true}` at the end. Output of the code and the tests is discarded. Code that is written to deceive its
-tests can do so.
+failure, `{"done": true}` at the end. Output of the code and the tests is discarded. Code that is written to
+deceive the tests can do so.
 """
 
 import ast
@@ -57,7 +57,7 @@ def main(
     process = os.getpid()
 
     def report(**event: Any) -> None:
-        if os.getpid() != process:  # a fork of the code returned here
+        if os.getpid() != process:  # a forked child of the code returned here
             os._exit(0)
         out.write(f"\n{mark}{json.dumps(event)}")
         out.flush()
@@ -93,7 +93,7 @@ def _run_all(
 
 
 class _DraftImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Import the draft under any module name that is not taken."""
+    """Import the draft under any unused module name."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self.module = module
@@ -122,7 +122,7 @@ def _find_tests(
     asserts: Sequence[str],
     examples: Sequence[tuple[str, str]],
 ) -> Iterator[Test]:
-    """Yield the statements first, since they define the functions and classes that follow."""
+    """Yield statements first: they define the test functions and classes."""
     names = {**vars(module), "__name__": "tests", _RECORDER_NAME: _record_operand}
     body = [*ast.parse(tests).body, *ast.parse("\n".join(asserts)).body]
     for node in body:
@@ -240,8 +240,8 @@ def _run_example(source: str, expected: str, names: _Namespace) -> None:
     printed = stdout.getvalue()
     if not expected or _is_expected(printed, value, expected.strip()):
         return
-    shown = printed[:_MAX_VALUE_CHARS] if printed and value is None else _short_repr(value)
-    raise AssertionError(f"gives {shown}, not {expected.strip()}")
+    actual = printed[:_MAX_VALUE_CHARS] if printed and value is None else _short_repr(value)
+    raise AssertionError(f"gives {actual}, not {expected.strip()}")
 
 
 def _is_expected(printed: str, value: Any, expected: str) -> bool:
@@ -259,7 +259,7 @@ def _is_expected(printed: str, value: Any, expected: str) -> bool:
 
 
 def _row_of_tested(test: Test, rows: Mapping[str, int]) -> int | None:
-    """Return the row of the first function or class of the code that the test names."""
+    """Return the row of the first definition that the test names."""
     for node in ast.walk(test.tree):
         name = str(getattr(node, "id", getattr(node, "attr", "")))
         if name in rows:
@@ -268,7 +268,7 @@ def _row_of_tested(test: Test, rows: Mapping[str, int]) -> int | None:
 
 
 def _run_test(test: Test, row: int | None) -> Mapping[str, Any] | None:
-    """Return a record of the failure, or None if the test passes or is skipped."""
+    """Return the failure, or None if the test passes or is skipped."""
     try:
         test.run()
     except BaseException as error:  # noqa: BLE001 - every error is a result

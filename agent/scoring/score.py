@@ -55,7 +55,7 @@ def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique
 async def _score(
     step: Step, critiques: Sequence[Critique]
 ) -> tuple[list[Critique], SelfcriticError | None]:
-    """Run all scorers at once and add up their scores by weight."""
+    """Run all scorers concurrently and return weighted sums."""
     weights = scorer_weights(step)
     results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
     columns: dict[AnyScorer, Scores] = {}

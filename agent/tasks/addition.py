@@ -40,9 +40,8 @@ from selfcritic.agent.tasks.requests import STOPWORDS
 
 _DIGITS = "0123456789"
 _TOKEN = re.compile(rf"{NUMBER}|[^\W\d_]+(?:['’][^\W\d_]+)?|\S")
-_NOT_A_WHOLE_NUMBER = re.compile(
-    r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]"
-)  # a factorial, a decimal, "1 000"
+# A factorial, a decimal, "1 000".
+_NOT_A_WHOLE_NUMBER = re.compile(r"[0-9]!|\.[0-9]|[0-9][^\S\n]++[0-9]")
 _ADDITION_WORDS = frozenset(
     ["+", "plus", "add", "adds", "added", "adding", "sum", "sums", "summed", "total", "addition"]
 )
@@ -145,7 +144,7 @@ class Addition(Task):
         return flaws
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Check whether the comment corrects the digit or the sum."""
+        """Check whether the comment gives the correct digit or sum."""
         claim = _DIGIT_CLAIM.search(comment.text)
         if claim:
             return self._is_valid_digit_claim(answer, comment, claim)

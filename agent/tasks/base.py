@@ -49,7 +49,7 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, question: str) -> Self | None:
-        """Parse a task from any text; None if the text is another kind of question."""
+        """Parse a task; None if the text is another kind of question."""
 
     @classmethod
     @abstractmethod

@@ -9,10 +9,10 @@ _MAX_OPENING = 80  # characters quoted from the first line
 
 
 def comment_on(answer: str, start: int, end: int, text: str) -> Comment:
-    """Comment on a span; widen the quote to the left until it is unambiguous.
+    """Comment on a span, widening the quote to make it unambiguous.
 
-    A quote is unambiguous if its first occurrence in the answer is the span itself. If no widening within 80
-    characters achieves that, the quote is the span alone.
+    A quote is unambiguous if it occurs first where it was taken from. It grows to the left by at most 80 characters. If
+    that does not make it unambiguous, the quote is the span alone.
     """
     for candidate in _candidate_starts(answer, start):
         if answer.find(answer[candidate:end]) == candidate:
@@ -44,7 +44,10 @@ def remark_opening(answer: str, text: str) -> Comment:
 
 
 def is_quoted(comment: Comment, answer: str) -> bool:
-    """Check whether the answer contains the quote; an empty quote needs a blank answer."""
+    """Check whether the answer contains the quote.
+
+    An empty quote requires a blank answer.
+    """
     if not comment.quote:
         return not answer.strip()
     return comment.quote in answer

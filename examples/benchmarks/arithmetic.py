@@ -4,7 +4,7 @@
 
 Each line of the file is an object with `question`, `reasoning` (a worked solution) and `previous_score` (`[true]` for a
 correct answer), as in RealCritic (https://huggingface.co/datasets/tangzhy/RealCritic). A hash of the question splits
-the rows in halves; the checker was tuned on the first one. The table shows 95% Wilson intervals.
+the rows into two halves; the checker was tuned on the first. The table shows 95% Wilson intervals.
 
 Target: the checker objects to less than 5% of the correct solutions.
 """

@@ -1,6 +1,6 @@
-"""Send the loop's requests without the loop, by litellm alone or by a bare LangGraph graph.
+"""Replay the loop's requests through litellm or a bare LangGraph graph.
 
-The requests are recorded once, from a real run.
+The requests are recorded from one run of the loop.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class RecordingModel(LiteLLMModel):
 
 
 async def record_stages(url: str, **options: Any) -> list[list[Request]]:
-    """Return the requests of one run; each list holds requests sent at the same time."""
+    """Record one run; group requests that are sent at the same time."""
     model = RecordingModel(**vars(model_at(url)))
     graph = create_self_critique(model=model, **options).compile()
     await graph.ainvoke({"question": "What is the capital of France?"})
@@ -56,7 +56,7 @@ class Progress(TypedDict, total=False):
 def bare_graph(
     stages: list[list[Request]],
 ) -> CompiledStateGraph[Progress, None, Progress, Progress]:
-    """Build a graph with one node per stage that only sends the stage's requests."""
+    """Build a graph with one node per stage, which sends its requests."""
     builder = StateGraph(Progress)
     previous = START
     for index, stage in enumerate(stages):

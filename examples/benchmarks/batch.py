@@ -1,9 +1,10 @@
-"""Time and memory of a batch on the scripted model, compared with a bare asyncio loop over the same graph.
+"""Measure time and memory of a batch against a bare asyncio loop.
 
     python -m examples.benchmarks.batch --rows 10000
     python -m examples.benchmarks.batch --rows 100000 --no-bare
 
-Targets: at most 3 × the time of the bare loop; peak resident memory does not grow with the number of rows.
+Both run the same graph with the scripted model. Targets: at most 3 × the time of the bare loop; peak resident memory
+does not grow with the number of rows.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ from selfcritic.graphs import create_self_critique, run_batch
 
 
 class ForgetfulModel(ScriptedModel):
-    """Scripted model without its growing record of requests."""
+    """Scripted model that does not accumulate requests."""
 
-    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Return the replies and clear the record of requests."""
-        replies = super().draw(messages, n, seed)
+    def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+        """Return the replies and clear the recorded requests."""
+        replies = super().sample(messages, n, seed)
         self.requests.clear()
         return replies
 
@@ -59,7 +60,7 @@ def _reply(messages: list[BaseMessage]) -> str | float:
 
 
 def _time(work: Any) -> float:
-    """Run a coroutine and return its seconds."""
+    """Run a coroutine and return the elapsed seconds."""
     start = time.perf_counter()
     asyncio.run(work)
     return time.perf_counter() - start

@@ -1,10 +1,10 @@
-"""Memory of many concurrent runs in one process; the server runs in another.
+"""Measure the memory of many concurrent runs in one process.
 
     python -m examples.benchmarks.concurrency
 
 Target: 1,000 concurrent runs all finish, and use at most 150 kB per run above the baseline. The baseline is the process
-after its imports and one run. For comparison, a second process measures a bare LangGraph graph that only sends the same
-requests through litellm.
+after its imports and one run. For comparison, a second process measures a bare LangGraph graph that sends the same
+requests through litellm. The server runs in its own process.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ LOOP = "the loop"
 BARE_GRAPH = "a bare LangGraph graph"
 
 RunFn = Callable[[int], Awaitable[bool]]
-"""Does one run by its index; returns whether it finished."""
+"""Starts the run with this index; returns whether it finished."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def main(
 
 
 def _measure_in_new_process(url: str, runs: int, name: str) -> Measurement:
-    """Measure in a new process, because the peak is a property of the process."""
+    """Measure in a new process: peak memory is per process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return process.submit(_measure, url, runs, name).result()
 
@@ -93,8 +93,8 @@ def _loop(url: str) -> RunFn:
     graph = create_self_critique(model=model_at(url), **OPTIONS).compile()
 
     async def run(index: int) -> bool:
-        out = await graph.ainvoke({"question": f"What is the capital of country {index}?"})
-        return len(out["rounds"]) == 2
+        output = await graph.ainvoke({"question": f"What is the capital of country {index}?"})
+        return len(output["rounds"]) == 2
 
     return run
 
@@ -104,8 +104,8 @@ async def _bare_graph(url: str) -> RunFn:
     graph = bare_graph(stages)
 
     async def run(_: int) -> bool:
-        out: dict[str, Any] = await graph.ainvoke({})
-        return bool(out["stages"] == len(stages))
+        output: dict[str, Any] = await graph.ainvoke({})
+        return bool(output["stages"] == len(stages))
 
     return run
 

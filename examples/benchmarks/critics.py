@@ -1,10 +1,11 @@
-"""Best-of-8 compared with Force Sampling Beam Search at three length modifiers, on answers with injected flaws.
+"""Compare best-of-8 with FSBS on answers with injected flaws.
 
     python -m examples.benchmarks.critics [--count 200] [--seed 1] [--flaws 2]
 
 `inject_flaw` puts flaws into a correct answer of each task type. The critic is the simulated model with its default
-error rates, so this measures the search and not a language model. `calibrate` finds the modifiers at the 25th, 50th and
-75th percentile of highlights, on tasks of another seed. All modifiers, 0 included, select from the same critiques.
+error rates, so this measures the search and not a language model. `calibrate` finds the length modifiers at the 25th,
+50th and 75th percentile of highlights, on tasks of another seed. All modifiers, including 0, select from the same
+critiques.
 
 - caught: the selected critique names a true flaw, according to the task's oracle;
 - named: share of the answer's flaws that it names;
@@ -46,7 +47,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Grade:
-    """The oracle's grade of a selected critique; without a critique all values are zero."""
+    """The oracle's grade of a selected critique; all zero without one."""
 
     caught: bool
     named: float
@@ -71,7 +72,7 @@ def main(
 
 
 async def measure(task_type: type[Task], count: int, seed: int, flaws: int) -> Table:
-    """Return the table of one task type."""
+    """Compare the searches on one task type."""
     calibration_cases = flawed_answers(task_type, max(count // 4, 1), f"{seed} set", flaws)
     calibration_pools = await sample_pools(calibration_cases, "fsbs", seed)
     cases = flawed_answers(task_type, count, f"{seed} measured", flaws)
@@ -150,7 +151,7 @@ def share(hits: Sequence[bool]) -> str:
 
 
 def mean(values: Sequence[float], form: str) -> str:
-    """Format a mean with its bootstrap interval, which is omitted if all values are equal."""
+    """Format a mean with its bootstrap interval, unless all values are equal."""
     average = form.format(sum(values) / len(values))
     if len(set(values)) == 1:
         return average

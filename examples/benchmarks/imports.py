@@ -1,9 +1,8 @@
-"""Time and memory of `import selfcritic.graphs`, compared with `import langgraph.graph`.
+"""Measure `import selfcritic.graphs` against `import langgraph.graph`.
 
     python -m examples.benchmarks.imports
 
-Each import runs in a new interpreter; the modules alternate.
-Target: at most 1.25 × the time and the memory.
+Each import runs in a new interpreter; the modules alternate. Target: at most 1.25 × the time and the memory.
 """
 
 import json
@@ -45,7 +44,7 @@ def main(
     for _ in range(1 + repeats):
         for module, module_costs in costs.items():
             module_costs.append(_measure_import(module))
-    # The first import of each module only fills the file system's cache.
+    # The first import of each module warms the file system cache.
     ours, theirs = costs[OURS][1:], costs[THEIRS][1:]
     table = Table("median", OURS, THEIRS, "ratio", "target")
     table.add_row(

@@ -1,4 +1,4 @@
-"""Wall time of one run, compared with the latencies on its critical path.
+"""Measure a run's wall time against the latencies on its critical path.
 
     python -m examples.benchmarks.latency
 
@@ -33,12 +33,12 @@ class Setup:
 
     @property
     def name(self) -> str:
-        """Describe the setup in a row of the table."""
+        """Label of the setup in the table."""
         name = "native n" if self.native_n else "n ignored"
         return f"{name}, speculative" if self.speculative else name
 
     def path_length(self, rounds: int) -> int:
-        """Return the number of requests that must wait for one another."""
+        """Return the number of requests on the critical path."""
         draft_and_verdict = 2
         per_round = 4  # critiques, scores, refinement, verdict
         if self.speculative:
@@ -99,10 +99,10 @@ async def _wall_times(url: str, setup: Setup, rounds: int, repeats: int) -> list
     wall_times = []
     for _ in range(1 + repeats):
         start = time.perf_counter()
-        out = await graph.ainvoke({"question": "What is the capital of France?"})
+        output = await graph.ainvoke({"question": "What is the capital of France?"})
         wall_times.append(time.perf_counter() - start)
-        if len(out["rounds"]) != rounds + 1:
-            raise typer.BadParameter(f"the run stopped early: {out['stop_reason']}")
+        if len(output["rounds"]) != rounds + 1:
+            raise typer.BadParameter(f"the run stopped early: {output['stop_reason']}")
     return wall_times[1:]  # the first run imports litellm and opens the connections
 
 

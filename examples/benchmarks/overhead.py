@@ -1,9 +1,9 @@
-"""CPU time per request of the loop, compared with the same requests without it.
+"""Measure the loop's CPU time per request against the bare requests.
 
     python -m examples.benchmarks.overhead
 
-Target: the loop takes at most 1 ms of CPU per request more than litellm alone. A bare LangGraph graph is measured as
-well. All sides send the same requests in the same order and with the same concurrency.
+Target: the loop takes at most 1 ms more CPU time per request than litellm alone. A bare LangGraph graph is measured as
+well. All three send the same requests in the same order and with the same concurrency.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""OpenAI-compatible server with a fixed latency, in a separate process so that its CPU time is not counted.
+"""Run an OpenAI-compatible server with a fixed latency.
 
     python -m examples.benchmarks.server [--latency 0.2] [--no-native-n]
 
-It recognizes each role by the last line of the prompt. Every draft gets flaws, and critiques and drafts differ, so the
-loop never stops early.
+It runs in a separate process, so that its CPU time is not counted. It recognizes each role by the last line of the
+prompt. Every verdict is Yes, and all critiques and drafts differ, so the loop never stops early.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from selfcritic.agent.models.litellm import LiteLLMModel
 
 @contextmanager
 def serving(latency: float, native_n: bool = True, url: str | None = None) -> Iterator[str]:
-    """Yield `url`, or the address of a new server that ends with the block."""
+    """Yield `url`, or start a server for the duration of the block."""
     if url is not None:
         yield url
         return
@@ -40,7 +40,7 @@ def serving(latency: float, native_n: bool = True, url: str | None = None) -> It
 
 
 def model_at(url: str) -> LiteLLMModel:
-    """Return the server's model, with a price so that cost is counted as usual."""
+    """Return the server's model, with prices so that cost is counted."""
     return LiteLLMModel(
         model="openai/benchmark",
         api_base=url,

@@ -4,19 +4,19 @@
 
 FOLDER is a model that `selfcritic train tiny` exported. All sampling uses temperature 1. A call is one reply of the
 model: a draft, a critique or a verdict. A draft is accepted if its P(critiqueable) is below a threshold that was chosen
-on other tasks. These arms end in an answer, after at most four rounds:
+on other tasks. Each of these arms returns an answer after at most four refinements:
 
-- loop: 8 critiques per draft; refines by the helpful ones about different words, and accepts a draft in which the model
-  finds no flaw;
-- by one critique: the same, but refines by the most helpful critique only;
+- loop: 8 critiques per draft; refines with the helpful ones about different words, and accepts a draft in which the
+  model finds no flaw;
+- by one critique: the same, but refines with the most helpful critique only;
 - direct: the same without critiques (direct refinement);
 - resampled: the same with a new draft instead of a refinement;
 - best of n: as many drafts with verdicts as the loop made calls on that task; takes the least critiqueable one;
 - best of m: the same number of drafts for every task, with as many calls in total as the loop.
 
-Flawed first drafts are also refined once: by the model's own critiques, by false ones and by the oracle's, compared
-with direct refinement and a new draft. Results on injected flaws are listed separately, as they are too good.
-The first table has the targets of a default model. The last but one compares the models.
+Flawed first drafts are also refined once: with the model's own critiques, false ones and the oracle's, compared with
+direct refinement and a new draft. Results on injected flaws are listed separately, as they are too optimistic. The
+first table has the targets of a default model. The second-to-last table compares the models.
 All intervals are 95%: Wilson's for shares, a bootstrap over tasks for means, areas and paired differences.
 """
 
@@ -43,7 +43,7 @@ _RIVALS = ("first draft", "direct", "resampled", "best of n", "best of m")
 
 @dataclass(frozen=True)
 class Target:
-    """A measured share and the range that it should be in."""
+    """A measured share and its target range."""
 
     name: str
     value: float
@@ -57,7 +57,7 @@ class Target:
 
     @property
     def value_text(self) -> str:
-        """Format the value; it is undefined if no draft is correct, or if no draft is flawed."""
+        """Format the value; it is undefined if all drafts are correct or all flawed."""
         return "—" if math.isnan(self.value) else f"{self.value:.1%}"
 
     @property
@@ -122,7 +122,7 @@ def main(
 
 
 def _measure_targets(trial: Trial) -> list[Target]:
-    """Measure what a default model needs to reach."""
+    """Measure the values that have a target for the default model."""
     accuracy = {}
     for arm, outcomes in trial.outcomes.items():
         accuracy[arm] = float(np.mean([outcome.is_correct for outcome in outcomes]))
@@ -151,7 +151,7 @@ def _target_table(targets: Sequence[Target]) -> Table:
 
 
 def _verdict_table(trial: Trial) -> Table:
-    """Compare verdicts with the oracle, on own drafts and on injected flaws."""
+    """Compare verdicts with the oracle, on drafts and on injected flaws."""
     table = Table("drafts", "flawed", "right", "AUC", "accuracy at 0.5", title="critiqueability")
     is_flawed = [bool(draft.flaws) for draft in trial.first_drafts]
     table.add_row("own", *_verdict_cells(trial.p_flawed, is_flawed))
@@ -205,7 +205,7 @@ def _arm_table(trial: Trial) -> Table:
 
 
 def _refinement_table(trial: Trial) -> Table:
-    """Count the flawed drafts that one refinement makes correct or better."""
+    """Count the flawed drafts that one refinement fixes or improves."""
     table = Table("refined by", "right", "fewer flaws", title="flawed first drafts, refined once")
     for name, refined in trial.refine_flawed_drafts().items():
         pairs = zip(trial.flawed_drafts, refined, strict=True)
@@ -245,7 +245,7 @@ def _comparison_table(measured: Sequence[ModelTargets]) -> Table:
 
 
 def _model_name(folder: Path) -> str:
-    """Name a model by its folder, plus the parent folder if it is one of a training's two exports."""
+    """Return the folder's name, with its parent's for a training export."""
     if folder.name in ("float32", "int8"):
         return f"{folder.parent.name} {folder.name}"
     return folder.name
@@ -281,7 +281,7 @@ def _auc_with_interval(p_flawed: Sequence[float], is_flawed: Sequence[bool]) -> 
 def _split_by_label(
     p_flawed: Sequence[float], is_flawed: Sequence[bool]
 ) -> tuple[list[float], list[float]]:
-    """Split P(critiqueable) into that of flawed and that of correct drafts."""
+    """Split P(critiqueable) by whether the draft is flawed."""
     pairs = list(zip(p_flawed, is_flawed, strict=True))
     flawed = [p for p, is_draft_flawed in pairs if is_draft_flawed]
     correct = [p for p, is_draft_flawed in pairs if not is_draft_flawed]
@@ -289,7 +289,7 @@ def _split_by_label(
 
 
 def _area_under_curve(flawed: Sequence[float], correct: Sequence[float]) -> float:
-    """Return how often a flawed draft has a higher P(critiqueable) than a correct one."""
+    """Return the probability that a flawed draft ranks above a correct one."""
     wins = stats.mannwhitneyu(flawed, correct).statistic
     return float(wins / (len(flawed) * len(correct)))
 

@@ -1,4 +1,4 @@
-"""Run a tiny model on held-out tasks: the arms of `examples.benchmarks.tiny` and single refinements."""
+"""Run the arms of `examples.benchmarks.tiny` on held-out tasks."""
 
 import asyncio
 import random
@@ -99,7 +99,7 @@ class Trial:
         self.critique_pools = self._sample_critiques()
 
     def _run_loop(self, **options: Any) -> list[LoopResult]:
-        """Run the loop on each task; equal seeds give all arms the same first drafts."""
+        """Run the loop on each task, with the same first drafts in all arms."""
         return asyncio.run(self._run_loop_async(options))
 
     async def _run_loop_async(self, options: dict[str, Any]) -> list[LoopResult]:
@@ -118,7 +118,7 @@ class Trial:
             try:
                 output = await graph.ainvoke({"question": task.question}, context=seeded_context)
                 results.append(LoopResult(output["rounds"], output["answer"]))
-            except ModelError:  # a model that has learned little may write an empty first draft
+            except ModelError:  # a poorly trained model may return an empty first draft
                 results.append(LoopResult([Round(answer="")], ""))
         return results
 
@@ -161,7 +161,10 @@ class Trial:
         return [reply.p_yes for [reply] in self.engine.complete(prompts, seed=2)]
 
     def critique_validity(self) -> tuple[list[float], list[float]]:
-        """For each flawed draft, return the share of valid critiques, and whether the top-ranked one is valid."""
+        """Return the validity of critiques for each flawed draft.
+
+        The first list has the share of valid critiques, the second has 1.0 where the top-ranked one is valid, else 0.0.
+        """
         shares = []
         best = []
         for draft, pool in zip(self.flawed_drafts, self.critique_pools, strict=True):
@@ -191,7 +194,7 @@ class Trial:
         return pools
 
     def refine_flawed_drafts(self) -> Mapping[str, list[GradedDraft]]:
-        """Refine the flawed drafts once in several ways; returns the results by way."""
+        """Refine the flawed drafts once with each source of critiques."""
         drafts = self.flawed_drafts
         critiques = {
             "its own best critique": [
@@ -224,7 +227,7 @@ class Trial:
         return render(sorted(flaws, key=lambda comment: comment.start or 0))
 
     def _merge_helpful(self, draft: GradedDraft, pool: Sequence[ScoredCritique]) -> str:
-        """Merge the critiques that the loop would apply; the best one if no critique is helpful enough."""
+        """Merge the critiques that the loop would apply, or return the best."""
         critiques = []
         for text, p_helpful in pool:
             critiques.append(ground(text, draft.answer).model_copy(update={"reward": p_helpful}))
@@ -245,18 +248,23 @@ class Trial:
 
 
 def _critique_prompt(draft: GradedDraft, prompt_name: PromptName, critique: str) -> str:
-    shown = critique_text(ground(critique, draft.answer))
-    return render_prompt(prompt_name, draft.task.question, answer=draft.answer, critique=shown)
+    grounded_text = critique_text(ground(critique, draft.answer))
+    return render_prompt(
+        prompt_name, draft.task.question, answer=draft.answer, critique=grounded_text
+    )
 
 
 def _count_calls(loop_round: Round) -> int:
-    """Count a draft, its verdict, its critiques and one score per distinct critique."""
+    """Count the calls of a round: draft, verdict, critiques, scores.
+
+    Equal critiques are scored once.
+    """
     num_distinct = len({critique.text for critique in loop_round.critiques})
     return 2 + len(loop_round.critiques) + num_distinct
 
 
 def _count_until_accepted(p_flawed: Sequence[float], accept_threshold: float) -> int:
-    """Count the drafts up to the first accepted one, within the limit on refinements."""
+    """Count drafts up to the first accepted one or the refinement limit."""
     for index in range(MAX_REFINEMENTS + 1):
         if p_flawed[index] < accept_threshold:
             return index + 1
@@ -264,11 +272,11 @@ def _count_until_accepted(p_flawed: Sequence[float], accept_threshold: float) ->
 
 
 def _best_of(task: Task, pool: Sequence[Completion], p_flawed: Sequence[float], n: int) -> Outcome:
-    """Take the first of the `n` drafts with the lowest P(critiqueable)."""
+    """Grade the least critiqueable of the first `n` drafts."""
     best = min(range(n), key=p_flawed.__getitem__)
     return Outcome(task.is_correct(pool[best].text), 2 * n)
 
 
 def _index_of_best(pool: Sequence[ScoredCritique]) -> int:
-    """Return the index of the most helpful critique, the first of equals."""
+    """Return the index of the most helpful critique; ties go to the first."""
     return max(range(len(pool)), key=lambda index: pool[index].p_helpful)

@@ -1,7 +1,7 @@
-"""Run the rows of a batch on the workers of a Dask cluster.
+"""Run the rows of a batch on a Dask cluster.
 
-The driver keeps the ledger and the files. A worker receives a graph's name, its options and a row, never a key: keys
-come from the worker's environment. If a worker dies, Dask gives its rows to another; each row returns once.
+The driver keeps the ledger and the files. A worker receives a graph's name, its options and a row. API keys are not
+sent; they come from the worker's environment. If a worker dies, Dask reruns its rows on another one.
 """
 
 import functools
@@ -27,7 +27,7 @@ _GRAPHS = ("self_critique", "best_of_n")
 async def dask_runner(
     address: str, graph_name: str, options: Context, budget: BudgetTracker
 ) -> AsyncIterator[Callable[[Input], Awaitable[Output]]]:
-    """Connect to a scheduler; yields a function that runs a row on a worker.
+    """Yield a function that runs one row on a Dask worker.
 
     The function adds the row's usage to `budget`.
 

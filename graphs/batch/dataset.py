@@ -1,7 +1,7 @@
-"""Read the rows of a dataset from JSONL, CSV or Parquet, one at a time.
+"""Read dataset rows lazily from JSONL, CSV or Parquet.
 
-A row has `question` and `context`, or `messages` in LangChain's or OpenAI's form (as JSON in a CSV cell). A JSONL line
-may also be a bare list of messages. `id` names the row; without an id, a hash of its content does.
+A row has `question` and `context`, or `messages` in LangChain's or OpenAI's format (as JSON in a CSV cell). A JSONL
+line may also be a list of messages. `id` identifies the row; the default is a hash of its content.
 """
 
 import csv
@@ -26,13 +26,13 @@ class Row:
 
     id: str
     digest: str
-    """Hash of the content; another digest under the same id is another row."""
+    """Hash of the content. Rows with the same id but different digests are different rows."""
     input: Input | None
     error: str | None = None
 
 
 def parse_row(data: Any, error: str | None = None) -> Row:
-    """Convert raw data to a row; an unusable row gets an `error`, nothing is raised."""
+    """Convert raw data to a row; invalid data sets `error`."""
     if isinstance(data, list):
         data = {"messages": data}
     if not isinstance(data, Mapping):
@@ -53,7 +53,7 @@ def parse_row(data: Any, error: str | None = None) -> Row:
 
 
 def _bad_row(data: Any, row_id: Any, error: str) -> Row:
-    digest = _hash(repr(data))  # bad rows also differ by fields that no input uses
+    digest = _hash(repr(data))  # includes the fields that inputs ignore
     return Row(_format_id(row_id, digest), digest, None, error)
 
 
@@ -68,10 +68,10 @@ def _format_id(row_id: Any, digest: str) -> str:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Read the rows of a file; the extension names its format.
+    """Read a file lazily; its extension determines the format.
 
     Raises:
-        InputError: the extension is unknown, or the file cannot be read as Parquet.
+        InputError: The extension is unknown, or the file cannot be read as Parquet.
     """
     readers = {
         ".jsonl": _read_jsonl,

@@ -1,7 +1,7 @@
-"""Ledger of a batch: a SQLite file of finished rows, usage and options.
+"""Store the finished rows, usage and options of a batch in SQLite.
 
-A row is identified by its id and content together: changed content under the same id is another row. Every change is
-committed before the batch continues, so a killed process loses nothing. One process at a time can open the file.
+A row is identified by its id and content: if the content changes, it is a different row. Every change is committed
+before the batch continues, so a killed process loses nothing. Only one process at a time can open the file.
 """
 
 import hashlib
@@ -26,24 +26,22 @@ CREATE TEMP TABLE seen (place INTEGER PRIMARY KEY, id TEXT UNIQUE, digest TEXT);
 
 
 class Ledger:
-    """The ledger of one batch."""
+    """A SQLite file from which a batch resumes."""
 
     def __init__(self, path: str | Path, options: dict[str, Any], restart: bool = False) -> None:
         """Open or create the file.
 
         Raises:
-            InputError: the file is in use, is not a ledger, or belongs to a batch with other options.
+            InputError: The file is in use, is not a ledger, or belongs to a batch with other options.
         """
         self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._db.execute(
-                "PRAGMA locking_mode = EXCLUSIVE"
-            )  # two processes would pay for each row twice
+            # Two processes would pay for each row twice.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(
-                "PRAGMA synchronous = NORMAL"
-            )  # survives a killed process, not a power failure
+            # Commits survive a killed process, but not a power failure.
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("COMMIT")
             self._db.executescript(_TABLES)
@@ -76,14 +74,14 @@ class Ledger:
         self._db.close()
 
     def register(self, row: Row) -> bool:
-        """Add a row of the current input; return False if its id is a duplicate."""
+        """Register an input row; return False for a duplicate id."""
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest)
         )
         return cursor.rowcount == 1
 
     def result(self, row: Row) -> dict[str, Any] | None:
-        """Return the saved result of a row, None if it is not finished."""
+        """Return a row's saved result, or None if it is unfinished."""
         cursor = self._db.execute(
             "SELECT result FROM done WHERE id = ? AND digest = ?", (row.id, row.digest)
         )
@@ -105,14 +103,14 @@ class Ledger:
             yield json.loads(text)
 
     def spent(self) -> Usage:
-        """Return the usage of the batch, earlier processes included."""
+        """Return the usage of the batch, including earlier processes."""
         saved = self._read_fact("usage")
         if not saved:
             return Usage()
         return Usage.model_validate_json(saved)
 
     def save_usage(self, usage: Usage) -> None:
-        """Save the usage of the batch."""
+        """Replace the saved usage of the batch."""
         self._write_fact("usage", usage.model_dump_json())
 
     def _read_fact(self, name: str) -> str | None:
@@ -126,9 +124,9 @@ class Ledger:
 
 
 def fingerprint(name: str, context: Context) -> dict[str, Any]:
-    """Return the options that determine a row's result, without keys.
+    """Return the options that determine a row's result, without API keys.
 
-    Models are represented by a hash of their parameters, prompt files by a hash of their text.
+    Models are represented by a hash of their parameters, and prompt files by a hash of their text.
     """
     options: dict[str, Any] = {"graph": name}
     for option in Context.model_fields:

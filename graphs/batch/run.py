@@ -1,7 +1,7 @@
-"""Run a graph over a dataset, with one budget, one rate limit and a ledger to resume from.
+"""Run a graph over a dataset with a shared budget and ledger.
 
-A finished row is in the ledger before it is handed on. After a crash, the same call runs the other rows; rows that were
-in progress start again.
+A finished row is saved in the ledger before its callback runs. After a crash, the same call runs the remaining rows;
+rows that were in progress start over.
 """
 
 import asyncio
@@ -53,20 +53,20 @@ def _ignore(_: object) -> None:
 
 @dataclass
 class Report:
-    """The progress of a batch; changed in place while it runs."""
+    """Progress of a batch; updated in place while it runs."""
 
     finished: int = 0
     """Rows finished by this call."""
     resumed: int = 0
-    """Rows that an earlier call had finished."""
+    """Rows finished by earlier calls."""
     failed: int = 0
-    """Rows with an error; a later call tries them again."""
+    """Rows with an error; a later call retries them."""
     remaining: int = 0
     """Rows that the budget did not cover."""
     stop_reasons: Counter[str] = field(default_factory=Counter)
-    """Of all finished rows, resumed ones included."""
+    """Number of finished rows by stop reason, including resumed rows."""
     usage: Usage = field(default_factory=Usage)
-    """Of the whole batch, earlier calls included; its seconds are this call's."""
+    """Usage of the whole batch, including earlier calls; `seconds` covers this call only."""
     started: float = field(default_factory=time.monotonic)
 
 
@@ -113,22 +113,22 @@ async def run_batch(
     Args:
         graph: A graph compiled without a checkpointer.
         rows: Rows as `read_rows` yields them, mappings, or lists of messages.
-        context: The options of every row. Those that the graph was created with are not used.
+        context: Options of every row; the options that the graph was created with are ignored.
         ledger: SQLite file of finished rows.
-        on_result: Called with each finished row, `id` first, resumed ones included.
+        on_result: Called with each finished row, `id` first, including resumed rows.
         on_error: Called with the `id` and `error` of each row that failed.
         on_progress: Called with the report after each row.
-        concurrency: Rows that run at once.
+        concurrency: Number of rows to run at the same time.
         ordered: Call `on_result` in input order, at the end.
-        budget: Limits of the whole batch. Calls, tokens and cost count earlier calls with the same ledger, `seconds`
-            this one. A row whose draft the budget cut short is finished, with the stop reason `budget`.
+        budget: Limits of the whole batch. Calls, tokens and cost include earlier calls with the same ledger; `seconds`
+            does not. A row with a draft when the budget runs out is finished, with the stop reason `budget`.
         requests_per_minute: Limit over all rows.
         tokens_per_minute: Limit over all rows.
-        restart: Forget the rows finished before.
-        dask: Address of a scheduler whose workers run the rows; if a worker dies, another one runs its row.
+        restart: Clear the ledger and start over.
+        dask: Address of a Dask scheduler whose workers run the rows.
 
     Raises:
-        InputError: No row could run with these options, or the ledger has other options and `restart` is not set.
+        InputError: The options would make every row fail, or differ from the ledger's without `restart`.
     """
     options = _with_all_fields_set(context)
     budget = budget or Budget()
@@ -158,7 +158,7 @@ async def run_batch(
 async def _row_runner(
     graph: Graph, options: Context, budget: BudgetTracker, dask: str | None
 ) -> AsyncIterator[RowRunner]:
-    """Yield the function that runs a row, here or on Dask's workers, charged to the batch's budget."""
+    """Yield a function that runs one row and charges the batch's budget."""
     token = parent_budget.set(budget)
     try:
         if dask is None:
@@ -179,10 +179,10 @@ class _Batch:
     on_progress: Callable[[Report], None]
     report: Report = field(default_factory=Report)
     input_error: Exception | None = None
-    """What ended the reading of the rows."""
+    """Error raised while reading the rows."""
 
     async def run(self, rows: Iterable[RowData], run_row: RowRunner, concurrency: int) -> None:
-        """Run the rows with this many workers."""
+        """Run the rows; raise an input error at the end."""
         self.report.usage = self.budget.usage
         pending = self._pending(rows)
         async with asyncio.TaskGroup() as workers:
@@ -193,7 +193,7 @@ class _Batch:
             raise self.input_error
 
     def _pending(self, rows: Iterable[RowData]) -> Iterator[Row]:
-        """Yield the rows to run; handle finished and unusable ones on the way."""
+        """Yield the rows to run; report finished and invalid rows."""
         for row in self._read(rows):
             if row.error is not None:
                 self._fail(row, row.error)
@@ -214,7 +214,7 @@ class _Batch:
         try:
             for data in rows:
                 yield data if isinstance(data, Row) else parse_row(data)
-        except Exception as error:  # noqa: BLE001 - raised once the rows in progress, which are paid for, are finished
+        except Exception as error:  # noqa: BLE001 - raised after the rows in progress
             self.input_error = error
 
     async def _work(self, pending: Iterator[Row], run_row: RowRunner) -> None:
@@ -226,9 +226,8 @@ class _Batch:
                 if self.budget.is_spent:
                     self.report.remaining += 1
                 else:
-                    self._fail(
-                        row, str(error)
-                    )  # the row's own budget does not cover its first draft
+                    # The row's own budget does not cover its first draft.
+                    self._fail(row, str(error))
             except Exception as error:  # noqa: BLE001 - a row may raise anything; the other rows still run
                 self._fail(row, redact(str(error)) or type(error).__name__)
             else:
@@ -249,14 +248,14 @@ class _Batch:
 
 
 def _with_all_fields_set(context: Context) -> Context:
-    """Return the same options, marked as set explicitly, so that they override the graph's."""
+    """Mark all options as set, so that they override the graph's."""
     return context.model_copy(
         update={name: getattr(context, name) for name in Context.model_fields}
     )
 
 
 async def _check(graph: Graph, context: Context, budget: Budget, concurrency: int) -> None:
-    """Raise InputError for what would make every row fail."""
+    """Raise InputError if the options would make every row fail."""
     if concurrency < 1:
         raise InputError(f"`concurrency` must be at least 1, not {concurrency}.")
     if graph.checkpointer:

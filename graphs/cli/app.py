@@ -1,4 +1,4 @@
-"""Entry point of the `selfcritic` command: results on stdout, everything else on stderr."""
+"""Entry point of `selfcritic`; stdout gets results, stderr everything else."""
 
 import typer
 

@@ -32,12 +32,12 @@ from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
 _UPDATE_SECONDS = 0.25
-"""Seconds between two updates of the progress line."""
+"""Minimum time between updates of the progress line."""
 
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How to schedule the rows, and where to keep them."""
+    """Concurrency, rate limits and ledger of a batch."""
 
     concurrency: Annotated[
         int,
@@ -167,7 +167,7 @@ def _errors_path(out: Path) -> Path:
 
 
 class _JsonLines:
-    """A JSONL file, opened at the first line so that a refused call leaves an earlier file alone."""
+    """A JSONL file, opened on first write so that a rejected call keeps the old file."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self._path = path
@@ -182,7 +182,7 @@ class _JsonLines:
 
 
 class ProgressDisplay:
-    """Update the progress line on a terminal, a few times a second."""
+    """Progress line on a terminal, updated a few times per second."""
 
     def __init__(self, live: Live, total: int) -> None:
         self._live = live
@@ -190,7 +190,7 @@ class ProgressDisplay:
         self._next_update = 0.0
 
     def show(self, report: Report) -> None:
-        """Redraw the line, unless the last update is too recent."""
+        """Update the line, unless it was updated recently."""
         now = time.monotonic()
         if not self._live.console.is_terminal or now < self._next_update:
             return

@@ -1,6 +1,6 @@
-"""Load the models that options name; print notices and errors.
+"""Load models for CLI options; print notices and errors.
 
-Exit codes: 0 done, with any stop reason; 1 failed, or a gate such as --fail-on failed; 2 bad usage.
+Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-on), 2 for invalid usage.
 """
 
 from typing import NoReturn, get_args
@@ -21,7 +21,7 @@ FAILED = 1
 
 
 def load_model(spec: str, api_base: str | None) -> BaseChatModel:
-    """Load the model of an option such as --model; --api-base applies to provider models only."""
+    """Load a model; `api_base` applies to PROVIDER/MODEL names only."""
     if api_base is None or "/" not in spec:
         return get_model(spec)
     return load(spec, api_base=api_base)
@@ -56,7 +56,7 @@ def print_simulated_notice(context: Context, console: Console) -> None:
 
 
 def print_notice(text: str, console: Console) -> None:
-    """Print a side note on one unwrapped line."""
+    """Print a dimmed note without wrapping."""
     console.print(Text(text, style="dim italic"), soft_wrap=True)
 
 

@@ -1,6 +1,6 @@
-"""Define the options that several commands share, each one once.
+"""Define the options that several commands share.
 
-A command takes a group as one parameter. `expand_groups` turns the group into one option per field.
+A command takes a group of options as one parameter. `expand_groups` turns the group into one option per field.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ Quiet = Annotated[
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Models of a run, and where to reach them."""
+    """Models of a run, and their server."""
 
     model: Annotated[
         str,
@@ -75,7 +75,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """Options of the loop; each field is the `Context` option of that name."""
+    """Options of the loop, named like the fields of `Context`."""
 
     task_type: Annotated[
         TaskType,
@@ -125,7 +125,7 @@ class BudgetOptions:
     ] = None
 
     def to_budget(self) -> Budget:
-        """Convert the options; raises ValidationError for a limit below zero."""
+        """Build a Budget; raise ValidationError for a negative limit."""
         return Budget(
             calls=self.max_calls,
             tokens=self.max_tokens,
@@ -135,7 +135,7 @@ class BudgetOptions:
 
 
 def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace each option group of a command by its fields.
+    """Replace each option group of a command with its fields.
 
     A group is a parameter that is annotated with a dataclass. Typer sees one option per field; the command receives
     the dataclass.

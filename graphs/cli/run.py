@@ -48,7 +48,7 @@ _PROMPTS = "Prompts"
 
 @dataclass(frozen=True)
 class RefinementOptions:
-    """Options of the loop that only `run` takes."""
+    """Loop options that only `run` takes."""
 
     search: Search = "rejection"
     critiques_per_refinement: Annotated[
@@ -131,7 +131,7 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class CheckpointTarget:
-    """Where a run is saved, and under which name."""
+    """Checkpoint location and thread of a saved run."""
 
     location: str
     thread: str
@@ -229,7 +229,7 @@ def _run(
     console: Console,
     events: IO[str] | None,
 ) -> Output:
-    """Run the loop; an interrupted run returns its best draft."""
+    """Run the loop; on Ctrl-C, return the best draft so far."""
     with Trace(console) as trace:
         observer = _RunObserver(trace, events)
         state = observer.state
@@ -249,7 +249,7 @@ def _run(
 
 
 class _RunObserver:
-    """Keeps the latest state of a run; shows and records each node's update."""
+    """Keeps the latest state of a run; prints and logs updates."""
 
     def __init__(self, trace: Trace, events: IO[str] | None) -> None:
         self.state: State = {}

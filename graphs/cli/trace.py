@@ -1,6 +1,6 @@
-"""Print a run while it happens: drafts, probabilities, critiques, diffs.
+"""Print a run as it progresses: drafts, probabilities, critiques and diffs.
 
-The same console serves a terminal (colors, a spinner) and a pipe (plain lines).
+A terminal gets colors and a spinner, a pipe plain lines.
 """
 
 import difflib
@@ -26,7 +26,7 @@ _SPINNER_TEXT = {
     "select": "refining …",
     "refine": "judging the draft …",
 }
-"""By node, what usually runs after it."""
+"""Message after each node: what usually runs next."""
 
 _STOP_REASON_TEXT: dict[StopReason, str] = {
     "accepted": "accepted: no flaws are likely to remain",
@@ -44,7 +44,7 @@ _STOP_REASON_TEXT: dict[StopReason, str] = {
 
 
 class Trace:
-    """Prints each node's update; use it as a context manager around a run."""
+    """Context manager that prints each node's update during a run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -80,7 +80,7 @@ class Trace:
         self._status.update(_SPINNER_TEXT[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
-        """Print the stop reason, the error if any, the returned draft and the usage."""
+        """Print the stop reason, returned draft, error and usage."""
         self._status.stop()
         reason = "unfinished"
         if stop_reason is not None:
@@ -152,7 +152,7 @@ class Trace:
 
 
 def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Text:
-    """Mark every quoted span of an answer: »so« in plain text, else by color."""
+    """Mark quoted spans of an answer with » and «, or with color."""
     quoted_offsets: set[int] = set()
     for comment in comments:
         if comment.start is not None and comment.end is not None:
@@ -170,7 +170,7 @@ def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Tex
 
 
 def diff_lines(before: str, after: str) -> Text:
-    """Compare two drafts line by line, in ndiff's format without its hints."""
+    """Diff two drafts by line, in ndiff's format without hint lines."""
     styles = {"- ": "red", "+ ": "green", "  ": "dim"}
     lines: list[Text] = []
     for line in difflib.ndiff(before.splitlines(), after.splitlines()):

@@ -1,4 +1,4 @@
-"""Command `selfcritic train`: train a model from scratch; needs the extra `train`."""
+"""`selfcritic train`: train a model from scratch (extra `train`)."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Build chat completions in OpenAI's form, whole and streamed, for the fake provider."""
+"""Build OpenAI chat completions, complete or streamed, for the fake provider."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def stop_text(text: str, stop: str | list[str] | None) -> str:
 
 
 def extras(body: Body) -> set[str]:
-    """Return the requested features that not every provider has."""
+    """Return the requested features that some providers lack."""
     names = set()
     if body.get("n", 1) > 1:
         names.add("n")
@@ -39,7 +39,7 @@ def extras(body: Body) -> set[str]:
 
 
 def logprobs(reply: str | float) -> list[Body]:
-    """Return the tokens in OpenAI's form; a verdict has two options."""
+    """Return logprobs in OpenAI's format; a verdict has two options."""
     if isinstance(reply, str):
         tokens = [{"token": word, "logprob": -0.1} for word in re.findall(r"\s*\S+", reply)]
         return [
@@ -54,7 +54,7 @@ def logprobs(reply: str | float) -> list[Body]:
 
 
 def events(completion: Body, body: Body) -> str:
-    """Return the completion as a stream, word by word."""
+    """Format the completion as server-sent events, one per word."""
     chunks: list[Body] = []
     for choice in completion["choices"]:
         index = choice["index"]
@@ -75,7 +75,7 @@ def events(completion: Body, body: Body) -> str:
 
 
 def first_half(text: str) -> str:
-    """Return about half of the text; of a stream, whole events."""
+    """Return about half of the text; for a stream, only complete events."""
     middle = len(text) // 2
     if "\n\n" not in text:
         return text[:middle]

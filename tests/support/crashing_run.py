@@ -1,15 +1,15 @@
-"""Run jobs in forked processes and kill each at the requested moment.
+"""Run jobs in forked processes and kill each one at the requested moment.
 
-Each line on standard input is a job in JSON. Each line on standard output is its result: ended, failed or killed.
+Reads one JSON job per line from standard input. Prints one result per line: ended, failed or killed.
 
 A job has these keys:
 
 - `how`: ainvoke, invoke, cli, or look (list the record types in the checkpoints);
-- `where`, `thread`: the checkpoint file and the thread;
-- `log`, `out`: the file for requests and replies, and the file for the result;
+- `where`, `thread`: the checkpoint file and thread;
+- `log`, `out`: the files for the request log and the result;
 - `replies`: see `LoggedModel`;
 - `durability`: LangGraph's option, or null;
-- `kill`: null, or number of new log lines to wait for, further seconds to wait, and the signal.
+- `kill`: null, or a list: number of new log lines to wait for, further seconds to wait, signal number.
 
 The imports run once, in the parent process.
 """
@@ -47,17 +47,17 @@ OPTIONS: dict[str, Any] = {
     "patience": 9,
 }
 SECONDS = 0.004
-"""Shortest time for a reply; the longest is twice that."""
+"""Minimum time for a reply; the maximum is twice that."""
 
 
 def key_of(messages: list[Any], **options: Any) -> str:
-    """Return a key of the request's role, prompt and options."""
+    """Return a key that identifies a request by prompt and options."""
     text = json.dumps([[message.text for message in messages], options])
     return f"{parse_prompt(messages).name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 class LoggedModel(LocalChatModel):
-    """Replies deterministically, and logs each request and reply to disk.
+    """Replies deterministically and logs each request and reply.
 
     `replies` selects its capabilities: "natively" supports n and logprobs, "plainly" supports neither.
     """
@@ -82,21 +82,21 @@ class LoggedModel(LocalChatModel):
         self.note("reply", key)
         return result
 
-    def draw(self, messages: list[Any], n: int, seed: int | None) -> list[Reply]:
+    def sample(self, messages: list[Any], n: int, seed: int | None) -> list[Reply]:
         return [self._reply(messages, (seed or 0) + index) for index in range(n)]
 
     def _reply(self, messages: list[Any], seed: int) -> Reply:
-        reading = parse_prompt(messages)
-        answer = reading.data.get("answer", "")
+        prompt = parse_prompt(messages)
+        answer = prompt.data.get("answer", "")
         digest = hashlib.sha256(f"{messages[-1].text} {seed}".encode()).hexdigest()
         number = int(digest[:6], 16) / 16**6
-        if reading.name == "generate":
+        if prompt.name == "generate":
             return Reply(f"round 0, draft {seed}")
-        if reading.name == "classify":
+        if prompt.name == "classify":
             return _verdict(0.95 - 0.1 * _round_of(answer) - number / 100)
-        if reading.name == "critique":
+        if prompt.name == "critique":
             return Reply(f"```\n{answer}\n```\nRemark {seed} on {answer}.")
-        if reading.name == "helpfulness":
+        if prompt.name == "helpfulness":
             return _verdict(0.3 + 0.7 * number)
         return Reply(f"round {_round_of(answer) + 1}, refined {number:.3f}")
 
@@ -113,7 +113,7 @@ class LoggedModel(LocalChatModel):
 
 
 def _round_of(answer: str) -> int:
-    """Read the round from an answer such as "round 2, refined 0.123"."""
+    """Parse the round of an answer such as "round 2, refined 0.123"."""
     return int(answer.split()[1][0])
 
 
@@ -122,7 +122,7 @@ def _verdict(p_yes: float) -> Reply:
 
 
 def work(job: dict[str, Any]) -> None:
-    """Do the job: start the loop or resume it, and write the result."""
+    """Start or resume the loop, and write the result."""
     model = LoggedModel(log=Path(job["log"]), replies=job["replies"])
     if job["how"] == "cli":
         _run_command(job, model)
@@ -189,7 +189,7 @@ def _types(path: str, value: Any) -> Iterator[str]:
 
 
 def run(job: dict[str, Any], work: Callable[[dict[str, Any]], None] = work) -> str:
-    """Fork a process for the job, and kill it at the job's moment."""
+    """Fork a process for the job, kill it if requested, and return the result."""
     log = Path(job["log"])
     lines_before = _count_lines(log)
     child = os.fork()
@@ -208,9 +208,8 @@ def run(job: dict[str, Any], work: Callable[[dict[str, Any]], None] = work) -> s
 
 
 def _work_and_exit(job: dict[str, Any], work: Callable[[dict[str, Any]], None]) -> None:
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's background job ignores SIGINT
+    # Background jobs of a shell ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     exit_code = 0
     try:
         work(job)

@@ -41,5 +41,5 @@ ANY_TEXT = st.one_of(
 
 
 def comment(quote: str, text: str = "wrong", **fields: object) -> Comment:
-    """Build a comment that is not located."""
+    """Build a comment without offsets."""
     return Comment.model_validate({"quote": quote, "text": text, **fields})

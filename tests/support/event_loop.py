@@ -1,11 +1,11 @@
-"""Run coroutines that call a provider, and close litellm's clients before their event loop ends."""
+"""Run coroutines and close litellm's clients before the event loop ends."""
 
 import asyncio
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from selfcritic.graphs import runtime as sync_and_async
+from selfcritic.graphs import runtime
 
 T = TypeVar("T")
 
@@ -23,12 +23,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def close_clients_of_synchronous_runs() -> None:
-    """Close the clients that synchronous runs opened, on their shared loop."""
-    asyncio.run_coroutine_threadsafe(close_clients(), sync_and_async._lasting_loop()).result()
+    """Close the clients that sync runs opened, on their shared loop."""
+    runtime._portal().call(close_clients)
 
 
 async def close_clients() -> None:
-    """Close litellm's cached clients, synchronous ones included, and clear the cache."""
+    """Close litellm's cached sync and async clients, and clear the cache."""
     litellm = sys.modules.get("litellm")
     if litellm is None:
         return

@@ -1,12 +1,12 @@
-"""Fake chat completions server in OpenAI's form, on 127.0.0.1.
+"""Fake OpenAI-compatible server on 127.0.0.1.
 
-It can fail in every way a provider does, and counts all requests and tokens.
+It simulates the failures of a provider, and counts all requests and tokens.
 
     with FakeProvider("some text", faults=[Fault("status", 429, retry_after=0.2), None]) as provider:
-        ...  # at provider.url, with any key
+        ...  # use provider.url with any key
     assert provider.calls() == 2 and provider.usage().output == 2
 
-Each request takes the next item of `faults` (None for no fault). Otherwise a fault is drawn from `mix` at the rate
+Each request takes the next item of `faults` (None for no fault). Otherwise, a fault from `mix` occurs with probability
 `fault_rate`.
 """
 
@@ -45,7 +45,7 @@ Reply = Callable[[list[Body], int], str | float | None]
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail; `message` may contain {key}, the key of the request."""
+    """A failure; `message` may contain {key}, the API key of the request."""
 
     kind: FaultKind
     status: int = 200
@@ -87,7 +87,7 @@ class Tokens:
 
 @dataclass
 class Received:
-    """A received request, with the tokens of its reply if that was sent completely."""
+    """A request, with the tokens of its reply if it was sent completely."""
 
     body: Body
     headers: dict[str, str]
@@ -101,7 +101,7 @@ def _any_request(received: Received) -> bool:
 
 
 class FakeProvider:
-    """The server; a context manager that runs it in a thread."""
+    """Server that runs in a thread; use it as a context manager."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class FakeProvider:
     ) -> None:
         """Set the reply: a text, P(Yes) of a verdict, or a function.
 
-        The function gets the messages and the number of earlier replies. It may also return None, a choice without
+        The function gets the messages and the number of earlier replies. It may return None for a choice without
         content.
         """
         self.reply: Reply = reply if callable(reply) else lambda messages, index: reply
@@ -134,7 +134,7 @@ class FakeProvider:
         self.support: dict[str, Support] = {"n": n, "logprobs": logprobs, "prefix": prefix}
         self.received: list[Received] = []
         self.peak = 0
-        """The most requests in flight at the same time."""
+        """Maximum number of requests in flight."""
         self._in_flight = 0
         self._reply_count = 0
         self._loop = asyncio.new_event_loop()
@@ -152,11 +152,11 @@ class FakeProvider:
         self._loop.close()
 
     def calls(self, where: Callable[[Received], bool] = _any_request) -> int:
-        """Count the received requests."""
+        """Count the matching requests."""
         return sum(1 for received in self.received if where(received))
 
     def usage(self, where: Callable[[Received], bool] = _any_request) -> Tokens:
-        """Sum the tokens of all replies that were sent completely."""
+        """Sum the tokens of matching requests with complete replies."""
         total = Tokens()
         for received in self.received:
             if received.tokens and where(received):
@@ -229,7 +229,7 @@ class FakeProvider:
         if kind in ("reset", "truncated") and not is_stream:
             response.content_length = len(text)
         await response.prepare(request)
-        # Set before the write: the client runs in another thread and may have the reply at once.
+        # Set before the write: the client's thread may read the reply immediately.
         received.tokens = None if kind in _BROKEN else tokens
         await response.write(sent.encode())
         if kind == "reset" or (kind == "truncated" and not is_stream):
@@ -299,14 +299,14 @@ _GARBLED = "\n\ndata: {\n\n"
 
 def _hang_up(request: web.Request, reset: bool) -> None:
     assert request.transport is not None
-    if reset:  # without time to linger, the connection ends in a reset
+    if reset:  # a linger time of 0 resets the connection
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.close()
 
 
 def error_response(fault: Fault, key: str = "") -> web.Response:
-    """Return an error in OpenAI's form."""
+    """Return an error in OpenAI's format."""
     headers = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)

@@ -1,6 +1,6 @@
-"""Functions tasks for tests, and an independent interpreter of their specifications.
+"""Functions tasks, and an independent interpreter of their specifications.
 
-The interpreter applies one sentence at a time to whole lists. It recognizes a sentence by its keywords.
+The interpreter applies one sentence at a time to the whole list. It recognizes a sentence by keywords.
 """
 
 import math
@@ -40,20 +40,20 @@ TASK = parse_task(Functions.example)
 
 
 def generate_tasks(count: int, seed: int = 0) -> list[Functions]:
-    """Cycle through the sizes from 1 to 6."""
+    """Generate tasks of sizes 1 to 6 in turn."""
     rng = random.Random(seed)
     return [Functions.generate(rng, 1 + index % 6) for index in range(count)]
 
 
 def call(code: str, xs: list[int]) -> Any:
-    """Run code that defines f."""
+    """Run code that defines `f`, and return `f(xs)`."""
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - reference code
     return names["f"](xs)
 
 
 def interpret(question: str, xs: list[int]) -> Any:
-    """Return the result of a specification for a list."""
+    """Return the result that a specification requires for a list."""
     empty_value: Any = None
     has_empty_value = False
     return_sentence = ""
@@ -94,7 +94,7 @@ def _apply_step(sentence: str, xs: list[int], k: int) -> list[int]:
             return [x for x in xs if _matches(sentence, x, k)]
         case ["ignore" | "drop", *_]:
             return [x for x in xs if not _matches(sentence, x, k)]
-    return [_changed(sentence, x, k) for x in xs]
+    return [_transform(sentence, x, k) for x in xs]
 
 
 def _matches(sentence: str, x: int, k: int) -> bool:
@@ -118,7 +118,7 @@ def _matches(sentence: str, x: int, k: int) -> bool:
     return _find_keyword(tests, sentence)
 
 
-def _changed(sentence: str, x: int, k: int) -> int:
+def _transform(sentence: str, x: int, k: int) -> int:
     values = {
         "square": x**2,
         "double": x + x,
@@ -146,20 +146,20 @@ def _result(sentence: str, xs: list[int]) -> Any:
         "smallest": lambda: min(xs),
         "last one": lambda: xs[-1],
     }
-    out = _find_keyword(results, sentence)()
+    result = _find_keyword(results, sentence)()
     k = _first_number(sentence)
     endings: dict[str, Callable[[], Any]] = {
-        "plus": lambda: out + k,
-        "minus": lambda: out - k,
-        "times": lambda: out * k,
-        "negated": lambda: -out,
-        "at most": lambda: k if out > k else out,
-        "at least": lambda: k if out < k else out,
-        "reverse": lambda: list(reversed(out)),
-        "ascending": lambda: sorted(out),
-        "descending": lambda: sorted(out, key=lambda x: -x),
-        "cut": lambda: out[:k],
-        "": lambda: out,
+        "plus": lambda: result + k,
+        "minus": lambda: result - k,
+        "times": lambda: result * k,
+        "negated": lambda: -result,
+        "at most": lambda: k if result > k else result,
+        "at least": lambda: k if result < k else result,
+        "reverse": lambda: list(reversed(result)),
+        "ascending": lambda: sorted(result),
+        "descending": lambda: sorted(result, key=lambda x: -x),
+        "cut": lambda: result[:k],
+        "": lambda: result,
     }
     return _find_keyword(endings, sentence)()
 

@@ -1,4 +1,4 @@
-"""Stub OTLP collector on 127.0.0.1 that keeps every request's body.
+"""Stub OTLP collector on 127.0.0.1 that records request bodies.
 
 with Collector() as collector:
     ...  # send to collector.url
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 
 class Collector:
-    """The server; a context manager that runs it in a thread. It answers 200."""
+    """Server that runs in a thread; use it as a context manager."""
 
     def __init__(self) -> None:
         self.received: defaultdict[str, list[bytes]] = defaultdict(list)

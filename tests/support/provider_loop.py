@@ -1,4 +1,4 @@
-"""Run the loop against a fake provider, with a model for each role, named after it."""
+"""Run the loop against a fake provider, with one model per role."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ ENDLESS = {"max_rounds": 100, "patience": 100}
 
 
 def reply(messages: list[Body], index: int) -> str | float:
-    """Reply to any prompt: different drafts and critiques, and verdicts that continue the loop."""
+    """Return distinct drafts and critiques, and verdicts that continue the loop."""
     cue = str(messages[-1]["content"]).rstrip().rsplit("\n", 1)[-1]
     match cue:
         case "Critiqueable:":
@@ -94,7 +94,7 @@ def with_parameter(name: str, role: Role) -> Callable[[Received], bool]:
 def assert_usage_matches(
     usage: Any, provider: FakeProvider, where: Any = lambda received: True
 ) -> None:
-    """Assert that calls and tokens, by role, are what the server counted."""
+    """Assert that calls and tokens per role match the server's counts."""
     for role in ROLES:
 
         def is_mine(received: Received, role: Role = role) -> bool:

@@ -1,6 +1,6 @@
 """Run human reviews in processes that a test can kill.
 
-Takes the jobs of crashing_run.py. The simulated reviewer decides only by the displayed review.
+Takes the jobs of crashing_run.py. The simulated reviewer sees only the displayed review.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ REVIEW_INPUT: Any = {"question": "How far is the moon?", "answer": "round 0, han
 
 
 def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return the reviewer's next reply: search again, add a comment, make a mistake, then refine."""
+    """Search again, add a comment, send an invalid action, then refine."""
     if shown["length_modifier"] == 0.0:
         return {
             "actions": [{"type": "edit", "id": 1, "text": "Not so."}],
@@ -38,7 +38,7 @@ def reply_to(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def work(job: dict[str, Any]) -> None:
-    """Start the review or resume it, and write the result."""
+    """Start or resume the review, and write the result."""
     output = asyncio.run(_review(job, LoggedModel(log=Path(job["log"]), replies=job["replies"])))
     Path(job["out"]).write_text(
         json.dumps(TypeAdapter(HumanReviewOutput).dump_python(output, mode="json"))

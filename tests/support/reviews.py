@@ -14,7 +14,7 @@ def make_comment(
     severity: Severity | None = None,
     **fields: object,
 ) -> Comment:
-    """Comment on the first occurrence of a quote."""
+    """Build a comment on the first occurrence of a quote."""
     start = document.index(quote)
     return Comment(
         quote=quote, text=text, severity=severity, start=start, end=start + len(quote), **fields
@@ -27,7 +27,7 @@ def make_review(
     findings: list[Comment] | None = None,
     **fields: object,
 ) -> Review:
-    """Review `calc.py` with this selected critique and these checker findings."""
+    """Build a review of `calc.py` from a critique and findings."""
     selected = None
     if critique:
         selected = ground(critique, document).model_copy(update={"selected": True})

@@ -1,6 +1,6 @@
-"""Use the whole public API as an application would; tests check it with `mypy --strict` and run it.
+"""Use the whole public API; tests run it and check it with `mypy --strict`.
 
-Wrong lines are marked `type: ignore[…]`. Without the package's types, mypy would report the marks as unused.
+Lines with deliberate type errors have `type: ignore[…]`. Without the package's types, mypy reports these as unused.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ def show(out: Output) -> None:
 
 
 async def adds_up(question: str, draft: str) -> list[Comment]:
-    """Object to any draft but 384 (a custom checker)."""
+    """Reject any draft except 384 (a custom checker)."""
     if draft == "384":
         return []
     return [Comment(quote=draft, text=f"This does not answer {question}")]

@@ -1,4 +1,4 @@
-"""Write checkpoints that later versions must read: a finished thread and an interrupted one."""
+"""Write a finished and an interrupted thread that later versions must read."""
 
 import asyncio
 import sys
@@ -13,7 +13,10 @@ FINDING = "```\nLyon\n```\nIt is Paris.\n\n```\nMarseille\n```\nNor is it this."
 
 
 def model() -> ScriptedModel:
-    """Script two drafts, two critiques (the first with an ungrounded quote) and a refinement."""
+    """Script two drafts, two critiques and a refinement.
+
+    The first critique has an ungrounded quote.
+    """
     script: Any = {
         "generate": ["Nice", "Lyon"],
         "classify": [0.9, 0.8, 0.1],

@@ -16,9 +16,9 @@ class Unsupported(Exception):  # noqa: N818 - control flow: the text is skipped,
 
 
 def bounded(value: Fraction) -> Fraction:
-    """Return the value if it fits into 2,048 bits.
+    """Return the value if it fits in 2,048 bits.
 
-    The limit applies to the numerator and to the denominator.
+    The limit applies to the numerator and the denominator separately.
 
     Raises:
         Unsupported: The value is larger.
@@ -40,7 +40,7 @@ def power(base: Fraction, exponent: Fraction) -> Fraction:
     """
     if exponent.denominator != 1 or abs(exponent) > _MAX_BITS:
         raise Unsupported
-    # Estimates the size of the result, so that a huge one is never computed.
+    # Estimate the size first: a huge result must never be computed.
     if _num_bits(base) * abs(exponent) > 2 * _MAX_BITS:
         raise Unsupported
     return bounded(base ** int(exponent))
@@ -52,7 +52,7 @@ def root(value: Fraction) -> tuple[Fraction, bool]:
     An inexact root is correct to 128 bits after the binary point.
 
     Raises:
-        Unsupported: The value is negative, or so small that few bits of the root remain.
+        Unsupported: The value is negative, or too small for an accurate root.
     """
     if value < 0:
         raise Unsupported
@@ -72,7 +72,7 @@ def factorial(value: Fraction) -> Fraction:
     """Return the factorial of an integer from 0 to 170.
 
     Raises:
-        Unsupported: The value is not such an integer.
+        Unsupported: The value is not an integer in this range.
     """
     product = math.factorial(_small_integer(value))
     return bounded(Fraction(product))
@@ -84,7 +84,7 @@ def binomial(n: Fraction, k: Fraction) -> Fraction:
     Both are integers from 0 to 170.
 
     Raises:
-        Unsupported: An argument is not such an integer.
+        Unsupported: An argument is not an integer in this range.
     """
     ways = math.comb(_small_integer(n), _small_integer(k))
     return Fraction(ways)

@@ -1,12 +1,12 @@
 """Check the equations in a text by exact evaluation of both sides.
 
-An equation is checked only if both sides parse completely as numbers. The checker prefers silence to a false finding.
-It skips an equation that
+An equation is checked only if both sides parse completely as numbers. To avoid false findings, the checker skips an
+equation that
 
 - contains an unknown,
-- has several readings, one of which is true,
-- may be a rounding or a change of units,
-- may quote somebody else's mistake.
+- is true in at least one reading,
+- may involve rounding or unit conversion,
+- may quote someone else's mistake.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ _SENTENCE_END = re.compile(r"[.!?]\s")
 
 
 async def arithmetic(question: str, draft: str, /) -> list[Comment]:  # noqa: ARG001 - the signature of a checker
-    """Find the false equations of a draft.
+    """Find false equations in a draft.
 
-    Takes time linear in the length of the draft. Returns at most the first 1,000 findings, and none for a draft that
-    may use another arithmetic, such as modulo a number.
+    Runs in linear time. Returns at most the first 1,000 findings, or an empty list if the draft may use other
+    arithmetic, such as modular.
     """
     return await asyncio.to_thread(_find_errors, draft)  # 5 MB of text take seconds
 
@@ -59,7 +59,7 @@ def _find_errors(draft: str) -> list[Comment]:
 
 
 def _check_equation(equation: Equation, draft: str) -> Comment | None:
-    """Comment on an equation that no reading makes true."""
+    """Return a comment if the equation is false in every reading."""
     left = parse(equation.left)
     right = parse(equation.right)
     if left is None or right is None:
@@ -85,7 +85,7 @@ def _is_ambiguous(equation: Equation, right: Expression) -> bool:
     if equation.right[-1].kind == "factorial":
         return True  # "It is 8!" may be an exclamation.
     if _is_range(equation.left):
-        return True  # "pages 10-15" is no subtraction.
+        return True  # "pages 10-15" is not a subtraction.
     # 2 × 3 × 4 = 2 × 3 = 6, and 6 × 4 = 24: bad style, but the calculation is correct.
     return right.operations > 0 and _starts_with(equation.left, equation.right)
 
@@ -103,9 +103,9 @@ def _starts_with(tokens: Sequence[Token], prefix: Sequence[Token]) -> bool:
 
 
 def _surroundings(left: Expression, right: Expression, draft: str) -> tuple[str, str]:
-    """Return the text before the equation and after its left side.
+    """Return the texts before the equation and after its left side.
 
-    The first part starts with the sentence. Both are limited to the context window.
+    The first begins at the start of the sentence. Both are limited to the context window.
     """
     window_start = max(left.start - _CONTEXT_WINDOW, 0)
     _, _, line = draft[window_start : left.start].rpartition("\n")

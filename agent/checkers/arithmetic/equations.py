@@ -20,7 +20,7 @@ def is_equal(left: Expression, right: Expression, *, approximate: bool, whole: b
         left: The left side.
         right: The right side.
         approximate: Whether the text calls the equation approximate.
-        whole: Whether the text is about whole things, so that it may mean 17 / 5 = 3.
+        whole: Whether the text counts whole things, so that 17 / 5 = 3 may be intended.
     """
     if left.value == right.value or _differ_by_precision(left, right):
         return True
@@ -37,7 +37,7 @@ def is_equal(left: Expression, right: Expression, *, approximate: bool, whole: b
 
 
 def _relative_difference(left: Expression, right: Expression) -> Fraction:
-    """Return the difference, relative to the larger of two unequal values."""
+    """Return the difference relative to the larger value; the values must differ."""
     size = max(abs(left.value), abs(right.value))
     return abs(left.value - right.value) / size
 
@@ -85,10 +85,10 @@ def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, wh
 
 def _scale(numeral: Expression) -> Fraction:
     """Return the factor of "%" or of a word like "million"."""
-    written = Fraction(numeral.numbers[-1])
-    if written == 0:
+    unscaled = Fraction(numeral.numbers[-1])
+    if unscaled == 0:
         return Fraction(1)
-    return abs(numeral.value) / written
+    return abs(numeral.value) / unscaled
 
 
 def _half_of_last_digit(numeral: str) -> Fraction:

@@ -1,4 +1,4 @@
-"""The value of an expression, and the ways to read its numbers."""
+"""Define expression values and number formats."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,7 +9,7 @@ class NumberFormat:
     """One way to read numbers."""
 
     percent: Fraction = Fraction(1, 100)
-    """The factor of "%". It is 1 where "%" is written as a unit, as in 1/4 × 100 = 25%."""
+    """Factor of "%"; 1 if "%" is a unit, as in 1/4 × 100 = 25%."""
     sixths: bool = False
     """Whether 0.33 and 0.167 mean 1/3 and 1/6."""
     dot_separates_thousands: bool = False
@@ -27,12 +27,12 @@ class Expression:
     start: int
     end: int
     numbers: list[str] = field(default_factory=list)
-    """Its numerals, without thousands separators."""
+    """Numerals, without thousands separators."""
     operations: int = 0
     leading: Fraction | None = None
     """The first operand, if an operation follows it."""
     units: list[str] = field(default_factory=list)
-    """The words after its numbers, in order."""
+    """Words after the numbers, in order."""
     adds: bool = False
     divides: bool = False
     exact: bool = True

@@ -1,4 +1,4 @@
-"""Inference of the tiny model with ctranslate2, on one thread and without torch."""
+"""Run the tiny model with ctranslate2, on one thread and without torch."""
 
 import math
 import secrets
@@ -36,7 +36,7 @@ class Completion:
 class Engine:
     """A loaded model folder.
 
-    Each call creates its own generator, as only a new generator reads the seed.
+    Each call creates its own generator, because only a new generator reads the seed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Engine:
     ) -> list[list[Completion]]:
         """Sample `n` continuations of `prefix` for each prompt.
 
-        A reply only uses words of its prompt. Temperature 0 returns the most likely reply, n times.
+        A reply only uses words from its prompt. Temperature 0 returns the most likely reply n times.
         """
         encoded = [self._encode(prompt, prefix) for prompt in prompts]
         groups: dict[frozenset[str], list[int]] = {}

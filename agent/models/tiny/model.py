@@ -1,7 +1,7 @@
 """Chat model interface of the tiny model, which runs in this process.
 
 Prompts of any prompt set are converted to the set `tiny`, which the model was trained on. The weights in
-`weights/alphabetize` ship with the package. Train others with `selfcritic train tiny`.
+`weights/alphabetize` ship with the package. To train other weights, run `selfcritic train tiny`.
 """
 
 import random
@@ -46,8 +46,11 @@ class TinyModel(LocalChatModel):
         """Return the model, loaded on first use."""
         return Engine(self.folder)
 
-    def draw(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
-        """Sample `n` replies; a final assistant message is their prefix and is not repeated."""
+    def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:
+        """Sample `n` replies.
+
+        A final assistant message is their prefix, which they do not repeat.
+        """
         prompt = self._convert(messages)
         prompt_seed = self._seed_for(prompt.text, seed)
         [completions] = self.engine.complete(
@@ -67,7 +70,7 @@ class TinyModel(LocalChatModel):
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
         prompt = self._convert(messages)
-        if prompt.is_verdict or stop:  # log-probs and stop sequences need the whole reply
+        if prompt.is_verdict or stop:  # logprobs and stop sequences need the whole reply
             yield from super()._stream(messages, stop, run_manager, seed, logprobs)
             return
         pieces = []
@@ -78,7 +81,10 @@ class TinyModel(LocalChatModel):
         yield self._last_chunk(messages, Reply("".join(pieces)), logprobs)
 
     def _seed_for(self, prompt: str, seed: int | None) -> int | None:
-        """Derive a seed from the prompt, so that a refinement does not repeat its draft's errors."""
+        """Derive a seed from the prompt.
+
+        With equal seeds, a refinement would repeat its draft's errors.
+        """
         if seed is None:
             seed = self.seed
         if seed is None:

@@ -85,7 +85,7 @@ class Tokenizer:
         return self._words.intersection(tokens)
 
     def suppressed_tokens(self, prompt_words: frozenset[str]) -> list[list[str]]:
-        """List the words that a reply cannot use, each as a sequence of one token."""
+        """List the words outside the prompt, each as a one-token sequence."""
         return [[word] for word in self.words if word not in prompt_words and word not in ANSWERS]
 
     def encode(self, text: str) -> list[str]:

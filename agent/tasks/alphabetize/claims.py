@@ -1,4 +1,4 @@
-"""Text of the comments on a word list: what each one claims, and parsing it."""
+"""Write and parse the claims of comments on a word list."""
 
 import re
 from dataclasses import dataclass

@@ -49,10 +49,10 @@ def find_moves(names: Sequence[str], grading: Grading) -> list[Move]:
     A missing word quotes the last listed word that sorts before it.
     """
     moves = [Move(sort_key(names[index]), index, "misplaced") for index in grading.misplaced]
-    kept = sorted((sort_key(names[index]), index) for index in grading.kept)
+    kept_keys = sorted((sort_key(names[index]), index) for index in grading.kept)
     for name in grading.missing:
         key = sort_key(name)
-        position = bisect_left(kept, (key, -1)) - 1
-        _, quoted = kept[max(position, 0)]
-        moves.append(Move(key, quoted, "missing"))
+        position = bisect_left(kept_keys, (key, -1)) - 1
+        _, quoted_index = kept_keys[max(position, 0)]
+        moves.append(Move(key, quoted_index, "missing"))
     return sorted(moves)

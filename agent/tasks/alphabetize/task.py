@@ -92,7 +92,7 @@ class Alphabetize(Task):
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
-        """Map each word, as given and in lower case, to its spelling in the question."""
+        """Map each word, also in lower case, to its original spelling."""
         spellings = {word.casefold(): word for word in self.words}
         for word in self.words:
             spellings[word] = word
@@ -123,10 +123,10 @@ class Alphabetize(Task):
     def _is_list(self, answer: str, spans: Sequence[Span]) -> bool:
         if len(spans) == 1:
             return True
-        known = 0
+        num_known = 0
         for start, end in spans:
-            known += self._normalize(answer[start:end]) in self._spellings
-        return 2 * known >= len(spans)
+            num_known += self._normalize(answer[start:end]) in self._spellings
+        return 2 * num_known >= len(spans)
 
     def solution(self) -> str:
         """Return the sorted words, separated by commas."""
@@ -142,10 +142,10 @@ class Alphabetize(Task):
         if not word_list.names:
             return [Flaw("form", remark_opening(answer, no_list_text(self.solution())))]
         grading = grade(word_list.names, self._sorted)
-        kept = grading.kept
+        kept_indexes = grading.kept
         flaws = []
         for index in reversed(range(len(word_list.names))):
-            if index not in kept:
+            if index not in kept_indexes:
                 flaws.append(self._surplus_flaw(word_list, index))
         for move in find_moves(word_list.names, grading):
             flaws.append(self._move_flaw(word_list, move))
@@ -205,7 +205,10 @@ class Alphabetize(Task):
         return (self._normalize(claim.before), name) in pairwise(self._sorted)
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Move, drop, repeat or add a word; an answer without a list is replaced by the solution first."""
+        """Move, drop, repeat or add a word.
+
+        An answer without a list is replaced by the solution first.
+        """
         word_list = self._parse_answer(answer)
         if not word_list.names:
             word_list = self._parse_answer(self.solution())
@@ -247,7 +250,7 @@ class Alphabetize(Task):
     def _find_target(self, word_list: WordList, comment: Comment, claim: Claim) -> int | None:
         """Find the occurrence of a word that the comment refers to.
 
-        A quoted occurrence comes first. A claim that the word is misplaced prefers one that is out of order.
+        Returns None if no occurrence is quoted. A claim that the word is misplaced prefers one that is out of order.
         """
         name = self._normalize(claim.word)
         occurrences = [index for index, listed in enumerate(word_list.names) if listed == name]
@@ -260,7 +263,7 @@ class Alphabetize(Task):
         return max(occurrences, key=lambda index: (index not in in_order, index in quoted, index))
 
     def _insert_position(self, words: Sequence[str], claim: Claim) -> int | None:
-        """Return where the claim puts its word; None if the word before it is not listed."""
+        """Return the claimed index; None if the preceding word is not listed."""
         if claim.before is None:
             return 0
         before = self._normalize(claim.before)
@@ -270,7 +273,7 @@ class Alphabetize(Task):
         return None
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Object to a listed word without reason; without a list, propose a wrong one."""
+        """Object falsely to a listed word; without a list, propose a wrong one."""
         word_list = self._parse_answer(answer)
         if not word_list.names:
             wrong = self.inject_flaw(self.solution(), rng).answer
@@ -279,10 +282,10 @@ class Alphabetize(Task):
             [index for index, name in enumerate(word_list.names) if name in self._spellings]
         )
         name = word_list.names[index]
-        other = rng.choice(word_list.names)
+        neighbor = rng.choice(word_list.names)
         comments = [
-            word_list.comment_on(index, place_text("misplaced", name, other)),
-            word_list.comment_on(index, place_text("missing", name, other)),
+            word_list.comment_on(index, place_text("misplaced", name, neighbor)),
+            word_list.comment_on(index, place_text("missing", name, neighbor)),
             self._doubled_comment(word_list, index, word_list.names.count(name) + 1),
             _foreign_comment(word_list, index),
         ]

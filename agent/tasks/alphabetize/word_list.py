@@ -1,4 +1,4 @@
-"""Lists of words in running text: find them, and rewrite them in place."""
+"""Find lists of words in running text and rewrite them in place."""
 
 import random
 import re
@@ -122,7 +122,7 @@ def _split_items(text: str, start: int, end: int) -> list[Span]:
 
 
 def sort_key(name: str) -> SortKey:
-    """Return the key that words are sorted by: without case, then with it."""
+    """Return the sort key of a word: case-insensitive, then case-sensitive."""
     return name.casefold(), name
 
 
@@ -163,13 +163,13 @@ def corruptions(words: list[str], stranger: str, rng: random.Random) -> list[tup
     source = rng.randrange(len(words))
     target = rng.randrange(len(words))
     word = words[source]
-    rest = words[:source] + words[source + 1 :]
-    moved = [*rest[:target], word, *rest[target:]]
+    shortened = words[:source] + words[source + 1 :]
+    moved = [*shortened[:target], word, *shortened[target:]]
     repeated = [*words[:target], word, *words[target:]]
     added = [*words[:target], stranger, *words[target:]]
     return [
         (moved, f'"{word}" was put in another place.'),
-        (rest, f'"{word}" was left out.'),
+        (shortened, f'"{word}" was left out.'),
         (repeated, f'"{word}" was written once more.'),
         (added, f'"{stranger}" was added.'),
     ]

@@ -1,7 +1,7 @@
 """Write, parse and translate the sentences of a functions specification.
 
-One phrasing string both writes and reads a sentence. In it, "(a|b)" is either option and "{k}" is a number; the letter
-is a key of `_NUMBER_KINDS`.
+One phrasing string serves to write and to parse a sentence. In it, "(a|b)" is either option and "{k}" is a number; the
+letter is a key of `_NUMBER_KINDS`.
 """
 
 import random
@@ -41,7 +41,7 @@ class Clause:
     kind: ClauseKind
     phrase: str
     code: Mapping[str, str]
-    """Its pieces of code, by their place in the function."""
+    """Code fragments, by their place in the function."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Form:
     kind: ClauseKind
     phrasing: str
     code: Mapping[str, str]
-    """Its pieces of code, by their place in the function."""
+    """Code fragments, by their place in the function."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -69,7 +69,7 @@ class Form:
     def draw(self, rng: random.Random) -> str:
         """Draw a sentence of this form."""
         words = _CHOICE.sub(lambda match: rng.choice(_options(match)), self.phrasing)
-        # Draws all kinds, used or not: a seed depends on the number of draws.
+        # Draw all kinds, even unused ones: the seeds depend on the number of draws.
         numbers = {name: str(rng.choice(kind.drawn)) for name, kind in _NUMBER_KINDS.items()}
         return _fill_in(words, numbers)
 

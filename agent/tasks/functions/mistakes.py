@@ -103,10 +103,10 @@ def _line_mistakes(line: CodeLine) -> Iterator[Mistake]:
             replacement = _replacement(match, mistake_type.replacement)
             before = line.text[: match.start()]
             after = line.text[match.end() :]
-            new = before + replacement + after
-            change = f"`{new.strip()}` instead of `{line.text.strip()}`"
+            new_text = before + replacement + after
+            change = f"`{new_text.strip()}` instead of `{line.text.strip()}`"
             description = f"{mistake_type.description}: {change}."
-            yield Mistake(line.start, line.end, line.text, new, description)
+            yield Mistake(line.start, line.end, line.text, new_text, description)
 
 
 def _replacement(match: re.Match[str], replacement: str | Mapping[str, str]) -> str:
@@ -129,9 +129,9 @@ def _missing_line_mistakes(answer: str, lines: Sequence[CodeLine]) -> Iterator[M
         is_only_line = above.text.endswith(":") and len(below.indent) < len(line.indent)
         if not is_only_line:
             description = f"`{line.text.strip()}` is missing."
-            old = answer[line.start : line.end]
-            yield Mistake(line.start, below.start, old, "", description)
+            old_text = answer[line.start : line.end]
+            yield Mistake(line.start, below.start, old_text, "", description)
         elif above.text.lstrip().startswith("if "):
             description = f"`{above.text.strip()}` is missing, with the code under it."
-            old = answer[above.start : line.end]
-            yield Mistake(above.start, below.start, old, "", description)
+            old_text = answer[above.start : line.end]
+            yield Mistake(above.start, below.start, old_text, "", description)

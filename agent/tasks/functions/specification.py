@@ -1,9 +1,9 @@
 """A specification in controlled English, and the Python function that it describes.
 
 - "Write a Python function f(xs)" starts a specification.
-- At most one sentence limits the numbers to go through. It comes before the steps.
-- Any number of steps follow. Each number goes through them in order.
-- One sentence anywhere names the value to return.
+- At most one sentence limits the numbers to process. It comes before the steps.
+- Any number of steps follow. They are applied to each number in order.
+- One sentence, in any position, names the value to return.
 - One sentence may name the value to return if no number is left. It is required for results such as "the largest one".
 """
 
@@ -53,7 +53,7 @@ class Specification:
 
     @property
     def numbers(self) -> list[int]:
-        """All numbers that the specification names."""
+        """All numbers in the specification."""
         return _find_numbers(self.clauses, r"-?\d+")
 
     @property
@@ -81,7 +81,7 @@ class Specification:
                 yield Specification((*before, *after))
 
     def check(self) -> None:
-        """Check that the sentences go together.
+        """Check that the sentences are consistent.
 
         Raises:
             InputError: A sentence is missing, repeated or in the wrong place.
@@ -167,7 +167,7 @@ def parse_specification(text: str) -> Specification | None:
     A specification mentions "function f(xs)".
 
     Raises:
-        InputError: A sentence is unknown, or the sentences do not go together.
+        InputError: A sentence is unknown, or the sentences are inconsistent.
     """
     if not _MENTION.search(text):
         return None

@@ -67,7 +67,7 @@ class Functions(Task):
         """Parse a specification; return None for any other text.
 
         Raises:
-            InputError: A sentence is unknown, or the sentences do not go together.
+            InputError: A sentence is unknown, or the sentences are inconsistent.
         """
         specification = parse_specification(question)
         if specification is None:
@@ -152,7 +152,7 @@ class Functions(Task):
         return apply_edit(answer, comment, edit)
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Propose to put a mistake into a correct line."""
+        """Propose a change that breaks a correct line."""
         mistakes = [mistake for mistake in find_mistakes(answer) if mistake.is_line_change]
         rng.shuffle(mistakes)
         for mistake in mistakes:

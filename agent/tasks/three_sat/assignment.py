@@ -49,7 +49,7 @@ class Assignment:
         )
 
     def assign(self, person: str, thing: str) -> str:
-        """Change what the person takes in all mentions; add a person who has none."""
+        """Change what a person takes in all mentions; add a missing person."""
         if person not in self.first_mentions:
             return self.add(person, thing)
         text = self.text
@@ -75,7 +75,7 @@ class Assignment:
     def remove(self, person: str) -> str:
         """Remove the person's mentions.
 
-        Each is cut up to the next person's mention or, at the end of the list, from the previous one's end.
+        Each is cut up to the next person's mention. At the end of the list, the cut starts after the previous mention.
         """
         text = self.text
         others = [mention for mention in self.mentions if mention["person"] != person]
@@ -83,19 +83,22 @@ class Assignment:
             if mention["person"] != person:
                 continue
             start, end = mention.span()
-            next_start = next((other.start() for other in others if other.start() > end), None)
+            next_start = next((match.start() for match in others if match.start() > end), None)
             if next_start is not None:
                 text = text[:start] + text[next_start:]
             else:
                 previous_end = max(
-                    (other.end() for other in others if other.end() < start), default=0
+                    (match.end() for match in others if match.end() < start), default=0
                 )
                 text = text[:previous_end] + text[end:]
         return text
 
 
 def compile_mention_pattern(people: Iterable[str], things: Iterable[str]) -> re.Pattern[str]:
-    """Compile a pattern for "Ann takes tea", also as "Ann: tea" or in a table."""
+    """Compile a pattern for mentions.
+
+    It matches "Ann takes tea" and "Ann: tea", also in a table.
+    """
     person = _alternatives(people)
     thing = _alternatives(things)
     verb = r"(?:(?:takes|gets|has|should take)\b[^\w\n]{0,6})?"
@@ -105,5 +108,5 @@ def compile_mention_pattern(people: Iterable[str], things: Iterable[str]) -> re.
 
 
 def _alternatives(names: Iterable[str]) -> str:
-    """Match any of the names, the longer of two with the same start first."""
+    """Return a pattern for any of the names, preferring longer names."""
     return "|".join(map(re.escape, sorted(names, reverse=True)))

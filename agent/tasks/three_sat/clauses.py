@@ -63,7 +63,7 @@ def _normalize(question: str) -> str:
 
 
 def _is_request(text: str) -> bool:
-    """Check that what is left without the rules asks for a choice, or is empty."""
+    """Check that the text without rules is a request or empty."""
     if _SOMEBODY_TAKES.search(text):
         return False
     has_words = re.search(r"[^\W\d_]", text)

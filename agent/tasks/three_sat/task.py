@@ -2,7 +2,7 @@
 
 A question looks like "Serve tea or milk to Ann, Bob, Cy and Dee, one each, so that every rule holds:", followed by
 rules such as "Ann takes tea or Bob takes milk or Dee takes tea". The answer has one line per person, "Ann takes tea".
-The flaws of an answer and their comments, each of which moves one person towards the nearest solution:
+The flaws of an answer and their comments, each of which moves one person toward the nearest solution:
 
 - person: takes nothing, or both. "Bob is missing: Bob should take tea." "Bob is named twice: Bob should take tea."
 - rule: a rule is broken. "Breaks rule 3 (Ann takes milk or Bob takes tea): Ann should take milk."
@@ -100,7 +100,10 @@ class ThreeSat(Task):
 
     @classmethod
     def generate(cls, rng: random.Random, size: int) -> Self:
-        """Draw a solution, then rules of three people that it satisfies: 2.2 to 3.4 rules per person."""
+        """Draw a solution, then rules that it satisfies.
+
+        Each rule names three people. There are 2.2 to 3.4 rules per person.
+        """
         if size not in cls.sizes:
             raise InputError(
                 f"three_sat: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} people, not {size}"
@@ -121,7 +124,7 @@ class ThreeSat(Task):
 
     @cached_property
     def _bits(self) -> dict[str, int]:
-        """Return a bit for each person; if it is set, they take the second thing."""
+        """Map each person to a bit; a set bit means the second thing."""
         return {person: 1 << index for index, person in enumerate(self.people)}
 
     @cached_property
@@ -165,7 +168,7 @@ class ThreeSat(Task):
         return Assignment(answer, mentions)
 
     def _broken_rules(self, values: Mapping[str, str]) -> list[int]:
-        """Return the numbers of the rules that all their people break."""
+        """Return the numbers of the broken rules."""
         broken = []
         for number, rule in enumerate(self.rules, 1):
             if all(person in values and values[person] != thing for person, thing in rule):
@@ -212,12 +215,12 @@ class ThreeSat(Task):
         return flaws
 
     def _person_to_change(self, number: int, solution: Mapping[str, str]) -> str:
-        """Return the first person by whom the solution satisfies a rule."""
+        """Return the first person whose choice in the solution satisfies a rule."""
         rule = self.rules[number - 1]
         return next(person for person, thing in rule if solution[person] == thing)
 
     def is_valid(self, answer: str, comment: Comment) -> bool:
-        """Check that the rule is broken, or the person missing or named twice, and that the fix helps."""
+        """Check that the comment names a real flaw and its fix helps."""
         assignment = self._parse_answer(answer)
         if not assignment.mentions:
             form = _FORM.search(comment.text)
@@ -258,19 +261,25 @@ class ThreeSat(Task):
         return None
 
     def inject_flaw(self, answer: str, rng: random.Random) -> Injected:
-        """Change, remove or duplicate one person; an answer without a choice is replaced by the solution first."""
+        """Change, remove or duplicate one person.
+
+        An answer without a choice is replaced by the solution first.
+        """
         assignment = self._parse_answer(answer)
         if not assignment.mentions:
             assignment = self._parse_answer(self.solution())
         while True:
             person = rng.choice(list(assignment.first_mentions))
-            other = self._other_thing(assignment, person)
+            other_thing = self._other_thing(assignment, person)
             corruptions = (
-                (assignment.assign(person, other), f"{person} was served {other} by mistake."),
+                (
+                    assignment.assign(person, other_thing),
+                    f"{person} was served {other_thing} by mistake.",
+                ),
                 (assignment.remove(person), f"{person} was left out."),
                 (
-                    assignment.add(person, other),
-                    f"{person} was named twice, the second time with {other}.",
+                    assignment.add(person, other_thing),
+                    f"{person} was named twice, the second time with {other_thing}.",
                 ),
             )
             corrupted, description = rng.choices(corruptions, weights=(8, 1, 1))[0]
@@ -283,7 +292,7 @@ class ThreeSat(Task):
         return self.things[1] if thing == self.things[0] else self.things[0]
 
     def apply_comment(self, answer: str, comment: Comment) -> str:
-        """Assign what the comment asks for; without a choice, return the proposed one."""
+        """Apply the assignment in the comment; without a choice, return the proposed one."""
         assignment = self._parse_answer(answer)
         if not assignment.mentions:
             form = _FORM.search(comment.text)
@@ -297,7 +306,7 @@ class ThreeSat(Task):
         return assignment.assign(*fix)
 
     def false_comment(self, answer: str, rng: random.Random) -> Comment:
-        """Claim that a kept rule is broken or a present person missing.
+        """Claim that a satisfied rule is broken or a listed person is missing.
 
         Prefers a comment whose fix breaks more rules. For an answer without a choice, proposes a wrong one.
         """
@@ -323,7 +332,7 @@ class ThreeSat(Task):
     def _false_rule_claims(
         self, assignment: Assignment, broken: Sequence[int]
     ) -> list[tuple[str, ClauseLiteral]]:
-        """Claim that kept rules are broken, each with a fix that changes somebody."""
+        """Claim that satisfied rules are broken; each fix changes someone."""
         claims = []
         for number, rule in enumerate(self.rules, 1):
             if number in broken:

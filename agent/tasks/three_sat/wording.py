@@ -1,4 +1,4 @@
-"""Questions and answers about who takes what, in words."""
+"""Write questions and answers about who takes what."""
 
 import random
 from collections.abc import Mapping, Sequence

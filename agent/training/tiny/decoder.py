@@ -1,4 +1,4 @@
-"""The tiny model in torch, a Llama-style decoder, and its export to ctranslate2."""
+"""Llama-style decoder of the tiny model in torch, and its ctranslate2 export."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,10 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, rotary: tuple[Tensor, Tensor], attention_mask: Tensor | None
     ) -> Tensor:
-        """Apply the layer to hidden states (batch, length, d_model); without a mask, attention is causal."""
+        """Apply the layer to hidden states (batch, length, d_model).
+
+        Without a mask, attention is causal.
+        """
         x = x + self._attend(self.attention_norm(x), rotary, attention_mask)
         gate, up = self.gate_up_proj(self.ffn_norm(x)).chunk(2, dim=-1)
         return x + self.down_proj(functional.silu(gate) * up)
@@ -156,7 +159,10 @@ def export(
     folder: Path,
     quantization: str | None,
 ) -> None:
-    """Write the folder that `agent.models.tiny` loads: the ctranslate2 model, vocabulary and task names."""
+    """Write a model folder for `agent.models.tiny`.
+
+    It contains the ctranslate2 model, the vocabulary and the task names.
+    """
     from ctranslate2.specs import common_spec, transformer_spec
 
     config = decoder.config

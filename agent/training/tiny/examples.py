@@ -1,4 +1,4 @@
-"""Training examples of the tiny model: prompts of the set `tiny` and replies from a task's oracle.
+"""Training examples of the tiny model, with replies from a task's oracle.
 
 One model plays every role (Saunders et al. 2022, section 3.1). A critique names one flaw, a refinement applies one or
 more critiques, and direct refinement targets the solution.
@@ -29,7 +29,7 @@ SIZES: Mapping[str, Sequence[int]] = {
 """Task sizes that training uses; the report uses the same ones."""
 
 _MAX_FLAWED_DRAFTS = 2  # per task
-_MAX_CRITIQUES = 4  # per draft, each of another flaw
+_MAX_CRITIQUES = 4  # per draft, each of a different flaw
 _MAX_APPLIED = 6  # comments in one refinement
 _CRITIQUE_WEIGHT = 4.0  # choosing what to quote is the hardest token and is learned last
 
@@ -94,7 +94,10 @@ def render_prompt(prompt_name: PromptName, question: str, **data: str) -> str:
 
 
 def draw_task(task_name: str, rng: random.Random, max_size: int | None = None) -> Task:
-    """Generate a task of a random size, at most `max_size`; the smallest size is always allowed."""
+    """Generate a task of a random size, at most `max_size`.
+
+    The smallest size is always allowed.
+    """
     sizes: Sequence[int] = SIZES[task_name]
     if max_size is not None:
         limit = max(max_size, sizes[0])
@@ -103,9 +106,10 @@ def draw_task(task_name: str, rng: random.Random, max_size: int | None = None) -
 
 
 def draw_flawed_draft(task: Task, rng: random.Random) -> GradedDraft:
-    """Put one to three flaws into the solution; a later one may repair an earlier one.
+    """Put one to three flaws into the solution.
 
-    The first is injected. The others follow a false comment, as the model's own refinements may.
+    The first flaw is injected. Later ones follow a false comment, as the model's own refinements may, and can repair
+    earlier ones.
     """
     answer = task.solution()
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
@@ -131,7 +135,7 @@ def draft_examples(
     """Yield verdicts on a draft and its critiques, critiques of it, and refinements.
 
     `helpful` and `unhelpful` are critiques that the model wrote. The helpful ones replace the oracle's critiques except
-    one: of many flaws, the model is to name one that it finds.
+    one: the model should learn to name a flaw that it can find.
 
     Set `with_verdict` to False for injected flaws once the model's own drafts are used. Otherwise the model would not
     learn how often its own drafts are flawed.
@@ -159,9 +163,9 @@ def draft_examples(
 def refinement_examples(
     task: Task, answer: str, comments: Sequence[Comment], rng: random.Random
 ) -> Iterator[Example]:
-    """Yield one refinement by a random subset of the comments; nothing if it would be blank.
+    """Yield one refinement by a random subset of the comments.
 
-    The prompt lists the comments in the order of their quotes.
+    Yields nothing if the refinement would be blank. The prompt lists the comments in the order of their quotes.
     """
     num_applied = rng.randint(1, min(len(comments), _MAX_APPLIED))
     indexes = rng.sample(range(len(comments)), num_applied)
@@ -179,9 +183,9 @@ def refinement_examples(
 def helpfulness_examples(draft: GradedDraft, critiques: Sequence[str]) -> Iterator[Example]:
     """Yield one verdict per critique: whether it is helpful."""
     for critique in critiques:
-        shown = critique_text(ground(critique, draft.answer))
+        text = critique_text(ground(critique, draft.answer))
         prompt = render_prompt(
-            "helpfulness", draft.task.question, answer=draft.answer, critique=shown
+            "helpfulness", draft.task.question, answer=draft.answer, critique=text
         )
         yield Example(prompt, "Yes" if is_helpful(draft, critique) else "No")
 
@@ -235,7 +239,7 @@ def injected_flaw_examples(
 ) -> list[Example]:
     """Return the examples of drafts with injected flaws.
 
-    With verdicts, also those of the solution: as a reply and as a draft.
+    With verdicts, it also includes the solution, as a reply and as a draft.
     """
     drafts = [draw_flawed_draft(task, rng) for _ in range(_MAX_FLAWED_DRAFTS)]
     examples: list[Example] = []

@@ -1,4 +1,4 @@
-"""Pack the examples of a task into one token tree, so that shared prefixes are computed once.
+"""Pack the examples of a task into one token tree with shared prefixes.
 
 A question has many replies, and a draft has verdicts, critiques and refinements. The tree is laid out in preorder with
 a mask that lets each token attend to its ancestors only. It has 3.5 to 6 times fewer tokens than separate sequences and
@@ -19,7 +19,7 @@ class EncodedExample(NamedTuple):
     ids: Sequence[int]
     reply_start: int
     weight: float
-    """Weight of a reply of one token; a longer one weighs as much times the square root of its length."""
+    """Weight of a one-token reply; a longer reply weighs the square root of its length times as much."""
 
 
 class Target(NamedTuple):
@@ -70,7 +70,10 @@ class PrefixTree:
         return tree
 
     def _count_shared(self, path: Sequence[int], ids: Sequence[int]) -> int:
-        """Count the tokens that `ids` shares with the previous example; the last id is only a target."""
+        """Count the tokens shared with the previous example.
+
+        The last id is not counted: it is only a target.
+        """
         length = min(len(path), len(ids) - 1)
         for position in range(length):
             if self.ids[path[position]] != ids[position]:

@@ -23,7 +23,7 @@ _CRITIQUES_PER_DRAFT = 4
 def self_play_examples(
     engine: Engine, task_name: str, rng: random.Random, num_tasks: int
 ) -> Iterator[list[Example]]:
-    """Sample drafts of new tasks and critiques of them; yield the examples of one draft at a time.
+    """Sample drafts and critiques of new tasks; yield each draft's examples.
 
     Sampling uses temperature 1. Only the first draft of a task is judged, so the model sees correct and flawed drafts
     as often as it makes them. Other drafts are used if they are flawed. Unusable drafts are skipped.

@@ -40,7 +40,7 @@ from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
 
 class WarmUp(NamedTuple):
-    """When a warm-up stage ends: below a loss, or at a share of the token budget."""
+    """End of a warm-up stage: a loss, or a share of the token budget."""
 
     max_loss: float
     budget_share: float
@@ -88,7 +88,7 @@ def train(
     Returns the folder of the float32 model; int8 weights are in the folder next to it.
 
     Raises:
-        InputError: the folder has a checkpoint of other options or of an earlier version.
+        InputError: the folder has a checkpoint with other options or from an earlier version.
     """
     torch.set_num_threads(1)
     trainer = Trainer(config, folder)
@@ -171,13 +171,16 @@ class Trainer:
         return loss_value
 
     def _learning_rate(self) -> float:
-        """Increase linearly over 200 steps and decay linearly to 2%; batches are small, so the decay matters."""
+        """Increase linearly over 200 steps, then decay linearly to 2%.
+
+        The decay matters because batches are small.
+        """
         warm_up = min((self.steps + 1) / _LR_WARM_UP_STEPS, 1.0)
         decay = max(1 - self.tokens_seen / self.config.tokens, _MIN_LR_SHARE)
         return self.config.learning_rate * warm_up * decay
 
     def _finish_warm_up(self) -> None:
-        """End a warm-up if it is learned or its share of the budget is used up."""
+        """End a warm-up once it is learned or its budget is used up."""
         stage = self.stage
         if stage not in _WARM_UPS:
             return
@@ -207,7 +210,7 @@ class Trainer:
         """Load the checkpoint, if there is one.
 
         Raises:
-            InputError: the checkpoint has other options or is of an earlier version.
+            InputError: the checkpoint has other options or is from an earlier version.
         """
         checkpoint = self.folder / _CHECKPOINT
         if not checkpoint.is_file():
@@ -231,7 +234,7 @@ class Trainer:
         self.finished_stages = state["finished_stages"]
 
     def export(self, quantization: str | None = None) -> Path:
-        """Export the model to a subfolder named after its number format; return that folder."""
+        """Export the model; return the subfolder, named after the number format."""
         target = self.folder / (quantization or "float32")
         export(self.decoder, self.tokenizer, [self.config.task], target, quantization)
         return target
@@ -297,18 +300,18 @@ class Trainer:
 
 
 def _make_optimizers(decoder: Decoder, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Use Muon for the matrices of the blocks, and AdamW for the embedding and the norms."""
+    """Use Muon for the block matrices, AdamW for embedding and norms."""
     matrices = []
-    others = [decoder.embedding.weight]
+    other_parameters = [decoder.embedding.weight]
     for parameter in decoder.blocks.parameters():
         if parameter.dim() == 2:
             matrices.append(parameter)
         else:
-            others.append(parameter)
-    others.append(decoder.norm.weight)
+            other_parameters.append(parameter)
+    other_parameters.append(decoder.norm.weight)
     return [
         torch.optim.Muon(
             matrices, learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
         ),
-        torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.AdamW(other_parameters, learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]

@@ -11,9 +11,9 @@ _MIN_COUNT = 30
 
 
 def train_tokenizer(task_name: str) -> Tokenizer:
-    """Collect the words of a task type and the phrases that occur 30 times in 400 tasks.
+    """Build the tokenizer from a task type's words and frequent phrases.
 
-    Always draws the same tasks.
+    A phrase must occur 30 times in 400 tasks, which are always the same.
     """
     words = (*task_words(task_name), *ANSWERS)
     return Tokenizer.train(_sample_texts(task_name), words, min_count=_MIN_COUNT)

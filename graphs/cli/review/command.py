@@ -55,7 +55,7 @@ from selfcritic.graphs.cli.review.terminal_view import ReviewPrinter
 
 @dataclass(frozen=True)
 class CriticOptions:
-    """The model that reviews, and how it searches for a critique."""
+    """The critic's model and search options."""
 
     model: Annotated[
         str | None,
@@ -78,7 +78,12 @@ class CriticOptions:
     seed: Seed = None
 
     def build_context(self, checkers: list[str], budget: BudgetOptions) -> Context:
-        """Load the model; raises InputError and ValidationError."""
+        """Load the model and validate the options.
+
+        Raises:
+            InputError: The model or an option is invalid.
+            ValidationError: An option is out of range.
+        """
         check_api_base(self.api_base, self.model)
         model: str | BaseChatModel = NO_MODEL
         if self.model is not None and self.model != NO_MODEL:
@@ -122,7 +127,7 @@ class ReportOptions:
     ] = False
 
     def check(self) -> None:
-        """Raise InputError for two output formats."""
+        """Raise InputError if two output formats are set."""
         if self.as_json and self.as_sarif:
             raise InputError("--json and --sarif exclude each other: pass one of them.")
 
@@ -175,7 +180,7 @@ def review(
 
 
 def _escape_unencodable_output() -> None:
-    """Escape characters of a file that the encoding of stdout lacks."""
+    """Escape characters that the encoding of stdout lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -183,7 +188,7 @@ def _escape_unencodable_output() -> None:
 def _read_documents(
     names: list[str], stdin_filename: str, session: ReviewSession
 ) -> list[Document]:
-    """Read files and diffs; reports those without anything to review."""
+    """Read files and diffs; report those with nothing to review."""
     documents: list[Document] = []
     for name in names:
         text = read_text(name)
@@ -203,7 +208,10 @@ def _read_documents(
 def _review_documents(
     session: ReviewSession, documents: list[Document], report: ReportOptions
 ) -> list[Review]:
-    """Review the documents and print the results; an interrupt shortens the list."""
+    """Review the documents and print the results.
+
+    After Ctrl-C, the list has only the finished reviews.
+    """
     reviews: list[Review] = []
     printer = None
     if not report.as_json and not report.as_sarif:

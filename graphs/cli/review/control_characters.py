@@ -1,11 +1,11 @@
-"""Make control characters visible, so that no text can steer the terminal."""
+"""Make control characters visible, so that text cannot control the terminal."""
 
 _TAB = 0x09
 _DELETE = 0x7F
 _CONTROL_PICTURES = 0x2400
-"""First character of Unicode's pictures for the ASCII controls."""
+"""First of the Unicode symbols for ASCII control characters."""
 _UNPICTURED = (range(0x80, 0xA0), range(0x202A, 0x202F), range(0x2066, 0x206A))
-"""Non-ASCII controls, and those that change the direction of text."""
+"""C1 controls and bidirectional formatting characters, which have no symbols."""
 
 
 def _build_symbols() -> dict[int, str]:

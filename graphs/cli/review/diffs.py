@@ -1,7 +1,7 @@
 """Split a unified diff, as `git diff` prints it, into documents.
 
-The document is the whole file if the working tree has the diff's new version, else the new side of the hunks.
-Only lines that the diff added may be quoted.
+The document is the whole file if the working tree has the diff's new version; otherwise it is the new side of the
+hunks. Only lines that the diff added may be quoted.
 """
 
 import io
@@ -23,7 +23,7 @@ _COMBINED_HUNK = re.compile(r"^@@@+ -", re.MULTILINE)
 
 
 def is_diff(name: str, text: str) -> bool:
-    """Recognize a diff by its first line or its file name."""
+    """Detect a diff by its first line or file name."""
     if _DIFF_HEADER.match(text):
         return True
     may_start_later = _COMMIT_HEADER.match(text) or name.endswith((".diff", ".patch"))
@@ -33,7 +33,8 @@ def is_diff(name: str, text: str) -> bool:
 def parse_diff(diff: str) -> tuple[list[Document], list[str]]:
     """Return the changed documents, and a reason for each skipped file.
 
-    Raises InputError for a combined diff, and for one that cannot be parsed.
+    Raises:
+        InputError: The diff is a combined diff, or cannot be parsed.
     """
     if _COMBINED_HUNK.search(diff):
         raise InputError(
@@ -69,7 +70,7 @@ def _skip_reason(file: PatchedFile) -> str | None:
 
 
 def _file_path(file: PatchedFile) -> str:
-    """Unquote the path: git escapes unusual bytes as in C."""
+    """Return the path, with git's C-style escapes decoded."""
     path = file.path
     is_quoted = path.startswith('"') and path.endswith('"')
     if not is_quoted:
@@ -111,7 +112,7 @@ def _create_document(file: PatchedFile) -> Document:
 
 
 def _new_lines(file: PatchedFile) -> Iterator[tuple[int, str]]:
-    """Yield number and text of the new lines; a hunk's heading has 0."""
+    """Yield numbered new lines; hunk headings have number 0."""
     for hunk in file:
         heading = f"@@ line {hunk.target_start} @@ {hunk.section_header}".rstrip()
         yield 0, heading + "\n"

@@ -17,7 +17,7 @@ from selfcritic.agent.errors import InputError
 
 STDIN = "-"
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
-"""A byte that is not UTF-8, as `surrogateescape` decodes it."""
+"""A non-UTF-8 byte, as decoded by `surrogateescape`."""
 _ESCAPE_BASE = 0xDC00
 
 
@@ -39,19 +39,19 @@ class Document:
     r"""A text to review. Its lines end in "\n" or "\r\n"."""
 
     name: str
-    """As the command line or the diff names it."""
+    """Name on the command line or in the diff."""
     text: str
     uri: str
     """Relative to the repository root for files in the repository."""
     line_numbers: Sequence[int] | None = None
-    """Number of each line in the file, 0 for hunk headings; None if the text is the whole file."""
+    """Line numbers in the file, 0 for hunk headings; None if the text is the whole file."""
     changed_lines: frozenset[int] | None = None
-    """Indices of the lines that a diff added, which alone may be quoted; None without a diff."""
+    """Indices of the lines that a diff added; only these may be quoted. None without a diff."""
     diff: str = ""
 
     @cached_property
     def lines(self) -> list[str]:
-        """Lines without line ends; a final line end starts no new line."""
+        """Lines without line endings; a trailing newline adds no empty line."""
         lines = self.text.removesuffix("\n").split("\n")
         return [line.removesuffix("\r") for line in lines]
 
@@ -65,7 +65,7 @@ class Document:
     def locate(self, start: int, end: int) -> Location:
         """Map `text[start:end]` to lines and columns.
 
-        Leaves out a final line end, and hunk headings at either end of the quote.
+        Excludes a final line ending, and hunk headings at either end of the quote.
         """
         end = start + len(self.text[start:end].rstrip("\r\n"))
         last_character = max(end - 1, start)
@@ -87,13 +87,13 @@ class Document:
         )
 
     def line_number(self, line: int) -> int:
-        """Map a line index to the number in the file; 0 for hunk headings."""
+        """Map a line index to its number in the file; 0 for hunk headings."""
         if self.line_numbers is None:
             return line + 1
         return self.line_numbers[line]
 
     def is_quotable(self, location: Location) -> bool:
-        """Check that a location touches a changed line, if there is a diff."""
+        """Check that a location touches a changed line; always true without a diff."""
         if self.changed_lines is None:
             return True
         lines = range(location.line, location.end_line + 1)
@@ -101,9 +101,10 @@ class Document:
 
 
 def read_text(name: str) -> str:
-    """Decode a file or standard input; keeps line ends, escapes invalid bytes.
+    """Decode a file or standard input; escape invalid bytes.
 
-    Drops a byte order mark. Decodes UTF-16 with a byte order mark, and Python source by its declared encoding.
+    Keeps line endings and drops a byte order mark. Decodes UTF-16 by its byte order mark, and Python source by its
+    declared encoding.
 
     Raises:
         InputError: The file is binary.
@@ -118,9 +119,10 @@ def read_text(name: str) -> str:
 
 
 def create_document(name: str, text: str, document_name: str | None = None) -> Document:
-    """Build a document from a whole file; `document_name` replaces its name.
+    """Build a document from a whole file; `document_name` overrides its name.
 
-    Raises InputError if the text has bytes that are not UTF-8.
+    Raises:
+        InputError: The text has bytes that are not UTF-8.
     """
     invalid_byte = _ESCAPED_BYTE.search(text)
     if invalid_byte is not None:
@@ -135,17 +137,17 @@ def create_document(name: str, text: str, document_name: str | None = None) -> D
 
 
 def is_utf8(text: str) -> bool:
-    """Check that decoding escaped no byte."""
+    """Check that `read_text` escaped no bytes."""
     return _ESCAPED_BYTE.search(text) is None
 
 
 def display_name(name: str) -> str:
-    """Name an input in a message."""
+    """Return the name of an input for messages."""
     return "Standard input" if name == STDIN else name
 
 
 def repo_root() -> Path:
-    """Find the enclosing repository, else return the working directory."""
+    """Return the enclosing Git repository, or the working directory."""
     working_dir = Path.cwd()
     for folder in (working_dir, *working_dir.parents):
         if (folder / ".git").exists():

@@ -1,4 +1,4 @@
-"""Collect the comments of a review, locate them once, print them as JSON."""
+"""Locate the comments of a review and convert them to JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document, Location
 
 CRITIC = "critic"
-"""Source of the comments that no checker made."""
+"""Source of comments that do not come from a checker."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LocatedComment:
         return self.comment.source or CRITIC
 
     def is_at_least(self, severity: Severity) -> bool:
-        """Compare severities."""
+        """Check for a severity or a higher one."""
         return severity_rank(self.severity) >= severity_rank(severity)
 
 
@@ -74,13 +74,13 @@ class Review:
     def located(self) -> list[LocatedComment]:
         """All comments with a location, in document order.
 
-        A critic's comment that repeats a finding is left out.
+        Omits critic comments that repeat a finding.
         """
         comments = list(self.findings)
         if self.critique is not None:
             comments += self.critique.comments
         unique: dict[tuple[int | None, int | None, str], Comment] = {}
-        for comment in reversed(comments):  # so that a finding replaces the critic's repetition
+        for comment in reversed(comments):  # findings come last and replace equal critic comments
             unique[comment.start, comment.end, comment.text] = comment
         located = [
             self._locate(comment) for comment in unique.values() if comment.start is not None

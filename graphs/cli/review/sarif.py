@@ -21,7 +21,7 @@ _LEVELS: dict[Severity, str] = {
 
 
 def to_sarif(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any]:
-    """Build a log of one run: a result per shown comment, a rule per source."""
+    """Build a log with a result per comment and a rule per source."""
     shown: list[tuple[Document, LocatedComment]] = []
     for review in reviews:
         for comment in review.comments(min_severity):
@@ -83,7 +83,7 @@ def _result(
 
 
 def _fingerprint(document: Document, located: LocatedComment) -> str:
-    """Hash file, rule and quote, but no line number: lines move."""
+    """Hash file, rule and quote; line numbers would change between commits."""
     quote = " ".join(located.comment.quote.split())
     key = "\0".join((document.uri, located.source, quote))
     return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
@@ -108,7 +108,7 @@ def _region(document: Document, located: LocatedComment) -> dict[str, Any]:
         "endColumn": _column(last_line, location.end_column),
         "snippet": {"text": quote},
     }
-    if document.line_numbers is None:  # the text is the whole file, so its offsets are the file's
+    if document.line_numbers is None:  # offsets in a whole file are the file's offsets
         region["charOffset"] = _utf16_length(document.text[: located.start])
         region["charLength"] = _utf16_length(quote)
     return region

@@ -33,7 +33,7 @@ _TEXT_DEFAULTS = ["arithmetic"]
 class ReviewSession:
     """Reviews the documents of one command within one budget.
 
-    `checkers` None selects the checkers by file type. `tests` runs on Python files only.
+    `checkers=None` selects the checkers by file type. `tests` runs on Python files only.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class ReviewSession:
     def filter_documents(self, documents: Sequence[Document]) -> list[Document]:
         """Keep the documents that a checker or a model reviews; report the rest.
 
-        Raises InputError for a document that is too long for a model, and for tests without a Python file.
+        Raises:
+            InputError: A document is too long for a model, or no document can be tested.
         """
         for document in documents:
             self._check_size(document)
@@ -81,7 +82,7 @@ class ReviewSession:
         documents: Sequence[Document],
         on_review: Callable[[Review], None],
     ) -> None:
-        """Pass each review to `on_review`, in order; stops at Ctrl-C."""
+        """Pass each review to `on_review`, in order; stop on Ctrl-C."""
         reviewed: list[Review] = []
 
         def collect(review: Review) -> None:
@@ -155,7 +156,7 @@ class ReviewSession:
         return checkers
 
     def _is_language_unclear(self, document: Document) -> bool:
-        """Check for code in a Python file that the Python checkers cannot recognize."""
+        """Check for Python files whose code `find_python` does not recognize."""
         if _detect_language(document.name) != "Python":
             return False
         if not any(checker in _PYTHON_CHECKERS for checker in self._get_checkers(document)):
@@ -168,7 +169,7 @@ class ReviewSession:
 
 
 def default_question(document: Document) -> str:
-    """Ask for a review by file type, if no question is passed."""
+    """Build the default question from the file type."""
     language = _detect_language(document.name)
     title = document.name
     if language:
@@ -181,12 +182,12 @@ def default_question(document: Document) -> str:
 
 
 def is_code(document: Document) -> bool:
-    """Recognize source code by the file name."""
+    """Detect source code by file name."""
     return _detect_language(document.name) not in _TEXT_LANGUAGES
 
 
 def default_checkers(document: Document) -> list[str]:
-    """Select checkers by file type; none for parts of a file, which mislead them."""
+    """Select checkers by file type; partial files get none."""
     if document.line_numbers is not None:
         return []
     language = _detect_language(document.name)
@@ -198,7 +199,7 @@ def default_checkers(document: Document) -> list[str]:
 
 
 def is_testable(document: Document) -> bool:
-    """Accept whole files that are Python, or of unknown type, by name."""
+    """Accept whole files with a Python or unknown extension."""
     if document.line_numbers is not None:
         return False
     return _detect_language(document.name) in ("Python", "")

@@ -1,7 +1,7 @@
 """Print a document with each comment below the line that it quotes.
 
-A terminal gets quotes colored by severity, and long lines wrapped. A pipe gets quotes between » and «, unwrapped.
-Control characters are replaced by visible symbols.
+On a terminal, quotes are colored by severity and long lines wrap. In a pipe, quotes are marked with » and «, and lines
+do not wrap. Visible symbols replace control characters.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ _COLORS: dict[Severity, str] = {
 _TAB_SIZE = 4
 _MIN_TEXT_WIDTH = 20
 _MAX_WHOLE_FILE = 1000
-"""Most lines of a file that is printed completely."""
+"""Maximum number of lines of a file that is printed in full."""
 _DEFAULT_CONTEXT = 3
 """Context lines of diffs and of longer files."""
 
@@ -43,7 +43,7 @@ class _QuotedSpan:
 class ReviewPrinter:
     """Prints reviews to a console.
 
-    `context_lines` None prints whole files, but only three context lines for diffs and files over 1,000 lines.
+    `context_lines=None` prints whole files, but only three context lines for diffs and files over 1,000 lines.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ReviewPrinter:
         self._print_indented(gutter, highlighted)
 
     def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
-        """Mark the quoted parts; overlapping quotes take the highest severity."""
+        """Mark quotes; overlapping ones get the color of the highest severity."""
         is_plain = not self._console.is_terminal
         edges = {0, len(line)}
         for span in spans:
@@ -169,7 +169,7 @@ class ReviewPrinter:
         self._print_indented(lead, text)
 
     def _print_unlocated(self, review: Review) -> None:
-        """Print unmatched quotes, text without a quote, and the number of hidden comments."""
+        """Print unmatched quotes, unparsed text and the hidden count."""
         indent = Text("  ")
         if review.unlocated:
             self._write_dim("  Quotes that are not in the file:")
@@ -186,7 +186,7 @@ class ReviewPrinter:
             self._write_dim(f"  Comments on unchanged lines: {review.hidden_count} hidden.")
 
     def _print_indented(self, lead: Text, text: Text) -> None:
-        """Print a text after a lead; further lines are indented by its width."""
+        """Print a text after a lead; indent its other lines to match."""
         width = max(self._console.width - lead.cell_len, _MIN_TEXT_WIDTH)
         indent = Text(" " * lead.cell_len)
         prefix = lead

@@ -21,8 +21,8 @@ ASKED = [HumanMessage("one two three")]
 class WithoutN(ScriptedModel):
     """Returns one reply for any n, as many providers do."""
 
-    def draw(self, messages, n, seed):
-        return super().draw(messages, 1, seed)
+    def sample(self, messages, n, seed):
+        return super().sample(messages, 1, seed)
 
 
 class WithoutLogprobs(ScriptedModel):
@@ -145,13 +145,13 @@ def test_models_without_prefill_get_the_fallback_messages():
 
 
 class RejectsPrefill(ScriptedModel):
-    def draw(self, messages, n, seed):
+    def sample(self, messages, n, seed):
         if isinstance(messages[-1], AIMessage):
             self._requests.append(messages)
             raise ModelCallError(
                 "This model does not support assistant message prefill.", "rejected"
             )
-        return super().draw(messages, n, seed)
+        return super().sample(messages, n, seed)
 
 
 def test_a_rejected_prefill_is_not_sent_again():

@@ -38,7 +38,7 @@ def load_tiny(**options: object) -> TinyModel:
 
 
 def sample_texts(seed: int) -> list[str]:
-    replies = load_tiny().draw([HumanMessage(QUESTION)], 4, seed)
+    replies = load_tiny().sample([HumanMessage(QUESTION)], 4, seed)
     return [reply.text for reply in replies]
 
 
@@ -57,7 +57,7 @@ def test_seed_repeats_replies_of_concurrent_calls():
 
     def sample(call: tuple[str, int]) -> list[str]:
         question, seed = call
-        return [reply.text for reply in model.draw([HumanMessage(question)], 2, seed)]
+        return [reply.text for reply in model.sample([HumanMessage(question)], 2, seed)]
 
     sequential = list(map(sample, calls))
     with ThreadPoolExecutor(8) as pool:
@@ -89,13 +89,13 @@ def test_streamed_replies_only_use_words_of_their_prompt():
 
 def test_temperature_0_ignores_the_seed():
     model = load_tiny(temperature=0.0)
-    replies = [model.draw([HumanMessage(QUESTION)], 1, seed)[0].text for seed in range(5)]
+    replies = [model.sample([HumanMessage(QUESTION)], 1, seed)[0].text for seed in range(5)]
     assert len(set(replies)) == 1
 
 
 def test_verdict_probability_agrees_with_sampled_verdicts():
     model = load_tiny()
-    replies = [reply for seed in range(4) for reply in model.draw(VERDICT_PROMPT, 100, seed)]
+    replies = [reply for seed in range(4) for reply in model.sample(VERDICT_PROMPT, 100, seed)]
     [p_yes] = {reply.p_yes for reply in replies}
     assert p_yes is not None
     verdicts = [reply.text for reply in replies if reply.text in ("Yes", "No")]
@@ -106,7 +106,7 @@ def test_verdict_probability_agrees_with_sampled_verdicts():
 
 def test_verdict_logprobs_hold_the_probability():
     model = load_tiny()
-    [reply] = model.draw(VERDICT_PROMPT, 1, 0)
+    [reply] = model.sample(VERDICT_PROMPT, 1, 0)
     assert reply.p_yes is not None
     metadata = model.invoke(VERDICT_PROMPT, logprobs=True).response_metadata
     top_logprobs = metadata["logprobs"]["content"][0]["top_logprobs"]
@@ -124,7 +124,7 @@ def test_verdict_does_not_depend_on_other_prompts_of_the_batch():
 
 def test_prefix_is_continued_and_not_repeated():
     prefix = "apple, apple, apple, apple, "
-    replies = load_tiny().draw([HumanMessage(QUESTION), AIMessage(prefix)], 8, 1)
+    replies = load_tiny().sample([HumanMessage(QUESTION), AIMessage(prefix)], 8, 1)
     assert len(replies) == 8
     assert not any(reply.text.startswith(prefix) for reply in replies)
 
@@ -162,7 +162,7 @@ def test_loop_runs_on_the_model_and_repeats():
 
 def test_rejects_other_questions():
     with pytest.raises(UnknownTaskError, match=r"alphabetize.*--model"):
-        load_tiny().draw([HumanMessage("Who are you?")], 1, 1)
+        load_tiny().sample([HumanMessage("Who are you?")], 1, 1)
 
 
 def test_rejects_a_folder_without_a_model(tmp_path: Path):
@@ -214,7 +214,7 @@ def critique_prompt(draft: GradedDraft) -> list[BaseMessage]:
 def test_shipped_model_sorts(shipped: TinyModel, tasks: list[Task]):
     num_correct = 0
     for task in tasks:
-        [reply] = shipped.draw([HumanMessage(task.question)], 1, None)
+        [reply] = shipped.sample([HumanMessage(task.question)], 1, None)
         num_correct += task.is_correct(reply.text)
     assert num_correct >= 12
 
@@ -223,7 +223,7 @@ def test_shipped_model_judges(
     shipped: TinyModel, tasks: list[Task], flawed_drafts: list[GradedDraft]
 ):
     def p_flawed(draft: GradedDraft) -> float:
-        p_yes = shipped.draw(classify_prompt(draft), 1, None)[0].p_yes
+        p_yes = shipped.sample(classify_prompt(draft), 1, None)[0].p_yes
         assert p_yes is not None
         return p_yes
 
@@ -235,7 +235,7 @@ def test_shipped_model_judges(
 def test_shipped_model_critiques(shipped: TinyModel, flawed_drafts: list[GradedDraft]):
     num_critiqued = 0
     for draft in flawed_drafts:
-        critiques = shipped.draw(critique_prompt(draft), 8, None)
+        critiques = shipped.sample(critique_prompt(draft), 8, None)
         num_critiqued += any(is_helpful(draft, critique.text) for critique in critiques)
     assert num_critiqued >= 12
 
