@@ -14,8 +14,9 @@ COLUMN = 34
 INTRODUCTION = """\
 # Code map
 
-Every folder and file, with the first line of its docstring. `tests/` mirrors these folders. `typings/` holds links
-that only type checkers use. After adding or renaming a file, run `python -m tests.support.code_map`.
+Every folder and module of the package and the examples, with the first line of its docstring. `.md` files are listed
+by name. `tests/` mirrors these folders. `typings/` holds links that only type checkers use. After adding or renaming a
+file, run `python -m tests.support.code_map`.
 """
 
 
