@@ -37,6 +37,9 @@ class Ledger:
         self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        except sqlite3.Error as error:
+            raise _cannot_open(path, error) from error
+        try:
             # Two processes would pay for each row twice.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -49,10 +52,8 @@ class Ledger:
                 self._db.executescript("BEGIN; DELETE FROM done; DELETE FROM facts; COMMIT")
             self._check_options(options)
         except sqlite3.Error as error:
-            raise InputError(
-                f"The ledger '{path}' cannot be opened: {error}. "
-                "Check that the file is a ledger and that no other batch uses it."
-            ) from error
+            self.close()
+            raise _cannot_open(path, error) from error
 
     def _check_options(self, options: dict[str, Any]) -> None:
         saved = self._read_fact("options")
@@ -121,6 +122,13 @@ class Ledger:
 
     def _write_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def _cannot_open(path: str | Path, error: sqlite3.Error) -> InputError:
+    return InputError(
+        f"The ledger '{path}' cannot be opened: {error}. "
+        "Check that the file is a ledger and that no other batch uses it."
+    )
 
 
 def fingerprint(name: str, context: Context) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Force Sampling Beam Search: forced quotes, ranking, pruning, selection, and resuming after a crash."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
 
@@ -27,21 +28,32 @@ def continuation(number: int) -> str:
     return f"\n{WORDS[number % 40]}\n```\nIt is wrong for reason {number}.{CLOSING}"
 
 
+def last_reason(critique: str) -> int:
+    """Return the number of the last reason in a critique; -1 if it has none."""
+    reasons = [line for line in critique.splitlines() if line.startswith("It is wrong")]
+    return int(reasons[-1].split()[-1].rstrip(".")) if reasons else -1
+
+
 class Numbered(ScriptedModel):
     """Gives a new reason in each critique; the last reason's number selects the reward."""
 
     @classmethod
-    def of(cls, rewards: dict[int, float], **options) -> "Numbered":
+    def of(cls, rewards: dict[int, float], by_beam: bool = False, **options) -> "Numbered":
+        """Create a model that numbers its reasons by request, or by the beam it continues."""
         numbers: Iterator[int] = count()
+        numbers_of_beams: defaultdict[int, Iterator[int]] = defaultdict(count)
+
+        def next_number(prefix: str) -> int:
+            if not by_beam:
+                return next(numbers)
+            beam = last_reason(prefix)
+            return 4 * (beam + 1) + next(numbers_of_beams[beam])
 
         def reply(messages: list[BaseMessage]) -> str | float:
             prompt = parse_prompt(messages)
             if prompt.name == "helpfulness":
-                lines = prompt.data["critique"].splitlines()
-                reasons = [line for line in lines if line.startswith("It is wrong")]
-                last_number = int(reasons[-1].split()[-1].rstrip("."))
-                return rewards.get(last_number, 0.0)
-            text = continuation(next(numbers))
+                return rewards.get(last_reason(prompt.data["critique"]), 0.0)
+            text = continuation(next_number(messages[-1].text))
             is_prefilled = isinstance(messages[-1], AIMessage)
             return text if is_prefilled else "Sure:\n```" + text
 
@@ -222,8 +234,9 @@ class CrashError(RuntimeError):
 def test_crashed_search_resumes_with_its_finished_iterations(
     crash_call: int, monkeypatch: pytest.MonkeyPatch
 ):
-    expected, _ = search({1: 0.9, 7: 0.95})
-    model = Numbered.of({1: 0.9, 7: 0.95})
+    # Concurrent requests may be sent in another order after the crash.
+    model, same_model = [Numbered.of({1: 0.9, 7: 0.95}, by_beam=True) for _ in range(2)]
+    expected = create_review(model=same_model, search="fsbs").compile().invoke(REVIEW_INPUT)
     graph = create_review(model=model, search="fsbs").compile(
         checkpointer=InMemorySaver(serde=serializer())
     )
