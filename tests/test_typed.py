@@ -65,6 +65,7 @@ def test_program_passes_mypy_against_the_wheel(wheel_python: Path, tmp_path: Pat
     assert "no issues found in 1 source file" in stdout
 
 
+@pytest.mark.slow
 def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
     module_path = run(
         wheel_python,

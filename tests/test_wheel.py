@@ -88,7 +88,7 @@ def test_wheel_and_sdist_contain_the_license(distributions: dict[str, Path]):
 @pytest.mark.parametrize(
     ("version", "distribution"),
     [
-        ("3.11", "wheel"),
+        pytest.param("3.11", "wheel", marks=pytest.mark.slow),
         pytest.param("3.11", "sdist", marks=pytest.mark.slow),
         pytest.param("3.12", "wheel", marks=pytest.mark.slow),
         pytest.param("3.13", "wheel", marks=pytest.mark.slow),

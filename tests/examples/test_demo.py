@@ -41,12 +41,21 @@ def test_results_page_shows_the_table_of_the_demo():
     ("task", "printed"),
     [
         ("Please add 12,345 and 99", "12444"),
-        ("Put in alphabetical order: kiwi, fig, lime", "fig,"),
-        (
+        pytest.param(
+            "Put in alphabetical order: kiwi, fig, lime",
+            "fig,",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "Ann takes tea or Bob takes milk. Bob takes tea. Serve Ann and Bob so that all rules hold.",
             "Ann",
+            marks=pytest.mark.slow,
         ),
-        ("Write a Python function f(xs). Return the sum plus 2.", "def"),
+        pytest.param(
+            "Write a Python function f(xs). Return the sum plus 2.",
+            "def",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_runs_a_typed_task(task: str, printed: str):

@@ -92,6 +92,7 @@ def get_attribute(span: Any, name: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_exports_a_span_for_every_node_and_request():
     with Collector() as collector:
         printed = run_python(
@@ -133,6 +134,7 @@ def test_spans_contain_no_api_key():
     assert KEY.encode() not in b"".join(collector.received["/v1/traces"])
 
 
+@pytest.mark.slow
 def test_sends_nothing_to_langsmith_without_its_variables():
     assert run_python("-c", PRINT_CONNECTIONS) == "7352\n[]\n"
 

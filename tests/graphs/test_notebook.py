@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 SETUP = """
@@ -24,6 +25,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 def test_sync_and_async_calls_work_in_a_cell(tmp_path: Path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}})

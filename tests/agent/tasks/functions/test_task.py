@@ -77,6 +77,7 @@ def test_fixing_the_flaws_of_a_wrong_answer_makes_it_correct(answer: str):
         assert TASK.is_correct(fixed)
 
 
+@pytest.mark.slow
 def test_fixing_injected_flaws_makes_an_answer_correct():
     rng = random.Random(11)
     for index, task in enumerate(generate_tasks(40, seed=2)):
