@@ -86,6 +86,11 @@ class Context(BaseModel):
         default_factory=dict, description="Temperature by role (default: the model's)."
     )
 
+    max_output_tokens: dict[Role, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Maximum tokens of a reply by role (default: the model's); `budget` limits the whole run.",
+    )
+
     task_type: TaskType = Field(
         default="question",
         description="Kind of answer: to a question, a summary of the context, or code.",
@@ -173,12 +178,16 @@ class Context(BaseModel):
         description="Maximum critiques per refinement: the best, and the next best about other passages.",
         json_schema_extra=_nodes("select"),
     )
-    num_votes: int = Field(
-        default=5,
-        ge=1,
-        le=256,
-        description="Votes to estimate a probability if the model has no logprobs.",
+    num_votes: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None,
+        description="Votes to estimate a probability if the model has no logprobs "
+        "(default: 5, or 1 for a model that thinks before it replies).",
         json_schema_extra=_nodes("classify", "select"),
+    )
+    allow_ungrounded: bool = Field(
+        default=False,
+        description="Also use critiques without a comment whose quote is in the draft.",
+        json_schema_extra=_nodes("select"),
     )
     patience: int = Field(
         default=2,

@@ -28,6 +28,14 @@ class ModelError(SelfcriticError):
         """Whether the provider rejected the request itself, so that a modified request may succeed."""
 
 
+class JudgeUnreadable(SelfcriticError):  # noqa: N818 - becomes a stop reason
+    """No reply of the judge is a readable Yes or No; the message quotes its first words."""
+
+
+class ReplyTruncated(SelfcriticError):  # noqa: N818 - becomes a stop reason
+    """A draft stopped at its length limit, also when it was requested again."""
+
+
 class CheckerError(SelfcriticError):
     """A checker failed, or its tool cannot run."""
 

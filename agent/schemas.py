@@ -17,11 +17,17 @@ StopReason = Literal[
     "repeated_answer",
     "budget",
     "model_error",
+    "judge_unreadable",
+    "truncated",
     "checker_error",
     "stop_when",
     "interrupted",
     "reviewed",
 ]
+
+
+JudgeMethod = Literal["logprobs", "votes"]
+"""How a probability was measured; values of different methods are not comparable."""
 
 
 class Record(BaseModel):
@@ -69,6 +75,14 @@ class Critique(Record):
     """P(Yes) to "is this critique valid and helpful"; None if it was not scored."""
     reward: float | None = None
     """Score from the run's scorer, by which critiques of a draft are selected."""
+    judged_by: JudgeMethod | None = None
+    """How `helpfulness` was measured."""
+    votes: int | None = None
+    """Votes sampled for `helpfulness`; None if it was read from logprobs."""
+    votes_read: int | None = None
+    """Votes that were a readable Yes or No."""
+    is_truncated: bool = False
+    """Whether the reply stopped at its length limit; a comment that was cut off is dropped."""
     iteration: int | None = None
     """Iteration of Force Sampling Beam Search that sampled it, from 0; None for other critiques."""
     selected: bool = False
@@ -89,19 +103,23 @@ class ReviewedComment(Record):
 
 
 class Candidate(Record):
-    """One of several drafts of a round."""
+    """A draft and its judgment."""
 
     answer: str
-    p_critiqueable: Probability | None = None
-
-
-class Round(Record):
-    """A draft with its judgment, findings and critiques."""
-
-    answer: str
+    is_truncated: bool = False
+    """Whether the reply stopped at its length limit; a whole draft is always better."""
     p_critiqueable: Probability | None = None
     """P(Yes) to "does this answer have a flaw"; None if the run ended first."""
-    judged_by: Literal["logprobs", "votes"] | None = None
+    judged_by: JudgeMethod | None = None
+    votes: int | None = None
+    """Votes sampled for `p_critiqueable`; None if it was read from logprobs."""
+    votes_read: int | None = None
+    """Votes that were a readable Yes or No; the others count as half a Yes."""
+
+
+class Round(Candidate):
+    """A draft with its judgment, findings and critiques."""
+
     findings: list[Comment] = []
     """Errors that the checkers found in the answer."""
     candidates: list[Candidate] = []
@@ -117,6 +135,10 @@ class RoleUsage(Record):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Output tokens that the model spent on thinking; included in `output_tokens`."""
+    estimated_tokens: int = 0
+    """Output tokens that the provider did not report; included in `output_tokens`."""
     cost_usd: float | None = 0.0
     """Cost in US dollars; None if the price of any reply is unknown."""
 
@@ -137,6 +159,10 @@ class Capabilities(Record):
     probability: Literal["logprobs", "votes"] | None = None
     prefill: Literal["native", "prompted"] | None = None
     """Whether the model continues a prefilled reply, or is prompted to continue it."""
+    reasoning: bool = False
+    """Whether the model was seen to think before it replies."""
+    verdict_tokens: int | None = None
+    """Tokens of a verdict that suffice to read its logprobs; later verdicts are limited to them."""
     rejected: list[str] = []
     """Parameters that the provider rejects; they are not sent again in this run."""
 

@@ -55,7 +55,7 @@ async def _judge(step: Step, draft: Round) -> DraftResult:
     """Add the verdict to a draft, or return it unchanged with the error."""
     prompt = step.render_prompt("classify", answer=draft.answer)
     try:
-        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes or 5)
     except SelfcriticError as error:
         return draft, error
     step.emit(

@@ -32,7 +32,7 @@ async def helpfulness(
 async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:
     prompt = step.render_prompt("helpfulness", answer=step.round.answer, critique=text)
     try:
-        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes or 5)
     except SelfcriticError as error:
         return None, error
     step.emit("scored", critique=text, helpfulness=verdict.probability)
