@@ -20,6 +20,7 @@ from selfcritic.agent.nodes.generate import (
 )
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.schemas import Candidate
 from selfcritic.graphs import create_best_of_n, create_self_critique
 from selfcritic.graphs.self_critique import graph as default_graph
 
