@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from examples.benchmarks.prompts import Draft, read_drafts
 from rich.console import Console
 from rich.table import Table
+from tests.support.local_model import engine_tokens
 
-from examples.benchmarks.prompts import Draft, read_drafts
 from selfcritic import prompts
 from selfcritic.agent import Budget, Context, load
 from selfcritic.agent.critic.format import render
@@ -30,7 +31,6 @@ from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.graphs import create_self_critique
 from tests.support.completions import Body
-from tests.support.local_model import engine_tokens
 from tests.support.reasoning_provider import FORMS, ReasoningProvider
 
 _THINKING = re.compile(r"</?think|Is there no problem", re.IGNORECASE)
