@@ -42,6 +42,12 @@ def _tiny(folder: str | None = None, **options: Any) -> BaseChatModel:
     return TinyModel(**options)
 
 
+def _local(model: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.llama_cpp import LlamaCppModel
+
+    return LlamaCppModel(model=model, **options)
+
+
 def _litellm(model: str, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.litellm import LiteLLMModel
 
@@ -63,6 +69,11 @@ PROVIDERS: Mapping[str, Provider] = {
         "tiny[:FOLDER]",
         "1 MB language model that sorts words, or one trained by `selfcritic train tiny`; offline",
         _tiny,
+    ),
+    "local": Provider(
+        "local:FILE.gguf[?n_ctx=4096&slots=4&threads=1&lora=FILE…]",
+        "GGUF file, run in this process; local:smollm2 after `selfcritic models pull smollm2`",
+        _local,
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",
@@ -93,7 +104,7 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
         return provider.factory(*arguments, **spec_options, **options)
     except (TypeError, ValidationError) as error:
         raise UnknownModelError(
-            f"The model '{name}' cannot be loaded: {_format_error(error)}"
+            f"The model '{name}' cannot be loaded: {_format_error(error, provider)}"
         ) from None
 
 
@@ -108,9 +119,9 @@ def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
     return PROVIDERS.get(key), arguments
 
 
-def _format_error(error: TypeError | ValidationError) -> str:
+def _format_error(error: TypeError | ValidationError, provider: Provider) -> str:
     if isinstance(error, TypeError):
-        return f"use the form '{PROVIDERS['scripted'].spec}'."
+        return f"use the form '{provider.spec}'."
     return f"{format_validation_error(error)}."
 
 

@@ -1,0 +1,403 @@
+"""Chat model for GGUF files, run by llama.cpp in this process (extra `local`).
+
+It has native `n`, logprobs, prefill, seeds and token streams. Token counts are llama.cpp's own.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    convert_to_openai_messages,
+)
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from selfcritic.agent.models import smollm2
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
+from selfcritic.agent.models.gguf import GgufError, Metadata, read_metadata
+from selfcritic.agent.models.llama_cpp_engine import Engine, EngineConfig, Job, get_engine
+from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
+
+_SMOLLM2 = "smollm2"
+_REQUEST_OPTIONS = frozenset(
+    {
+        "chat_template_kwargs",
+        "frequency_penalty",
+        "grammar",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "min_p",
+        "presence_penalty",
+        "repeat_penalty",
+        "response_format",
+        "seed",
+        "temperature",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+    }
+)
+"""Options that llama.cpp receives unchanged."""
+_OWN_OPTIONS = frozenset({"n", "stream", "lora_scale"})
+
+
+class LlamaCppModel(BaseChatModel):
+    """A GGUF file that llama.cpp runs in this process.
+
+    The weights are loaded by the first request and shared by all models with the same file, `n_ctx`, `slots`,
+    `threads`, `lora`, `chat_template` and `log`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    """Path of a GGUF file, or "smollm2"."""
+    n_ctx: int = Field(default=4096, ge=128)
+    """Context of each slot in tokens: prompt and reply together."""
+    slots: int = Field(default=4, ge=1, le=64)
+    """Replies that are generated at the same time; memory grows with n_ctx x slots."""
+    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
+    """Half of the cores by default; more threads than idle cores are slower."""
+    lora: str | None = None
+    """Path of a LoRA adapter in GGUF format."""
+    lora_scale: float = 1.0
+    """Strength of the adapter; 0 is the base model."""
+    chat_template: str | None = None
+    """Path of a Jinja chat template, or "chatml"; by default the template in the file."""
+    max_tokens: int | None = Field(default=512, ge=1)
+    """Length limit of a reply."""
+    temperature: float | None = Field(default=None, ge=0)
+    """If None, llama.cpp's default (0.8) or the file's own."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """If None, llama.cpp's default (0.95) or the file's own."""
+    top_k: int | None = Field(default=None, ge=0)
+    """0 for no limit. If None, llama.cpp's default (40) or the file's own."""
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    """If None, llama.cpp's default (0.05) or the file's own."""
+    seed: int | None = None
+    """Makes replies repeatable; None samples new ones."""
+    stop: list[str] | None = None
+    log: bool = False
+    """Whether llama.cpp logs to stderr."""
+    supports_prefill: bool = True
+    """Whether a final assistant message is continued."""
+
+    _config: EngineConfig = PrivateAttr()
+
+    @field_validator("lora")
+    @classmethod
+    def _check_lora(cls, value: str | None) -> str | None:
+        if value is not None and _read_file("lora", value).get("general.type") != "adapter":
+            raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
+        return value
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
+        path = _find_weights(self.model)
+        metadata = _read_file("model", path)
+        if metadata.get("general.type") == "adapter":
+            raise ValueError(
+                f"'{self.model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={self.model}'"
+            )
+        has_template = "tokenizer.chat_template" in metadata
+        if not has_template and self.chat_template is None:
+            raise ValueError(
+                f"'{self.model}' has no chat template, as a base model that was not trained to follow instructions. "
+                "Use an instruction-tuned model, or set chat_template to 'chatml' or to a Jinja file"
+            )
+        self._config = EngineConfig(
+            path=path,
+            n_ctx=self.n_ctx,
+            slots=self.slots,
+            threads=self.threads,
+            lora=str(Path(self.lora).expanduser().resolve()) if self.lora else None,
+            chat_template=_read_template(self.chat_template),
+            log=self.log,
+        )
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """File of the model, and of its adapter if it has one."""
+        if self.lora:
+            return f"{self.model}?lora={self.lora}"
+        return self.model
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether the price of a reply is known; local replies are free."""
+        return True
+
+    @property
+    def engine(self) -> Engine:
+        """The model in memory; loaded by the first request."""
+        return get_engine(self._config)
+
+    @property
+    def _llm_type(self) -> str:
+        return "llama.cpp"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "model": self.model_name,
+            "lora_scale": self.lora_scale,
+            "n_ctx": self.n_ctx,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "min_p": self.min_p,
+            "seed": self.seed,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **options: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **options)
+        params["ls_provider"] = "llama_cpp"
+        params["ls_model_name"] = self.model_name
+        return params
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> ChatResult:
+        job = Job(self._requests(messages, stop, options))
+        future = self.engine.submit(job)
+        try:
+            return self._result(future.result())
+        finally:
+            job.cancel()  # if the caller was interrupted
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> ChatResult:
+        job = Job(self._requests(messages, stop, options))
+        future = self.engine.submit(job)
+        try:
+            return self._result(await asyncio.wrap_future(future))
+        finally:
+            job.cancel()  # if the task was cancelled
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        queue: SimpleQueue[Delta | None] = SimpleQueue()
+        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=queue.put)
+        future = self.engine.submit(job)
+        future.add_done_callback(lambda _: queue.put(None))
+        try:
+            while (delta := queue.get()) is not None:
+                yield _delta_chunk(delta)
+            yield self._last_chunk(future.result())
+        finally:
+            job.cancel()  # if the caller stopped reading
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        queue: asyncio.Queue[Delta | None] = asyncio.Queue()
+        put = _threadsafe(asyncio.get_running_loop(), queue.put_nowait)
+        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=put)
+        future: Future[ReplyAccumulator] = self.engine.submit(job)
+        future.add_done_callback(lambda _: put(None))
+        try:
+            while (delta := await queue.get()) is not None:
+                yield _delta_chunk(delta)
+            yield self._last_chunk(future.result())
+        finally:
+            job.cancel()  # if the caller stopped reading
+
+    def _requests(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Build llama.cpp's requests; one has at most `slots` choices.
+
+        Raises:
+            ModelCallError: An option is unknown or invalid.
+        """
+        request = self._request(messages, stop, options)
+        num_choices = options.get("n") or 1
+        seed = request.get("seed")
+        requests = []
+        for first in range(0, num_choices, self.slots):
+            part = {**request, "n": min(self.slots, num_choices - first)}
+            if seed is not None:
+                part["seed"] = seed + first
+            requests.append(part)
+        return requests
+
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> dict[str, Any]:
+        set_options = {name: value for name, value in options.items() if value is not None}
+        unknown = set_options.keys() - _REQUEST_OPTIONS - _OWN_OPTIONS
+        if unknown:
+            raise ModelCallError(
+                f"Local models do not accept {', '.join(sorted(unknown))}. They accept n, "
+                f"{', '.join(sorted(_REQUEST_OPTIONS))} and lora_scale.",
+                "rejected",
+            )
+        fields = {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "min_p": self.min_p,
+            "seed": self.seed,
+            "stop": stop or self.stop,
+        }
+        request: dict[str, Any] = {}
+        for name, value in fields.items():
+            if value is not None:
+                request[name] = value
+        for name in _REQUEST_OPTIONS & set_options.keys():
+            request[name] = set_options[name]
+        if self.lora:
+            request["lora"] = [{"id": 0, "scale": set_options.get("lora_scale", self.lora_scale)}]
+        request["messages"] = _convert_messages(messages)
+        request["stream"] = True
+        request["stream_options"] = {"include_usage": True}
+        return request
+
+    def _result(self, replies: ReplyAccumulator) -> ChatResult:
+        self._require_complete(replies)
+        generations = []
+        for choice in replies.choices:
+            message = AIMessage(
+                choice.text,
+                additional_kwargs=_reasoning(choice.reasoning),
+                response_metadata=self._metadata(choice),
+            )
+            generations.append(ChatGeneration(message=message))
+        first = generations[0].message
+        if isinstance(first, AIMessage):
+            first.usage_metadata = replies.usage()
+        return ChatResult(generations=generations)
+
+    def _last_chunk(self, replies: ReplyAccumulator) -> ChatGenerationChunk:
+        self._require_complete(replies)
+        [choice] = replies.choices
+        message = AIMessageChunk(content="", usage_metadata=replies.usage(), chunk_position="last")
+        return ChatGenerationChunk(message=message, generation_info=self._metadata(choice))
+
+    def _require_complete(self, replies: ReplyAccumulator) -> None:
+        if not replies.is_complete:
+            raise ModelReplyError(
+                f"{self.model_name} broke off in the middle of its reply",
+                "truncated",
+                usage=replies.usage(),
+                cost_usd=0.0,
+            )
+
+    def _metadata(self, choice: Choice) -> dict[str, Any]:
+        return {
+            "model_name": self.model_name,
+            "finish_reason": choice.finish_reason,
+            "logprobs": {"content": choice.logprobs} if choice.logprobs else None,
+            "cost_usd": 0.0,
+        }
+
+
+def _find_weights(model: str) -> str:
+    """Return the absolute path of a model's file."""
+    if model != _SMOLLM2:
+        return str(Path(model).expanduser().resolve())
+    path = smollm2.find()
+    if path is None:
+        raise ValueError("the weights are missing: run `selfcritic models pull smollm2`")
+    return str(path.resolve())
+
+
+def _read_file(option: str, value: str) -> Metadata:
+    """Read a GGUF file's metadata; the errors name the option."""
+    path = Path(value).expanduser()
+    try:
+        return read_metadata(path)
+    except FileNotFoundError:
+        hint = ""
+        if option == "model":
+            hint = ". Use local:PATH.gguf or local:smollm2"
+        raise ValueError(f"{option} '{value}' does not exist{hint}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{option} '{value}' is a folder: name a GGUF file in it") from None
+    except OSError as error:
+        raise ValueError(f"{option} '{value}' cannot be read: {error.strerror}") from None
+    except GgufError as error:
+        raise ValueError(f"{option} '{value}' cannot be loaded: {error}") from None
+
+
+def _read_template(value: str | None) -> str | None:
+    if value is None or value == "chatml":
+        return value
+    try:
+        return Path(value).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"chat_template '{value}' is neither 'chatml' nor a readable Jinja file: {error}"
+        ) from None
+
+
+def _convert_messages(messages: list[BaseMessage]) -> list[dict[str, Any]]:
+    """Convert messages to OpenAI's form, without an empty prefill."""
+    converted = convert_to_openai_messages(messages)
+    if not isinstance(converted, list):
+        converted = [converted]
+    if messages and isinstance(messages[-1], AIMessage) and not messages[-1].text:
+        converted = converted[:-1]
+    if not converted:
+        raise ModelCallError("`messages` is empty: send at least one message.", "rejected")
+    return converted
+
+
+def _reasoning(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    return {"reasoning_content": text}
+
+
+def _delta_chunk(delta: Delta) -> ChatGenerationChunk:
+    message = AIMessageChunk(content=delta.text, additional_kwargs=_reasoning(delta.reasoning))
+    return ChatGenerationChunk(message=message)
+
+
+def _threadsafe(
+    loop: asyncio.AbstractEventLoop, function: Callable[[Delta | None], None]
+) -> Callable[[Delta | None], None]:
+    """Return a function that calls another one in the event loop, unless it is closed."""
+
+    def call(value: Delta | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(function, value)
+
+    return call
