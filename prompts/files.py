@@ -23,10 +23,10 @@ VARIABLES: Mapping[PromptName, tuple[str, ...]] = {
 
 CUES: Mapping[PromptName, str] = {
     "generate": "Answer:",
-    "classify": "Critiqueable:",
+    "classify": "Does the answer have a flaw? Answer only Yes or No:",
     "critique": "Critique:",
     "continue": "Critique, continued:",
-    "helpfulness": "Helpful:",
+    "helpfulness": "Is the critique helpful? Answer only Yes or No:",
     "refine": "Refinement:",
     "refine_directly": "Direct refinement:",
 }
