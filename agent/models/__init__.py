@@ -123,7 +123,7 @@ def get_model(spec: str | BaseChatModel) -> BaseChatModel:
 
 @functools.lru_cache(maxsize=64)
 def _load_cached(spec: str) -> BaseChatModel:
-    return load(spec)
+    return disable_retries(load(spec))
 
 
 _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}

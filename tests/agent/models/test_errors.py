@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
-    classify_error,
     describe_error,
     redact,
 )
