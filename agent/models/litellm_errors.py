@@ -32,4 +32,8 @@ def translate_errors(api_base: str | None, secrets: tuple[str, ...]) -> Iterator
 
 
 def _redact_headers(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dict[str, str]:
-    return {name: redact(value, *secrets) for name, value in headers.items()}
+    """Remove keys, and the credentials in the target of a redirect."""
+    redacted = {name: redact(value, *secrets) for name, value in headers.items()}
+    if "location" in redacted:
+        redacted["location"] = strip_url(redacted["location"])
+    return redacted

@@ -27,6 +27,7 @@ def build_arguments(
     for name, value in {**fields, **options}.items():
         if value is not None and value != [] and value != {}:
             arguments[name] = value
+    arguments["model"] = _with_provider(arguments["model"], fields["model"])
     if not arguments.get("stream"):
         arguments.pop("stream", None)
     converted = _convert_messages(messages)
@@ -37,9 +38,19 @@ def build_arguments(
         arguments["model"], arguments.get("api_base")
     ):
         arguments["api_key"] = PLACEHOLDER_KEY
+    if "tools" in arguments:
+        arguments["_skip_mcp_handler"] = True  # it needs the packages of litellm's proxy
     arguments["max_retries"] = 0  # litellm's client would send a failed request three times
     arguments["drop_params"] = False
     return arguments
+
+
+def _with_provider(name: str, default: str) -> str:
+    """Add the default model's provider to a name without one."""
+    if "/" in name:
+        return name
+    provider, slash, _ = default.partition("/")
+    return provider + slash + name if slash else name
 
 
 def _convert_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import ModelReplyError, describe_error, redact
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
+from selfcritic.agent.models.redirects import refuse_redirects
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.sampling.usage import request_usage
@@ -185,13 +186,14 @@ class RequestPipeline:
             # Stream listeners make a request stream, and a stream has a single reply.
             params["stream"] = False
         config = ensure_config()
-        return await model.agenerate_prompt(
-            [ChatPromptValue(messages=messages)],
-            callbacks=config.get("callbacks"),
-            tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
-            metadata=config.get("metadata"),
-            **params,
-        )
+        with refuse_redirects():  # a redirect is a request that the budget does not count
+            return await model.agenerate_prompt(
+                [ChatPromptValue(messages=messages)],
+                callbacks=config.get("callbacks"),
+                tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
+                metadata=config.get("metadata"),
+                **params,
+            )
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:

@@ -5,6 +5,8 @@ import math
 import re
 from typing import Any
 
+from tests.support.tool_calls import tool_call_deltas
+
 Body = dict[str, Any]
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -59,6 +61,12 @@ def events(completion: Body, body: Body) -> str:
     for choice in completion["choices"]:
         index = choice["index"]
         message = choice["message"]
+        if "tool_calls" in message:
+            [call] = message["tool_calls"]
+            for delta in tool_call_deltas(call):
+                chunks.append({"index": index, "delta": delta, "finish_reason": None})
+            chunks.append({"index": index, "delta": {}, "finish_reason": "tool_calls"})
+            continue
         words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
         for word in words:
             chunks.append(

@@ -2,10 +2,23 @@
 
 from typing import Any
 
+import pytest
 from langchain_core.language_models import BaseChatModel
+from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from selfcritic.agent.models.litellm import LiteLLMModel
+from tests.support.event_loop import close_clients
+from tests.support.fake_provider import FakeProvider
+
+pytestmark = [  # litellm warns at the end of a stream
+    pytest.mark.filterwarnings(
+        "ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"
+    ),
+    pytest.mark.filterwarnings(
+        "ignore:Accessing the 'model_(computed_)?fields' attribute:DeprecationWarning"
+    ),
+]
 
 
 class TestLiteLLMModelUnit(ChatModelUnitTests):
@@ -23,3 +36,32 @@ class TestLiteLLMModelUnit(ChatModelUnitTests):
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         # litellm reads the key from the environment at each request, so no field holds it.
         return {"OPENAI_API_KEY": "test"}, {"model": "openai/toy"}, {"api_key": None}
+
+
+class TestLiteLLMModelIntegration(ChatModelIntegrationTests):
+    """The integration tests, against the fake provider."""
+
+    url = ""
+
+    @pytest.fixture(autouse=True)
+    async def provider(self):
+        with FakeProvider() as provider:
+            type(self).url = provider.url
+            yield
+            await close_clients()
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return LiteLLMModel
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"model": "openai/toy", "api_base": self.url}
+
+    @property
+    def model_override_value(self) -> str:
+        return "other"
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
