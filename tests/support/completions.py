@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from tests.support.tool_calls import tool_call_deltas
@@ -55,17 +56,19 @@ def logprobs(reply: str | float) -> list[Body]:
     return [{**first, "top_logprobs": options}]
 
 
-def events(completion: Body, body: Body) -> str:
-    """Format the completion as server-sent events, one per word."""
+def events(completion: Body, body: Body, deltas: Sequence[Body] = ()) -> str:
+    """Format the completion as server-sent events: one per word, or the deltas."""
     chunks: list[Body] = []
     for choice in completion["choices"]:
         index = choice["index"]
         message = choice["message"]
         if "tool_calls" in message:
             [call] = message["tool_calls"]
-            for delta in tool_call_deltas(call):
+            deltas = tool_call_deltas(call)
+        if deltas:
+            for delta in deltas:
                 chunks.append({"index": index, "delta": delta, "finish_reason": None})
-            chunks.append({"index": index, "delta": {}, "finish_reason": "tool_calls"})
+            chunks.append({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]})
             continue
         words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
         for word in words:

@@ -121,11 +121,12 @@ class FakeProvider:
         prefix: Support = "honor",
         rejects_with: int = 400,
         cached_share: float = 0.0,
+        deltas: Sequence[Body] = (),
     ) -> None:
         """Set the reply: a text, P(Yes) of a verdict, or a function.
 
         The function gets the messages and the number of earlier replies. It may return None for a choice without
-        content.
+        content. `deltas` replace the content of streams.
         """
         self.reply: Reply = reply if callable(reply) else lambda messages, index: reply
         self.faults = iter(faults)
@@ -135,6 +136,7 @@ class FakeProvider:
         self.latency = latency
         self.rejects_with = rejects_with
         self.cached_share = cached_share
+        self.deltas = deltas
         self.support: dict[str, Support] = {"n": n, "logprobs": logprobs, "prefix": prefix}
         self.received: list[Received] = []
         self.peak = 0
@@ -223,7 +225,11 @@ class FakeProvider:
             return error_response(Fault("status", self.rejects_with, message=message))
         completion, tokens = self._complete(body, kind)
         is_stream = bool(body.get("stream"))
-        text = completions.events(completion, body) if is_stream else json.dumps(completion)
+        text = (
+            completions.events(completion, body, self.deltas)
+            if is_stream
+            else json.dumps(completion)
+        )
         sent = completions.first_half(text) if kind in _BROKEN else text
         if kind == "invalid_json":
             sent += _GARBLED
