@@ -76,7 +76,7 @@ _NO_QUOTA = re.compile(
 )
 _REFUSED = re.compile(r"connection refused|connect call failed|errno (?:61|111|10061)\b", re.I)
 _LOADING = re.compile(
-    r"\bloading (?:the )?model|model (?:is|was) (?:still |currently )?(?:loading|being loaded|warming up)",
+    r"\bloading (?:the )?model|\bis (?:still |currently )?(?:loading|being loaded|warming up)",
     re.IGNORECASE,
 )
 _UNEXPECTED_ARGUMENT = re.compile(r"unexpected keyword argument")

@@ -20,8 +20,11 @@ _PIECE = re.compile(
 """Piece of text that byte-pair encodings rarely merge with its neighbors: at least one token."""
 _TOKENS_PER_MESSAGE = 3
 """Tokens that a chat template adds to each message."""
-_MIN_SHARE = 0.7
-"""A complete report has at least this share of the low estimate of its texts."""
+_MIN_CHAR_SHARE = 0.6
+_MIN_PIECE_SHARE = 0.7
+"""A complete report has at least these shares of the low estimates of its texts."""
+_MAX_RATIO = 2.0
+"""A report about one text is at most this multiple of the text's estimate."""
 
 
 class _Weights(NamedTuple):
@@ -57,7 +60,9 @@ def request_usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetad
         return usage
     texts = [str(reply.text) for reply in replies]
     reported_tokens = usage["output_tokens"]
-    if reported_tokens >= _count_min_tokens(texts):
+    longest = max(count_tokens(text) for text in texts)
+    is_about_one = reported_tokens <= _MAX_RATIO * longest
+    if not is_about_one or reported_tokens >= _count_min_tokens(texts):
         return usage
     output_tokens = _estimate_output(texts, reported_tokens)
     return cast(
@@ -103,7 +108,7 @@ def _count_min_tokens(texts: Sequence[str]) -> float:
     for text in texts:
         low_estimate += _weigh(_RUN.sub(r"\1", text), _LOW)
         num_pieces += len(_PIECE.findall(text))
-    return _MIN_SHARE * max(low_estimate, num_pieces)
+    return max(_MIN_CHAR_SHARE * low_estimate, _MIN_PIECE_SHARE * num_pieces)
 
 
 def _weigh(text: str, weights: _Weights) -> float:
