@@ -72,7 +72,7 @@ def test_a_fallback_does_not_wait_for_a_server_that_is_down():
 @pytest.mark.parametrize("budget", [Budget(seconds=1), Budget(calls=2)])
 def test_an_exhausted_budget_names_the_last_error(budget: Budget):
     down = make_model(f"http://127.0.0.1:{FakeProvider.refused_port()}/v1")
-    with pytest.raises(BudgetExhausted, match="Last error: Connection refused. Is the server"):
+    with pytest.raises(BudgetExhausted, match=r"Last error: Connection refused\. Is the server"):
         run(pipeline(down, budget=budget).send(QUESTION))
 
 
