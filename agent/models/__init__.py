@@ -123,7 +123,7 @@ def get_model(spec: str | BaseChatModel) -> BaseChatModel:
 
 @functools.lru_cache(maxsize=64)
 def _load_cached(spec: str) -> BaseChatModel:
-    return load(spec)
+    return disable_retries(load(spec))
 
 
 def model_key(spec: str | BaseChatModel) -> object:
