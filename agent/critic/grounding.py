@@ -1,20 +1,25 @@
 """Locate the quotes of a critique in the answer."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 from rapidfuzz import fuzz
 
 from selfcritic.agent.critic.facts import numbers
 from selfcritic.agent.critic.folding import fold_text
-from selfcritic.agent.critic.format import parse
+from selfcritic.agent.critic.format import Parsed, parse
+from selfcritic.agent.critic.layouts import read_layouts
 from selfcritic.agent.critic.location import Span, locate
+from selfcritic.agent.critic.rewrapping import rewrapped_texts, unwrap
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
+from selfcritic.prompts import CUES, VARIABLES
 
 _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
 _MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
+_ENDS = (".", "!", "?", "。", "！", "？", "؟", ")", "]", "}", "|", '"', "”", "»", "」", "`", "*")
+_END_LENGTH = 2_000  # characters at the end of a reply that are compared with its last comment
 
 
 def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
@@ -27,16 +32,29 @@ def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
     return comment.model_copy(update=place)
 
 
-def ground(text: str, answer: str) -> Critique:
+def ground(
+    text: str, answer: str, *, examples: Sequence[Comment] = (), is_truncated: bool = False
+) -> Critique:
     """Parse a critique and locate its quotes in the answer.
 
-    Each located comment quotes the answer's words. The others are in `ungrounded`, and duplicates are merged.
+    Each located comment quotes the answer's words. The others are in `ungrounded`, and duplicates are merged. Other
+    layouts (see `layouts`) are read only if the text has no located comment in CriticGPT's format.
+
+    Args:
+        text: The critic's reply.
+        answer: The reviewed answer.
+        examples: Comments of the prompt's example; a comment that repeats one is dropped.
+        is_truncated: Whether the reply was cut off; a last comment without an end is dropped.
     """
-    parsed = parse(text)
+    reader = _Reader(answer, examples)
+    parsed = reader.read(text)
+    comments = parsed.comments
+    if is_truncated:
+        comments = _without_cut_comment(text, comments)
     located: list[Comment] = []
     ungrounded: list[Comment] = []
-    for comment in parsed.comments:
-        span = locate(comment.quote, answer)
+    for comment in comments:
+        span = reader.locate(comment.quote)
         if span is None:
             ungrounded.append(comment)
         else:
@@ -46,7 +64,93 @@ def ground(text: str, answer: str) -> Critique:
         comments=_merge_duplicates(located),
         ungrounded=ungrounded,
         unparsed=parsed.unparsed,
+        is_truncated=is_truncated,
     )
+
+
+class _Reader:
+    """Reads the critiques of one answer."""
+
+    def __init__(self, answer: str, examples: Sequence[Comment]) -> None:
+        self._answer = answer
+        self._example_quotes = {_plain(example.quote) for example in examples}
+        self._example_texts = {_plain(example.text) for example in examples}
+        self._spans: dict[str, Span | None] = {}
+
+    def read(self, text: str) -> Parsed:
+        """Return the comments of the first layout with a located one, else those of the format asked for."""
+        asked = self._parse(text, self.is_located)
+        if any(self.is_located(comment.quote) for comment in asked.comments):
+            return asked
+        texts = [text, *rewrapped_texts(text)]
+        for rewritten in texts[1:]:
+            parsed = self._parse(rewritten, self.is_in_answer)
+            if any(self.is_in_answer(comment.quote) for comment in parsed.comments):
+                return parsed
+        for rewritten in (text, unwrap(text)):
+            if rewritten is None:
+                continue
+            comments = self._without_prompt(read_layouts(rewritten, self.is_in_answer))
+            if comments:
+                return Parsed([*asked.comments, *comments], "")
+        return asked
+
+    def locate(self, quote: str) -> Span | None:
+        """Locate a quote, with typos."""
+        if quote not in self._spans:
+            self._spans[quote] = locate(quote, self._answer)
+        return self._spans[quote]
+
+    def is_located(self, quote: str) -> bool:
+        """Whether a quote is in the answer, with typos."""
+        return self.locate(quote) is not None
+
+    def is_in_answer(self, quote: str) -> bool:
+        """Whether a quote is in the answer, apart from its typography."""
+        return locate(quote, self._answer, allow_fuzzy=False) is not None
+
+    def _parse(self, text: str, is_located: Callable[[str], bool]) -> Parsed:
+        parsed = parse(text, is_located)
+        return Parsed(self._without_prompt(parsed.comments), parsed.unparsed)
+
+    def _without_prompt(self, comments: Sequence[Comment]) -> list[Comment]:
+        """Drop comments that repeat the prompt: its example, or only one of its labels."""
+        kept: list[Comment] = []
+        for comment in comments:
+            text = _plain(comment.text)
+            is_example = text in self._example_texts or (
+                _plain(comment.quote) in self._example_quotes and not self.is_located(comment.quote)
+            )
+            if not is_example and text not in _PROMPT_LABELS:
+                kept.append(comment)
+        return kept
+
+
+def _plain(text: str) -> str:
+    return fold_text(text).strip(" *_#:.").casefold()
+
+
+_PROMPT_LABELS = {
+    _plain(label)
+    for label in (*CUES.values(), *itertools.chain(*VARIABLES.values()), "Your part", "Instruction")
+}
+"""Cues and section labels of the prompts, which some models repeat."""
+
+
+def _without_cut_comment(text: str, comments: Sequence[Comment]) -> list[Comment]:
+    """Drop the last comment if the text ends with it, but not at the end of a sentence."""
+    if not comments:
+        return []
+    end = _plain_end(text)
+    last = comments[-1]
+    is_cut = end.endswith(_plain_end(last.text)) and not text.rstrip().endswith(_ENDS)
+    if is_cut:
+        return list(comments[:-1])
+    return list(comments)
+
+
+def _plain_end(text: str) -> str:
+    return "".join(text[-_END_LENGTH:].split()).strip("*_`|")
 
 
 def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
@@ -72,7 +176,7 @@ def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
 def _find_duplicate(text: str, comments: dict[str, Comment]) -> Comment | None:
     if text in comments:
         return comments[text]
-    for other_text in islice(reversed(comments), _MAX_COMPARISONS):
+    for other_text in itertools.islice(reversed(comments), _MAX_COMPARISONS):
         if fuzz.ratio(other_text, text) >= _SAME_COMMENT:
             return comments[other_text]
     return None

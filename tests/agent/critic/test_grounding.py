@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfcritic.agent.critic.format import parse, render
-from selfcritic.agent.critic.grounding import Span, ground, locate, place_comment
+from selfcritic.agent.critic.grounding import ground, place_comment
+from selfcritic.agent.critic.location import Span, locate
 from tests.support.critiques import ANY_TEXT, CRITIQUE, MEGABYTE, comment, reproducible
 
 ANSWER = """\

@@ -1,0 +1,169 @@
+"""Read critiques in other layouts than the one that the prompt asks for.
+
+Layouts are tried in order: JSON, tables, labeled lines ("Quote: … Issue: …"), block quotes, then list items and
+paragraphs with a quote in quotation marks or inline code. A comment counts only if its quote is in the answer, apart
+from typography. So no layout yields a hallucinated quote.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from selfcritic.agent.critic import labels
+from selfcritic.agent.critic.format import parse
+from selfcritic.agent.critic.items import read_items
+from selfcritic.agent.critic.severity import (
+    SEVERITY_LABELS,
+    severity_of,
+    split_severity,
+    split_severity_line,
+)
+from selfcritic.agent.schemas import Comment
+
+IsLocated = Callable[[str], bool]
+
+_JSON_START = re.compile(r"[\[{]")
+_MAX_JSON_ATTEMPTS = 200
+_TABLE_ROW = re.compile(r"^[ \t]*\|(?P<cells>[^\n]*)\|[ \t]*$", re.MULTILINE)
+_CELL_EDGE = re.compile(r"(?<!\\)\|")
+_SEPARATOR_CELL = re.compile(r"\s*:?-+:?\s*")
+_QUOTE_LINE = labels.label_line(labels.QUOTE)
+_ISSUE_LINE = labels.label_line(labels.ISSUE)
+_INLINE_LABEL = re.compile(
+    rf"(?<=\S)[ \t]+(?=\*\*(?:{labels.ISSUE}|{labels.FIX}|{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：])",
+    re.IGNORECASE,
+)
+_BLOCK_QUOTE = re.compile(r"(?:^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[^\n]*(?:\n|\Z))+", re.MULTILINE)
+_BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[ \t]?", re.MULTILINE)
+_FENCE = "`" * 12
+
+
+def read_layouts(text: str, is_located: IsLocated) -> list[Comment]:
+    """Return the comments of the first layout that has any."""
+    for read in (_read_json, _read_table, _read_labels, _read_block_quotes, read_items):
+        comments = read(text, is_located)
+        if comments:
+            return comments
+    return []
+
+
+def _read_json(text: str, is_located: IsLocated) -> list[Comment]:
+    comments: list[Comment] = []
+    for value in _json_values(text):
+        for record in _records(value):
+            comment = _comment_from_fields(list(record.items()), is_located)
+            if comment is not None:
+                comments.append(comment)
+    return comments
+
+
+def _json_values(text: str) -> Iterator[Any]:
+    """Yield the JSON arrays and objects of a text."""
+    decoder = json.JSONDecoder()
+    position = 0
+    for _ in range(_MAX_JSON_ATTEMPTS):
+        start = _JSON_START.search(text, position)
+        if start is None:
+            return
+        try:
+            value, position = decoder.raw_decode(text, start.start())
+            yield value
+        except (ValueError, RecursionError):
+            position = start.end()
+
+
+def _records(value: Any) -> Iterator[dict[str, str]]:
+    """Yield the objects in a JSON value, with their texts."""
+    pending = [value]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, list):
+            pending.extend(reversed(entry))
+        elif isinstance(entry, dict):
+            pending.extend(reversed(entry.values()))
+            yield {name: text for name, text in entry.items() if isinstance(text, str)}
+
+
+def _comment_from_fields(
+    fields: Sequence[tuple[str, str]], is_located: IsLocated
+) -> Comment | None:
+    """Build a comment from named fields: the keys of an object, or the columns of a table."""
+    quotes = [text for name, text in fields if labels.matches(labels.QUOTE, name)]
+    issues = [text for name, text in fields if labels.matches(labels.ISSUE, name)]
+    fixes = [text for name, text in fields if labels.matches(labels.FIX, name)]
+    severities = [text for name, text in fields if labels.matches(SEVERITY_LABELS, name)]
+    quote = _first_located(quotes or [text for _, text in fields], is_located)
+    others = [
+        text for _, text in fields if text not in (quote, *severities) and not text.isdecimal()
+    ]
+    if not issues and not fixes:
+        issues = sorted(others, key=len, reverse=True)[:1]
+    text = "\n".join(filter(str.strip, issues[:1] + fixes[:1])).strip()
+    if quote is None or not text:
+        return None
+    severity, text = split_severity(text)
+    for word in severities:
+        severity = severity_of(word) or severity
+    return Comment(quote=quote, text=text.strip(), severity=severity)
+
+
+def _first_located(quotes: Sequence[str], is_located: IsLocated) -> str | None:
+    for quote in sorted(quotes, key=len, reverse=True):
+        if is_located(quote):
+            return quote
+    return None
+
+
+def _read_table(text: str, is_located: IsLocated) -> list[Comment]:
+    comments: list[Comment] = []
+    header: list[str] = []
+    for row in _TABLE_ROW.finditer(text):
+        cells = [cell.replace(r"\|", "|").strip() for cell in _CELL_EDGE.split(row["cells"])]
+        if all(_SEPARATOR_CELL.fullmatch(cell) for cell in cells):
+            continue
+        if not header:
+            header = cells
+            continue
+        names = header + [""] * (len(cells) - len(header))
+        comment = _comment_from_fields(list(zip(names, cells, strict=False)), is_located)
+        if comment is not None:
+            comments.append(comment)
+    return comments
+
+
+def _read_labels(text: str, is_located: IsLocated) -> list[Comment]:
+    """Read labeled lines; the quote's line becomes a fence, and the issue's line the comment."""
+    if _QUOTE_LINE.search(text) is None:
+        return []
+    lines = _INLINE_LABEL.sub("\n", text)
+    fenced = _QUOTE_LINE.sub(lambda line: _fenced(line["value"]), lines)
+    return _read_fenced(_ISSUE_LINE.sub(lambda line: line["value"], fenced), is_located)
+
+
+def _read_block_quotes(text: str, is_located: IsLocated) -> list[Comment]:
+    def fence_block(block: re.Match[str]) -> str:
+        return _fenced(_BLOCK_QUOTE_MARK.sub("", block[0]))
+
+    fenced = _BLOCK_QUOTE.sub(fence_block, text)
+    if fenced == text:
+        return []
+    return _read_fenced(_ISSUE_LINE.sub(lambda line: line["value"], fenced), is_located)
+
+
+def _fenced(quote: str) -> str:
+    return f"\n{_FENCE}\n{quote.strip()}\n{_FENCE}\n"
+
+
+def _read_fenced(text: str, is_located: IsLocated) -> list[Comment]:
+    comments: list[Comment] = []
+    for comment in parse(text, is_located).comments:
+        if not is_located(comment.quote):
+            continue
+        severity, body = comment.severity, comment.text
+        if severity is None:
+            severity, body = split_severity_line(body)
+        if body.strip():
+            update = {"text": body.strip(), "severity": severity}
+            comments.append(comment.model_copy(update=update))
+    return comments
