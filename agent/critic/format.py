@@ -31,8 +31,13 @@ from selfcritic.agent.critic.paragraphs import (
     split_lead,
     split_next_title,
 )
-from selfcritic.agent.critic.severity import split_severity, split_severity_line, starts_with_severity
-from selfcritic.agent.schemas import Comment, Critique
+from selfcritic.agent.critic.severity import (
+    severity_in_title,
+    split_severity,
+    split_severity_line,
+    starts_with_severity,
+)
+from selfcritic.agent.schemas import Comment, Critique, Severity
 
 FENCE = re.compile(
     r"""
@@ -68,6 +73,8 @@ class _Section:
     is_closed: bool
     above: str = ""
     """Comment above the fence, if it is not below."""
+    severity: Severity | None = None
+    """Severity in the title above the fence."""
 
     @property
     def is_empty(self) -> bool:
@@ -85,7 +92,8 @@ def parse(text: str, is_located: Callable[[str], bool] | None = None) -> Parsed:
     sections = _split_quotes_at_marks(sections, is_located)
     if is_located is not None:
         sections = _join_corrections(sections, is_located)
-    preface = _assign_comments_above(preface, sections)
+    preface = _assign_comments_above(preface, sections, may_correct=is_located is None)
+    _read_titles(preface, sections)
     comments: list[Comment] = []
     leftovers: list[str] = []
     shared: Comment | None = None
@@ -132,7 +140,7 @@ def _has_own_comment(text: str) -> bool:
     """Whether the last fence has its comment above or inside."""
     preface, sections = _split_sections(text)
     sections = _split_quotes_at_marks(sections, None)
-    _assign_comments_above(preface, sections)
+    _assign_comments_above(preface, sections, may_correct=True)
     return not sections[-1].is_empty
 
 
@@ -225,7 +233,9 @@ def _is_correction(section: _Section, above: str, is_located: Callable[[str], bo
     return not is_located(section.quote)
 
 
-def _assign_comments_above(preface: str, sections: Sequence[_Section]) -> str:
+def _assign_comments_above(
+    preface: str, sections: Sequence[_Section], *, may_correct: bool
+) -> str:
     """Find the comments above fences that have nothing below.
 
     Such a comment ends the text above its fence. If that text belongs to the fence before, this one must have its
@@ -238,7 +248,7 @@ def _assign_comments_above(preface: str, sections: Sequence[_Section]) -> str:
         is_complete = False
         while first >= 0 and not is_complete and (sections[first].is_empty or leads):
             above = sections[first - 1].below if first else preface
-            rest, lead = split_lead(above)
+            rest, lead = split_lead(above, may_correct=may_correct)
             if not lead:
                 break
             rest, _ = split_next_title(rest, keep_first=False)
@@ -257,6 +267,14 @@ def _assign_comments_above(preface: str, sections: Sequence[_Section]) -> str:
     return preface
 
 
+def _read_titles(preface: str, sections: Sequence[_Section]) -> None:
+    """Read severities from the titles above fences."""
+    _, title = split_next_title(preface, keep_first=False)
+    for section in sections:
+        section.severity = severity_in_title(title)
+        _, title = split_next_title(section.below)
+
+
 def _parse_section(section: _Section, *, is_protected: bool) -> tuple[Comment | None, str]:
     """Return the comment of a fence, and the remaining text."""
     body = section.below
@@ -265,6 +283,7 @@ def _parse_section(section: _Section, *, is_protected: bool) -> tuple[Comment | 
     severity, text = split_severity(body)
     if severity is None:
         severity, text = split_severity_line(text)
+    severity = severity or section.severity
     text = text.strip()
     closing = ""
     if not is_protected:

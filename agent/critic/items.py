@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfcritic.agent.critic.paragraphs import LIST_MARKER, is_closing
-from selfcritic.agent.critic.severity import split_severity
+from selfcritic.agent.critic.severity import severity_in_title, split_severity
 from selfcritic.agent.schemas import Comment, Severity
 
 IsLocated = Callable[[str], bool]
@@ -71,14 +71,16 @@ def read_items(text: str, is_located: IsLocated) -> list[Comment]:
     comments: list[Comment] = []
     blocks = list(_blocks(_FENCED_BLOCK.sub("", text)))
     is_praise = False
+    title_severity: Severity | None = None
     parent: _Block | None = None
     pending: _QuoteInBlock | None = None
     for block in blocks:
         if _HEADING.fullmatch(block.text):
             is_praise = _PRAISE_HEADING.match(block.text) is not None
+            title_severity = severity_in_title(block.text)
         if is_praise or block.text.startswith(_PRAISE_MARKS):
             continue
-        quoted = _find_quote(block, is_located)
+        quoted = _find_quote(block, is_located, title_severity)
         if quoted is not None and quoted.text:
             comments.append(_comment(quoted))
             parent, pending = block, None
@@ -146,7 +148,9 @@ def _strip_lead(text: str) -> str:
     return LIST_MARKER.sub("", text, count=1).strip()
 
 
-def _find_quote(block: _Block, is_located: IsLocated) -> _QuoteInBlock | None:
+def _find_quote(
+    block: _Block, is_located: IsLocated, title_severity: Severity | None
+) -> _QuoteInBlock | None:
     severity, text = split_severity(block.text)
     text = text.strip()
     label = _LINE_LABEL.match(text)
@@ -157,11 +161,12 @@ def _find_quote(block: _Block, is_located: IsLocated) -> _QuoteInBlock | None:
         quote, rest = leading
         if severity is None:
             severity, rest = split_severity(rest)
+        severity = severity or title_severity
         return _QuoteInBlock(quote, rest.strip(), severity)
     quote = _inner_quote(text, is_located)
     if quote is None:
         return None
-    return _QuoteInBlock(quote, text, severity)
+    return _QuoteInBlock(quote, text, severity or title_severity)
 
 
 def _leading_quote(text: str, is_located: IsLocated) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ _HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t].*)?")
 _NUMBER = re.compile(r"[ \t]*(?:[(（]?\d{1,3}[.)）、]|[-*+•①-⑳])[ \t]*")
 _BOLD_LINE = re.compile(
     r"""
-    [ \t]* (?:[-*+•]|\d{1,3}[.)、])?+ [ \t]* (\*\*|__) [^\n]*? [^.。!！\s] \1 [ \t]*
+    [ \t]* (?:[-*+•][ \t]+|\d{1,3}[.)、][ \t]*)? (\*\*|__) [^\n]*? [^.。!！\s] \1 [ \t]*
     (?:[\[(（【][^\n]{1,30}[\])）】])? [ \t]* [:：]? [ \t]*
     """,
     re.VERBOSE,
@@ -26,13 +26,12 @@ _LABEL_LINE = re.compile(r"[ \t]*[^\n.!?。！？]{1,60}[:：][ \t]*")
 _COLON_END = re.compile(r"[:：][\s*_]*\Z")
 _FIX_END = re.compile(
     r"""(?:
-        (?:should|could|must|would|ought[ ]to)\b[^.\n]{0,60} | instead\b[^.\n]{0,30} | \bfix(?:ed)?\b[^.\n]{0,40}
-      | \b(?:use|write|replace|change|correct|suggest\w*|rewrite|better|try|right|prefer|e\.g\.|example)\b[^.\n]{0,60}
-      | \b(?:besser|richtig|stattdessen|korrekt|sollte|müsste)\b[^.\n]{0,40}
-      | \b(?:correction|corriger|plutôt|devrait|remplacer|corrección|debería|corregir|mejor)\b[^.\n]{0,40}
-      | (?:应|改|修|建议|正确|正しく|修正|例えば|べき)[^。\n]{0,30}
-      | (?:الصواب|الصحيح|يجب|بدلا)[^.\n]{0,40}
-    )[:：][\s*_]*\Z""",
+        \b(?:should|could|must|would|ought|instead|fix|fixed|use|write|replace|change|correct|suggest\w*|rewrite|better
+          |try|prefer|e\.g\.|example|besser|stattdessen|korrekt|sollte|müsste|correction|corriger|plutôt|devrait
+          |remplacer|corrección|debería|corregir|mejor)\b (?:\s+[^\s)]+){0,4}
+      | (?:应|改|修|建议|正确|正しく|修正|例えば|べき)[^。)）\n]{0,20}
+      | (?:الصواب|الصحيح|يجب|بدلا)(?:\s+[^\s)]+){0,4}
+    )\s*[:：][\s*_]*\Z""",
     re.VERBOSE | re.IGNORECASE,
 )
 _CLOSING = re.compile(
@@ -110,23 +109,25 @@ def is_fix_intro(text: str) -> bool:
     return _FIX_END.search(text[-200:].rstrip()) is not None
 
 
-def split_lead(text: str) -> tuple[str, str]:
+def split_lead(text: str, *, may_correct: bool) -> tuple[str, str]:
     """Split off a last paragraph that introduces the quote below it.
 
-    It ends in a colon or is an item of a numbered list. Returns "" as the lead if there is none.
+    It ends in a colon or is an item of a numbered list. With `may_correct`, the fence below may be a correction, so a
+    paragraph such as "It should be:" is no lead. Returns "" as the lead if there is none.
     """
     stripped = text.rstrip()
     start = 0
     for blank in BLANK_LINE.finditer(stripped):
         start = blank.end()
     lead = stripped[start:]
-    if _is_lead(lead):
+    is_correction = may_correct and is_fix_intro(lead)
+    if _is_lead(lead) and not is_correction:
         return stripped[:start], lead
     return text, ""
 
 
 def _is_lead(paragraph: str) -> bool:
-    if starts_with_severity(paragraph) or is_fix_intro(paragraph) or is_closing(paragraph):
+    if starts_with_severity(paragraph) or is_closing(paragraph):
         return False
     if len(paragraph.split()) < 2 and paragraph.isascii():
         return False

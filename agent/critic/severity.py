@@ -55,6 +55,13 @@ _LABEL_LINE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+_IN_TITLE = re.compile(
+    rf"[\[\[【［(（〔][ ]?(?:(?:{SEVERITY_LABELS})[ ]?[:：][ ]?)?(?P<bracketed>{_WORD})(?:[ ]severity)?[ ]?[\]】］)）〕]"
+    rf"|(?:{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：][*_\s]{{0,4}}(?P<labeled>{_WORD})\b"
+    rf"|[ ][-–—:][ ](?P<last>{_WORD})[\s*_:]*\Z",
+    re.IGNORECASE,
+)
+
 
 def severity_of(word: str) -> Severity | None:
     """Return the severity that a single word or mark means, or None."""
@@ -87,6 +94,14 @@ def split_severity_line(text: str) -> tuple[Severity | None, str]:
     if match is None:
         return None, text
     return severity_of(match["word"]), text[: match.start()] + text[match.end() :]
+
+
+def severity_in_title(title: str) -> Severity | None:
+    """Return the severity in a title such as "Flaw 1 [high]" or "Severity: high"; None without one."""
+    match = _IN_TITLE.search(title[-200:])
+    if match is None:
+        return None
+    return severity_of(match["bracketed"] or match["labeled"] or match["last"])
 
 
 def starts_with_severity(text: str) -> bool:
