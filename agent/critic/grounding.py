@@ -1,6 +1,7 @@
 """Locate the quotes of a critique in the answer."""
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -9,9 +10,11 @@ from rapidfuzz import fuzz
 from selfcritic.agent.critic.facts import numbers
 from selfcritic.agent.critic.folding import fold_text
 from selfcritic.agent.critic.format import Parsed, parse
+from selfcritic.agent.critic.labels import without_issue_label
 from selfcritic.agent.critic.layouts import read_layouts
 from selfcritic.agent.critic.location import Span, locate
 from selfcritic.agent.critic.rewrapping import rewrapped_texts, unwrap
+from selfcritic.agent.critic.severity import split_severity_line
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.prompts import CUES, VARIABLES
 
@@ -19,6 +22,8 @@ _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
 _MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
 _ENDS = (".", "!", "?", "。", "！", "？", "؟", ")", "]", "}", "|", '"', "”", "»", "」", "`", "*")
+_THINKING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_THINKING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _END_LENGTH = 2_000  # characters at the end of a reply that are compared with its last comment
 
 
@@ -47,8 +52,11 @@ def ground(
         is_truncated: Whether the reply was cut off; a last comment without an end is dropped.
     """
     reader = _Reader(answer, examples)
-    parsed = reader.read(text)
-    comments = parsed.comments
+    reply = text
+    if "</think" not in answer:
+        reply = _without_thinking(text)
+    parsed = reader.read(reply)
+    comments = [_without_labels(comment) for comment in parsed.comments]
     if is_truncated:
         comments = _without_cut_comment(text, comments)
     located: list[Comment] = []
@@ -66,6 +74,15 @@ def ground(
         unparsed=parsed.unparsed,
         is_truncated=is_truncated,
     )
+
+
+def _without_labels(comment: Comment) -> Comment:
+    severity, text = split_severity_line(comment.text)
+    text = without_issue_label(text).strip()
+    if not text:
+        return comment
+    update = {"text": text, "severity": comment.severity or severity}
+    return comment.model_copy(update=update)
 
 
 class _Reader:
@@ -124,6 +141,18 @@ class _Reader:
             if not is_example and text not in _PROMPT_LABELS:
                 kept.append(comment)
         return kept
+
+
+def _without_thinking(text: str) -> str:
+    """Remove a model's thinking: all up to its closing tag, or all after an opening tag."""
+    end = None
+    for end in _THINKING_END.finditer(text):
+        pass
+    if end is not None:
+        text = text[end.end() :]
+    if _THINKING_START.match(text):
+        return ""
+    return text
 
 
 def _plain(text: str) -> str:

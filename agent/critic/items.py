@@ -16,7 +16,7 @@ _QUOTED = re.compile(
     | 「(?P<corner>[^「」]++)」  |  『(?P<white>[^『』]++)』  |  ‹(?P<single>[^‹›]++)›
     | (?<!\w)‘(?P<curly_single>[^‘’]++)’(?!\w)  |  (?<![\w"])"(?P<straight>[^"]++)"
     | (?<![\w'])'(?P<straight_single>[^'\n]++)'(?!\w)
-    | (?<!`)(?P<ticks>`{1,2})(?!`)[ ]?(?P<code>[^`]++)(?P=ticks)(?!`)
+    | (?<!`)(?P<ticks>`{1,3})(?!`)[ ]?(?P<code>[^`]++)(?P=ticks)(?!`)
     """,
     re.VERBOSE,
 )
@@ -24,10 +24,17 @@ _GROUPS = tuple(name for name in _QUOTED.groupindex if name != "ticks")
 _CLOSING_MARKS = {'"': '"', "“": "”", "'": "'"}
 _MAX_CLOSING_MARKS = 6
 _MAX_QUOTES = 30
+_MAX_TITLE = 80  # characters
 _EMPHASIS = re.compile(r"[*_]{1,3}")
 _LINE_LABEL = re.compile(
-    r"[*_]{0,3}(?:(?:on |in )?lines?|zeilen?|lignes?|líneas?|第)[ ]?\d{1,6}(?:[ ]?[-–][ ]?\d{1,6})?[ ]?行?[*_]{0,3}[ ]?[:：,，][*_]{0,3}[ ]*",
-    re.IGNORECASE,
+    r"""
+    [*_]{0,3}
+    (?:(?:on[ ]|in[ ])?(?:lines?|sentence|step|paragraph|point|claim|issue|error|problem|flaw|mistake)
+      |zeilen?|satz|schritt|fehler|punkt|absatz|lignes?|phrase|étape|erreur|líneas?|frase|paso|error|第|问题|错误|問題)
+    [ ]?[#]?(?:\d{1,6}(?:[ ]?[-–][ ]?\d{1,6})?|[一二三四五六七八九十]{1,3})[ ]?[行句步]?[*_]{0,3}[ ]?
+    (?:[:：,，.–—→]|->|[-](?=[ ]))[*_]{0,3}[ ]*
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"[*_]{0,3}\s*(?:[:：]|[-–—]+(?=\s)|[→⇒]|->|=>|,\s(?=wrong))[*_]{0,3}\s*")
 _SENTENCE_END = re.compile(r"[.!?。！？؟][*_]{0,3}\s*\Z")
@@ -78,7 +85,10 @@ def read_items(text: str, is_located: IsLocated) -> list[Comment]:
         if _HEADING.fullmatch(block.text):
             is_praise = _PRAISE_HEADING.match(block.text) is not None
             title_severity = severity_in_title(block.text)
+        elif len(block.lines) == 1 and len(block.text) <= _MAX_TITLE:
+            title_severity = severity_in_title(block.text) or title_severity
         if is_praise or block.text.startswith(_PRAISE_MARKS):
+            parent = pending = None
             continue
         quoted = _find_quote(block, is_located, title_severity)
         if quoted is not None and quoted.text:
@@ -141,7 +151,10 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _begins_with_quote(line: str) -> bool:
     _, rest = split_severity(line[:200])
     start = rest.lstrip(" \t*_")
-    return _QUOTED.match(start) is not None or _LINE_LABEL.match(start) is not None
+    label = _LINE_LABEL.match(start)
+    if label is not None:
+        start = start[label.end() :].lstrip("*_")
+    return start.startswith(_PRAISE_MARKS) or _QUOTED.match(start) is not None
 
 
 def _strip_lead(text: str) -> str:
@@ -183,7 +196,10 @@ def _leading_quote(text: str, is_located: IsLocated) -> tuple[str, str] | None:
         closed = _EMPHASIS.match(rest) if emphasis else None
         if closed is not None:
             return quote, rest[closed.end() :]
-        if _SENTENCE_END.search(quote) or not rest.strip() or rest.startswith("\n"):
+        if not rest.strip() or rest.startswith("\n"):
+            return quote, rest
+        is_next_sentence = rest[:1].isspace() and not rest.lstrip()[:1].islower()
+        if is_next_sentence and _SENTENCE_END.search(quote):
             return quote, rest
         return quote, text
     return None
@@ -224,7 +240,8 @@ def _is_specific(quote: str, *, is_code: bool) -> bool:
     """Whether a quote inside a sentence is more than a word that the critic uses."""
     has_words = len(quote.split()) > 1 or not quote.isascii()
     has_digits = any(character.isdigit() for character in quote)
-    return has_words or has_digits or (is_code and len(quote) > 2)
+    is_expression = is_code and len(quote) > 2 and not quote.isidentifier()
+    return has_words or has_digits or is_expression
 
 
 def _longest_located(quotes: Sequence[str], is_located: IsLocated) -> str | None:

@@ -10,7 +10,7 @@ QUOTE = (
 )
 ISSUE = (
     "issue|problem|flaw|error|mistake|comment|critique|criticism|explanation|reason|why|analysis|description|concern|"
-    "feedback|what is wrong|what's wrong|why it's wrong|why it is wrong|message|finding|note|"
+    "feedback|what is wrong|what's wrong|why it's wrong|why it is wrong|message|finding|"
     "问题|错误|评论|批评|说明|解释|原因|分析|问题点|問題点|問題|指摘|コメント|説明|"
     "fehler|kommentar|kritik|erklärung|begründung|probleme|problème|erreur|commentaire|explication|critique|"
     "problema|error|comentario|explicación|crítica|المشكلة|مشكلة|الخطأ|خطأ|التعليق|ملاحظة|проблема|ошибка"
@@ -32,6 +32,16 @@ def label_line(labels: str) -> re.Pattern[str]:
         rf"^[ \t]*{bullet}[*_]{{0,3}}(?:{labels}){_NUMBER}{colon}(?P<value>[^\n]*)$",
         re.MULTILINE | re.IGNORECASE,
     )
+
+
+_ISSUE_START = re.compile(
+    rf"\A[\s\-+•]*[*_]{{0,3}}(?:{ISSUE})[ ]?[*_]{{0,3}}[ ]?[:：][*_]{{0,3}}\s*(?=\S)", re.IGNORECASE
+)
+
+
+def without_issue_label(text: str) -> str:
+    """Remove a label such as "Issue:" at the start of a comment."""
+    return _ISSUE_START.sub("", text)
 
 
 def matches(labels: str, name: str) -> bool:

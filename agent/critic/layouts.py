@@ -1,6 +1,6 @@
 """Read critiques in other layouts than the one that the prompt asks for.
 
-Layouts are tried in order: JSON, tables, labeled lines ("Quote: … Issue: …"), block quotes, then list items and
+Layouts are tried in order: JSON, tables, tags, labeled lines ("Quote: … Issue: …"), block quotes, then list items and
 paragraphs with a quote in quotation marks or inline code. A comment counts only if its quote is in the answer, apart
 from typography. So no layout yields a hallucinated quote.
 """
@@ -25,23 +25,24 @@ IsLocated = Callable[[str], bool]
 
 _JSON_START = re.compile(r"[\[{]")
 _MAX_JSON_ATTEMPTS = 200
-_TABLE_ROW = re.compile(r"^[ \t]*\|(?P<cells>[^\n]*)\|[ \t]*$", re.MULTILINE)
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-:| \t]*")
 _CELL_EDGE = re.compile(r"(?<!\\)\|")
-_SEPARATOR_CELL = re.compile(r"\s*:?-+:?\s*")
 _QUOTE_LINE = labels.label_line(labels.QUOTE)
 _ISSUE_LINE = labels.label_line(labels.ISSUE)
 _INLINE_LABEL = re.compile(
-    rf"(?<=\S)[ \t]+(?=\*\*(?:{labels.ISSUE}|{labels.FIX}|{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：])",
+    rf"(?<=[^\s*+•-])[ \t]+(?=\*\*(?:{labels.ISSUE}|{labels.FIX}|{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：])",
     re.IGNORECASE,
 )
 _BLOCK_QUOTE = re.compile(r"(?:^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[^\n]*(?:\n|\Z))+", re.MULTILINE)
 _BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[ \t]?", re.MULTILINE)
+_TAG = re.compile(r"<(?P<name>[a-z_]{3,20})>(?P<value>[^<>]*)</(?P=name)>", re.IGNORECASE)
 _FENCE = "`" * 12
+_DASH = re.compile(r"[–—→][ \t]+")
 
 
 def read_layouts(text: str, is_located: IsLocated) -> list[Comment]:
     """Return the comments of the first layout that has any."""
-    for read in (_read_json, _read_table, _read_labels, _read_block_quotes, read_items):
+    for read in (_read_json, _read_table, _read_tags, _read_labels, _read_block_quotes, read_items):
         comments = read(text, is_located)
         if comments:
             return comments
@@ -117,19 +118,52 @@ def _first_located(quotes: Sequence[str], is_located: IsLocated) -> str | None:
 
 def _read_table(text: str, is_located: IsLocated) -> list[Comment]:
     comments: list[Comment] = []
-    header: list[str] = []
-    for row in _TABLE_ROW.finditer(text):
-        cells = [cell.replace(r"\|", "|").strip() for cell in _CELL_EDGE.split(row["cells"])]
-        if all(_SEPARATOR_CELL.fullmatch(cell) for cell in cells):
-            continue
-        if not header:
-            header = cells
-            continue
-        names = header + [""] * (len(cells) - len(header))
+    for header, row in _table_rows(text):
+        cells = _cells(row)
+        names = _cells(header) + [""] * len(cells)
         comment = _comment_from_fields(list(zip(names, cells, strict=False)), is_located)
         if comment is not None:
             comments.append(comment)
     return comments
+
+
+def _table_rows(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the rows of tables, each with the table's header."""
+    header = ""
+    previous = ""
+    for line in text.split("\n"):
+        if _TABLE_RULE.fullmatch(line):
+            header = previous
+        elif header and "|" in line:
+            yield header, line
+        else:
+            header = ""
+        previous = line
+
+
+def _cells(row: str) -> list[str]:
+    inner = row.strip().removeprefix("|")
+    if inner.endswith("|") and not inner.endswith(r"\|"):
+        inner = inner[:-1]
+    return [cell.replace(r"\|", "|").strip() for cell in _CELL_EDGE.split(inner)]
+
+
+def _read_tags(text: str, is_located: IsLocated) -> list[Comment]:
+    """Read tags such as <quote> and <comment>."""
+    lines: list[str] = []
+    has_quote = False
+    for tag in _TAG.finditer(text):
+        name = tag["name"]
+        if labels.matches(labels.QUOTE, name):
+            has_quote = True
+            lines.append(_fenced(tag["value"]))
+        elif labels.matches(SEVERITY_LABELS, name):
+            lines.append(f"\nSeverity: {tag['value'].strip()}\n")
+        else:
+            lines.append(tag["value"].strip())
+    if not has_quote:
+        return []
+    return _read_fenced("\n".join(lines), is_located)
 
 
 def _read_labels(text: str, is_located: IsLocated) -> list[Comment]:
@@ -163,7 +197,11 @@ def _read_fenced(text: str, is_located: IsLocated) -> list[Comment]:
         severity, body = comment.severity, comment.text
         if severity is None:
             severity, body = split_severity_line(body)
-        if body.strip():
-            update = {"text": body.strip(), "severity": severity}
+        body = body.strip()
+        dash = _DASH.match(body)
+        if dash is not None:
+            body = body[dash.end() :]
+        if body:
+            update = {"text": body, "severity": severity}
             comments.append(comment.model_copy(update=update))
     return comments

@@ -9,7 +9,7 @@ from selfcritic.agent.critic.severity import starts_with_severity
 
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 LIST_MARKER = re.compile(
-    r"[ \t]*(?:[-*+•‣◦–][ \t]+|・[ \t]*|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
+    r"[ \t]*(?:[-*+•‣◦–][ \t]+|[❌✗✘✖⚠❗‼⛔🚫🔴🟠🟡🟢🔵👉➡▶►▪■●○]\ufe0f?[ \t]*|・[ \t]*|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
 )
 _RULE = re.compile(r"[ \t]*([-*_=])[ \t]*(?:\1[ \t]*){2,}")
 _HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t].*)?")

@@ -27,6 +27,7 @@ def rewrapped_texts(text: str) -> Iterator[str]:
         pair_nested_fences,
         pair_by_severity,
         unwrap,
+        removed_lines,
     )
     for rewrite in rewrites:
         rewritten = rewrite(text)
@@ -129,12 +130,23 @@ def unwrap(text: str) -> str | None:
     return "\n".join([*lines[:first], "", *lines[first + 1 : last], "", *lines[last + 1 :]])
 
 
-def without_block_quote(text: str) -> str | None:
-    """Remove the marks of a block quote that has the whole critique."""
-    lines = text.strip().split("\n")
-    if not all(line.startswith(">") for line in lines if line.strip()):
+def removed_lines(text: str) -> str | None:
+    """Keep only the removed and unchanged lines of diffs in fences."""
+    lines: list[str] = []
+    in_fence = False
+    is_changed = False
+    for line in text.split("\n"):
+        if _FENCE_LINE.match(line):
+            in_fence = not in_fence
+        elif in_fence and line.startswith(("+", "-")):
+            is_changed = True
+            if line.startswith("+"):
+                continue
+            line = line[1:]
+        lines.append(line)
+    if not is_changed:
         return None
-    return "\n".join(re.sub(r"^> ?", "", line) for line in lines)
+    return "\n".join(lines)
 
 
 def _closes(fence: re.Match[str], opening: re.Match[str]) -> bool:

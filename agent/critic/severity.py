@@ -44,7 +44,7 @@ _MARK = re.compile(
       | (?:{SEVERITY_LABELS})\s?(?P<closed_label>[*_`]{{0,3}})[:：](?P<label_end>[*_`]{{0,3}})\s?[\[(（【]?[*_]{{0,3}}
         (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}
       | (?P<named>{_WORD})(?:[ ](?:severity|priority))?
-        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_`]{{1,3}}) | [ ]?[–—](?=\s) ) {_SEPARATORS}
+        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) ) {_SEPARATORS}
     )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -81,7 +81,9 @@ def split_severity(text: str) -> tuple[Severity | None, str]:
     word = match["bracketed"] or match["labeled"] or match["named"]
     rest = text[match.end() :]
     severity = severity_of(word)
-    if severity is None or (match["emphasized"] is not None and not opening):
+    is_open_word = match["emphasized"] is not None and not opening.strip("`")
+    is_lower_word = match["hyphen"] is not None and word[0].islower()
+    if severity is None or is_open_word or is_lower_word:
         return None, text
     if match["bracketed"] and opening and not match["close"]:
         rest = opening + rest  # the emphasis goes on after the mark: **[high] Wrong year.** Text

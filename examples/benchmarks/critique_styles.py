@@ -75,14 +75,15 @@ class Result(BaseModel):
 
     @property
     def num_wrong_pairings(self) -> int:
-        """Number of quotes that were given the text of another comment."""
+        """Number of quotes whose text has the text of another comment."""
         count = 0
         for comment in self.comments:
             own = [e for e in self.critique.expected if _same_quote(e, comment)]
             others = [e for e in self.critique.expected if not _same_quote(e, comment)]
-            if any(_same_text(expected, comment) for expected in own):
-                continue
-            if any(_same_text(expected, comment) for expected in others):
+            text = _plain(comment.text)
+            texts = {_plain(expected.text) for expected in own}
+            other_texts = {_plain(expected.text) for expected in others} - texts
+            if any(other in text for other in other_texts):
                 count += 1
         return count
 
