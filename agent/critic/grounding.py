@@ -104,13 +104,16 @@ class _Reader:
             parsed = self._parse(rewritten, self.is_in_answer)
             if any(self.is_in_answer(comment.quote) for comment in parsed.comments):
                 return parsed
-        for rewritten in (text, unwrap(text)):
-            if rewritten is None:
-                continue
-            comments = self._without_prompt(read_layouts(rewritten, self.is_in_answer))
-            if comments:
-                return Parsed([*asked.comments, *comments], "")
-        return asked
+        comments = self._read_layouts(text, asked.unparsed)
+        unwrapped = unwrap(text)
+        if not comments and unwrapped is not None:
+            comments = self._read_layouts(unwrapped, unwrapped)
+        if not comments:
+            return asked
+        return Parsed([*asked.comments, *comments], "")
+
+    def _read_layouts(self, text: str, unparsed: str) -> list[Comment]:
+        return self._without_prompt(read_layouts(text, unparsed, self.is_in_answer))
 
     def locate(self, quote: str) -> Span | None:
         """Locate a quote, with typos."""

@@ -32,6 +32,7 @@ _LINE_LABEL = re.compile(
     (?:(?:on[ ]|in[ ])?(?:lines?|sentence|step|paragraph|point|claim|issue|error|problem|flaw|mistake)
       |zeilen?|satz|schritt|fehler|punkt|absatz|lignes?|phrase|étape|erreur|líneas?|frase|paso|error|第|问题|错误|問題)
     [ ]?[#]?(?:\d{1,6}(?:[ ]?[-–][ ]?\d{1,6})?|[一二三四五六七八九十]{1,3})[ ]?[行句步]?[*_]{0,3}[ ]?
+    (?:[(（\[][^)）\]\n]{1,20}[)）\]])?[*_]{0,3}[ ]?
     (?:[:：,，.–—→]|->|[-](?=[ ]))[*_]{0,3}[ ]*
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -168,6 +169,7 @@ def _find_quote(
     text = text.strip()
     label = _LINE_LABEL.match(text)
     if label is not None:
+        title_severity = severity_in_title(label[0]) or title_severity
         text = text[label.end() :]
     leading = _leading_quote(text, is_located)
     if leading is not None:
@@ -198,6 +200,9 @@ def _leading_quote(text: str, is_located: IsLocated) -> tuple[str, str] | None:
             return quote, rest[closed.end() :]
         if not rest.strip() or rest.startswith("\n"):
             return quote, rest
+        is_code = start.startswith("`")
+        if not _is_specific(quote, is_code=is_code):
+            continue
         is_next_sentence = rest[:1].isspace() and not rest.lstrip()[:1].islower()
         if is_next_sentence and _SENTENCE_END.search(quote):
             return quote, rest

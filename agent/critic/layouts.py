@@ -40,13 +40,19 @@ _FENCE = "`" * 12
 _DASH = re.compile(r"[–—→][ \t]+")
 
 
-def read_layouts(text: str, is_located: IsLocated) -> list[Comment]:
-    """Return the comments of the first layout that has any."""
-    for read in (_read_json, _read_table, _read_tags, _read_labels, _read_block_quotes, read_items):
+def read_layouts(text: str, unparsed: str, is_located: IsLocated) -> list[Comment]:
+    """Return the comments of the first layout that has any.
+
+    Args:
+        text: The critique.
+        unparsed: Its part outside of fenced quotes and their comments, where items are searched.
+        is_located: Whether a quote is in the answer.
+    """
+    for read in (_read_json, _read_table, _read_tags, _read_labels, _read_block_quotes):
         comments = read(text, is_located)
         if comments:
             return comments
-    return []
+    return read_items(unparsed, is_located)
 
 
 def _read_json(text: str, is_located: IsLocated) -> list[Comment]:

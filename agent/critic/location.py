@@ -23,6 +23,8 @@ _MIN_PART = 4  # characters of a quote's part next to an ellipsis
 _MIN_CJK_PART = 2
 _MAX_PARTS = 20
 _LINE_NUMBER = re.compile(r"^[ \t]*(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M)
+_ARROW_COMMENT = re.compile(r"[ \t]*(?:#|//|--|/\*|%|;)?[ \t]*(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$", re.MULTILINE)
+"""What a critic adds to a quoted line of code, such as "# <-- wrong"."""
 _WRAPPERS = ('"', "'", "`", "**", "*", "__", "_")  # in folded text
 _END_PUNCTUATION = ".,;:!?"
 
@@ -87,7 +89,7 @@ def _to_original(folded: Folded, span: Span) -> Span:
 def _needles(quote: str) -> Iterator[str]:
     """Yield folded forms of a quote, the closest to the original first."""
     seen = {""}
-    for text in (quote, _LINE_NUMBER.sub("", quote)):
+    for text in (quote, _LINE_NUMBER.sub("", quote), _ARROW_COMMENT.sub("", quote)):
         needle = fold(text).text
         for form in (needle, _unwrap(needle), _without_end(_unwrap(needle))):
             if form not in seen:

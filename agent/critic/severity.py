@@ -61,6 +61,7 @@ _IN_TITLE = re.compile(
     rf"|[ ][-–—:][ ](?P<last>{_WORD})[\s*_:]*\Z",
     re.IGNORECASE,
 )
+_TITLE_START = re.compile(r"\A(?:[\s#]|\d{1,3}[.)]|[^\w\s*_\[(（【`])*")
 
 
 def severity_of(word: str) -> Severity | None:
@@ -100,6 +101,9 @@ def split_severity_line(text: str) -> tuple[Severity | None, str]:
 
 def severity_in_title(title: str) -> Severity | None:
     """Return the severity in a title such as "Flaw 1 [high]" or "Severity: high"; None without one."""
+    severity, _ = split_severity(_TITLE_START.sub("", title[:200]))
+    if severity is not None:
+        return severity
     match = _IN_TITLE.search(title[-200:])
     if match is None:
         return None
