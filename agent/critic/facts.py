@@ -35,7 +35,7 @@ _GERMAN_NUMBER = re.compile(
     "(?:ein|eins|zwei|drei|vier|fünf|sechs|sech|sieben|sieb|acht|neun|zehn|elf|zwölf|und|zwan|zig|ßig|hundert|tausend)+"
 )
 _MAX_GERMAN_NUMBER = 60  # characters
-_NEGATIVE_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis", "a", "miss")
+_NEGATIVE_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
 
 
 def has_same_facts(text: str, other: str) -> bool:

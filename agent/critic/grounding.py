@@ -21,6 +21,7 @@ from selfcritic.prompts import CUES, VARIABLES
 _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
 _MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
+_MAX_OTHER_LAYOUT = 100_000  # characters; no model writes a longer critique
 _ENDS = (".", "!", "?", "。", "！", "？", "؟", ")", "]", "}", "|", '"', "”", "»", "」", "`", "*")
 _THINKING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _THINKING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
@@ -93,14 +94,16 @@ class _Reader:
         self._example_quotes = {_plain(example.quote) for example in examples}
         self._example_texts = {_plain(example.text) for example in examples}
         self._spans: dict[str, Span | None] = {}
+        self._exact: dict[str, bool] = {}
 
     def read(self, text: str) -> Parsed:
         """Return the comments of the first layout with a located one, else those of the format asked for."""
         asked = self._parse(text, self.is_located)
         if any(self.is_located(comment.quote) for comment in asked.comments):
             return asked
-        texts = [text, *rewrapped_texts(text)]
-        for rewritten in texts[1:]:
+        if len(text) > _MAX_OTHER_LAYOUT:
+            return asked
+        for rewritten in rewrapped_texts(text):
             parsed = self._parse(rewritten, self.is_in_answer)
             if any(self.is_in_answer(comment.quote) for comment in parsed.comments):
                 return parsed
@@ -127,7 +130,9 @@ class _Reader:
 
     def is_in_answer(self, quote: str) -> bool:
         """Whether a quote is in the answer, apart from its typography."""
-        return locate(quote, self._answer, allow_fuzzy=False) is not None
+        if quote not in self._exact:
+            self._exact[quote] = locate(quote, self._answer, allow_fuzzy=False) is not None
+        return self._exact[quote]
 
     def _parse(self, text: str, is_located: Callable[[str], bool]) -> Parsed:
         parsed = parse(text, is_located)

@@ -45,9 +45,9 @@ _PRAISE_HEADING = re.compile(
     [\w\s]{0,20}[\s:：*_]*\Z""",
     re.VERBOSE | re.IGNORECASE,
 )
-_HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t][^\n]*|(?:\d{1,3}[.)][ \t]+)?\*\*[^*\n]+\*\*[ \t]*[:：]?|[^\n.!?。！？\"“«「`]{1,50}[:：])[ \t]*")
+_HEADING = re.compile(r"[ \t]*+(?:#{1,6}[ \t][^\n]*|(?:\d{1,3}[.)][ \t]+)?\*\*[^*\n]+\*\*[ \t]*[:：]?|[^\n.!?。！？\"“«「`]{1,50}[:：])[ \t]*")
 _PRAISE_MARKS = ("✅", "✓", "✔", "👍")
-_FENCED_BLOCK = re.compile(r"^[ \t]*(`{3,}+|~{3,}+)[^\n]*\n(?s:.*?)(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE)
+_FENCED_BLOCK = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*\n(?s:.*?)(?:^[ \t]*+\1[^\n]*$|\Z)", re.MULTILINE)
 _LINE_WITH_ITEM = re.compile(rf"(?:{LIST_MARKER.pattern}|[\"“„«「『‹(（\[【])")
 
 

@@ -26,10 +26,10 @@ _NUMBER = r"(?: ?#?\d{1,3})?"
 
 def label_line(labels: str) -> re.Pattern[str]:
     """Return a pattern for lines such as "- **Quote:** value"; the value is the group `value`."""
-    bullet = r"(?:[-*+•・]+[ \t]+|\d{1,3}[.)][ \t]+)?"
-    colon = r" ?[*_]{0,3} ?[:：] ?(?:\*\*|__|[*_](?=\s))?[ \t]*"
+    bullet = r"(?:[-*+•・]++[ \t]++|\d{1,3}[.)][ \t]++)?"
+    colon = r" ?[*_]{0,3} ?[:：] ?(?:\*\*|__|[*_](?=\s))?[ \t]*+"
     return re.compile(
-        rf"^[ \t]*{bullet}[*_]{{0,3}}(?:{labels}){_NUMBER}{colon}(?P<value>[^\n]*)$",
+        rf"^[ \t]*+{bullet}[*_]{{0,3}}(?:{labels}){_NUMBER}{colon}(?P<value>[^\n]*)$",
         re.MULTILINE | re.IGNORECASE,
     )
 

@@ -25,7 +25,7 @@ IsLocated = Callable[[str], bool]
 
 _JSON_START = re.compile(r"[\[{]")
 _MAX_JSON_ATTEMPTS = 200
-_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*\|[-:| \t]*")
+_TABLE_RULE = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+\|[-:| \t]*+")
 _CELL_EDGE = re.compile(r"(?<!\\)\|")
 _QUOTE_LINE = labels.label_line(labels.QUOTE)
 _ISSUE_LINE = labels.label_line(labels.ISSUE)
@@ -33,8 +33,8 @@ _INLINE_LABEL = re.compile(
     rf"(?<=[^\s*+•-])[ \t]+(?=\*\*(?:{labels.ISSUE}|{labels.FIX}|{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：])",
     re.IGNORECASE,
 )
-_BLOCK_QUOTE = re.compile(r"(?:^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[^\n]*(?:\n|\Z))+", re.MULTILINE)
-_BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?>[ \t]?", re.MULTILINE)
+_BLOCK_QUOTE = re.compile(r"(?:^[ \t]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]++)?>[^\n]*+(?:\n|\Z))+", re.MULTILINE)
+_BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]++)?>[ \t]?", re.MULTILINE)
 _TAG = re.compile(r"<(?P<name>[a-z_]{3,20})>(?P<value>[^<>]*)</(?P=name)>", re.IGNORECASE)
 _FENCE = "`" * 12
 _DASH = re.compile(r"[–—→][ \t]+")
@@ -138,7 +138,7 @@ def _table_rows(text: str) -> Iterator[tuple[str, str]]:
     header = ""
     previous = ""
     for line in text.split("\n"):
-        if _TABLE_RULE.fullmatch(line):
+        if _TABLE_RULE.fullmatch(line.strip()):
             header = previous
         elif header and "|" in line:
             yield header, line

@@ -18,12 +18,12 @@ _EDGE_WINDOW = 20  # characters by which each end of a fuzzy match may move
 _CJK_EDGE_WINDOW = 2
 _LONGEST_WORD = 40  # characters
 
-_ELLIPSIS = re.compile(r"\s*(?:\[\.\.\.\]|\(\.\.\.\)|\.{3,}|\[…\]|\(…\)|…+)\s*")
+_ELLIPSIS = re.compile(r"(?<!\s)\s*+(?:\[\.\.\.\]|\(\.\.\.\)|\.{3,}|\[…\]|\(…\)|…+)\s*")
 _MIN_PART = 4  # characters of a quote's part next to an ellipsis
 _MIN_CJK_PART = 2
 _MAX_PARTS = 20
-_LINE_NUMBER = re.compile(r"^[ \t]*(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M)
-_ARROW_COMMENT = re.compile(r"[ \t]*(?:#|//|--|/\*|%|;)?[ \t]*(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$", re.MULTILINE)
+_LINE_NUMBER = re.compile(r"^[ \t]*+(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M)
+_ARROW_COMMENT = re.compile(r"(?<![ \t])[ \t]*+(?:(?:#|//|--|/\*|%|;)[ \t]*+)?(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$", re.MULTILINE)
 """What a critic adds to a quoted line of code, such as "# <-- wrong"."""
 _WRAPPERS = ('"', "'", "`", "**", "*", "__", "_")  # in folded text
 _END_PUNCTUATION = ".,;:!?"
@@ -98,10 +98,12 @@ def _needles(quote: str) -> Iterator[str]:
 
 
 def _unwrap(needle: str) -> str:
-    """Remove the quotation or emphasis marks around a whole quote."""
-    for mark in _WRAPPERS:
-        if needle.startswith(mark) and needle.endswith(mark) and len(needle) > 2 * len(mark):
-            return _unwrap(needle[len(mark) : -len(mark)].strip())
+    """Remove the quotation and emphasis marks around a whole quote, up to two pairs."""
+    for _ in range(2):
+        for mark in _WRAPPERS:
+            if needle.startswith(mark) and needle.endswith(mark) and len(needle) > 2 * len(mark):
+                needle = needle[len(mark) : -len(mark)].strip()
+                break
     return needle
 
 

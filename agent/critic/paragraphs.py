@@ -9,20 +9,20 @@ from selfcritic.agent.critic.severity import starts_with_severity
 
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 LIST_MARKER = re.compile(
-    r"[ \t]*(?:[-*+•‣◦–][ \t]+|[❌✗✘✖⚠❗‼⛔🚫🔴🟠🟡🟢🔵👉➡▶►▪■●○]\ufe0f?[ \t]*|・[ \t]*|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
+    r"[ \t]*+(?:[-*+•‣◦–][ \t]+|[❌✗✘✖⚠❗‼⛔🚫🔴🟠🟡🟢🔵👉➡▶►▪■●○]\ufe0f?[ \t]*|・[ \t]*|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
 )
-_RULE = re.compile(r"[ \t]*([-*_=])[ \t]*(?:\1[ \t]*){2,}")
-_HEADING = re.compile(r"[ \t]*#{1,6}(?:[ \t].*)?")
-_NUMBER = re.compile(r"[ \t]*(?:[(（]?\d{1,3}[.)）、]|[-*+•①-⑳])[ \t]*")
+_RULE = re.compile(r"[ \t]*+([-*_=])[ \t]*(?:\1[ \t]*){2,}")
+_HEADING = re.compile(r"[ \t]*+#{1,6}(?:[ \t].*)?")
+_NUMBER = re.compile(r"[ \t]*+(?:[(（]?\d{1,3}[.)）、]|[-*+•①-⑳])[ \t]*")
 _BOLD_LINE = re.compile(
     r"""
-    [ \t]* (?:[-*+•][ \t]+|\d{1,3}[.)、][ \t]*)? (\*\*|__) [^\n]*? [^.。!！\s] \1 [ \t]*
+    [ \t]*+ (?:[-*+•][ \t]+|\d{1,3}[.)、][ \t]*)? (\*\*|__) [^\n]*? [^.。!！\s] \1 [ \t]*
     (?:[\[(（【][^\n]{1,30}[\])）】])? [ \t]* [:：]? [ \t]*
     """,
     re.VERBOSE,
 )
-_NUMBERED_TITLE = re.compile(r"[ \t]*(?:(?:issue|flaw|error|problem|point|line|lines)[ \t]*)?#?\d{1,4}[.):、：][^\n]{0,80}", re.I)
-_LABEL_LINE = re.compile(r"[ \t]*[^\n.!?。！？]{1,60}[:：][ \t]*")
+_NUMBERED_TITLE = re.compile(r"[ \t]*+(?:(?:issue|flaw|error|problem|point|line|lines)[ \t]*)?#?\d{1,4}[.):、：][^\n]{0,80}", re.I)
+_LABEL_LINE = re.compile(r"[ \t]*+[^\n.!?。！？]{1,60}[:：][ \t]*")
 _COLON_END = re.compile(r"[:：][\s*_]*\Z")
 _FIX_END = re.compile(
     r"""(?:

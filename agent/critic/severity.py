@@ -50,7 +50,7 @@ _MARK = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _LABEL_LINE = re.compile(
-    rf"^[ \t]*(?:[-*+•][ \t]+)?[*_]{{0,3}}(?:{SEVERITY_LABELS})[*_]{{0,3}}[ \t]?[:：][*_]{{0,3}}[ \t]*[*_`\[]{{0,3}}"
+    rf"^[ \t]*+(?:[-*+•][ \t]++)?[*_]{{0,3}}(?:{SEVERITY_LABELS})[*_]{{0,3}}[ \t]?[:：][*_]{{0,3}}[ \t]*[*_`\[]{{0,3}}"
     rf"(?P<word>{_WORD})[*_`\]]{{0,3}}[.。]?[ \t]*(?:\n|\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
