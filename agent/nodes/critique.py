@@ -42,6 +42,6 @@ async def ground_critiques(step: Step, texts: Sequence[str], draft: Round) -> li
     checkers = get_checkers(step.context.checkers)
     critiques = []
     for text in texts:
-        critique = ground(text, draft.answer)
+        critique = ground(text, draft.answer, examples=step.critique_examples())
         critiques.append(await verify_comments(critique, draft.answer, draft.findings, checkers))
     return critiques

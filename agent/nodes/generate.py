@@ -61,6 +61,7 @@ def initial_update(step: Step, answers: Sequence[str]) -> State:
         rounds=[Round(answer=answers[0], candidates=candidates)],
         answer=answers[0],
         best_round=0,
+        ungrounded_critiques=0,
         p_critiqueable=None,
         stop_reason=None,
         self_graded=step.context.is_self_graded,
