@@ -38,7 +38,7 @@ _CLOSING = re.compile(
     r"""[\s*_#>]*+(?:
         overall\b | in\ (?:summary|conclusion|short|total|general)\b | to\ (?:summarize|summarise|sum\ up|conclude)\b
       | (?:final\ )?(?:summary|conclusion|verdict|recommendations?|assessment|thoughts|score|rating)\b[^\n]{0,30}
-      | please\b | (?:i\ )?hope\b | let\ me\ know\b | would\ you\ like\b | if\ you(?:'d|’d|\ would|\ want|\ like|\ need)\b
+      | that(?:\ is|'s|’s)\ (?:all|it)\b | please\b | (?:i\ )?hope\b | let\ me\ know\b | would\ you\ like\b | if\ you(?:'d|’d|\ would|\ want|\ like|\ need)\b
       | feel\ free\b | (?:these|those|all\ (?:of\ )?these|the\ above|both)\ (?:\w+\ )?(?:issues?|problems?|errors?|flaws?|points?|comments?|mistakes?|changes?)\b
       | (?:fixing|addressing|correcting|resolving)\b | (?:apart|aside)\ from\b | other\ than\b | otherwise,
       | (?:the\ )?rest\ of\b | everything\ else\b | (?:with|once|after)\ (?:these|those|this)\b

@@ -193,7 +193,7 @@ def test_searches_a_megabyte_of_answer(unit: str, length: int) -> None:
 # Properties
 
 WORDS = st.lists(
-    st.text("abcdefghij klmno\n", min_size=3, max_size=9)
+    st.text("bcdfghjk lmpq\n", min_size=3, max_size=9)
     | st.sampled_from(["the", "12", "–", "“so”", "x = 3;", "𝔘😀"]),
     min_size=12,
     max_size=40,
