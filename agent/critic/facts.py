@@ -13,8 +13,7 @@ _CJK_FACTS = re.compile(
     "不没沒无無未非勿否莫]|ない|なかった|なく|ません"
 )
 _WORDS = re.compile(r"\w+(?:['’]t\b)?")
-_FACT_WORDS = frozenset(
-    """
+_WORD_LIST = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand thousands million
     millions billion billions trillion dozen half quarter double triple once twice first second third fourth fifth
@@ -29,8 +28,8 @@ _FACT_WORDS = frozenset(
     لا ليس ليست لم لن غير بدون واحد اثنان اثنين ثلاثة ثلاث أربعة أربع خمسة خمس ستة ست سبعة سبع ثمانية ثماني تسعة تسع
     عشرة عشر عشرون ثلاثون أربعون خمسون ستون سبعون ثمانون تسعون مئة مائة ألف آلاف مليون ملايين مليار
     не нет ни без никогда два две три четыре пять шесть семь восемь девять десять сто тысяча тысяч миллион миллионов
-    """.split()
-)
+"""
+_FACT_WORDS = frozenset(_WORD_LIST.split())
 _GERMAN_NUMBER = re.compile(
     "(?:ein|eins|zwei|drei|vier|fünf|sechs|sech|sieben|sieb|acht|neun|zehn|elf|zwölf|und|zwan|zig|ßig|hundert|tausend)+"
 )
@@ -72,7 +71,10 @@ def _differ_by_negative_prefix(text: str, other: str) -> bool:
     """Whether one text has "invalid" where the other has "valid"."""
     words = set(_WORDS.findall(text))
     other_words = set(_WORDS.findall(other))
-    for first, second in ((words - other_words, other_words - words), (other_words - words, words - other_words)):
+    for first, second in (
+        (words - other_words, other_words - words),
+        (other_words - words, words - other_words),
+    ):
         for word in first:
             if any(prefix + word in second for prefix in _NEGATIVE_PREFIXES):
                 return True

@@ -17,10 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _PUNCTUATION = str.maketrans(
-    "‘’‚‛′‹›"
-    "“”„‟″«»「」『』"
-    "‐‑‒–—―−"
-    "、،。؛؟۔【】〔〕〜",
+    "‘’‚‛′‹›“”„‟″«»「」『』‐‑‒–—―−、،。؛؟۔【】〔〕〜",
     "'" * 7 + '"' * 11 + "-" * 7 + ",,.;?.[][]~",
 )
 _FOLDED_FORMS = (
@@ -43,7 +40,9 @@ _CLUSTER = re.compile(
 )
 """A character with the marks that combine with it."""
 _ARABIC_MARKS = re.compile(r"[\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4]+")
-_CJK = re.compile(r"[\u2e80-\u2fdf\u3000-\u30ff\u31f0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff9f]")
+_CJK = re.compile(
+    r"[\u2e80-\u2fdf\u3000-\u30ff\u31f0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff9f]"
+)
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,9 @@ class _Reader:
 
 def _without_thinking(text: str) -> str:
     """Remove a model's thinking: all up to its closing tag, or all after an opening tag."""
-    end = None
-    for end in _THINKING_END.finditer(text):
-        pass
-    if end is not None:
-        text = text[end.end() :]
+    ends = [tag.end() for tag in _THINKING_END.finditer(text)]
+    if ends:
+        text = text[ends[-1] :]
     if _THINKING_START.match(text):
         return ""
     return text

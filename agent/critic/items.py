@@ -40,14 +40,27 @@ _LINE_LABEL = re.compile(
 _SEPARATOR = re.compile(r"[*_]{0,3}\s*(?:[:：]|[-–—]+(?=\s)|[→⇒]|->|=>|,\s(?=wrong))[*_]{0,3}\s*")
 _SENTENCE_END = re.compile(r"[.!?。！？؟][*_]{0,3}\s*\Z")
 _PRAISE_HEADING = re.compile(
-    r"""[\s#*_\d.)✅✓✔👍]*(?:strengths?|positives?|pros|what\ (?:works|is\ (?:good|right|correct))\b|correct\ (?:parts|points|claims)
-    |good\ points|praise|优点|优势|正确之处|stärken|positiv\w*|points\ forts|puntos\ fuertes|fortalezas|aciertos|نقاط\ القوة|良い点|強み)
-    [\w\s]{0,20}[\s:：*_]*\Z""",
+    r"""
+    [\s#*_\d.)✅✓✔👍]*
+    (?:strengths?|positives?|pros|what\ (?:works|is\ (?:good|right|correct))\b
+      |correct\ (?:parts|points|claims)|good\ points|praise|优点|优势|正确之处|stärken|positiv\w*
+      |points\ forts|puntos\ fuertes|fortalezas|aciertos|نقاط\ القوة|良い点|強み)
+    [\w\s]{0,20}[\s:：*_]*\Z
+    """,
     re.VERBOSE | re.IGNORECASE,
 )
-_HEADING = re.compile(r"[ \t]*+(?:#{1,6}[ \t][^\n]*|(?:\d{1,3}[.)][ \t]+)?\*\*[^*\n]+\*\*[ \t]*[:：]?|[^\n.!?。！？\"“«「`]{1,50}[:：])[ \t]*")
+_HEADING = re.compile(
+    r"""
+    [ \t]*+
+    (?:\#{1,6}[ \t][^\n]* | (?:\d{1,3}[.)][ \t]+)?\*\*[^*\n]+\*\*[ \t]*[:：]? | [^\n.!?。！？"“«「`]{1,50}[:：])
+    [ \t]*
+    """,
+    re.VERBOSE,
+)
 _PRAISE_MARKS = ("✅", "✓", "✔", "👍")
-_FENCED_BLOCK = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*\n(?s:.*?)(?:^[ \t]*+\1[^\n]*$|\Z)", re.MULTILINE)
+_FENCED_BLOCK = re.compile(
+    r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*\n(?s:.*?)(?:^[ \t]*+\1[^\n]*$|\Z)", re.MULTILINE
+)
 _LINE_WITH_ITEM = re.compile(rf"(?:{LIST_MARKER.pattern}|[\"“„«「『‹(（\[【])")
 
 
@@ -173,11 +186,10 @@ def _find_quote(
         text = text[label.end() :]
     leading = _leading_quote(text, is_located)
     if leading is not None:
-        quote, rest = leading
+        leading_quote, rest = leading
         if severity is None:
             severity, rest = split_severity(rest)
-        severity = severity or title_severity
-        return _QuoteInBlock(quote, rest.strip(), severity)
+        return _QuoteInBlock(leading_quote, rest.strip(), severity or title_severity)
     quote = _inner_quote(text, is_located)
     if quote is None:
         return None

@@ -10,7 +10,8 @@ QUOTE = (
 )
 ISSUE = (
     "issue|problem|flaw|error|mistake|comment|critique|criticism|explanation|reason|why|analysis|description|concern|"
-    "feedback|what is wrong|what's wrong|why it's wrong|why it is wrong|message|finding|rationale|justification|details|assessment|observation|"
+    "feedback|what is wrong|what's wrong|why it's wrong|why it is wrong|message|finding|"
+    "rationale|justification|details|assessment|observation|"
     "问题|错误|评论|批评|说明|解释|原因|分析|问题点|問題点|問題|指摘|コメント|説明|"
     "fehler|kommentar|kritik|erklärung|begründung|probleme|problème|erreur|commentaire|explication|critique|"
     "problema|error|comentario|explicación|crítica|المشكلة|مشكلة|الخطأ|خطأ|التعليق|ملاحظة|проблема|ошибка"

@@ -33,7 +33,9 @@ _INLINE_LABEL = re.compile(
     rf"(?<=[^\s*+•-])[ \t]+(?=\*\*(?:{labels.ISSUE}|{labels.FIX}|{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：])",
     re.IGNORECASE,
 )
-_BLOCK_QUOTE = re.compile(r"(?:^[ \t]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]++)?>[^\n]*+(?:\n|\Z))+", re.MULTILINE)
+_BLOCK_QUOTE = re.compile(
+    r"(?:^[ \t]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]++)?>[^\n]*+(?:\n|\Z))+", re.MULTILINE
+)
 _BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]++)?>[ \t]?", re.MULTILINE)
 _TAG = re.compile(r"<(?P<name>[a-z_]{3,20})>(?P<value>[^<>]*)</(?P=name)>", re.IGNORECASE)
 _FENCE = "`" * 12

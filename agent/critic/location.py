@@ -22,8 +22,13 @@ _ELLIPSIS = re.compile(r"(?<!\s)\s*+(?:\[\.\.\.\]|\(\.\.\.\)|\.{3,}|\[…\]|\(�
 _MIN_PART = 4  # characters of a quote's part next to an ellipsis
 _MIN_CJK_PART = 2
 _MAX_PARTS = 20
-_LINE_NUMBER = re.compile(r"^[ \t]*+(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M)
-_ARROW_COMMENT = re.compile(r"(?<![ \t])[ \t]*+(?:(?:#|//|--|/\*|%|;)[ \t]*+)?(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$", re.MULTILINE)
+_LINE_NUMBER = re.compile(
+    r"^[ \t]*+(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M
+)
+_ARROW_COMMENT = re.compile(
+    r"(?<![ \t])[ \t]*+(?:(?:#|//|--|/\*|%|;)[ \t]*+)?(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$",
+    re.MULTILINE,
+)
 """What a critic adds to a quoted line of code, such as "# <-- wrong"."""
 _WRAPPERS = ('"', "'", "`", "**", "*", "__", "_")  # in folded text
 _END_PUNCTUATION = ".,;:!?"

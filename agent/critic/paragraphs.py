@@ -9,7 +9,8 @@ from selfcritic.agent.critic.severity import starts_with_severity
 
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 LIST_MARKER = re.compile(
-    r"[ \t]*+(?:[-*+•‣◦–][ \t]+|[❌✗✘✖⚠❗‼⛔🚫🔴🟠🟡🟢🔵👉➡▶►▪■●○]\ufe0f?[ \t]*|・[ \t]*|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
+    r"[ \t]*+(?:[-*+•‣◦–][ \t]+|[❌✗✘✖⚠❗‼⛔🚫🔴🟠🟡🟢🔵👉➡▶►▪■●○]\ufe0f?[ \t]*|・[ \t]*"
+    r"|[(（]?\d{1,3}[.)）、](?!\d)[ \t]*|[①-⑳][ \t]*)"
 )
 _RULE = re.compile(r"[ \t]*+([-*_=])[ \t]*(?:\1[ \t]*){2,}")
 _HEADING = re.compile(r"[ \t]*+#{1,6}(?:[ \t].*)?")
@@ -21,7 +22,10 @@ _BOLD_LINE = re.compile(
     """,
     re.VERBOSE,
 )
-_NUMBERED_TITLE = re.compile(r"[ \t]*+(?:(?:issue|flaw|error|problem|point|line|lines)[ \t]*)?#?\d{1,4}[.):、：][^\n]{0,80}", re.I)
+_NUMBERED_TITLE = re.compile(
+    r"[ \t]*+(?:(?:issue|flaw|error|problem|point|line|lines)[ \t]*)?#?\d{1,4}[.):、：][^\n]{0,80}",
+    re.I,
+)
 _LABEL_LINE = re.compile(r"[ \t]*+[^\n.!?。！？]{1,60}[:：][ \t]*")
 _COLON_END = re.compile(r"[:：][\s*_]*\Z")
 _FIX_END = re.compile(
@@ -38,13 +42,16 @@ _CLOSING = re.compile(
     r"""[\s*_#>]*+(?:
         overall\b | in\ (?:summary|conclusion|short|total|general)\b | to\ (?:summarize|summarise|sum\ up|conclude)\b
       | (?:final\ )?(?:summary|conclusion|verdict|recommendations?|assessment|thoughts|score|rating)\b[^\n]{0,30}
-      | that(?:\ is|'s|’s)\ (?:all|it)\b | please\b | (?:i\ )?hope\b | let\ me\ know\b | would\ you\ like\b | if\ you(?:'d|’d|\ would|\ want|\ like|\ need)\b
-      | feel\ free\b | (?:these|those|all\ (?:of\ )?these|the\ above|both)\ (?:\w+\ )?(?:issues?|problems?|errors?|flaws?|points?|comments?|mistakes?|changes?)\b
+      | that(?:\ is|'s|’s)\ (?:all|it)\b | please\b | (?:i\ )?hope\b | let\ me\ know\b | would\ you\ like\b
+      | if\ you(?:'d|’d|\ would|\ want|\ like|\ need)\b
+      | feel\ free\b | (?:these|those|all\ (?:of\ )?these|the\ above|both)\ (?:\w+\ )?
+        (?:issues?|problems?|errors?|flaws?|points?|comments?|mistakes?|changes?)\b
       | (?:fixing|addressing|correcting|resolving)\b | (?:apart|aside)\ from\b | other\ than\b | otherwise,
       | (?:the\ )?rest\ of\b | everything\ else\b | (?:with|once|after)\ (?:these|those|this)\b
       | (?:here(?:'s|’s|\ is|\ are)\ (?:a|an|the|my)\ )?(?:suggested\ |fully\ |full\ |complete\ )*
         (?:corrected|revised|improved|rewritten|rewrite|updated|fixed)\b[^\n]{0,40}[:：*]
-      | here(?:'s|’s|\ is)\ (?:a|an|the|my|how)\b | (?:the|this|your)\ (?:answer|response|text|code)\ (?:is|was|has|needs|does)\b
+      | here(?:'s|’s|\ is)\ (?:a|an|the|my|how)\b
+      | (?:the|this|your)\ (?:answer|response|text|code)\ (?:is|was|has|needs|does)\b
       | 总之 | 总体 | 总的来说 | 综上 | 總之 | 总结 | 整体 | 结论 | 修改后 | 修正后 | 建议修改 | 希望
       | insgesamt\b | zusammenfass\w* | fazit\b | alles\ in\ allem\b | abschließend\b | korrigierte\b | im\ übrigen\b
       | en\ (?:résumé|conclusion|somme|résumant|resumen|conclusión|general|definitiva)\b | dans\ l['’]ensemble\b
@@ -93,9 +100,7 @@ def split_next_title(text: str, *, keep_first: bool = True) -> tuple[str, str]:
 
 
 def _is_title(line: str, has_blank_above: bool) -> bool:
-    is_mark = any(
-        pattern.fullmatch(line) for pattern in (_RULE, _HEADING, _NUMBER, _BOLD_LINE)
-    )
+    is_mark = any(pattern.fullmatch(line) for pattern in (_RULE, _HEADING, _NUMBER, _BOLD_LINE))
     if is_mark:
         return True
     if not has_blank_above:
@@ -132,5 +137,7 @@ def _is_lead(paragraph: str) -> bool:
     if len(paragraph.split()) < 2 and paragraph.isascii():
         return False
     if _COLON_END.search(paragraph):
-        return not re.fullmatch(r"\s*(?:lines?|zeilen?|lignes?)?\s*[\d–-]+\s*[:：]", paragraph, re.IGNORECASE)
+        return not re.fullmatch(
+            r"\s*(?:lines?|zeilen?|lignes?)?\s*[\d–-]+\s*[:：]", paragraph, re.IGNORECASE
+        )
     return re.match(r"\s*\d{1,3}[.)、]\s+\S+\s+\S+\s+\S+\s+\S", paragraph) is not None

@@ -33,18 +33,22 @@ SEVERITY_LABELS = (
     "الخطورة|الشدة|重要度|深刻度|重大度|серьёзность"
 )
 
-_WORD = "|".join(sorted((word for words in _WORDS.values() for word in words.split()), key=len, reverse=True))
+_WORD = "|".join(
+    sorted((word for words in _WORDS.values() for word in words.split()), key=len, reverse=True)
+)
 _SEPARATORS = r"(?:[ \t]*(?:[:：]|[-–—](?=\s)))*+\s*+"
 _MARK = re.compile(
     rf"""
     \A\s*+ (?P<open>[*_`]{{0,3}})
     (?:
-        [\[【［(（〔]\s?(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?(?P<bracketed>{_WORD})(?:[ ](?:severity|priority))?\s?[\]】］)）〕]
+        [\[【［(（〔]\s?(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
+        (?P<bracketed>{_WORD})(?:[ ](?:severity|priority))?\s?[\]】］)）〕]
         (?P<close>[*_`]{{0,3}}) {_SEPARATORS}
-      | (?:{SEVERITY_LABELS})\s?(?P<closed_label>[*_`]{{0,3}})[:：](?P<label_end>[*_`]{{0,3}})\s?[\[(（【]?[*_]{{0,3}}
+      | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
         (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}
       | (?P<named>{_WORD})(?:[ ](?:severity|priority))?
-        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) ) {_SEPARATORS}
+        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) )
+        {_SEPARATORS}
     )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -56,7 +60,8 @@ _LABEL_LINE = re.compile(
 )
 
 _IN_TITLE = re.compile(
-    rf"[\[\[【［(（〔][ ]?(?:(?:{SEVERITY_LABELS})[ ]?[:：][ ]?)?(?P<bracketed>{_WORD})(?:[ ]severity)?[ ]?[\]】］)）〕]"
+    rf"[\[【［(（〔][ ]?(?:(?:{SEVERITY_LABELS})[ ]?[:：][ ]?)?(?P<bracketed>{_WORD})(?:[ ]severity)?"
+    rf"[ ]?[\]】］)）〕]"
     rf"|(?:{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：][*_\s]{{0,4}}(?P<labeled>{_WORD})\b"
     rf"|[ ][-–—:][ ](?P<last>{_WORD})[\s*_:]*\Z",
     re.IGNORECASE,

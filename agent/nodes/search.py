@@ -76,7 +76,9 @@ async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
     allow_ungrounded = step.context.allow_ungrounded
     candidates: list[Critique] = []
     for critique in pool:
-        if critique.iteration == latest and is_eligible(critique, allow_ungrounded=allow_ungrounded):
+        if critique.iteration == latest and is_eligible(
+            critique, allow_ungrounded=allow_ungrounded
+        ):
             candidates.append(critique)
     candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
     beams = candidates[: step.context.fsbs.k]

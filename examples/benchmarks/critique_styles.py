@@ -156,14 +156,25 @@ def main(
     table = Table("style", "critiques", "strict", "all", "wrong pairings")
     by_style: defaultdict[str, list[int]] = defaultdict(list)
     for index, critique in enumerate(critiques):
-        for name in (critique.style, f"language {critique.language}", f"split {critique.split}", "total"):
+        for name in (
+            critique.style,
+            f"language {critique.language}",
+            f"split {critique.split}",
+            "total",
+        ):
             by_style[name].append(index)
-    for name, indices in sorted(by_style.items(), key=lambda item: (" " in item[0], item[0] == "total", item[0])):
+    for name, indices in sorted(
+        by_style.items(), key=lambda item: (" " in item[0], item[0] == "total", item[0])
+    ):
         before = [strict[index] for index in indices]
         after = [results[index] for index in indices]
         wrong = sum(result.num_wrong_pairings for result in after)
         table.add_row(
-            name, str(len(indices)), f"{parse_rate(before):.0%}", f"{parse_rate(after):.0%}", str(wrong)
+            name,
+            str(len(indices)),
+            f"{parse_rate(before):.0%}",
+            f"{parse_rate(after):.0%}",
+            str(wrong),
         )
     console = Console(width=100)
     console.print(table)

@@ -19,9 +19,7 @@ def judge(
     texts: list[str], verdicts: list[float], *, allow_ungrounded: bool = False, **budget: int
 ):
     model = ScriptedModel(script=verdicts)
-    context = Context(
-        model=model, budget=Budget(**budget), allow_ungrounded=allow_ungrounded
-    )
+    context = Context(model=model, budget=Budget(**budget), allow_ungrounded=allow_ungrounded)
     step = Step(
         {"question": "q", "rounds": [Round(answer=ANSWER)]},
         Runtime(context=context),
