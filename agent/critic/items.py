@@ -38,6 +38,9 @@ _LINE_LABEL = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"[*_]{0,3}\s*(?:[:：]|[-–—]+(?=\s)|[→⇒]|->|=>|,\s(?=wrong))[*_]{0,3}\s*")
+_BOLD_START = re.compile(r"\*\*(?P<bold>[^*\n]++)\*\*")
+_BARE_SEPARATOR = re.compile(r"[ \t]*(?:[→⇒]|[ ][–—-][ ]|->|=>|[:：][ \n])")
+_MAX_BARE_QUOTE = 1_000  # characters
 _SENTENCE_END = re.compile(r"[.!?。！？؟][*_]{0,3}\s*\Z")
 _PRAISE_HEADING = re.compile(
     r"""
@@ -198,6 +201,12 @@ def _find_quote(
 
 def _leading_quote(text: str, is_located: IsLocated) -> tuple[str, str] | None:
     """Return the quote that a text begins with, and the comment after it."""
+    for quote, end in _bare_quotes(text):
+        is_sentence = len(quote.split()) > 2 or (not quote.isascii() and len(quote) > 5)
+        if is_sentence and is_located(quote):
+            rest = text[end:]
+            separator = _SEPARATOR.match(rest)
+            return quote, rest[separator.end() :] if separator is not None else rest
     start = text.lstrip("*_ ")
     emphasis = text[: len(text) - len(start)].strip()
     for quote, end in _quotes_at_start(start):
@@ -220,6 +229,16 @@ def _leading_quote(text: str, is_located: IsLocated) -> tuple[str, str] | None:
             return quote, rest
         return quote, text
     return None
+
+
+def _bare_quotes(text: str) -> Iterator[tuple[str, int]]:
+    """Yield words at the start of a text that could be a quote without marks, with their ends."""
+    bold = _BOLD_START.match(text)
+    if bold is not None:
+        yield bold["bold"], bold.end()
+    separator = _BARE_SEPARATOR.search(text[:_MAX_BARE_QUOTE])
+    if separator is not None:
+        yield text[: separator.start()], separator.start()
 
 
 def _quotes_at_start(text: str) -> Iterator[tuple[str, int]]:

@@ -5,6 +5,7 @@ paragraphs with a quote in quotation marks or inline code. A comment counts only
 from typography. So no layout yields a hallucinated quote.
 """
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ IsLocated = Callable[[str], bool]
 
 _JSON_START = re.compile(r"[\[{]")
 _MAX_JSON_ATTEMPTS = 200
+_PYTHON_LITERAL = re.compile(r"(?:\[\s*)?\{\s*'\w+'\s*:[^\0]{1,20000}\}(?:\s*\])?")
 _TABLE_RULE = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+\|[-:| \t]*+")
 _CELL_EDGE = re.compile(r"(?<!\\)\|")
 _QUOTE_LINE = labels.label_line(labels.QUOTE)
@@ -59,7 +61,8 @@ def read_layouts(text: str, unparsed: str, is_located: IsLocated) -> list[Commen
 
 def _read_json(text: str, is_located: IsLocated) -> list[Comment]:
     comments: list[Comment] = []
-    for value in _json_values(text):
+    values = list(_json_values(text)) or _python_values(text)
+    for value in values:
         for record in _records(value):
             comment = _comment_from_fields(list(record.items()), is_located)
             if comment is not None:
@@ -80,6 +83,17 @@ def _json_values(text: str) -> Iterator[Any]:
             yield value
         except (ValueError, RecursionError):
             position = start.end()
+
+
+def _python_values(text: str) -> list[Any]:
+    """Return a Python list or dictionary with single quotes, which some models write for JSON."""
+    literal = _PYTHON_LITERAL.search(text)
+    if literal is None:
+        return []
+    try:
+        return [ast.literal_eval(literal[0])]
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
 
 
 def _records(value: Any) -> Iterator[dict[str, str]]:

@@ -19,14 +19,15 @@ _CJK_EDGE_WINDOW = 2
 _LONGEST_WORD = 40  # characters
 
 _ELLIPSIS = re.compile(r"(?<!\s)\s*+(?:\[\.\.\.\]|\(\.\.\.\)|\.{3,}|\[…\]|\(…\)|…+)\s*")
-_MIN_PART = 4  # characters of a quote's part next to an ellipsis
+_MIN_PART = 3  # characters of a quote's part next to an ellipsis
 _MIN_CJK_PART = 2
 _MAX_PARTS = 20
 _LINE_NUMBER = re.compile(
     r"^[ \t]*+(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M
 )
 _ARROW_COMMENT = re.compile(
-    r"(?<![ \t])[ \t]*+(?:(?:#|//|--|/\*|%|;)[ \t]*+)?(?:<[-=]{1,3}(?![\w\d])|←|⬅|👈)[^\n]*$",
+    r"(?<![ \t])[ \t]*+"
+    r"(?:(?:#|//|--|/\*|%|;)[ \t]*+(?:<[-=]|←|⬅|👈)|<--|<==|←|⬅|👈)[^\n]*$",
     re.MULTILINE,
 )
 """What a critic adds to a quoted line of code, such as "# <-- wrong"."""
@@ -149,7 +150,8 @@ def _find_parts(needle: str, text: str) -> Span | None:
     parts = [part for part in _ELLIPSIS.split(_unwrap(needle)) if part]
     if parts == [needle] or not 1 <= len(parts) <= _MAX_PARTS:
         return None
-    parts[-1] = _without_end(parts[-1]) or parts[-1]
+    if parts[-1] not in text:
+        parts[-1] = _without_end(parts[-1]) or parts[-1]
     start = end = 0
     for index, part in enumerate(parts):
         min_length = _MIN_PART

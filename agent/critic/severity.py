@@ -43,7 +43,7 @@ _MARK = re.compile(
     (?:
         [\[【［(（〔]\s?(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
         (?P<bracketed>{_WORD})(?:[ ](?:severity|priority))?\s?[\]】］)）〕]
-        (?P<close>[*_`]{{0,3}}) {_SEPARATORS}
+        (?:[ ]?[:：](?P<colon_close>[*_`]{{1,3}}) | (?P<close>[*_`]{{0,3}})) {_SEPARATORS}
       | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
         (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}
       | (?P<named>{_WORD})(?:[ ](?:severity|priority))?
@@ -91,7 +91,8 @@ def split_severity(text: str) -> tuple[Severity | None, str]:
     is_lower_word = match["hyphen"] is not None and word[0].islower()
     if severity is None or is_open_word or is_lower_word:
         return None, text
-    if match["bracketed"] and opening and not match["close"]:
+    is_closed = match["close"] or match["colon_close"]
+    if match["bracketed"] and opening and not is_closed:
         rest = opening + rest  # the emphasis goes on after the mark: **[high] Wrong year.** Text
     return severity, rest
 
