@@ -109,7 +109,7 @@ class _Reader:
                 return parsed
         comments = self._read_layouts(text, asked.unparsed)
         unwrapped = unwrap(text)
-        if not comments and unwrapped is not None:
+        if not comments and not asked.comments and unwrapped is not None:
             comments = self._read_layouts(unwrapped, unwrapped)
         if not comments:
             return asked

@@ -25,6 +25,7 @@ _MAX_PARTS = 20
 _LINE_NUMBER = re.compile(
     r"^[ \t]*+(?:(?:[Ll]ine |L)?\d{1,6}[ \t]*[:|.)│]|[Ll]ine \d{1,6})[ \t]?", re.M
 )
+_BLOCK_QUOTE_MARK = re.compile(r"^[ \t]*+>[ \t]?", re.MULTILINE)
 _ARROW_COMMENT = re.compile(
     r"(?<![ \t])[ \t]*+"
     r"(?:(?:#|//|--|/\*|%|;)[ \t]*+(?:<[-=]|←|⬅|👈)|<--|<==|←|⬅|👈)[^\n]*$",
@@ -95,7 +96,10 @@ def _to_original(folded: Folded, span: Span) -> Span:
 def _needles(quote: str) -> Iterator[str]:
     """Yield folded forms of a quote, the closest to the original first."""
     seen = {""}
-    for text in (quote, _LINE_NUMBER.sub("", quote), _ARROW_COMMENT.sub("", quote)):
+    for pattern in (None, _LINE_NUMBER, _BLOCK_QUOTE_MARK, _ARROW_COMMENT):
+        text = quote
+        if pattern is not None:
+            text = pattern.sub("", quote)
         needle = fold(text).text
         for form in (needle, _unwrap(needle), _without_end(_unwrap(needle))):
             if form not in seen:

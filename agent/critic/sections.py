@@ -29,6 +29,13 @@ FENCE = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 
+_EXPLAINS_FIX = re.compile(
+    r"\s*(?:this|that|which|it|now)[ ](?:now[ ])?"
+    r"(?:fix|avoid|ensure|handle|guarantee|make|return|raise|version|change|way|correct|prevent)",
+    re.IGNORECASE,
+)
+"""Text below a fence that corrects the answer."""
+
 
 @dataclass
 class Section:
@@ -133,6 +140,7 @@ def _is_correction(section: Section, above: str, is_located: Callable[[str], boo
     if not section.quote.strip() or not above.strip() or not section.is_closed:
         return False
     has_intro = is_fix_intro(above) or bool(split_closing(above)[1])
+    has_intro = has_intro or _EXPLAINS_FIX.match(section.below) is not None
     is_continued = has_intro and not starts_with_severity(section.below)
     if section.below.strip() and not is_continued:
         return False

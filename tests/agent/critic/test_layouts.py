@@ -48,6 +48,10 @@ def read(text: str, answer: str = CITY, **options: object) -> list[tuple[str, st
             [(SYDNEY, "It should be:\n\n    It is Canberra.")],
         ),
         (
+            f"```\n{SYDNEY}\n```\nWrong.\n\n```\nIt is Canberra.\n```\nThis fixes it.",
+            [(SYDNEY, "Wrong.\n\n    It is Canberra.\n\nThis fixes it.")],
+        ),
+        (
             f"```\n{SYDNEY}\n```\nWrong.\n\nIt is Canberra.\n\nOverall, check the facts.",
             [(SYDNEY, "Wrong.\n\nIt is Canberra.")],
         ),
