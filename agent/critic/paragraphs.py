@@ -1,4 +1,4 @@
-"""Tell a comment from the text around it: headings, closing paragraphs, and introductions of a quote.
+"""Separate a comment from the text around it: headings, closing paragraphs, and introductions of a quote.
 
 Functions that split a text return both parts and lose no character of it except white space.
 """
@@ -118,7 +118,7 @@ def split_lead(text: str, *, may_correct: bool) -> tuple[str, str]:
     """Split off a last paragraph that introduces the quote below it.
 
     It ends in a colon or is an item of a numbered list. With `may_correct`, the fence below may be a correction, so a
-    paragraph such as "It should be:" is no lead. Returns "" as the lead if there is none.
+    paragraph such as "It should be:" is no lead. Returns "" as the lead if there is not found.
     """
     stripped = text.rstrip()
     start = 0

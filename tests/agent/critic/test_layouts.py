@@ -16,7 +16,7 @@ MEAN = "def mean(xs):\n    return sum(xs) / len(xs)"
 
 
 def read(text: str, answer: str = CITY, **options: object) -> list[tuple[str, str]]:
-    critique = ground(text, answer, **options)  # type: ignore[arg-type]
+    critique = ground(text, answer, **options)
     return [(found.quote, found.text) for found in critique.comments]
 
 
