@@ -74,9 +74,13 @@ async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
     step = Step(state, runtime)
     pool = step.round.critiques
     latest = num_iterations(pool) - 1
-    candidates = [
-        critique for critique in pool if critique.iteration == latest and is_eligible(critique)
-    ]
+    allow_ungrounded = step.context.allow_ungrounded
+    candidates: list[Critique] = []
+    for critique in pool:
+        if critique.iteration == latest and is_eligible(
+            critique, allow_ungrounded=allow_ungrounded
+        ):
+            candidates.append(critique)
     candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
     beams = candidates[: step.context.fsbs.k]
     return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in beams])

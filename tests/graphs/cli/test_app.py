@@ -83,6 +83,7 @@ def test_json_prints_the_output_state(script: str):
         "messages",
         "capabilities",
         "self_graded",
+        "ungrounded_critiques",
         "error",
     }
     assert (output["answer"], output["stop_reason"], output["best_round"]) == (
