@@ -4,6 +4,7 @@ Only numbers and strings are read; arrays, such as the vocabulary, are skipped. 
 ggml-org/ggml, docs/gguf.md.
 """
 
+import os
 import struct
 from io import BufferedReader
 from pathlib import Path
@@ -47,7 +48,7 @@ def read_metadata(path: Path) -> Metadata:
             raise GgufError("it is not a GGUF file")
         try:
             return _read_pairs(file)
-        except (struct.error, UnicodeDecodeError, OverflowError):
+        except (struct.error, UnicodeDecodeError):
             raise GgufError("its header is damaged or incomplete") from None
 
 
@@ -71,18 +72,21 @@ def _read_pairs(file: BufferedReader) -> Metadata:
 
 
 def _skip_array(file: BufferedReader, value_type: int) -> None:
-    if value_type != _ARRAY:
-        raise GgufError(f"its header has a value of the unknown type {value_type}")
     item_type = int(_read_number(file, "<I"))
     length = int(_read_number(file, "<Q"))
+    if value_type != _ARRAY or item_type not in {*_NUMBERS, _STRING}:
+        raise GgufError("its header is damaged: a value has an unknown type")
     if item_type in _NUMBERS:
-        file.seek(length * struct.calcsize(_NUMBERS[item_type]), 1)
+        _skip(file, length * struct.calcsize(_NUMBERS[item_type]))
         return
     for _ in range(length):
-        if item_type == _STRING:
-            file.seek(int(_read_number(file, "<Q")), 1)
-        else:
-            _skip_array(file, item_type)
+        _skip(file, int(_read_number(file, "<Q")))
+
+
+def _skip(file: BufferedReader, num_bytes: int) -> None:
+    if num_bytes > os.fstat(file.fileno()).st_size:
+        raise GgufError("its header is damaged or incomplete")
+    file.seek(num_bytes, 1)
 
 
 def _read_number(file: BufferedReader, number_format: str) -> int | float | bool:

@@ -20,39 +20,15 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
-    convert_to_openai_messages,
 )
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from selfcritic.agent.models import smollm2
-from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
-from selfcritic.agent.models.gguf import GgufError, Metadata, read_metadata
+from selfcritic.agent.models.errors import ModelReplyError
 from selfcritic.agent.models.llama_cpp_engine import Engine, EngineConfig, Job, get_engine
+from selfcritic.agent.models.llama_cpp_files import find_weights, read_file, read_template
 from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
-
-_SMOLLM2 = "smollm2"
-_REQUEST_OPTIONS = frozenset(
-    {
-        "chat_template_kwargs",
-        "frequency_penalty",
-        "grammar",
-        "logit_bias",
-        "logprobs",
-        "max_tokens",
-        "min_p",
-        "presence_penalty",
-        "repeat_penalty",
-        "response_format",
-        "seed",
-        "temperature",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-    }
-)
-"""Options that llama.cpp receives unchanged."""
-_OWN_OPTIONS = frozenset({"n", "stream", "lora_scale"})
+from selfcritic.agent.models.llama_cpp_requests import build_requests
 
 
 class LlamaCppModel(BaseChatModel):
@@ -101,7 +77,7 @@ class LlamaCppModel(BaseChatModel):
     @field_validator("lora")
     @classmethod
     def _check_lora(cls, value: str | None) -> str | None:
-        if value is not None and _read_file("lora", value).get("general.type") != "adapter":
+        if value is not None and read_file("lora", value).get("general.type") != "adapter":
             raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
         return value
 
@@ -109,8 +85,8 @@ class LlamaCppModel(BaseChatModel):
     def _check_files(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:
             raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
-        path = _find_weights(self.model)
-        metadata = _read_file("model", path)
+        path = find_weights(self.model)
+        metadata = read_file("model", path)
         if metadata.get("general.type") == "adapter":
             raise ValueError(
                 f"'{self.model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={self.model}'"
@@ -127,7 +103,7 @@ class LlamaCppModel(BaseChatModel):
             slots=self.slots,
             threads=self.threads,
             lora=str(Path(self.lora).expanduser().resolve()) if self.lora else None,
-            chat_template=_read_template(self.chat_template),
+            chat_template=read_template(self.chat_template),
             log=self.log,
         )
         return self
@@ -180,7 +156,7 @@ class LlamaCppModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        job = Job(self._requests(messages, stop, options))
+        job = self._job(messages, stop, options)
         future = self.engine.submit(job)
         try:
             return self._result(future.result())
@@ -194,7 +170,7 @@ class LlamaCppModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        job = Job(self._requests(messages, stop, options))
+        job = self._job(messages, stop, options)
         future = self.engine.submit(job)
         try:
             return self._result(await asyncio.wrap_future(future))
@@ -209,7 +185,7 @@ class LlamaCppModel(BaseChatModel):
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
         queue: SimpleQueue[Delta | None] = SimpleQueue()
-        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=queue.put)
+        job = self._job(messages, stop, {**options, "n": 1}, queue.put)
         future = self.engine.submit(job)
         future.add_done_callback(lambda _: queue.put(None))
         try:
@@ -228,7 +204,7 @@ class LlamaCppModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         queue: asyncio.Queue[Delta | None] = asyncio.Queue()
         put = _threadsafe(asyncio.get_running_loop(), queue.put_nowait)
-        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=put)
+        job = self._job(messages, stop, {**options, "n": 1}, put)
         future: Future[ReplyAccumulator] = self.engine.submit(job)
         future.add_done_callback(lambda _: put(None))
         try:
@@ -238,57 +214,31 @@ class LlamaCppModel(BaseChatModel):
         finally:
             job.cancel()  # if the caller stopped reading
 
-    def _requests(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Build llama.cpp's requests; one has at most `slots` choices.
-
-        Raises:
-            ModelCallError: An option is unknown or invalid.
-        """
-        request = self._request(messages, stop, options)
-        num_choices = options.get("n") or 1
-        seed = request.get("seed")
-        requests = []
-        for first in range(0, num_choices, self.slots):
-            part = {**request, "n": min(self.slots, num_choices - first)}
-            if seed is not None:
-                part["seed"] = seed + first
-            requests.append(part)
-        return requests
-
-    def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
-    ) -> dict[str, Any]:
-        set_options = {name: value for name, value in options.items() if value is not None}
-        unknown = set_options.keys() - _REQUEST_OPTIONS - _OWN_OPTIONS
-        if unknown:
-            raise ModelCallError(
-                f"Local models do not accept {', '.join(sorted(unknown))}. They accept n, "
-                f"{', '.join(sorted(_REQUEST_OPTIONS))} and lora_scale.",
-                "rejected",
-            )
-        fields = {
+    def _job(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        on_delta: Callable[[Delta], None] | None = None,
+    ) -> Job:
+        """Prepare the requests for a call; options of the call override the model's."""
+        defaults = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
             "top_k": self.top_k,
             "min_p": self.min_p,
             "seed": self.seed,
-            "stop": stop or self.stop,
+            "lora_scale": self.lora_scale,
         }
-        request: dict[str, Any] = {}
-        for name, value in fields.items():
-            if value is not None:
-                request[name] = value
-        for name in _REQUEST_OPTIONS & set_options.keys():
-            request[name] = set_options[name]
-        if self.lora:
-            request["lora"] = [{"id": 0, "scale": set_options.get("lora_scale", self.lora_scale)}]
-        request["messages"] = _convert_messages(messages)
-        request["stream"] = True
-        request["stream_options"] = {"include_usage": True}
-        return request
+        call_options = {name: value for name, value in options.items() if value is not None}
+        requests = build_requests(
+            messages,
+            {**defaults, "stop": stop or self.stop, **call_options},
+            slots=self.slots,
+            has_lora=self.lora is not None,
+        )
+        return Job(requests, on_delta)
 
     def _result(self, replies: ReplyAccumulator) -> ChatResult:
         self._require_complete(replies)
@@ -327,57 +277,6 @@ class LlamaCppModel(BaseChatModel):
             "logprobs": {"content": choice.logprobs} if choice.logprobs else None,
             "cost_usd": 0.0,
         }
-
-
-def _find_weights(model: str) -> str:
-    """Return the absolute path of a model's file."""
-    if model != _SMOLLM2:
-        return str(Path(model).expanduser().resolve())
-    path = smollm2.find()
-    if path is None:
-        raise ValueError("the weights are missing: run `selfcritic models pull smollm2`")
-    return str(path.resolve())
-
-
-def _read_file(option: str, value: str) -> Metadata:
-    """Read a GGUF file's metadata; the errors name the option."""
-    path = Path(value).expanduser()
-    try:
-        return read_metadata(path)
-    except FileNotFoundError:
-        hint = ""
-        if option == "model":
-            hint = ". Use local:PATH.gguf or local:smollm2"
-        raise ValueError(f"{option} '{value}' does not exist{hint}") from None
-    except IsADirectoryError:
-        raise ValueError(f"{option} '{value}' is a folder: name a GGUF file in it") from None
-    except OSError as error:
-        raise ValueError(f"{option} '{value}' cannot be read: {error.strerror}") from None
-    except GgufError as error:
-        raise ValueError(f"{option} '{value}' cannot be loaded: {error}") from None
-
-
-def _read_template(value: str | None) -> str | None:
-    if value is None or value == "chatml":
-        return value
-    try:
-        return Path(value).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"chat_template '{value}' is neither 'chatml' nor a readable Jinja file: {error}"
-        ) from None
-
-
-def _convert_messages(messages: list[BaseMessage]) -> list[dict[str, Any]]:
-    """Convert messages to OpenAI's form, without an empty prefill."""
-    converted = convert_to_openai_messages(messages)
-    if not isinstance(converted, list):
-        converted = [converted]
-    if messages and isinstance(messages[-1], AIMessage) and not messages[-1].text:
-        converted = converted[:-1]
-    if not converted:
-        raise ModelCallError("`messages` is empty: send at least one message.", "rejected")
-    return converted
 
 
 def _reasoning(text: str) -> dict[str, Any]:

@@ -152,6 +152,7 @@ class Engine:
         params.api_keys = [self.api_key]
         params.ui = False
         params.endpoint_slots = False
+        params.endpoint_metrics = True
         params.n_threads_http = 1
         if config.chat_template:
             params.chat_template = config.chat_template
@@ -203,7 +204,7 @@ def _next_size(tokens: Any) -> int:
 def get_engine(config: EngineConfig) -> Engine:
     """Return the process's engine for a configuration."""
     with _engines_lock:
-        # A forked process has none of the engine's threads, and loads its own.
+        # A forked process loads its own: the engine's threads are not in it.
         return _get_engine(config, os.getpid())
 
 
