@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
-from selfcritic.agent.models import disable_retries, get_model
+from selfcritic.agent.models import disable_retries, get_model, model_key
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
 from selfcritic.prompts import TaskType
@@ -43,16 +43,6 @@ ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "st
 def _nodes(*nodes: str) -> dict[str, Any]:
     """Return JSON schema metadata that assigns an option to nodes in Studio."""
     return {"langgraph_nodes": list(nodes)}
-
-
-def _model_key(spec: str | BaseChatModel) -> object:
-    """Return a key that identifies a model: type, name and base URL."""
-    model = get_model(spec)
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    base_url = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
-    if not name:
-        return model
-    return type(model), name, base_url
 
 
 class Context(BaseModel):
@@ -234,7 +224,7 @@ class Context(BaseModel):
     @property
     def is_self_graded(self) -> bool:
         """Whether one model both drafts and criticizes."""
-        return _model_key(self.model_for("generator")) == _model_key(self.model_for("critic"))
+        return model_key(self.model_for("generator")) == model_key(self.model_for("critic"))
 
     def merge(self, other: "Context | None") -> "Context":
         """Return a copy with the options that `other` sets explicitly."""

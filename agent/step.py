@@ -15,6 +15,7 @@ from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.messages import get_context
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.agent.schemas import Capabilities, Round, StopReason
@@ -83,6 +84,7 @@ class Step:
             budget=self._budget,
             seed=self.context.seed,
             temperature=self.context.temperatures.get(role),
+            max_tokens=self.context.max_output_tokens.get(role),
             capabilities=self._capabilities_of(role),
             retries=self.context.retries,
             checkpoint=_run_as_task if _saves_requests() else None,
@@ -90,12 +92,15 @@ class Step:
         return Sampler(pipeline)
 
     def _capabilities_of(self, role: Role) -> Capabilities:
-        """Return the model's capabilities, with parameters it rejected in any role."""
-        capabilities = self._capabilities.setdefault(role, Capabilities())
+        """Return the model's capabilities, with what it showed in other roles and runs."""
         model = self.context.model_for(role)
+        if role not in self._capabilities:
+            self._capabilities[role] = recall(model)
+        capabilities = self._capabilities[role]
         for other_role, other_capabilities in self._capabilities.items():
             if self.context.model_for(cast(Role, other_role)) == model:
                 capabilities.reject(other_capabilities.rejected)
+                capabilities.reasoning |= other_capabilities.reasoning
         return capabilities
 
     def reserve(self, role: str) -> None:

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import BudgetExhausted, CheckerError, SelfcriticError
-from selfcritic.agent.schemas import Comment, Round, StopReason
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    CheckerError,
+    JudgeUnreadable,
+    ReplyTruncated,
+    SelfcriticError,
+)
+from selfcritic.agent.schemas import Comment, JudgeMethod, Round, StopReason
 
 SeverityCounts = tuple[int, int, int]
 """Number of findings of high, of medium or unknown, and of low severity. Smaller tuples are better."""
@@ -19,34 +25,66 @@ def severity_counts(findings: Sequence[Comment]) -> SeverityCounts:
 def best_round(rounds: Sequence[Round]) -> int:
     """Return the index of the best round, the earliest of ties.
 
-    Checker findings take precedence over the judge's opinion. An unjudged round wins only if no round was judged.
+    A truncated draft is never better than a whole one, and checker findings take precedence over the judge's opinion.
+    An unjudged round wins only if no round was judged. Only probabilities that were measured in the same way are
+    compared: those of the method that judged the most rounds.
     """
-    return min(range(len(rounds)), key=lambda index: _rank_key(rounds[index]))
+    method = _main_method(rounds)
+    return min(range(len(rounds)), key=lambda index: _rank_key(rounds[index], method))
 
 
-def _rank_key(round_: Round) -> tuple[bool, SeverityCounts, float]:
+def _main_method(rounds: Sequence[Round]) -> JudgeMethod | None:
+    """Return how most rounds were judged; of ties, the first method."""
+    methods = [round_.judged_by for round_ in rounds if round_.p_critiqueable is not None]
+    if not methods:
+        return None
+    return max(methods, key=methods.count)
+
+
+def _rank_key(
+    round_: Round, method: JudgeMethod | None
+) -> tuple[bool, bool, SeverityCounts, bool, float]:
     is_unjudged = round_.p_critiqueable is None
-    return is_unjudged, severity_counts(round_.findings), round_.p_critiqueable or 0.0
+    is_incomparable = round_.judged_by != method
+    return (
+        round_.is_truncated,
+        is_unjudged,
+        severity_counts(round_.findings),
+        is_incomparable,
+        round_.p_critiqueable or 0.0,
+    )
 
 
 def find_stop_reason(rounds: Sequence[Round], context: Context) -> StopReason | None:
     """Return why the run stops now, or None if it continues.
 
-    A draft with findings of high or medium severity is never accepted.
+    A truncated draft, or one with findings of high or medium severity, is never accepted.
     """
-    probabilities = [_probability(round_) for round_ in rounds]
-    counts = [severity_counts(round_.findings) for round_ in rounds]
-    high, medium, _ = counts[-1]
-    if probabilities[-1] < context.accept_threshold and high == 0 and medium == 0:
+    latest = rounds[-1]
+    high, medium, _ = severity_counts(latest.findings)
+    is_probable = _probability(latest) < context.accept_threshold
+    if is_probable and high == 0 and medium == 0 and not latest.is_truncated:
         return "accepted"
     if len(rounds) > context.max_rounds:
         return "max_rounds"
     split = len(rounds) - context.patience
-    if split <= 0:
+    if split <= 0 or _has_improved(rounds[:split], rounds[split:], context.min_delta):
         return None
-    is_more_probable = min(probabilities[split:]) <= min(probabilities[:split]) - context.min_delta
-    has_fewer_findings = min(counts[split:]) < min(counts[:split])
-    return None if is_more_probable or has_fewer_findings else "plateau"
+    return "plateau"
+
+
+def _has_improved(before: Sequence[Round], after: Sequence[Round], min_delta: float) -> bool:
+    """Whether later rounds are better than earlier ones."""
+    counts_before = min(severity_counts(round_.findings) for round_ in before)
+    counts_after = min(severity_counts(round_.findings) for round_ in after)
+    if counts_after < counts_before:
+        return True
+    method = _main_method([*before, *after])
+    probabilities_before = [_probability(draft) for draft in before if draft.judged_by == method]
+    probabilities_after = [_probability(draft) for draft in after if draft.judged_by == method]
+    if not probabilities_before or not probabilities_after:
+        return True  # not comparable, so there is no sign of a plateau
+    return min(probabilities_after) <= min(probabilities_before) - min_delta
 
 
 def _probability(round_: Round) -> float:
@@ -62,4 +100,8 @@ def stop_reason_for(error: SelfcriticError) -> StopReason:
         return "checker_error"
     if isinstance(error, BudgetExhausted):
         return "budget"
+    if isinstance(error, JudgeUnreadable):
+        return "judge_unreadable"
+    if isinstance(error, ReplyTruncated):
+        return "truncated"
     return "model_error"

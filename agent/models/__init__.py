@@ -137,6 +137,19 @@ def _load_cached(spec: str) -> BaseChatModel:
     return load(spec)
 
 
+def model_key(spec: str | BaseChatModel) -> object:
+    """Return a key that identifies a model: type, name and base URL.
+
+    A model without a name is its own key.
+    """
+    model = get_model(spec)
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    base_url = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
+    if not name:
+        return model
+    return type(model), name, base_url
+
+
 _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}
 """Clients that OpenAI-like chat models create, with built-in retries."""
 

@@ -21,8 +21,8 @@ DraftResult = tuple[Round, SelfcriticError | None]
 async def classify(state: State, runtime: Runtime[Context]) -> State:
     """Judge the latest drafts, keep the best, and decide whether to stop."""
     step = Step(state, runtime)
-    answers = [candidate.answer for candidate in step.round.candidates] or [step.round.answer]
-    checked = await asyncio.gather(*(_check(step, answer) for answer in answers))
+    candidates = step.round.candidates or [step.round]
+    checked = await asyncio.gather(*(_check(step, candidate) for candidate in candidates))
     drafts = [draft for draft, _ in checked]
     judging = asyncio.gather(*(_judge(step, draft) for draft in drafts))
     judged, critiques = await asyncio.gather(judging, _speculate(step, drafts[0]))
@@ -31,8 +31,8 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
         [draft for draft, _ in judged], has_candidates=bool(step.round.candidates)
     )
     rounds = [*step.rounds[:-1], best_draft.model_copy(update={"critiques": critiques})]
-    best = best_round(rounds)
     reason = find_stop_reason(rounds, step.context)
+    best = len(rounds) - 1 if reason == "accepted" else best_round(rounds)
     check_error = _first_error(checked)
     judge_error = _first_error(judged)
     return step.update(
@@ -46,22 +46,33 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     )
 
 
-async def _check(step: Step, answer: str) -> DraftResult:
+async def _check(step: Step, candidate: Candidate) -> DraftResult:
+    answer = candidate.answer
     findings, error = await check_draft(step, answer)
-    return Round(answer=answer, findings=findings), error
+    return Round(answer=answer, is_truncated=candidate.is_truncated, findings=findings), error
 
 
 async def _judge(step: Step, draft: Round) -> DraftResult:
     """Add the verdict to a draft, or return it unchanged with the error."""
     prompt = step.render_prompt("classify", answer=draft.answer)
     try:
-        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes or 5)
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
     except SelfcriticError as error:
         return draft, error
     step.emit(
-        "judged", answer=draft.answer, p_critiqueable=verdict.probability, by=verdict.judged_by
+        "judged",
+        answer=draft.answer,
+        p_critiqueable=verdict.probability,
+        by=verdict.judged_by,
+        votes=verdict.votes,
+        votes_read=verdict.votes_read,
     )
-    update = {"p_critiqueable": verdict.probability, "judged_by": verdict.judged_by}
+    update = {
+        "p_critiqueable": verdict.probability,
+        "judged_by": verdict.judged_by,
+        "votes": verdict.votes,
+        "votes_read": verdict.votes_read,
+    }
     return draft.model_copy(update=update), None
 
 
@@ -83,9 +94,8 @@ def _best_draft(drafts: Sequence[Round], *, has_candidates: bool) -> Round:
     best = drafts[best_round(drafts)]
     if not has_candidates:
         return best
-    candidates = [
-        Candidate(answer=draft.answer, p_critiqueable=draft.p_critiqueable) for draft in drafts
-    ]
+    fields = set(Candidate.model_fields)
+    candidates = [Candidate(**draft.model_dump(include=fields)) for draft in drafts]
     return best.model_copy(update={"candidates": candidates})
 
 

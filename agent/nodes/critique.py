@@ -9,6 +9,7 @@ from selfcritic.agent.checkers.verify import verify_comments
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.sampling.sampler import Sample
 from selfcritic.agent.schemas import Critique, Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
@@ -28,20 +29,20 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
 
 async def sample_critiques(step: Step, draft: Round) -> list[Critique]:
     """Sample critiques of a draft and ground them. Raises BudgetExhausted or ModelError."""
-    texts = await step.sampler("critic").sample(
+    samples = await step.sampler("critic").sample(
         step.critique_prompt(draft), step.context.num_critiques
     )
-    critiques = await ground_critiques(step, texts, draft)
+    critiques = await ground_critiques(step, samples, draft)
     for index, critique in enumerate(critiques):
         step.emit("critique", index=index, critique=critique.model_dump(mode="json"))
     return critiques
 
 
-async def ground_critiques(step: Step, texts: Sequence[str], draft: Round) -> list[Critique]:
+async def ground_critiques(step: Step, samples: Sequence[Sample], draft: Round) -> list[Critique]:
     """Parse critiques, locate their quotes, and verify them with the checkers."""
     checkers = get_checkers(step.context.checkers)
     critiques = []
-    for text in texts:
-        critique = ground(text, draft.answer)
+    for sample in samples:
+        critique = ground(sample.text, draft.answer)
         critiques.append(await verify_comments(critique, draft.answer, draft.findings, checkers))
     return critiques

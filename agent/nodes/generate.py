@@ -7,6 +7,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.messages import get_context, get_question, last_exchange
+from selfcritic.agent.models.normalize import is_truncated
 from selfcritic.agent.nodes.validation import check_models, check_prices, check_question
 from selfcritic.agent.schemas import Candidate, Round
 from selfcritic.agent.state import State
@@ -16,17 +17,25 @@ from selfcritic.agent.step import Step
 async def generate(state: State, runtime: Runtime[Context]) -> State:
     """Sample the first drafts; errors are raised because there is no draft to return."""
     step = await start_step(state, runtime, get_question(state))
-    replies = await step.sampler("generator").sample(
+    samples = await step.sampler("generator").sample_whole(
         step.render_prompt("generate"), step.context.num_drafts
     )
-    return initial_update(step, [reply.strip() for reply in replies])
+    return initial_update(
+        step,
+        [
+            Candidate(answer=sample.text.strip(), is_truncated=sample.is_truncated)
+            for sample in samples
+        ],
+    )
 
 
 async def start_from_messages(state: State, runtime: Runtime[Context]) -> State:
     """Use a chat's last reply as the first draft, without calling a model."""
-    question, answer = last_exchange(state.get("messages", []))
+    messages = state.get("messages", [])
+    question, answer = last_exchange(messages)
     step = await start_step(state, runtime, question)
-    update = initial_update(step, [answer])
+    draft = Candidate(answer=answer, is_truncated=is_truncated(messages[-1]))
+    update = initial_update(step, [draft])
     del update["self_graded"]  # unknown: the answer's model is not the generator
     return update
 
@@ -51,15 +60,16 @@ async def start_step(state: State, runtime: Runtime[Context], question: str) -> 
     return Step(fresh, runtime)
 
 
-def initial_update(step: Step, answers: Sequence[str]) -> State:
+def initial_update(step: Step, drafts: Sequence[Candidate]) -> State:
     """Return the update that starts round 0 and resets the state of earlier runs."""
-    for answer in answers:
-        step.emit("draft", 0, answer=answer)
-    candidates = [Candidate(answer=answer) for answer in answers] if len(answers) > 1 else []
+    for draft in drafts:
+        step.emit("draft", 0, answer=draft.answer, is_truncated=draft.is_truncated)
+    first = drafts[0]
+    candidates = list(drafts) if len(drafts) > 1 else []
     return step.update(
         question=step.state["question"],
-        rounds=[Round(answer=answers[0], candidates=candidates)],
-        answer=answers[0],
+        rounds=[Round(answer=first.answer, is_truncated=first.is_truncated, candidates=candidates)],
+        answer=first.answer,
         best_round=0,
         p_critiqueable=None,
         stop_reason=None,

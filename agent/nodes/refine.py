@@ -6,22 +6,30 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.critic.selection import selected_critique
-from selfcritic.agent.errors import InputError, SelfcriticError
+from selfcritic.agent.errors import InputError, ReplyTruncated, SelfcriticError
 from selfcritic.agent.schemas import Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
+_TRUNCATED = (
+    "The refinement was cut off at the model's length limit, twice: raise `max_output_tokens` "
+    'of the role "refiner", or the model\'s `max_tokens`.'
+)
+
 
 async def refine(state: State, runtime: Runtime[Context]) -> State:
-    """Start a round with the refined draft; a repeated draft ends the run."""
+    """Start a round with the refined draft; a repeated or truncated draft ends the run."""
     step = Step(state, runtime)
     prompt = _prompt(step)
     try:
-        [reply] = await step.sampler("refiner").sample(prompt)
+        [sample] = await step.sampler("refiner").sample_whole(prompt)
     except SelfcriticError as error:
         return step.update(stop=error)
-    answer = reply.strip()
-    step.emit("draft", len(step.rounds), answer=answer)
+    answer = sample.text.strip()
+    step.emit("draft", len(step.rounds), answer=answer, is_truncated=sample.is_truncated)
+    if sample.is_truncated:
+        truncated = Round(answer=answer, is_truncated=True)
+        return step.update(stop=ReplyTruncated(_TRUNCATED), rounds=[*step.rounds, truncated])
     for earlier in step.rounds:
         if earlier.answer.split() == answer.split():
             repeated = earlier.model_copy(

@@ -9,6 +9,7 @@ from selfcritic.agent.critic.format import strip_closing_paragraph
 from selfcritic.agent.critic.selection import is_eligible
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import ground_critiques
+from selfcritic.agent.sampling.sampler import Sample
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.score import score_critiques
 from selfcritic.agent.state import State
@@ -29,11 +30,11 @@ async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
     results = await asyncio.gather(
         *(_continue(step, prefix, index) for index, prefix in enumerate(prefixes))
     )
-    texts = [text for continuations, _ in results for text in continuations]
+    samples = [sample for continuations, _ in results for sample in continuations]
     error = next((error for _, error in results if error is not None), None)
 
     new_critiques: list[Critique] = []
-    for critique in await ground_critiques(step, texts, step.round):
+    for critique in await ground_critiques(step, samples, step.round):
         critique = critique.model_copy(update={"iteration": iteration})
         index = len(pool) + len(new_critiques)
         step.emit("critique", index=index, critique=critique.model_dump(mode="json"))
@@ -44,7 +45,7 @@ async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
 
 async def _continue(
     step: Step, prefix: str, index: int
-) -> tuple[list[str], SelfcriticError | None]:
+) -> tuple[list[Sample], SelfcriticError | None]:
     """Return a beam's continuations, each with its prefix, or the error."""
     n = step.context.fsbs.n
     # Equal beams must get different continuations.
@@ -53,12 +54,12 @@ async def _continue(
     messages = step.critique_prompt(step.round)
     fallback_messages = step.critique_prompt(step.round, prefix)
     try:
-        texts = await critic.continue_from(
+        samples = await critic.continue_from(
             messages, prefill, n, suffix=_FENCE, fallback_messages=fallback_messages
         )
     except SelfcriticError as error:
         return [], error
-    return texts, None
+    return samples, None
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:

@@ -23,7 +23,9 @@ from selfcritic.agent.models.errors import (
     redact,
 )
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
+from selfcritic.agent.models.normalize import NormalizedModel, is_reasoning, normalize_reply
 from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.capabilities import hashable_key, remember
 from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
@@ -34,7 +36,7 @@ _TOP_LOGPROBS = 20
 _PREFIX_REJECTION = re.compile(
     r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE
 )
-_OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature")
+_OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature", "max_tokens")
 """Optional parameters, in the order in which they are dropped."""
 
 
@@ -51,13 +53,24 @@ class RequestPipeline:
     budget: BudgetTracker
     seed: int | None = None
     temperature: float | None = None
+    max_tokens: int | None = None
+    """Length limit of a reply."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     """Detected capabilities of the model; updated in place."""
     retries: Retries = field(default_factory=Retries)
     checkpoint: CheckpointFn | None = None
+    allows_empty: bool = False
+    """Whether a reply without text is valid, as after a prefill."""
 
     async def send(
-        self, messages: list[BaseMessage], *, n: int = 1, index: int = 0, logprobs: bool = False
+        self,
+        messages: list[BaseMessage],
+        *,
+        n: int = 1,
+        index: int = 0,
+        logprobs: bool = False,
+        max_tokens: int | None = None,
+        allow_empty: bool = False,
     ) -> list[AIMessage]:
         """Send one request; resend it without parameters that the provider rejects.
 
@@ -66,6 +79,8 @@ class RequestPipeline:
             n: Number of replies to request.
             index: Added to the seed, so that parallel requests differ.
             logprobs: Whether to request logprobs.
+            max_tokens: Length limit of this reply, instead of the role's.
+            allow_empty: Whether a reply without text is valid.
 
         Raises:
             BudgetExhausted: The request was not sent, or the run's time is up.
@@ -76,7 +91,9 @@ class RequestPipeline:
             "logprobs": logprobs or None,
             "seed": None if self.seed is None else self.seed + index,
             "temperature": self.temperature,
+            "max_tokens": max_tokens or self.max_tokens,
         }
+        sender = replace(self, allows_empty=allow_empty or isinstance(messages[-1], AIMessage))
         while True:
             accepted = {
                 name: value
@@ -85,7 +102,7 @@ class RequestPipeline:
             }
             try:
                 async with self.budget.deadline():
-                    return await self._checkpointed(messages, accepted)
+                    replies = await sender._checkpointed(messages, accepted)
             except ModelError as error:
                 is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(
                     str(error)
@@ -93,6 +110,15 @@ class RequestPipeline:
                 if not error.is_rejection or not accepted or is_about_prefill:
                     raise
                 self.capabilities.reject(_rejected_params(str(error), list(accepted)))
+            else:
+                self._learn(replies)
+                return replies
+
+    def _learn(self, replies: Sequence[AIMessage]) -> None:
+        """Save what this successful request has shown about the model."""
+        if any(map(is_reasoning, replies)):
+            self.capabilities.reasoning = True
+        remember(self.models, self.capabilities)
 
     async def _checkpointed(
         self, messages: list[BaseMessage], params: dict[str, Any]
@@ -112,7 +138,9 @@ class RequestPipeline:
             replies = await replace(self, budget=budget)._with_fallbacks(messages, params)
             return {"replies": replies, "usage": budget.usage.model_dump()}
 
-        content = json.dumps([self.role, params, [message.text for message in messages]])
+        # The length limit of a verdict depends on what this process knows about the model.
+        identity = {name: value for name, value in params.items() if name != "max_tokens"}
+        content = json.dumps([self.role, identity, [message.text for message in messages]])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         saved = await self.checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
@@ -160,19 +188,21 @@ class RequestPipeline:
             result = await self._generate(model, messages, params)
         except ModelReplyError as error:
             self.budget.charge(self.role, error.usage, error.cost_usd)
+            if self.allows_empty and error.kind == "null":
+                return [AIMessage("")]
             raise
         except Exception as error:
             self.budget.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
             raise
         replies = [
-            cast(AIMessage, cast(ChatGeneration, generation).message)
+            normalize_reply(cast(AIMessage, cast(ChatGeneration, generation).message))
             for generation in result.generations[0]
         ]
         metadata = replies[0].response_metadata if replies else {}
         self.budget.charge(self.role, _usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
-        if isinstance(messages[-1], AIMessage):
-            return replies  # after a prefill, an empty reply is valid
+        if self.allows_empty:
+            return replies
         return _drop_empty(replies)
 
     async def _generate(
@@ -185,7 +215,8 @@ class RequestPipeline:
             # Stream listeners make a request stream, and a stream has a single reply.
             params["stream"] = False
         config = ensure_config()
-        return await model.agenerate_prompt(
+        normalized = NormalizedModel.wrap(model, hashable_key(model))
+        return await normalized.agenerate_prompt(
             [ChatPromptValue(messages=messages)],
             callbacks=config.get("callbacks"),
             tags=[*config.get("tags", []), f"selfcritic:{self.role}"],

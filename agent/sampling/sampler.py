@@ -3,26 +3,40 @@
 Each operation has a native mode and a fallback; `Capabilities` records which one was used:
 
 - `sample` requests n replies in one request if the model supports `n`, else in n concurrent requests;
-- `probability` reads P(Yes) from the logprobs of the first Yes or No token (paper 1's binary classifier), else counts
-  votes;
+- `probability` reads P(Yes) from logprobs (paper 1's binary classifier), else counts votes (verdicts.py);
 - `continue_from` prefills the reply if the model is known to continue it (local models, providers that litellm lists,
   models with `supports_prefill`), else prompts for a continuation.
 """
 
 import asyncio
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from selfcritic.agent.errors import BudgetExhausted, ModelError
+from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
+from selfcritic.agent.models.normalize import is_truncated
 from selfcritic.agent.sampling.request import RequestPipeline
-from selfcritic.agent.schemas import Capabilities
+from selfcritic.agent.sampling.verdicts import LogprobVerdict, read_logprobs, read_vote
+from selfcritic.agent.schemas import Capabilities, JudgeMethod
 
-_YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+_VOTES = 5
+_REASONING_VOTES = 1
+"""One verdict after thinking is worth more than five without, and costs as much."""
+_UNCAPPED = 0
+"""Value of `Capabilities.verdict_tokens` for a model whose verdicts must not be cut off."""
+_MAX_QUOTED_CHARS = 80
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sampled reply."""
+
+    text: str
+    is_truncated: bool = False
+    """Whether the reply stopped at its length limit."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,10 @@ class YesProbability:
     """P(Yes) and how it was measured."""
 
     probability: float
-    judged_by: Literal["logprobs", "votes"]
+    judged_by: JudgeMethod
+    votes: int | None = None
+    """Votes sampled, readable or not."""
+    votes_read: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,8 @@ class Sampler:
     """The model of one role."""
 
     pipeline: RequestPipeline
+    retry_prompt: str = "Reply with exactly one word: Yes or No."
+    """Asks for a verdict again after replies without one."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -48,15 +67,15 @@ class Sampler:
         """Return a sampler with the offset added to its seed, if any."""
         if self.pipeline.seed is None:
             return self
-        return Sampler(replace(self.pipeline, seed=self.pipeline.seed + offset))
+        return replace(self, pipeline=replace(self.pipeline, seed=self.pipeline.seed + offset))
 
-    async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[str]:
+    async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[Sample]:
         """Sample n replies; fewer if the budget runs out or the model fails midway.
 
         Raises:
             BudgetExhausted, ModelError: There is no reply.
         """
-        replies: list[str] = []
+        replies: list[Sample] = []
         is_native = n > 1 and "n" not in self.capabilities.rejected
         if is_native:
             replies = await self._send(messages, n=n)
@@ -68,25 +87,102 @@ class Sampler:
         replies += await self._sample_concurrently(messages, missing, has_replies=bool(replies))
         return replies[:n]
 
-    async def probability(self, messages: list[BaseMessage], votes: int = 5) -> YesProbability:
+    async def sample_whole(self, messages: list[BaseMessage], n: int = 1) -> list[Sample]:
+        """Sample n replies, and each truncated one once more with twice its length limit.
+
+        A reply is still truncated if the second one is, or if it could not be sampled.
+        """
+        samples = await self.sample(messages, n)
+        resampled = [
+            self._sample_again(messages, sample, index) for index, sample in enumerate(samples)
+        ]
+        return list(await asyncio.gather(*resampled))
+
+    async def _sample_again(
+        self, messages: list[BaseMessage], sample: Sample, index: int
+    ) -> Sample:
+        if not sample.is_truncated:
+            return sample
+        limit = self._length_limit()
+        max_tokens = limit * 2 if limit else None
+        try:
+            [second, *_] = await self._send(messages, index=index, max_tokens=max_tokens)
+        except (BudgetExhausted, ModelError):
+            return sample  # it is paid for, and better than nothing
+        return second
+
+    def _length_limit(self) -> int | None:
+        """Return the limit that the run or the model sets for a reply's tokens."""
+        if self.pipeline.max_tokens is not None:
+            return self.pipeline.max_tokens
+        return model_length_limit(self.pipeline.models[0])
+
+    async def probability(
+        self, messages: list[BaseMessage], num_votes: int | None = None
+    ) -> YesProbability:
         """Return P(Yes) to the question that the messages ask.
 
         Raises:
             BudgetExhausted, ModelError: There is no reply.
+            JudgeUnreadable: No reply is a readable verdict, even when asked again.
         """
-        replies: list[str] = []
-        if "logprobs" not in self.capabilities.rejected:
-            [reply, *_] = await self.pipeline.send(messages, logprobs=True)
-            probability = probability_of_yes(reply)
-            if probability is not None:
+        texts: list[str] = []
+        # Logprobs and votes are not comparable: a role that needed votes keeps to them.
+        if (
+            "logprobs" not in self.capabilities.rejected
+            and self.capabilities.probability != "votes"
+        ):
+            reply, verdict = await self._send_verdict(messages)
+            if verdict is not None:
                 self.capabilities.probability = "logprobs"
-                return YesProbability(probability, "logprobs")
-            replies = [str(reply.text)]
+                return YesProbability(verdict.probability, "logprobs")
+            texts = [reply.text]
             if not reply.response_metadata.get("logprobs"):
                 self.capabilities.reject(["logprobs"])
         self.capabilities.probability = "votes"
-        replies += await self._more_votes(messages, votes - len(replies), has_replies=bool(replies))
-        return YesProbability(_share_of_yes(replies), "votes")
+        votes = num_votes or self._default_votes()
+        texts += await self._more_votes(messages, votes - len(texts), has_replies=bool(texts))
+        if not any(map(read_vote, texts)):
+            texts = await self._ask_again(messages, texts, votes)
+        return _count_votes(texts)
+
+    async def _send_verdict(
+        self, messages: list[BaseMessage]
+    ) -> tuple[AIMessage, LogprobVerdict | None]:
+        """Request a verdict with logprobs, limited to the tokens that sufficed before."""
+        cap = None if self.capabilities.reasoning else self.capabilities.verdict_tokens
+        if cap:
+            [reply, *_] = await self.pipeline.send(
+                messages, logprobs=True, max_tokens=cap, allow_empty=True
+            )
+            verdict = read_logprobs(reply)
+            if verdict is not None:
+                return reply, verdict
+            self.capabilities.verdict_tokens = _UNCAPPED
+        [reply, *_] = await self.pipeline.send(messages, logprobs=True)
+        verdict = read_logprobs(reply)
+        if verdict is not None and self.capabilities.verdict_tokens is None:
+            can_cap = verdict.position == 0 and not self.capabilities.reasoning
+            self.capabilities.verdict_tokens = 1 if can_cap else _UNCAPPED
+        return reply, verdict
+
+    def _default_votes(self) -> int:
+        return _REASONING_VOTES if self.capabilities.reasoning else _VOTES
+
+    async def _ask_again(
+        self, messages: list[BaseMessage], texts: Sequence[str], votes: int
+    ) -> list[str]:
+        """Return votes on a stricter prompt, at least one of them readable."""
+        first_text = texts[0]
+        stricter = [*messages, AIMessage(first_text), HumanMessage(self.retry_prompt)]
+        new_texts = [sample.text for sample in await self.sample(stricter, votes)]
+        if not any(map(read_vote, new_texts)):
+            start = " ".join(new_texts[0].split())[:_MAX_QUOTED_CHARS]
+            raise JudgeUnreadable(
+                f"The judge's replies are not Yes or No: '{start}'. Use another model for `judge`, "
+                "or a prompt set in its language (`prompts`, `prompt_dir`)."
+            )
+        return new_texts
 
     async def continue_from(
         self,
@@ -96,7 +192,7 @@ class Sampler:
         *,
         suffix: str = "",
         fallback_messages: list[BaseMessage] | None = None,
-    ) -> list[str]:
+    ) -> list[Sample]:
         """Sample n replies that begin with `prefix + suffix`; each is returned whole.
 
         Models without prefill get `fallback_messages` (by default the same messages); their reply, from the first
@@ -111,10 +207,13 @@ class Sampler:
                 self.capabilities.reject(["prefill"])
             else:
                 self.capabilities.prefill = "native"
-                return [_join_prefill(prefix, suffix, reply) for reply in replies]
+                return [
+                    replace(reply, text=_join_prefill(prefix, suffix, reply.text))
+                    for reply in replies
+                ]
         self.capabilities.prefill = "prompted"
         replies = await self.sample(fallback_messages or messages, n)
-        return [prefix + _from_first(suffix, reply) for reply in replies]
+        return [replace(reply, text=prefix + _from_first(suffix, reply.text)) for reply in replies]
 
     async def _supports_prefill(self) -> bool:
         """Whether all models of the role continue a prefill."""
@@ -130,15 +229,16 @@ class Sampler:
         if n <= 0:
             return []
         try:
-            return await self.sample(messages, n)
+            samples = await self.sample(messages, n)
         except (BudgetExhausted, ModelError):
             if has_replies:
                 return []  # count the vote that is already paid for
             raise
+        return [sample.text for sample in samples]
 
     async def _sample_concurrently(
         self, messages: list[BaseMessage], indices: Sequence[int], *, has_replies: bool
-    ) -> list[str]:
+    ) -> list[Sample]:
         """Send one request per reply, concurrently.
 
         Failed requests are skipped; raises only if there is no reply.
@@ -158,9 +258,33 @@ class Sampler:
             raise errors[0]
         return replies
 
-    async def _send(self, messages: list[BaseMessage], n: int = 1, index: int = 0) -> list[str]:
-        replies = await self.pipeline.send(messages, n=n, index=index)
-        return [str(reply.text) for reply in replies]
+    async def _send(
+        self,
+        messages: list[BaseMessage],
+        n: int = 1,
+        index: int = 0,
+        max_tokens: int | None = None,
+    ) -> list[Sample]:
+        replies = await self.pipeline.send(messages, n=n, index=index, max_tokens=max_tokens)
+        return [Sample(str(reply.text), is_truncated(reply)) for reply in replies]
+
+
+def model_length_limit(model: BaseChatModel) -> int | None:
+    """Return the length limit of a model's replies in tokens, None if it has no setting."""
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"):
+        limit = getattr(model, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
+
+
+def _count_votes(texts: Sequence[str]) -> YesProbability:
+    """Return the share of Yes; an unreadable vote counts as half a Yes."""
+    read = [vote for vote in map(read_vote, texts) if vote is not None]
+    num_yes = sum(vote.is_yes for vote in read)
+    num_unread = len(texts) - len(read)
+    probability = (num_yes + num_unread / 2) / len(texts)
+    return YesProbability(probability, "votes", votes=len(texts), votes_read=len(read))
 
 
 def _join_prefill(prefix: str, suffix: str, reply: str) -> str:
@@ -176,32 +300,3 @@ def _join_prefill(prefix: str, suffix: str, reply: str) -> str:
 def _from_first(suffix: str, reply: str) -> str:
     start = max(reply.find(suffix), 0)
     return reply[start:]
-
-
-def probability_of_yes(reply: AIMessage) -> float | None:
-    """Return P(Yes) / (P(Yes) + P(No)), or None without logprobs.
-
-    Reads the first token that is Yes or No, in any spelling.
-    """
-    logprobs = reply.response_metadata.get("logprobs") or {}
-    for token in logprobs.get("content") or []:
-        if _yes_or_no(token["token"]) is None:
-            continue
-        mass = {True: 0.0, False: 0.0}
-        for option in token.get("top_logprobs") or [token]:
-            vote = _yes_or_no(option["token"])
-            if vote is not None:
-                mass[vote] += math.exp(option["logprob"])
-        total = mass[True] + mass[False]
-        return mass[True] / total if total else None
-    return None
-
-
-def _share_of_yes(replies: Sequence[str]) -> float:
-    votes = [vote for vote in map(_yes_or_no, replies) if vote is not None]
-    return sum(votes) / len(votes) if votes else 0.5
-
-
-def _yes_or_no(text: str) -> bool | None:
-    match = _YES_OR_NO.match(text)
-    return match[1].lower() == "yes" if match else None

@@ -8,32 +8,50 @@ from collections.abc import Sequence
 
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.sampling.sampler import YesProbability
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.step import Step
+
+Verdicts = list[YesProbability | None]
 
 
 async def helpfulness(
     step: Step, critiques: Sequence[Critique]
-) -> tuple[list[float | None], SelfcriticError | None]:
+) -> tuple[Verdicts, SelfcriticError | None]:
     """Ask the judge about each critique.
 
     Returns P(helpful) of each, None if the judge failed, and the first error.
     """
     texts = [critique_text(critique) for critique in critiques]
-    results = await asyncio.gather(*(_score(step, text) for text in texts))
-    scores: list[float | None] = []
+    results = await asyncio.gather(*(_ask_judge(step, text) for text in texts))
+    verdicts: Verdicts = []
     first_error: SelfcriticError | None = None
-    for score, error in results:
-        scores.append(score)
+    for verdict, error in results:
+        verdicts.append(verdict)
         first_error = first_error or error
-    return scores, first_error
+    return verdicts, first_error
 
 
-async def _score(step: Step, text: str) -> tuple[float | None, SelfcriticError | None]:
+async def _ask_judge(step: Step, text: str) -> tuple[YesProbability | None, SelfcriticError | None]:
     prompt = step.render_prompt("helpfulness", answer=step.round.answer, critique=text)
     try:
-        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes or 5)
+        verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
     except SelfcriticError as error:
         return None, error
-    step.emit("scored", critique=text, helpfulness=verdict.probability)
-    return verdict.probability, None
+    step.emit("scored", critique=text, helpfulness=verdict.probability, by=verdict.judged_by)
+    return verdict, None
+
+
+def comparable_scores(verdicts: Verdicts, earlier: Sequence[Critique]) -> list[float | None]:
+    """Return the probabilities that were measured in the same way, None for the others.
+
+    The way is that of the critiques scored earlier, else that of most verdicts.
+    """
+    methods = [critique.judged_by for critique in earlier if critique.judged_by is not None]
+    if not methods:
+        methods = [verdict.judged_by for verdict in verdicts if verdict is not None]
+    scores: list[float | None] = []
+    for verdict in verdicts:
+        is_comparable = verdict is not None and verdict.judged_by == max(methods, key=methods.count)
+        scores.append(verdict.probability if verdict is not None and is_comparable else None)
+    return scores

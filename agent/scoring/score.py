@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import critique_text
@@ -11,7 +12,7 @@ from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
-from selfcritic.agent.scoring.helpfulness import helpfulness
+from selfcritic.agent.scoring.helpfulness import Verdicts, comparable_scores, helpfulness
 from selfcritic.agent.scoring.reward_model import reward_model
 from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
@@ -40,7 +41,7 @@ async def score_critiques(
 
     error = None
     if unscored:
-        new_scores, error = await _score(step, list(unscored.values()))
+        new_scores, error = await _score(step, list(unscored.values()), list(scored.values()))
         scored |= zip(unscored, new_scores, strict=True)
     return [_copy_scores(critique, scored) for critique in critiques], error
 
@@ -49,31 +50,44 @@ def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique
     equal = scored.get(critique_text(critique))
     if equal is None or is_ungrounded(critique):
         return critique
-    return critique.model_copy(update={"helpfulness": equal.helpfulness, "reward": equal.reward})
+    fields = ("helpfulness", "reward", "judged_by", "votes", "votes_read")
+    return critique.model_copy(update={name: getattr(equal, name) for name in fields})
 
 
 async def _score(
-    step: Step, critiques: Sequence[Critique]
+    step: Step, critiques: Sequence[Critique], earlier: Sequence[Critique]
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Run all scorers concurrently and return weighted sums."""
     weights = scorer_weights(step)
-    results = await asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in weights))
-    columns: dict[AnyScorer, Scores] = {}
-    first_error: SelfcriticError | None = None
-    for scorer, (scores, error) in zip(weights, results, strict=True):
+    scorers = [scorer for scorer in weights if scorer != "helpfulness"]
+    judging = _judge(step, critiques, is_scorer="helpfulness" in weights)
+    scoring = asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in scorers))
+    (verdicts, first_error), results = await asyncio.gather(judging, scoring)
+    columns: dict[AnyScorer, Scores] = {"helpfulness": comparable_scores(verdicts, earlier)}
+    for scorer, (scores, error) in zip(scorers, results, strict=True):
         columns[scorer] = scores
         first_error = first_error or error
-    helpfulness_scores = columns.get("helpfulness", [None] * len(critiques))
 
     scored = []
     for index, critique in enumerate(critiques):
-        row = [scores[index] for scores in columns.values()]
-        update = {
-            "reward": _weighted_sum(row, list(weights.values())),
-            "helpfulness": helpfulness_scores[index],
-        }
+        row = [columns[scorer][index] for scorer in weights]
+        update: dict[str, Any] = {"reward": _weighted_sum(row, list(weights.values()))}
+        verdict = verdicts[index]
+        if verdict is not None:
+            update["helpfulness"] = verdict.probability
+            update["judged_by"] = verdict.judged_by
+            update["votes"] = verdict.votes
+            update["votes_read"] = verdict.votes_read
         scored.append(critique.model_copy(update=update))
     return scored, first_error
+
+
+async def _judge(
+    step: Step, critiques: Sequence[Critique], *, is_scorer: bool
+) -> tuple[Verdicts, SelfcriticError | None]:
+    if not is_scorer:
+        return [None] * len(critiques), None
+    return await helpfulness(step, critiques)
 
 
 def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
@@ -88,8 +102,6 @@ async def _run_scorer(
     step: Step, scorer: AnyScorer, critiques: Sequence[Critique]
 ) -> tuple[Scores, SelfcriticError | None]:
     """Return a score for each critique, or no scores and the error."""
-    if scorer == "helpfulness":
-        return await helpfulness(step, critiques)
     name = _scorer_name(scorer)
     no_scores = [None] * len(critiques)
     try:

@@ -27,6 +27,7 @@ from selfcritic.graphs.cli.options import (
     ModelOptions,
     Quiet,
     expand_groups,
+    parse_max_output_tokens,
 )
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -119,6 +120,7 @@ def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) ->
     return Context(
         model=_load_model(models.model, models.api_base, dask),
         critic=critic,
+        max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
         **asdict(loop),
     )
 

@@ -6,13 +6,15 @@ A command takes a group of options as one parameter. `expand_groups` turns the g
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from selfcritic.agent.context import SearchMethod
+from selfcritic.agent.context import Role, SearchMethod
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Budget
 from selfcritic.prompts import TaskType
 
@@ -25,6 +27,12 @@ ApiBase = Annotated[
     str | None,
     typer.Option(
         help="Base URL of an OpenAI-compatible server.", metavar="URL", rich_help_panel=MODELS
+    ),
+]
+MaxOutputTokens = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Reply length: N, or ROLE=N (repeatable).", metavar="N", rich_help_panel=MODELS
     ),
 ]
 Search = Annotated[
@@ -71,6 +79,7 @@ class ModelOptions:
         ),
     ] = None
     api_base: ApiBase = None
+    max_output_tokens: MaxOutputTokens = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,27 @@ class BudgetOptions:
             cost_usd=self.max_cost,
             seconds=self.max_seconds,
         )
+
+
+def parse_max_output_tokens(values: Sequence[str] | None) -> dict[Role, int]:
+    """Return the length limit of each role's replies.
+
+    Raises:
+        InputError: A value is neither a positive number nor ROLE=N.
+    """
+    roles: tuple[Role, ...] = get_args(Role)
+    limits: dict[Role, int] = {}
+    for value in values or []:
+        role, _, number = value.rpartition("=")
+        if not re.fullmatch(r"[1-9]\d*", number) or (role and role not in roles):
+            raise InputError(
+                f"--max-output-tokens takes N or ROLE=N, with a role of {', '.join(roles)}; "
+                f"got '{value}'."
+            )
+        for limited_role in roles:
+            if role in ("", limited_role):
+                limits[limited_role] = int(number)
+    return limits
 
 
 def expand_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -36,6 +36,7 @@ from selfcritic.graphs.cli.options import (
     Quiet,
     Search,
     expand_groups,
+    parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.documents import create_document, read_text
 from selfcritic.graphs.cli.trace import Trace
@@ -190,6 +191,7 @@ def _build_context(
     return Context(
         model=load_model(models.model, models.api_base),
         critic=critic,
+        max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
         prompts=refinement.prompts,
         prompt_dir=refinement.prompt_dir,
         search=refinement.search,

@@ -36,11 +36,16 @@ _STOP_REASON_TEXT: dict[StopReason, str] = {
     "repeated_answer": "the refinement repeats an earlier draft",
     "budget": "the budget is spent",
     "model_error": "a model failed",
+    "judge_unreadable": "the judge's replies are not Yes or No",
+    "truncated": "the refinement was cut off at its length limit",
     "stop_when": "the stop condition is met",
     "checker_error": "a checker failed",
     "reviewed": "reviewed",
     "interrupted": "interrupted",
 }
+
+_TRUNCATED = "cut off at its length limit"
+_MAX_LINE_CHARS = 300
 
 
 class Trace:
@@ -75,7 +80,8 @@ class Trace:
             self._print_critiques(rounds[-1])
         elif node == "refine" and rounds:
             previous, current = rounds[-2:]
-            self._print_heading(f"Draft {len(rounds) - 1}")
+            note = _TRUNCATED if current.is_truncated else ""
+            self._print_heading(f"Draft {len(rounds) - 1}", note)
             self._print_indented(diff_lines(previous.answer, current.answer))
         self._status.update(_SPINNER_TEXT[node])
 
@@ -88,14 +94,15 @@ class Trace:
         self._print_heading("Stopped", f"{reason}; the answer is draft {best}")
         if self._error is not None:
             self._print_indented(Text(self._error, style="red"))
-        tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
-        self._print_dim(f"{usage.calls} calls, {tokens}")
+        self._print_dim(format_usage(usage))
 
     def _print_first_draft(self, rounds: Sequence[Round]) -> None:
         num_candidates = len(rounds[0].candidates)
         note = ""
         if num_candidates:
             note = f"the first of {num_candidates}"
+        if rounds[0].is_truncated:
+            note = f"{note}, {_TRUNCATED}".removeprefix(", ")
         self._print_heading("Draft 0", note)
         self._print_indented(Text(rounds[-1].answer))
 
@@ -115,6 +122,8 @@ class Trace:
             line = f"P(critiqueable) {_format_number(draft.p_critiqueable)}"
         if draft.judged_by:
             line += f", by {draft.judged_by}"
+        if draft.votes_read is not None and draft.votes_read != draft.votes:
+            line += f" ({draft.votes_read} of {draft.votes} readable)"
         if best != len(rounds) - 1:
             line += f" (draft {best} is still the best)"
         self._print_dim(line)
@@ -180,6 +189,19 @@ def diff_lines(before: str, after: str) -> Text:
     return Text("\n").join(lines)
 
 
+def format_usage(usage: Usage) -> str:
+    """Format calls and tokens, with thinking and estimates if there are any."""
+    output = f"{usage.output_tokens:,} out"
+    details: list[str] = []
+    if usage.reasoning_tokens:
+        details.append(f"{usage.reasoning_tokens:,} thinking")
+    if usage.estimated_tokens:
+        details.append(f"{usage.estimated_tokens:,} estimated")
+    if details:
+        output += f" ({', '.join(details)})"
+    return f"{usage.calls} calls, {usage.input_tokens:,} tokens in, {output}"
+
+
 def _display_order(critique: Critique) -> tuple[bool, float]:
     """Sort the selected critique first, then by P(helpful)."""
     return not critique.selected, -(critique.helpfulness or 0.0)
@@ -195,7 +217,10 @@ def _summarize(critique: Critique) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    if len(line) > _MAX_LINE_CHARS:
+        line = line[:_MAX_LINE_CHARS] + "…"
+    return line
 
 
 def _format_number(value: float | None) -> str:

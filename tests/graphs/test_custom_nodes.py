@@ -20,6 +20,7 @@ from selfcritic.agent.nodes.generate import (
 )
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.schemas import Candidate
 from selfcritic.graphs import create_best_of_n, create_self_critique
 from selfcritic.graphs.self_critique import graph as default_graph
 
@@ -80,7 +81,8 @@ def test_custom_node_keeps_the_graph_drawing():
 def test_best_of_n_accepts_custom_nodes():
     async def draft(state: Any, runtime: Any) -> Any:
         return initial_update(
-            await start_step(state, runtime, state["question"]), ["Lyon", "Paris"]
+            await start_step(state, runtime, state["question"]),
+            [Candidate(answer="Lyon"), Candidate(answer="Paris")],
         )
 
     graph = create_best_of_n(nodes={"generate": draft}, model=model()).compile()
@@ -96,12 +98,12 @@ def test_requests_of_a_custom_node_count_toward_the_budget():
     async def sample_once(state: Any, runtime: Any) -> Any:
         step = Step(state, runtime)
         try:
-            texts = await step.sampler("critic").sample(
+            samples = await step.sampler("critic").sample(
                 step.render_prompt("critique", answer=step.round.answer), 1
             )
         except SelfcriticError as failure:
             return step.update(stop=failure)
-        return step.update(stop="no_helpful_critique", error=texts[0])
+        return step.update(stop="no_helpful_critique", error=samples[0].text)
 
     graph = create_self_critique(nodes={"critique": sample_once}, model=model()).compile()
     output = graph.invoke(QUESTION)

@@ -101,7 +101,12 @@ def test_with_a_draft_returns_the_draft(
         assert output["answer"] == output["rounds"][0].answer
         assert output["answer"].startswith("Lyon")
         assert output["stop_reason"] == "model_error"
-        assert provider.calls() == requests_before + tries * (2 if requests_before == 3 else 1)
+        num_requests = 1
+        if requests_before == 3:  # two critiques are scored
+            num_requests = 2
+            if fault.kind == "null":
+                tries += 1  # the first one had a limit of one token, so its reply may be empty
+        assert provider.calls() == requests_before + tries * num_requests
         assert_usage_matches(output["usage"], provider)
         assert re.search(message, output["error"])
         assert KEY not in repr(output)

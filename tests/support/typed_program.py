@@ -58,12 +58,12 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
         text="", comments=[Comment(quote=step.round.answer, text=f"one of {options.num_critiques}")]
     )
     try:
-        [text] = await step.sampler("judge").sample(
+        [sample] = await step.sampler("judge").sample(
             step.render_prompt("classify", answer=step.round.answer)
         )
     except SelfcriticError as failure:
         return step.update(stop=failure)
-    text.nothing  # type: ignore[attr-defined]  # noqa: B018
+    sample.text.nothing  # type: ignore[attr-defined]  # noqa: B018
     return step.update(rounds=step.rounds_with(critiques=[objection]))
 
 

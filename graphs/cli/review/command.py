@@ -33,11 +33,13 @@ from selfcritic.graphs.cli.options import (
     ApiBase,
     AsJson,
     BudgetOptions,
+    MaxOutputTokens,
     NumCritiques,
     Quiet,
     Search,
     Seed,
     expand_groups,
+    parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
 from selfcritic.graphs.cli.review.documents import (
@@ -67,6 +69,7 @@ class CriticOptions:
         ),
     ] = None
     api_base: ApiBase = None
+    max_output_tokens: MaxOutputTokens = None
     search: Search = "rejection"
     num_critiques: NumCritiques = 8
     length_modifier: Annotated[
@@ -90,6 +93,7 @@ class CriticOptions:
             model = load_model(self.model, self.api_base)
         return Context(
             model=model,
+            max_output_tokens=parse_max_output_tokens(self.max_output_tokens),
             search=self.search,
             num_critiques=self.num_critiques,
             length_modifier=self.length_modifier,

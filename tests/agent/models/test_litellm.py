@@ -23,7 +23,6 @@ from selfcritic.agent.models.errors import (
 )
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.litellm_library import is_priced
-from selfcritic.agent.sampling.sampler import probability_of_yes
 from tests.support.event_loop import run
 from tests.support.fake_provider import (
     BAD_KEY,
@@ -34,6 +33,7 @@ from tests.support.fake_provider import (
     Fault,
     Tokens,
 )
+from tests.support.verdicts import probability_of_yes
 
 pytestmark = [  # litellm warns at the end of a stream
     pytest.mark.filterwarnings(

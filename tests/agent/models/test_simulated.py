@@ -15,9 +15,9 @@ from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.models.simulated import probability_of_yes as opinion_to_probability
-from selfcritic.agent.sampling.sampler import probability_of_yes
 from selfcritic.agent.tasks import TASKS, Functions, Task
 from selfcritic.prompts import PromptName
+from tests.support.verdicts import probability_of_yes
 
 SIZES = {"addition": 5, "alphabetize": 7, "three_sat": 5, "functions": 2}
 all_tasks = pytest.mark.parametrize("task_type", TASKS, ids=lambda task_type: task_type.name)

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic.agent import Budget
-from selfcritic.agent.errors import BudgetExhausted, ModelError
+from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.request import RequestPipeline
-from selfcritic.agent.sampling.sampler import Sampler, YesProbability, probability_of_yes
+from selfcritic.agent.sampling.sampler import Sampler, YesProbability
+from tests.support.verdicts import probability_of_yes, texts
 
 ASKED = [HumanMessage("one two three")]
 
@@ -38,14 +39,14 @@ def sampler(model, **budget) -> Sampler:
 
 def test_native_n_sends_one_request():
     one = sampler(ScriptedModel(script=["a", "b", "c"]))
-    assert asyncio.run(one.sample(ASKED, 3)) == ["a", "b", "c"]
+    assert texts(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
     assert one.pipeline.budget.usage.calls == 1
     assert one.pipeline.budget.usage.input_tokens == 3
 
 
 def test_missing_replies_are_requested_one_by_one():
     one = sampler(WithoutN(script=["a", "b", "c"]))
-    assert sorted(asyncio.run(one.sample(ASKED, 3))) == ["a", "b", "c"]
+    assert sorted(texts(asyncio.run(one.sample(ASKED, 3)))) == ["a", "b", "c"]
     assert one.pipeline.budget.usage.calls == 3
     assert one.pipeline.budget.usage.by_role["critic"].input_tokens == 9
 
@@ -101,25 +102,27 @@ def test_probability_reads_logprobs_in_one_request():
 
 def test_probability_falls_back_to_votes():
     one = sampler(WithoutLogprobs(script=["Yes", "no.", "**Yes**", "perhaps", "YES, surely"]))
-    assert asyncio.run(one.probability(ASKED, votes=5)) == YesProbability(0.75, "votes")
+    verdict = asyncio.run(one.probability(ASKED, num_votes=5))
+    assert verdict == YesProbability(0.7, "votes", votes=5, votes_read=4)
 
 
-def test_unreadable_votes_count_as_even():
-    assert asyncio.run(
-        sampler(ScriptedModel(script=lambda _: "hm")).probability(ASKED, 3)
-    ) == YesProbability(0.5, "votes")
+def test_unreadable_votes_are_requested_again_and_then_an_error():
+    one = sampler(ScriptedModel(script=lambda _: "hm, hard to say"))
+    with pytest.raises(JudgeUnreadable, match=r"not Yes or No: 'hm, hard to say'.*`judge`"):
+        asyncio.run(one.probability(ASKED, 3))
+    assert one.pipeline.budget.usage.calls == 3  # the first vote, two more, and a retry of n=3
 
 
 def test_votes_count_when_the_budget_ends():
     verdict = asyncio.run(
-        sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, votes=5)
+        sampler(WithoutLogprobs(script=lambda _: "Yes"), calls=1).probability(ASKED, num_votes=5)
     )
-    assert verdict == YesProbability(1.0, "votes")
+    assert verdict == YesProbability(1.0, "votes", votes=1, votes_read=1)
 
 
 def test_continue_from_prefills_and_returns_the_whole_reply():
     model = ScriptedModel(script=["quote\n```", "other\n```"])
-    assert asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2)) == [
+    assert texts(asyncio.run(sampler(model).continue_from(ASKED, "```\n", 2))) == [
         "```\nquote\n```",
         "```\nother\n```",
     ]
@@ -128,18 +131,18 @@ def test_continue_from_prefills_and_returns_the_whole_reply():
 
 def test_a_repeated_prefix_or_suffix_is_not_doubled():
     model = ScriptedModel(script=["said\n\n```\nq\n```\nc", "```\nq\n```\nc", "\nq\n```\nc"])
-    texts = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, suffix="```"))
-    assert texts == ["said\n\n```\nq\n```\nc"] * 3
+    samples = asyncio.run(sampler(model).continue_from(ASKED, "said\n\n", 3, suffix="```"))
+    assert texts(samples) == ["said\n\n```\nq\n```\nc"] * 3
 
 
 def test_models_without_prefill_get_the_fallback_messages():
     model = ScriptedModel(script=["Sure:\n```\nq\n```\nc", "no quote"], supports_prefill=False)
     one = sampler(model)
     fallback = [HumanMessage("go on")]
-    texts = asyncio.run(
+    samples = asyncio.run(
         one.continue_from(ASKED, "said\n\n", 2, suffix="```", fallback_messages=fallback)
     )
-    assert texts == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
+    assert texts(samples) == ["said\n\n```\nq\n```\nc", "said\n\nno quote"]
     assert model.requests[0] == fallback
     assert one.capabilities.prefill == "prompted"
 
@@ -158,7 +161,7 @@ def test_a_rejected_prefill_is_not_sent_again():
     model = RejectsPrefill(script=["```\nq"] * 4)
     one = Sampler(replace(sampler(model).pipeline, seed=1))
     for _ in range(2):
-        assert asyncio.run(one.continue_from(ASKED, "", 2, suffix="```")) == ["```\nq"] * 2
+        assert texts(asyncio.run(one.continue_from(ASKED, "", 2, suffix="```"))) == ["```\nq"] * 2
     assert len(model.requests) == 3
     assert (one.capabilities.prefill, one.capabilities.rejected) == ("prompted", ["prefill"])
 
