@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import threading
@@ -13,7 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+)
 
 from selfcritic.agent import load
 from selfcritic.agent.errors import UnknownModelError
@@ -22,7 +27,14 @@ from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, desc
 from selfcritic.agent.models.llama_cpp import LlamaCppModel
 from selfcritic.agent.models.llama_cpp_replies import ReplyAccumulator
 from tests.support.gguf_files import gguf, write_adapter
-from tests.support.local_model import SPEC, local_model, requires_local_model
+from tests.support.local_model import (
+    SPEC,
+    EngineTokens,
+    engine_tokens,
+    local_model,
+    read_metric,
+    requires_local_model,
+)
 
 pytestmark = requires_local_model
 
@@ -39,12 +51,6 @@ def replies(model: Any, messages: list[BaseMessage], **options: Any) -> list[AIM
     return [
         generation.message for generation in model.generate([messages], **options).generations[0]
     ]
-
-
-def engine_usage(model: LlamaCppModel, request: dict[str, Any]) -> tuple[int, int]:
-    """Return the input and output tokens that llama.cpp reports for a request with one choice."""
-    reported = model.engine.load().handle_chat_completions(request)["usage"]
-    return reported["prompt_tokens"], reported["completion_tokens"]
 
 
 def request_of(messages: list[BaseMessage], **options: Any) -> dict[str, Any]:
@@ -64,28 +70,37 @@ def test_more_replies_than_slots_come_from_one_call(model: LlamaCppModel):
     assert all(reply.response_metadata["finish_reason"] for reply in sampled)
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_usage_is_the_sum_over_the_choices_that_the_engine_reports(model: LlamaCppModel, n: int):
-    sampled = replies(model, HELLO, n=n, seed=2, max_tokens=12)
-    output_tokens = 0
-    for index in range(n):
-        request = request_of(HELLO, seed=2 + index, max_tokens=12)
-        input_tokens, choice_tokens = engine_usage(model, request)
-        output_tokens += choice_tokens
-    usage = sampled[0].usage_metadata
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_usage_equals_the_engine_s_own_count(model: LlamaCppModel, n: int):
+    before = engine_tokens(model)
+    [first, *others] = replies(model, HELLO, n=n, seed=2, max_tokens=12)
+    counted = engine_tokens(model).since(before)
+    usage = first.usage_metadata
     assert usage is not None
-    assert (usage["input_tokens"], usage["output_tokens"]) == (input_tokens, output_tokens)
-    assert usage["total_tokens"] == input_tokens + output_tokens
-    assert usage["input_token_details"]["cache_read"] < input_tokens
-    assert all(reply.usage_metadata is None for reply in sampled[1:])
+    evaluated = usage["input_tokens"] - usage["input_token_details"]["cache_read"]
+    assert EngineTokens(evaluated, usage["output_tokens"]) == counted
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert all(reply.usage_metadata is None for reply in others)
 
 
-def test_usage_of_several_requests_is_added(model: LlamaCppModel):
-    [first, *_] = replies(model, HELLO, n=model.slots + 1, seed=2, max_tokens=1)
-    input_tokens, _ = engine_usage(model, request_of(HELLO, max_tokens=1))
-    assert first.usage_metadata is not None
-    assert first.usage_metadata["input_tokens"] == 2 * input_tokens
-    assert first.usage_metadata["output_tokens"] == model.slots + 1
+def test_streamed_usage_equals_the_engine_s_own_count(model: LlamaCppModel):
+    before = engine_tokens(model)
+    *_, last = model.stream(HELLO, max_tokens=12)
+    counted = engine_tokens(model).since(before)
+    assert isinstance(last, AIMessageChunk)
+    assert last.usage_metadata is not None
+    assert last.usage_metadata["output_tokens"] == counted.generated
+
+
+def test_prompt_counts_once_per_engine_request(model: LlamaCppModel):
+    [one] = replies(model, HELLO, max_tokens=1)
+    [shared, *_] = replies(model, HELLO, n=model.slots, max_tokens=1)
+    [split, *_] = replies(model, HELLO, n=model.slots + 1, max_tokens=1)
+    tokens = []
+    for reply in (one, shared, split):
+        assert reply.usage_metadata is not None
+        tokens.append(reply.usage_metadata["input_tokens"])
+    assert tokens == [tokens[0], tokens[0], 2 * tokens[0]]
 
 
 def test_each_choice_has_its_own_finish_reason(model: LlamaCppModel):
@@ -196,11 +211,7 @@ def test_tokens_arrive_while_the_model_is_generating(model: LlamaCppModel):
 
 
 def running_slots(model: LlamaCppModel) -> int:
-    """Return how many slots generate, by llama.cpp's metrics."""
-    metrics = model.engine.load().handle_metrics()
-    match = re.search(r"^llamacpp:requests_processing (\d+)", str(metrics), re.MULTILINE)
-    assert match is not None, metrics
-    return int(match[1])
+    return read_metric(model, "requests_processing")
 
 
 def wait_until_busy(model: LlamaCppModel) -> None:
