@@ -69,6 +69,8 @@ class LlamaCppModel(BaseChatModel):
     stop: list[str] | None = None
     log: bool = False
     """Whether llama.cpp logs to stderr."""
+    streaming: bool = False
+    """Whether `invoke` streams; LangChain reads it."""
     supports_prefill: bool = True
     """Whether a final assistant message is continued."""
 
@@ -146,7 +148,7 @@ class LlamaCppModel(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **options: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **options)
         params["ls_provider"] = "llama_cpp"
-        params["ls_model_name"] = self.model_name
+        params["ls_model_name"] = options.get("model", self.model_name)
         return params
 
     def _generate(
