@@ -123,7 +123,9 @@ def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
 def _format_error(error: TypeError | ValidationError, provider: Provider) -> str:
     if isinstance(error, TypeError):
         return f"use the form '{provider.spec}'."
-    return f"{format_validation_error(error)}."
+    message = format_validation_error(error).removeprefix("input: ")
+    message = message.replace("Value error, ", "")
+    return message.replace("Extra inputs are not permitted", "the model has no such option") + "."
 
 
 def get_model(spec: str | BaseChatModel) -> BaseChatModel:

@@ -33,7 +33,7 @@ _MAX_STRING_BYTES = 64 * 2**20
 
 
 class GgufError(ValueError):
-    """A file is not GGUF, or it is damaged."""
+    """A file is not GGUF, or it is damaged; the message follows the file's name."""
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -45,17 +45,17 @@ def read_metadata(path: Path) -> Metadata:
     """
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
-            raise GgufError("it is not a GGUF file")
+            raise GgufError("is not a GGUF file")
         try:
             return _read_pairs(file)
         except (struct.error, UnicodeDecodeError):
-            raise GgufError("its header is damaged or incomplete") from None
+            raise GgufError("has a damaged or incomplete header") from None
 
 
 def _read_pairs(file: BufferedReader) -> Metadata:
     version = _read_number(file, "<I")
     if not 2 <= version <= 3:
-        raise GgufError(f"it has GGUF version {version}; 2 and 3 are supported")
+        raise GgufError(f"has GGUF version {version}; 2 and 3 are supported")
     _read_number(file, "<Q")  # number of tensors
     num_pairs = int(_read_number(file, "<Q"))
     metadata: Metadata = {}
@@ -75,7 +75,7 @@ def _skip_array(file: BufferedReader, value_type: int) -> None:
     item_type = int(_read_number(file, "<I"))
     length = int(_read_number(file, "<Q"))
     if value_type != _ARRAY or item_type not in {*_NUMBERS, _STRING}:
-        raise GgufError("its header is damaged: a value has an unknown type")
+        raise GgufError("has a damaged header: a value has an unknown type")
     if item_type in _NUMBERS:
         _skip(file, length * struct.calcsize(_NUMBERS[item_type]))
         return
@@ -85,7 +85,7 @@ def _skip_array(file: BufferedReader, value_type: int) -> None:
 
 def _skip(file: BufferedReader, num_bytes: int) -> None:
     if num_bytes > os.fstat(file.fileno()).st_size:
-        raise GgufError("its header is damaged or incomplete")
+        raise GgufError("has a damaged or incomplete header")
     file.seek(num_bytes, 1)
 
 
@@ -98,8 +98,8 @@ def _read_number(file: BufferedReader, number_format: str) -> int | float | bool
 def _read_string(file: BufferedReader) -> str:
     length = int(_read_number(file, "<Q"))
     if length > _MAX_STRING_BYTES:
-        raise GgufError("its header is damaged: a string is too long")
+        raise GgufError("has a damaged header: a string is too long")
     content = file.read(length)
     if len(content) < length:
-        raise GgufError("its header is incomplete")
+        raise GgufError("has an incomplete header")
     return content.decode()

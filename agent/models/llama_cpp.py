@@ -6,7 +6,6 @@ It has native `n`, logprobs, prefill, seeds and token streams. Token counts are 
 import asyncio
 import contextlib
 import importlib.util
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,7 +25,14 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_vali
 
 from selfcritic.agent.models.errors import ModelReplyError
 from selfcritic.agent.models.llama_cpp_engine import Engine, EngineConfig, Job, get_engine
-from selfcritic.agent.models.llama_cpp_files import find_weights, read_file, read_template
+from selfcritic.agent.models.llama_cpp_files import (
+    available_cores,
+    check_lora,
+    check_model,
+    find_weights,
+    read_file,
+    read_template,
+)
 from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
 from selfcritic.agent.models.llama_cpp_requests import build_requests
 
@@ -46,7 +52,7 @@ class LlamaCppModel(BaseChatModel):
     """Context of each slot in tokens: prompt and reply together."""
     slots: int = Field(default=4, ge=1, le=64)
     """Replies that are generated at the same time; memory grows with n_ctx x slots."""
-    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
+    threads: int = Field(default_factory=lambda: max(1, available_cores() // 2), ge=1)
     """Half of the cores by default; more threads than idle cores are slower."""
     lora: str | None = None
     """Path of a LoRA adapter in GGUF format."""
@@ -79,8 +85,17 @@ class LlamaCppModel(BaseChatModel):
     @field_validator("lora")
     @classmethod
     def _check_lora(cls, value: str | None) -> str | None:
-        if value is not None and read_file("lora", value).get("general.type") != "adapter":
-            raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
+        if value is not None:
+            check_lora(value)
+        return value
+
+    @field_validator("threads")
+    @classmethod
+    def _check_threads(cls, value: int) -> int:
+        if value > available_cores():
+            raise ValueError(
+                f"{value} threads on {available_cores()} cores would block each other: use fewer"
+            )
         return value
 
     @model_validator(mode="after")
@@ -88,17 +103,8 @@ class LlamaCppModel(BaseChatModel):
         if importlib.util.find_spec("xllamacpp") is None:
             raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
         path = find_weights(self.model)
-        metadata = read_file("model", path)
-        if metadata.get("general.type") == "adapter":
-            raise ValueError(
-                f"'{self.model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={self.model}'"
-            )
-        has_template = "tokenizer.chat_template" in metadata
-        if not has_template and self.chat_template is None:
-            raise ValueError(
-                f"'{self.model}' has no chat template, as a base model that was not trained to follow instructions. "
-                "Use an instruction-tuned model, or set chat_template to 'chatml' or to a Jinja file"
-            )
+        has_template = self.chat_template is not None
+        check_model(self.model, read_file(path), n_ctx=self.n_ctx, has_template=has_template)
         self._config = EngineConfig(
             path=path,
             n_ctx=self.n_ctx,

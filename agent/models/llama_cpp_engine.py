@@ -186,11 +186,11 @@ class Engine:
 
     def _overflow_message(self, error: dict[str, Any]) -> str:
         tokens = error.get("n_prompt_tokens")
-        n_ctx = int(error.get("n_ctx") or self.config.n_ctx)
-        message = f"The request has {tokens} tokens, more than the context of n_ctx={n_ctx} tokens."
-        if n_ctx < self.config.n_ctx:
-            return f"{message} The model was not trained with more."
-        return f"{message} Raise n_ctx in the model's name: 'local:…?n_ctx={_next_size(tokens)}'."
+        n_ctx = error.get("n_ctx")
+        return (
+            f"The request has {tokens} tokens, more than the context of n_ctx={n_ctx} tokens. "
+            f"Raise n_ctx in the model's name: 'local:…?n_ctx={_next_size(tokens)}'."
+        )
 
 
 def _next_size(tokens: Any) -> int:

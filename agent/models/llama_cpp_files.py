@@ -1,5 +1,7 @@
 """Find and verify the files of a local model; the errors name the option."""
 
+import os
+import sys
 from pathlib import Path
 
 from selfcritic.agent.models import smollm2
@@ -22,26 +24,56 @@ def find_weights(model: str) -> str:
     return str(path.resolve())
 
 
-def read_file(option: str, value: str) -> Metadata:
+def read_file(value: str) -> Metadata:
     """Read a GGUF file's metadata.
 
     Raises:
-        ValueError: The file is missing, not GGUF or damaged; the message names the option.
+        ValueError: The file is missing, not GGUF or damaged.
     """
     path = Path(value).expanduser()
     try:
         return read_metadata(path)
     except FileNotFoundError:
-        hint = ""
-        if option == "model":
-            hint = ". Use local:PATH.gguf or local:smollm2"
-        raise ValueError(f"{option} '{value}' does not exist{hint}") from None
+        raise ValueError(
+            f"there is no file '{value}'. Use local:PATH.gguf or local:smollm2"
+        ) from None
     except IsADirectoryError:
-        raise ValueError(f"{option} '{value}' is a folder: name a GGUF file in it") from None
+        raise ValueError(f"'{value}' is a folder: name a GGUF file in it") from None
     except OSError as error:
-        raise ValueError(f"{option} '{value}' cannot be read: {error.strerror}") from None
+        raise ValueError(f"'{value}' cannot be read: {error.strerror}") from None
     except GgufError as error:
-        raise ValueError(f"{option} '{value}' cannot be loaded: {error}") from None
+        raise ValueError(f"'{value}' {error}") from None
+
+
+def check_lora(value: str) -> None:
+    """Raise ValueError if the file is not a LoRA adapter."""
+    if not Path(value).expanduser().is_file():
+        raise ValueError(f"there is no file '{value}'")
+    if read_file(value).get("general.type") != "adapter":
+        raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
+
+
+def check_model(model: str, metadata: Metadata, *, n_ctx: int, has_template: bool) -> None:
+    """Raise ValueError if a file cannot be used as a chat model with this context."""
+    if metadata.get("general.type") == "adapter":
+        raise ValueError(f"'{model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={model}'")
+    if not has_template and "tokenizer.chat_template" not in metadata:
+        raise ValueError(
+            f"'{model}' has no chat template, as a base model that was not trained to follow instructions. Use an "
+            "instruction-tuned model, or set chat_template to 'chatml' or to a Jinja file"
+        )
+    trained = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    if isinstance(trained, int) and n_ctx > trained:
+        raise ValueError(
+            f"n_ctx={n_ctx} is more than the {trained} tokens that '{model}' was trained with"
+        )
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read_template(value: str | None) -> str | None:

@@ -424,7 +424,9 @@ def test_lora_scale_is_set_by_model_and_by_request(tmp_path: Path):
         ("?threads=many", "threads: "),
         ("?n_cxt=512", "n_cxt: "),
         ("?max_tokens=0", "max_tokens: "),
-        ("?lora=missing.gguf", "lora 'missing.gguf' does not exist"),
+        ("?n_ctx=8193", "n_ctx=8193 is more than the 8192 tokens"),
+        ("?threads=100000", "threads: 100000 threads on .* cores"),
+        ("?lora=missing.gguf", "lora: there is no file 'missing.gguf'"),
         ("?chat_template=missing.jinja", "chat_template 'missing.jinja' is neither"),
     ],
 )
@@ -442,7 +444,7 @@ def test_files_that_are_no_model_are_named(tmp_path: Path):
     base.write_bytes(gguf({"general.architecture": "llama"}))
     adapter = write_adapter(tmp_path / "adapter.gguf")
     for path, message in (
-        (tmp_path / "missing.gguf", r"does not exist. Use local:PATH.gguf or local:smollm2"),
+        (tmp_path / "missing.gguf", r"there is no file .*. Use local:PATH.gguf or local:smollm2"),
         (tmp_path, "is a folder"),
         (text, "not a GGUF file"),
         (cut, "damaged or incomplete"),
