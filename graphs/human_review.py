@@ -177,7 +177,14 @@ async def _refine(state: State, runtime: Runtime[Context]) -> State:
             State, {**update, "stop_reason": stop_reason, "answer": update["rounds"][-1].answer}
         )
     review_error = update.get("error") or "The budget is spent: the answer was not refined."
-    return cast(State, {**update, "stop_reason": None, "error": None, "review_error": review_error})
+    reopened = {
+        **update,
+        "rounds": state["rounds"],
+        "stop_reason": None,
+        "error": None,
+        "review_error": review_error,
+    }
+    return cast(State, reopened)
 
 
 def _with_options(runtime: Runtime[Context], **options: Any) -> Runtime[Context]:

@@ -1,5 +1,6 @@
 """Build checkers from functions, LangChain tools or openevals evaluators."""
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -83,16 +84,19 @@ def from_evaluator(
     The evaluator is called with `inputs=question, outputs=draft`. It returns one result or a list of results, each with
     a `score` and optionally a `key` and a `comment`. A score that is False or below `passes` becomes a finding on the
     whole draft. Its `evidence` stays None because an evaluator may call a model.
+
+    The checker raises CheckerError if a result has no score: no verdict is not a pass.
     """
 
     async def check(question: str, draft: str, /) -> list[Comment]:
         results = await call_async(evaluator, inputs=question, outputs=draft)
         if not isinstance(results, list):
             results = [results]
+        if not results:
+            raise CheckerError("The evaluator returned no results. Return a score for each draft.")
         findings: list[Comment] = []
         for result in results:
-            score = result["score"]
-            if score is not None and float(score) < passes:
+            if _read_score(result, name) < passes:
                 findings.append(_to_evaluator_finding(result, draft, name))
         return findings
 
@@ -101,6 +105,17 @@ def from_evaluator(
 
 def _first_present(candidates: Sequence[str], arguments: Sequence[str]) -> str | None:
     return next((name for name in candidates if name in arguments), None)
+
+
+def _read_score(result: Any, name: str | None) -> float:
+    """Return a result's score. Raises CheckerError if it is not a number or bool."""
+    score = result.get("score") if isinstance(result, Mapping) else None
+    if isinstance(score, int | float) and not math.isnan(score):
+        return float(score)
+    key = result.get("key") if isinstance(result, Mapping) else None
+    raise CheckerError(
+        f"The evaluator {name or key or ''} returned the score {score!r}. Return a number, True or False."
+    )
 
 
 def _to_evaluator_finding(result: Mapping[str, Any], draft: str, name: str | None) -> Comment:

@@ -29,6 +29,8 @@ class Reply:
     text: str
     p_yes: float | None = None
     """Probability that the first token is "Yes", not "No"."""
+    is_truncated: bool = False
+    """Whether it was cut off at the length limit."""
 
 
 class LocalChatModel(BaseChatModel):
@@ -59,9 +61,11 @@ class LocalChatModel(BaseChatModel):
         n: int = 1,
         seed: int | None = None,
         logprobs: bool = False,
+        max_tokens: int | None = None,
         **ignored: Any,
     ) -> ChatResult:
-        replies = [_truncate(reply, stop) for reply in self.sample(messages, n, seed)]
+        sampled = self.sample(messages, n, seed)
+        replies = [_limit(_truncate(reply, stop), max_tokens) for reply in sampled]
         answers = [
             AIMessage(reply.text, response_metadata=self._metadata(reply, logprobs))
             for reply in replies
@@ -77,9 +81,10 @@ class LocalChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         seed: int | None = None,
         logprobs: bool = False,
+        max_tokens: int | None = None,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reply = _truncate(self.sample(messages, 1, seed)[0], stop)
+        reply = _limit(_truncate(self.sample(messages, 1, seed)[0], stop), max_tokens)
         for piece in re.findall(r"\s*\S+|\s+", reply.text):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         yield self._last_chunk(messages, reply, logprobs)
@@ -93,7 +98,12 @@ class LocalChatModel(BaseChatModel):
         return ChatGenerationChunk(message=message, generation_info=self._metadata(reply, logprobs))
 
     def _metadata(self, reply: Reply, logprobs: bool) -> dict[str, Any]:
-        metadata: dict[str, Any] = {"model_name": self._llm_type, "logprobs": None, "cost_usd": 0.0}
+        metadata: dict[str, Any] = {
+            "model_name": self._llm_type,
+            "finish_reason": "length" if reply.is_truncated else "stop",
+            "logprobs": None,
+            "cost_usd": 0.0,
+        }
         if logprobs and reply.p_yes is not None:
             metadata["logprobs"] = _verdict_logprobs(reply.text, reply.p_yes)
         return metadata
@@ -107,6 +117,14 @@ def _truncate(reply: Reply, stop: list[str] | None) -> Reply:
         if index >= 0:
             end = min(end, index)
     return replace(reply, text=reply.text[:end])
+
+
+def _limit(reply: Reply, max_tokens: int | None) -> Reply:
+    """Cut a reply after some tokens, as `_usage` counts them."""
+    ends = [token.end() for token in _TOKEN.finditer(reply.text)]
+    if max_tokens is None or len(ends) <= max_tokens:
+        return reply
+    return replace(reply, text=reply.text[: ends[max_tokens - 1]], is_truncated=True)
 
 
 def _usage(messages: list[BaseMessage], replies: list[Reply]) -> UsageMetadata:

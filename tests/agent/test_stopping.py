@@ -55,6 +55,28 @@ def test_best_round_is_the_earliest_of_equals(values):
     assert values[best] not in values[:best]
 
 
+def draft(p: float, judged_by: str = "logprobs", **fields) -> Round:
+    return Round(answer="x", p_critiqueable=p, judged_by=judged_by, **fields)
+
+
+def test_a_truncated_draft_is_never_the_best_or_accepted():
+    rounds = [draft(0.9), draft(0.1, is_truncated=True)]
+    assert best_round(rounds) == 0
+    assert find_stop_reason(rounds, Context()) is None
+    assert best_round([draft(0.1, is_truncated=True), Round(answer="unjudged but whole")]) == 1
+
+
+def test_logprobs_and_votes_are_not_compared():
+    assert best_round([draft(0.8), draft(0.7), draft(0.6, "votes")]) == 1
+    assert best_round([draft(0.8), draft(0.7, "votes"), draft(0.75, "votes")]) == 1
+    assert best_round([draft(0.8), draft(0.7, "votes")]) == 0
+
+
+def test_there_is_no_plateau_between_methods():
+    rounds = [draft(0.6), draft(0.9, "votes"), draft(0.9, "votes")]
+    assert find_stop_reason(rounds, Context(max_rounds=9)) is None
+
+
 severities = st.lists(st.sampled_from([None, "low", "medium", "high"]), max_size=3)
 
 

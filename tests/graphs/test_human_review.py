@@ -287,6 +287,17 @@ def test_does_not_sample_again_after_a_failed_scoring():
     assert [len(request) for request in review.model.requests] == [2] * 5
 
 
+def test_a_truncated_refinement_leaves_the_review_unchanged():
+    review = Review(
+        {"refine": ["Far, and of rock.", "Far, and of rock."]}, max_output_tokens={"refiner": 2}
+    )
+    reply = {"actions": [{"type": "keep", "id": 1}], "next": "refine"}
+    output = review.graph.invoke(Command(resume=reply), review.thread)
+    [interrupt] = output["__interrupt__"]
+    assert "max_output_tokens" in interrupt.value["error"]
+    assert [round_.answer for round_ in output["rounds"]] == [ANSWER]
+
+
 def test_failed_refinement_leaves_the_review_unchanged():
     review = Review({"refine": [DOWN, "Far, and of rock."]})
     review.reply("refine", {"type": "add", "quote": "cheese", "text": "Rock."})

@@ -58,7 +58,11 @@ def events(completion: Body, body: Body) -> str:
     chunks: list[Body] = []
     for choice in completion["choices"]:
         index = choice["index"]
-        message = choice["message"]
+        message = dict(choice["message"])
+        reasoning = message.pop("reasoning_content", None)
+        if reasoning is not None:
+            delta = {"role": "assistant", "content": None, "reasoning_content": reasoning}
+            chunks.append({"index": index, "delta": delta, "finish_reason": None})
         words = re.findall(r"\s*\S+\s*$|\s*\S+", message["content"] or "") or [message["content"]]
         for word in words:
             chunks.append(

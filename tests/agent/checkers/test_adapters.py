@@ -112,7 +112,6 @@ def test_tool_without_an_argument_for_the_draft_is_rejected():
     ("result", "expected"),
     [
         ({"key": "concise", "score": True, "comment": "Fine."}, []),
-        ({"key": "concise", "score": None, "comment": None}, []),
         (
             {"key": "concise", "score": False, "comment": "Too long."},
             [("concise", "Fails concise. Too long.")],
@@ -136,3 +135,20 @@ def test_scores_below_the_threshold_are_findings(result: Any, expected: list[tup
             ("First, one.", None)
         }
     assert run(from_evaluator(evaluator, passes=0.0, name="x")) == [] or isinstance(result, dict)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"key": "concise", "score": None},
+        {"key": "concise", "score": "good"},
+        {"key": "concise", "score": float("nan")},
+        {"key": "concise"},
+        [{"key": "a", "score": 1.0}, {"key": "concise", "score": None}],
+        [],
+        None,
+    ],
+)
+def test_a_missing_score_is_never_a_pass(result: Any):
+    with pytest.raises(CheckerError, match=r"evaluator .*Return a"):
+        run(from_evaluator(lambda *, inputs, outputs: result))
