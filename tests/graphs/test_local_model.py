@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -299,6 +300,14 @@ def test_stream_has_tokens_and_events(model: LlamaCppModel):
     assert len(pieces["generate"]) > 1
     first_answer = output["rounds"][0].answer
     assert "".join(pieces["generate"]).strip().endswith(first_answer)
+
+
+def test_loading_and_generating_do_not_block_the_event_loop():
+    spec = "local:smollm2?n_ctx=1024&slots=1&threads=1&max_tokens=8"
+    graph = create_self_critique(model=spec, num_critiques=2, max_rounds=0).compile()
+    with blockbuster_ctx(["selfcritic.agent", "selfcritic.graphs"]):
+        output = asyncio.run(graph.ainvoke({"question": QUESTION}))
+    assert output["p_critiqueable"] is not None
 
 
 def test_budget_is_exact(model: LlamaCppModel):

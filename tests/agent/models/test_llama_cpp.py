@@ -1,7 +1,10 @@
 """The real local model, `local:smollm2`: replies, token counts, errors, cancellation and its HTTP port."""
 
 import asyncio
+import copy
 import json
+import multiprocessing
+import pickle
 import subprocess
 import sys
 import threading
@@ -393,6 +396,29 @@ def test_models_with_equal_sizes_share_an_engine():
     assert load("local:smollm2?n_ctx=1024").engine is not model.engine
     path = smollm2.find()
     assert load(SPEC.replace("smollm2", str(path))).engine is model.engine
+
+
+def test_copies_share_the_engine(model: LlamaCppModel):
+    pickled = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes
+    copies = (pickled, copy.deepcopy(model), model.model_copy())
+    assert all(other.engine is model.engine for other in copies)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks by default")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_process_loads_its_own_engine(model: LlamaCppModel):
+    """A child process has none of the engine's threads: a shared engine would never reply."""
+    assert replies(model, HELLO, max_tokens=1)
+    results = multiprocessing.get_context("fork").SimpleQueue()
+
+    def sample() -> None:
+        results.put(replies(model, HELLO, seed=1, max_tokens=4)[0].text)
+
+    process = multiprocessing.get_context("fork").Process(target=sample)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert results.get() == replies(model, HELLO, seed=1, max_tokens=4)[0].text
 
 
 def test_lora_scale_is_set_by_model_and_by_request(tmp_path: Path):
