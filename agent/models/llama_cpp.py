@@ -15,11 +15,7 @@ from typing import Any, Self
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
@@ -32,6 +28,7 @@ from selfcritic.agent.models.llama_cpp_files import (
     find_weights,
     read_file,
     read_template,
+    trained_context,
 )
 from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
 from selfcritic.agent.models.llama_cpp_requests import build_requests
@@ -49,7 +46,7 @@ class LlamaCppModel(BaseChatModel):
     model: str
     """Path of a GGUF file, or "smollm2"."""
     n_ctx: int = Field(default=4096, ge=128)
-    """Context of each slot in tokens: prompt and reply together."""
+    """Context of each slot in tokens: prompt and reply together. By default at most what the model was trained with."""
     slots: int = Field(default=4, ge=1, le=64)
     """Replies that are generated at the same time; memory grows with n_ctx x slots."""
     threads: int = Field(default_factory=lambda: max(1, available_cores() // 2), ge=1)
@@ -103,11 +100,11 @@ class LlamaCppModel(BaseChatModel):
         if importlib.util.find_spec("xllamacpp") is None:
             raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
         path = find_weights(self.model)
-        has_template = self.chat_template is not None
-        check_model(self.model, read_file(path), n_ctx=self.n_ctx, has_template=has_template)
+        metadata = read_file(path)
+        check_model(self.model, metadata, has_template=self.chat_template is not None)
         self._config = EngineConfig(
             path=path,
-            n_ctx=self.n_ctx,
+            n_ctx=self._slot_context(trained_context(metadata)),
             slots=self.slots,
             threads=self.threads,
             lora=str(Path(self.lora).expanduser().resolve()) if self.lora else None,
@@ -115,6 +112,16 @@ class LlamaCppModel(BaseChatModel):
             log=self.log,
         )
         return self
+
+    def _slot_context(self, trained: int | None) -> int:
+        """Return the context of a slot; the default is limited to what the model was trained with."""
+        if trained is None or self.n_ctx <= trained:
+            return self.n_ctx
+        if "n_ctx" not in self.model_fields_set:
+            return trained
+        raise ValueError(
+            f"n_ctx={self.n_ctx} is more than the {trained} tokens that '{self.model}' was trained with"
+        )
 
     @property
     def model_name(self) -> str:

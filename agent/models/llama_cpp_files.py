@@ -1,4 +1,4 @@
-"""Find and verify the files of a local model; the errors name the option."""
+"""Find and verify the files of a local model."""
 
 import os
 import sys
@@ -53,8 +53,8 @@ def check_lora(value: str) -> None:
         raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
 
 
-def check_model(model: str, metadata: Metadata, *, n_ctx: int, has_template: bool) -> None:
-    """Raise ValueError if a file cannot be used as a chat model with this context."""
+def check_model(model: str, metadata: Metadata, *, has_template: bool) -> None:
+    """Raise ValueError if a file is not a chat model."""
     if metadata.get("general.type") == "adapter":
         raise ValueError(f"'{model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={model}'")
     if not has_template and "tokenizer.chat_template" not in metadata:
@@ -62,11 +62,14 @@ def check_model(model: str, metadata: Metadata, *, n_ctx: int, has_template: boo
             f"'{model}' has no chat template, as a base model that was not trained to follow instructions. Use an "
             "instruction-tuned model, or set chat_template to 'chatml' or to a Jinja file"
         )
-    trained = metadata.get(f"{metadata.get('general.architecture')}.context_length")
-    if isinstance(trained, int) and n_ctx > trained:
-        raise ValueError(
-            f"n_ctx={n_ctx} is more than the {trained} tokens that '{model}' was trained with"
-        )
+
+
+def trained_context(metadata: Metadata) -> int | None:
+    """Return the longest context that a model was trained with, None if unknown."""
+    length = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    if isinstance(length, int) and length > 0:
+        return length
+    return None
 
 
 def available_cores() -> int:

@@ -311,6 +311,7 @@ def test_reply_that_fills_the_context_is_truncated():
         ({"response_format": {"type": "nope"}}, "response_format"),
         ({"temperature": "warm"}, "temperature"),
         ({"tools": []}, "do not accept tools; they accept .*temperature"),
+        ({"response_format": {1, 2}}, "JSON"),
         ({"n": 0}, "`n` must be a positive integer, not 0"),
     ],
 )
@@ -483,6 +484,17 @@ def test_files_that_are_no_model_are_named(tmp_path: Path):
         load(f"local:smollm2?lora={base}")
     with pytest.raises(UnknownModelError, match=r"use the form 'local:FILE\.gguf"):
         load("local")
+
+
+def test_default_context_is_limited_to_the_trained_one(tmp_path: Path):
+    path = tmp_path / "short.gguf"
+    metadata = {"general.architecture": "llama", "llama.context_length": 2048}
+    path.write_bytes(gguf({**metadata, "tokenizer.chat_template": "x"}))
+    model = load(f"local:{path}")
+    assert isinstance(model, LlamaCppModel)
+    assert model.engine.config.n_ctx == 2048
+    with pytest.raises(UnknownModelError, match="n_ctx=4096 is more than the 2048 tokens"):
+        load(f"local:{path}?n_ctx=4096")
 
 
 def test_missing_package_and_missing_weights_name_the_remedy(
