@@ -488,8 +488,8 @@ def test_files_that_are_no_model_are_named(tmp_path: Path):
 
 def test_default_context_is_limited_to_the_trained_one(tmp_path: Path):
     path = tmp_path / "short.gguf"
-    metadata = {"general.architecture": "llama", "llama.context_length": 2048}
-    path.write_bytes(gguf({**metadata, "tokenizer.chat_template": "x"}))
+    architecture = {"general.architecture": "llama", "tokenizer.chat_template": "x"}
+    path.write_bytes(gguf(architecture | {"llama.context_length": 2048}))
     model = load(f"local:{path}")
     assert isinstance(model, LlamaCppModel)
     assert model.engine.config.n_ctx == 2048

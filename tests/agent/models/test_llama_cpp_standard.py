@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -31,12 +30,6 @@ class TestLlamaCppModelUnit(ChatModelUnitTests):
         return {"temperature": 0, "max_tokens": 20, "stop": []}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.mark.anyio
 class TestLlamaCppModelIntegration(ChatModelIntegrationTests):
     """The model has no tools, images or structured output, so LangChain skips their tests."""
 
