@@ -94,7 +94,7 @@ class Step:
             retries=self.context.retries,
             checkpoint=_run_as_task if _saves_requests() else None,
         )
-        return Sampler(pipeline)
+        return Sampler(pipeline, retry_prompt=self._prompts.retry_verdict)
 
     def _capabilities_of(self, role: Role) -> Capabilities:
         """Return the model's capabilities, with what it showed in other roles and runs."""

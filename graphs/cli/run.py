@@ -92,7 +92,9 @@ class RefinementOptions:
     prompts: Annotated[
         str,
         typer.Option(
-            help="Prompt set: default or plain.", metavar="NAME", rich_help_panel=_PROMPTS
+            help="Prompt set: default, plain or zh (Chinese).",
+            metavar="NAME",
+            rich_help_panel=_PROMPTS,
         ),
     ] = "default"
     prompt_dir: Annotated[

@@ -14,7 +14,7 @@ from selfcritic.prompts import parse_prompt
 from tests.support import event_loop
 from tests.support.completions import Body
 from tests.support.fake_provider import FakeProvider
-from tests.support.provider_loop import QUICK
+from tests.support.provider_loop import QUICK, prompt_name
 from tests.support.reasoning_provider import FORMS, Form, ReasoningProvider
 
 pytestmark = [  # litellm warns when it first streams
@@ -30,15 +30,14 @@ FIXED = "Canberra became the capital in 1913."
 def reply(messages: list[Body], index: int) -> str | float:
     """Return a flawed draft, a critique that fixes it, and right verdicts."""
     prompt = str(messages[-1]["content"])
-    cue = prompt.rstrip().rsplit("\n", 1)[-1]
-    match cue:
-        case "Critiqueable:":
+    match prompt_name(messages):
+        case "classify":
             return 0.9 if "1908" in prompt else 0.1
-        case "Helpful:":
+        case "helpfulness":
             return 0.8
-        case "Critique:":
+        case "critique":
             return "```\n1908\n```\n[high] It was 1913."
-        case "Refinement:":
+        case "refine":
             return FIXED
     return DRAFT
 
