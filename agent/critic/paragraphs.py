@@ -118,7 +118,7 @@ def split_lead(text: str, *, may_correct: bool) -> tuple[str, str]:
     """Split off a last paragraph that introduces the quote below it.
 
     It ends in a colon or is an item of a numbered list. With `may_correct`, the fence below may be a correction, so a
-    paragraph such as "It should be:" is no lead. Returns "" as the lead if there is not found.
+    paragraph such as "It should be:" is not a lead. Otherwise, the lead is empty.
     """
     stripped = text.rstrip()
     start = 0
