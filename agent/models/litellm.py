@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from tenacity import AsyncRetrying, Retrying
 
 from selfcritic.agent.models.litellm_errors import translate_errors
 from selfcritic.agent.models.litellm_library import (
@@ -38,6 +39,7 @@ from selfcritic.agent.models.litellm_replies import StreamAccumulator
 from selfcritic.agent.models.litellm_requests import build_arguments
 from selfcritic.agent.models.litellm_results import build_final_chunk, build_result
 from selfcritic.agent.models.redirects import refuse_redirects
+from selfcritic.agent.models.retries import retry_options
 from selfcritic.agent.models.structured_output import (
     METHODS,
     StructuredOutputMethod,
@@ -46,8 +48,6 @@ from selfcritic.agent.models.structured_output import (
     response_format,
     with_parser,
 )
-from selfcritic.agent.sampling.retry import attempts, sync_attempts
-from selfcritic.agent.schemas import Retries
 
 _STREAM_OPTIONS = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
 """Options of a streamed request; a stream carries a single reply, so `n` is not sent."""
@@ -267,7 +267,7 @@ class LiteLLMModel(BaseChatModel):
         """Return litellm's response or stream."""
         litellm = import_litellm()
         arguments = self._arguments(messages, stop, options)
-        for attempt in sync_attempts(self._retries):
+        for attempt in Retrying(**retry_options(self.max_retries)):
             with attempt, self._request_context():
                 return litellm.completion(**arguments)
         raise AssertionError("attempts end with a reply or an error")
@@ -278,14 +278,10 @@ class LiteLLMModel(BaseChatModel):
         """Return litellm's response or stream."""
         litellm = await import_litellm_async()
         arguments = self._arguments(messages, stop, options)
-        async for attempt in attempts(self._retries):
+        async for attempt in AsyncRetrying(**retry_options(self.max_retries)):
             with attempt, self._request_context():
                 return await litellm.acompletion(**arguments)
         raise AssertionError("attempts end with a reply or an error")
-
-    @property
-    def _retries(self) -> Retries:
-        return Retries(tries=self.max_retries + 1, startup_seconds=0)
 
     def _arguments(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]

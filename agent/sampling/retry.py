@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tenacity import AsyncRetrying, RetryCallState, Retrying, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
 
 from selfcritic.agent.models.error_kinds import STARTING, TRANSIENT, classify_error
 from selfcritic.agent.models.errors import address_of, describe_error, error_message
@@ -58,18 +58,6 @@ def attempts(
     policy = _Policy(retries, clock)
     return AsyncRetrying(
         sleep=sleep,
-        retry=policy.should_retry,
-        wait=policy.wait,
-        stop=policy.should_stop,
-        before_sleep=policy.log,
-        reraise=True,
-    )
-
-
-def sync_attempts(retries: Retries) -> Retrying:
-    """Iterate over attempts as `attempts` does, in synchronous code."""
-    policy = _Policy(retries, time.monotonic)
-    return Retrying(
         retry=policy.should_retry,
         wait=policy.wait,
         stop=policy.should_stop,
