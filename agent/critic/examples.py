@@ -5,14 +5,14 @@ from string import Template
 
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.schemas import Comment
-from selfcritic.prompts import CUES, VARIABLES, PromptSet
+from selfcritic.prompts import VARIABLES, PromptSet
 
 
 def prompt_examples(prompt_set: PromptSet) -> tuple[Comment, ...]:
     """Return the comments of the example in a set's critique prompts."""
     comments: list[Comment] = []
     for name in ("critique", "continue"):
-        comments.extend(_examples(prompt_set.templates[name], CUES[name]))
+        comments.extend(_examples(prompt_set.templates[name], prompt_set.cues[name]))
     return tuple(comments)
 
 

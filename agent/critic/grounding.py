@@ -16,7 +16,7 @@ from selfcritic.agent.critic.location import Span, locate
 from selfcritic.agent.critic.rewrapping import rewrapped_texts, unwrap
 from selfcritic.agent.critic.severity import split_severity_line
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
-from selfcritic.prompts import CUES, VARIABLES
+from selfcritic.prompts import CUES, VARIABLES, is_label
 
 _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
@@ -146,7 +146,8 @@ class _Reader:
             is_example = text in self._example_texts or (
                 _plain(comment.quote) in self._example_quotes and not self.is_located(comment.quote)
             )
-            if not is_example and text not in _PROMPT_LABELS:
+            is_prompt_label = text in _PROMPT_LABELS or is_label(comment.text)
+            if not is_example and not is_prompt_label:
                 kept.append(comment)
         return kept
 

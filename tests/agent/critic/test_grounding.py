@@ -7,6 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from selfcritic import prompts
+from selfcritic.agent.critic.examples import prompt_examples
 from selfcritic.agent.critic.facts import has_same_facts
 from selfcritic.agent.critic.format import parse, render
 from selfcritic.agent.critic.grounding import ground, place_comment
@@ -289,3 +291,13 @@ def test_keeps_each_comment_once(pairs: list[tuple[str, str]]) -> None:
     assert [(c.quote, c.text) for c in critique.comments] == list(
         dict.fromkeys((q, texts[k]) for q, k in pairs)
     )
+
+
+def test_labels_and_examples_of_any_prompt_set_are_no_comments():
+    prompt_set = prompts.load("zh")
+    [example] = {comment.quote: comment for comment in prompt_examples(prompt_set)}.values()
+    text = (
+        f"```\n首都\n```\n{prompt_set.cues['critique']}\n```\n{example.quote}\n```\n{example.text}"
+    )
+    critique = ground(text, "首都是里昂。", examples=prompt_examples(prompt_set))
+    assert critique.comments == []
