@@ -52,6 +52,7 @@ __all__ = [
     "TaskType",
     "available",
     "fence_for",
+    "is_label",
     "load",
     "parse_prompt",
 ]
@@ -163,6 +164,11 @@ def _parse_sections(text: str) -> dict[str, str]:
     labels = "|".join(map(re.escape, list(_variables_by_label)))
     section = re.compile(rf"^({labels})\n(`{{3,}})\n(.*?)\n\2$", re.DOTALL | re.MULTILINE)
     return {_variables_by_label[label]: data for label, _, data in section.findall(text)}
+
+
+def is_label(text: str) -> bool:
+    """Whether a text is only a cue or a section label of a set that was loaded."""
+    return text.strip() in _names_by_cue or text.strip() in _variables_by_label
 
 
 @functools.cache

@@ -87,7 +87,8 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """Load the chat model of a spec; a chat model is returned unchanged.
 
     Options are fields of the model. A spec may contain them after a question mark:
-    "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1".
+    "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Keyword arguments
+    override those of the spec.
 
     Raises:
         UnknownModelError: the spec or an option is unknown.
@@ -99,9 +100,9 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     if provider is None:
         specs = ", ".join(entry.spec for entry in PROVIDERS.values())
         raise UnknownModelError(f"There is no model '{spec}'. Use one of: {specs}.")
-    spec_options = dict(parse_qsl(query))
+    options = {**dict(parse_qsl(query)), **options}
     try:
-        return provider.factory(*arguments, **spec_options, **options)
+        return provider.factory(*arguments, **options)
     except (TypeError, ValidationError) as error:
         raise UnknownModelError(
             f"The model '{name}' cannot be loaded: {_format_error(error, provider)}"
@@ -122,7 +123,9 @@ def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
 def _format_error(error: TypeError | ValidationError, provider: Provider) -> str:
     if isinstance(error, TypeError):
         return f"use the form '{provider.spec}'."
-    return f"{format_validation_error(error)}."
+    message = format_validation_error(error).removeprefix("input: ")
+    message = message.replace("Value error, ", "")
+    return message.replace("Extra inputs are not permitted", "the model has no such option") + "."
 
 
 def get_model(spec: str | BaseChatModel) -> BaseChatModel:
@@ -134,7 +137,7 @@ def get_model(spec: str | BaseChatModel) -> BaseChatModel:
 
 @functools.lru_cache(maxsize=64)
 def _load_cached(spec: str) -> BaseChatModel:
-    return load(spec)
+    return disable_retries(load(spec))
 
 
 def model_key(spec: str | BaseChatModel) -> object:

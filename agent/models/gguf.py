@@ -4,6 +4,7 @@ Only numbers and strings are read; arrays, such as the vocabulary, are skipped. 
 ggml-org/ggml, docs/gguf.md.
 """
 
+import os
 import struct
 from io import BufferedReader
 from pathlib import Path
@@ -32,7 +33,7 @@ _MAX_STRING_BYTES = 64 * 2**20
 
 
 class GgufError(ValueError):
-    """A file is not GGUF, or it is damaged."""
+    """A file is not GGUF, or it is damaged; the message follows the file's name."""
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -44,17 +45,17 @@ def read_metadata(path: Path) -> Metadata:
     """
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
-            raise GgufError("it is not a GGUF file")
+            raise GgufError("is not a GGUF file")
         try:
             return _read_pairs(file)
-        except (struct.error, UnicodeDecodeError, OverflowError):
-            raise GgufError("its header is damaged or incomplete") from None
+        except (struct.error, UnicodeDecodeError):
+            raise GgufError("has a damaged or incomplete header") from None
 
 
 def _read_pairs(file: BufferedReader) -> Metadata:
     version = _read_number(file, "<I")
     if not 2 <= version <= 3:
-        raise GgufError(f"it has GGUF version {version}; 2 and 3 are supported")
+        raise GgufError(f"has GGUF version {version}; 2 and 3 are supported")
     _read_number(file, "<Q")  # number of tensors
     num_pairs = int(_read_number(file, "<Q"))
     metadata: Metadata = {}
@@ -71,18 +72,21 @@ def _read_pairs(file: BufferedReader) -> Metadata:
 
 
 def _skip_array(file: BufferedReader, value_type: int) -> None:
-    if value_type != _ARRAY:
-        raise GgufError(f"its header has a value of the unknown type {value_type}")
     item_type = int(_read_number(file, "<I"))
     length = int(_read_number(file, "<Q"))
+    if value_type != _ARRAY or item_type not in {*_NUMBERS, _STRING}:
+        raise GgufError("has a damaged header: a value has an unknown type")
     if item_type in _NUMBERS:
-        file.seek(length * struct.calcsize(_NUMBERS[item_type]), 1)
+        _skip(file, length * struct.calcsize(_NUMBERS[item_type]))
         return
     for _ in range(length):
-        if item_type == _STRING:
-            file.seek(int(_read_number(file, "<Q")), 1)
-        else:
-            _skip_array(file, item_type)
+        _skip(file, int(_read_number(file, "<Q")))
+
+
+def _skip(file: BufferedReader, num_bytes: int) -> None:
+    if num_bytes > os.fstat(file.fileno()).st_size:
+        raise GgufError("has a damaged or incomplete header")
+    file.seek(num_bytes, 1)
 
 
 def _read_number(file: BufferedReader, number_format: str) -> int | float | bool:
@@ -94,8 +98,8 @@ def _read_number(file: BufferedReader, number_format: str) -> int | float | bool
 def _read_string(file: BufferedReader) -> str:
     length = int(_read_number(file, "<Q"))
     if length > _MAX_STRING_BYTES:
-        raise GgufError("its header is damaged: a string is too long")
+        raise GgufError("has a damaged header: a string is too long")
     content = file.read(length)
     if len(content) < length:
-        raise GgufError("its header is incomplete")
+        raise GgufError("has an incomplete header")
     return content.decode()

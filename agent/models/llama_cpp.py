@@ -6,7 +6,6 @@ It has native `n`, logprobs, prefill, seeds and token streams. Token counts are 
 import asyncio
 import contextlib
 import importlib.util
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,43 +15,23 @@ from typing import Any, Self
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    convert_to_openai_messages,
-)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from selfcritic.agent.models import smollm2
-from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
-from selfcritic.agent.models.gguf import GgufError, Metadata, read_metadata
+from selfcritic.agent.models.errors import ModelReplyError
 from selfcritic.agent.models.llama_cpp_engine import Engine, EngineConfig, Job, get_engine
-from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
-
-_SMOLLM2 = "smollm2"
-_REQUEST_OPTIONS = frozenset(
-    {
-        "chat_template_kwargs",
-        "frequency_penalty",
-        "grammar",
-        "logit_bias",
-        "logprobs",
-        "max_tokens",
-        "min_p",
-        "presence_penalty",
-        "repeat_penalty",
-        "response_format",
-        "seed",
-        "temperature",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-    }
+from selfcritic.agent.models.llama_cpp_files import (
+    available_cores,
+    check_lora,
+    check_model,
+    find_weights,
+    read_file,
+    read_template,
+    trained_context,
 )
-"""Options that llama.cpp receives unchanged."""
-_OWN_OPTIONS = frozenset({"n", "stream", "lora_scale"})
+from selfcritic.agent.models.llama_cpp_replies import Choice, Delta, ReplyAccumulator
+from selfcritic.agent.models.llama_cpp_requests import build_requests
 
 
 class LlamaCppModel(BaseChatModel):
@@ -67,10 +46,10 @@ class LlamaCppModel(BaseChatModel):
     model: str
     """Path of a GGUF file, or "smollm2"."""
     n_ctx: int = Field(default=4096, ge=128)
-    """Context of each slot in tokens: prompt and reply together."""
+    """Context of each slot in tokens: prompt and reply together. By default at most what the model was trained with."""
     slots: int = Field(default=4, ge=1, le=64)
     """Replies that are generated at the same time; memory grows with n_ctx x slots."""
-    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
+    threads: int = Field(default_factory=lambda: max(1, available_cores() // 2), ge=1)
     """Half of the cores by default; more threads than idle cores are slower."""
     lora: str | None = None
     """Path of a LoRA adapter in GGUF format."""
@@ -93,6 +72,8 @@ class LlamaCppModel(BaseChatModel):
     stop: list[str] | None = None
     log: bool = False
     """Whether llama.cpp logs to stderr."""
+    streaming: bool = False
+    """Whether `invoke` streams; LangChain reads it."""
     supports_prefill: bool = True
     """Whether a final assistant message is continued."""
 
@@ -101,36 +82,46 @@ class LlamaCppModel(BaseChatModel):
     @field_validator("lora")
     @classmethod
     def _check_lora(cls, value: str | None) -> str | None:
-        if value is not None and _read_file("lora", value).get("general.type") != "adapter":
-            raise ValueError(f"'{value}' is not a LoRA adapter in GGUF format")
+        if value is not None:
+            check_lora(value)
+        return value
+
+    @field_validator("threads")
+    @classmethod
+    def _check_threads(cls, value: int) -> int:
+        if value > available_cores():
+            raise ValueError(
+                f"{value} threads on {available_cores()} cores would block each other: use fewer"
+            )
         return value
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:
             raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
-        path = _find_weights(self.model)
-        metadata = _read_file("model", path)
-        if metadata.get("general.type") == "adapter":
-            raise ValueError(
-                f"'{self.model}' is a LoRA adapter: use 'local:MODEL.gguf?lora={self.model}'"
-            )
-        has_template = "tokenizer.chat_template" in metadata
-        if not has_template and self.chat_template is None:
-            raise ValueError(
-                f"'{self.model}' has no chat template, as a base model that was not trained to follow instructions. "
-                "Use an instruction-tuned model, or set chat_template to 'chatml' or to a Jinja file"
-            )
+        path = find_weights(self.model)
+        metadata = read_file(path)
+        check_model(self.model, metadata, has_template=self.chat_template is not None)
         self._config = EngineConfig(
             path=path,
-            n_ctx=self.n_ctx,
+            n_ctx=self._slot_context(trained_context(metadata)),
             slots=self.slots,
             threads=self.threads,
             lora=str(Path(self.lora).expanduser().resolve()) if self.lora else None,
-            chat_template=_read_template(self.chat_template),
+            chat_template=read_template(self.chat_template),
             log=self.log,
         )
         return self
+
+    def _slot_context(self, trained: int | None) -> int:
+        """Return the context of a slot; the default is limited to what the model was trained with."""
+        if trained is None or self.n_ctx <= trained:
+            return self.n_ctx
+        if "n_ctx" not in self.model_fields_set:
+            return trained
+        raise ValueError(
+            f"n_ctx={self.n_ctx} is more than the {trained} tokens that '{self.model}' was trained with"
+        )
 
     @property
     def model_name(self) -> str:
@@ -170,7 +161,7 @@ class LlamaCppModel(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **options: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **options)
         params["ls_provider"] = "llama_cpp"
-        params["ls_model_name"] = self.model_name
+        params["ls_model_name"] = options.get("model", self.model_name)
         return params
 
     def _generate(
@@ -180,7 +171,7 @@ class LlamaCppModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        job = Job(self._requests(messages, stop, options))
+        job = self._job(messages, stop, options)
         future = self.engine.submit(job)
         try:
             return self._result(future.result())
@@ -194,7 +185,7 @@ class LlamaCppModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        job = Job(self._requests(messages, stop, options))
+        job = self._job(messages, stop, options)
         future = self.engine.submit(job)
         try:
             return self._result(await asyncio.wrap_future(future))
@@ -209,7 +200,7 @@ class LlamaCppModel(BaseChatModel):
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
         queue: SimpleQueue[Delta | None] = SimpleQueue()
-        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=queue.put)
+        job = self._job(messages, stop, {**options, "n": 1}, queue.put)
         future = self.engine.submit(job)
         future.add_done_callback(lambda _: queue.put(None))
         try:
@@ -228,7 +219,7 @@ class LlamaCppModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         queue: asyncio.Queue[Delta | None] = asyncio.Queue()
         put = _threadsafe(asyncio.get_running_loop(), queue.put_nowait)
-        job = Job(self._requests(messages, stop, {**options, "n": 1}), on_delta=put)
+        job = self._job(messages, stop, {**options, "n": 1}, put)
         future: Future[ReplyAccumulator] = self.engine.submit(job)
         future.add_done_callback(lambda _: put(None))
         try:
@@ -238,57 +229,31 @@ class LlamaCppModel(BaseChatModel):
         finally:
             job.cancel()  # if the caller stopped reading
 
-    def _requests(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Build llama.cpp's requests; one has at most `slots` choices.
-
-        Raises:
-            ModelCallError: An option is unknown or invalid.
-        """
-        request = self._request(messages, stop, options)
-        num_choices = options.get("n") or 1
-        seed = request.get("seed")
-        requests = []
-        for first in range(0, num_choices, self.slots):
-            part = {**request, "n": min(self.slots, num_choices - first)}
-            if seed is not None:
-                part["seed"] = seed + first
-            requests.append(part)
-        return requests
-
-    def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
-    ) -> dict[str, Any]:
-        set_options = {name: value for name, value in options.items() if value is not None}
-        unknown = set_options.keys() - _REQUEST_OPTIONS - _OWN_OPTIONS
-        if unknown:
-            raise ModelCallError(
-                f"Local models do not accept {', '.join(sorted(unknown))}. They accept n, "
-                f"{', '.join(sorted(_REQUEST_OPTIONS))} and lora_scale.",
-                "rejected",
-            )
-        fields = {
+    def _job(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        on_delta: Callable[[Delta], None] | None = None,
+    ) -> Job:
+        """Prepare the requests for a call; options of the call override the model's."""
+        defaults = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
             "top_k": self.top_k,
             "min_p": self.min_p,
             "seed": self.seed,
-            "stop": stop or self.stop,
+            "lora_scale": self.lora_scale,
         }
-        request: dict[str, Any] = {}
-        for name, value in fields.items():
-            if value is not None:
-                request[name] = value
-        for name in _REQUEST_OPTIONS & set_options.keys():
-            request[name] = set_options[name]
-        if self.lora:
-            request["lora"] = [{"id": 0, "scale": set_options.get("lora_scale", self.lora_scale)}]
-        request["messages"] = _convert_messages(messages)
-        request["stream"] = True
-        request["stream_options"] = {"include_usage": True}
-        return request
+        call_options = {name: value for name, value in options.items() if value is not None}
+        requests = build_requests(
+            messages,
+            {**defaults, "stop": stop or self.stop, **call_options},
+            slots=self.slots,
+            has_lora=self.lora is not None,
+        )
+        return Job(requests, on_delta)
 
     def _result(self, replies: ReplyAccumulator) -> ChatResult:
         self._require_complete(replies)
@@ -327,57 +292,6 @@ class LlamaCppModel(BaseChatModel):
             "logprobs": {"content": choice.logprobs} if choice.logprobs else None,
             "cost_usd": 0.0,
         }
-
-
-def _find_weights(model: str) -> str:
-    """Return the absolute path of a model's file."""
-    if model != _SMOLLM2:
-        return str(Path(model).expanduser().resolve())
-    path = smollm2.find()
-    if path is None:
-        raise ValueError("the weights are missing: run `selfcritic models pull smollm2`")
-    return str(path.resolve())
-
-
-def _read_file(option: str, value: str) -> Metadata:
-    """Read a GGUF file's metadata; the errors name the option."""
-    path = Path(value).expanduser()
-    try:
-        return read_metadata(path)
-    except FileNotFoundError:
-        hint = ""
-        if option == "model":
-            hint = ". Use local:PATH.gguf or local:smollm2"
-        raise ValueError(f"{option} '{value}' does not exist{hint}") from None
-    except IsADirectoryError:
-        raise ValueError(f"{option} '{value}' is a folder: name a GGUF file in it") from None
-    except OSError as error:
-        raise ValueError(f"{option} '{value}' cannot be read: {error.strerror}") from None
-    except GgufError as error:
-        raise ValueError(f"{option} '{value}' cannot be loaded: {error}") from None
-
-
-def _read_template(value: str | None) -> str | None:
-    if value is None or value == "chatml":
-        return value
-    try:
-        return Path(value).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"chat_template '{value}' is neither 'chatml' nor a readable Jinja file: {error}"
-        ) from None
-
-
-def _convert_messages(messages: list[BaseMessage]) -> list[dict[str, Any]]:
-    """Convert messages to OpenAI's form, without an empty prefill."""
-    converted = convert_to_openai_messages(messages)
-    if not isinstance(converted, list):
-        converted = [converted]
-    if messages and isinstance(messages[-1], AIMessage) and not messages[-1].text:
-        converted = converted[:-1]
-    if not converted:
-        raise ModelCallError("`messages` is empty: send at least one message.", "rejected")
-    return converted
 
 
 def _reasoning(text: str) -> dict[str, Any]:

