@@ -22,4 +22,9 @@ def _examples(template: Template, cue: str) -> tuple[Comment, ...]:
     text = template.template.rstrip().removesuffix(cue)
     for variable in VARIABLES["continue"]:
         text = text.replace(f"${variable}", "").replace(f"${{{variable}}}", "")
-    return tuple(parse(text.replace("$$", "$")).comments)
+    examples = []
+    for comment in parse(text.replace("$$", "$")).comments:
+        # Instructions may follow the example.
+        first_paragraph = comment.text.partition("\n\n")[0]
+        examples.append(comment.model_copy(update={"text": first_paragraph}))
+    return tuple(examples)

@@ -168,7 +168,13 @@ def _plain(text: str) -> str:
 
 _PROMPT_LABELS = {
     _plain(label)
-    for label in (*CUES.values(), *itertools.chain(*VARIABLES.values()), "Your part", "Instruction")
+    for label in (
+        *CUES.values(),
+        *itertools.chain(*VARIABLES.values()),
+        "Critiqueable",
+        "Helpful",
+        "Instruction",
+    )
 }
 """Cues and section labels of the prompts, which some models repeat."""
 

@@ -98,7 +98,7 @@ def test_drops_the_example_of_the_prompt() -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["Your part:", "Answer:", "Question:", "**Critique:**", "Helpful:"]
+    "label", ["Critiqueable:", "Answer:", "Question:", "**Critique:**", "Helpful:"]
 )
 def test_drops_labels_of_the_prompt(label: str) -> None:
     assert read(f"```\n{SYDNEY}\n```\n{label}") == []
