@@ -92,8 +92,8 @@ def read_vote(text: str) -> Vote | None:
 def read_logprobs(reply: AIMessage) -> "LogprobVerdict | None":
     """Return P(Yes) / (P(Yes) + P(No)) from a reply's logprobs, None if they have no verdict.
 
-    Reads the first token of the answer that is not markup, even if another one was sampled; without enough probability of Yes and
-    No there, the token where the text has its verdict.
+    Reads the first token of the answer that is not markup, no matter which token was sampled. If Yes and No have too
+    little probability there, it reads the token where the text has its verdict.
     """
     tokens = answer_tokens(reply)
     position = _first_content_token(tokens)
