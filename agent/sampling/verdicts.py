@@ -47,7 +47,7 @@ _OPPOSITE = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(?:answer|verdict|critiqueable|helpful|conclusion|decision|judge?ment|result|antwort|urteil"
+    r"(?:answer|verdict|critiqueable|helpful|flaw|conclusion|decision|judge?ment|result|antwort|urteil"
     r"|réponse|respuesta|risposta|ответ|答案|回答|判断|判斷|结论|結論)"
     r"[*_\"'`>]{0,4}\s{0,4}(?:is\b|lautet\b|est\b|es\b|是|为|為)?\s{0,4}[:：>=]?"
     + _SHORT_MARKUP
