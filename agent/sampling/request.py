@@ -33,6 +33,8 @@ _TOP_LOGPROBS = 20
 _PREFIX_REJECTION = re.compile(
     r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE
 )
+UNCAPPED = 0
+"""Value of `Capabilities.verdict_tokens` for a model whose verdicts must not be limited."""
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature", "max_tokens")
 """Optional parameters, in the order in which they are dropped."""
 
@@ -106,10 +108,18 @@ class RequestPipeline:
                 )
                 if not error.is_rejection or not accepted or is_about_prefill:
                     raise
-                self.capabilities.reject(_rejected_params(str(error), list(accepted)))
+                self._drop_rejected(params, _rejected_params(str(error), list(accepted)))
             else:
                 self._learn(replies)
                 return replies
+
+    def _drop_rejected(self, params: dict[str, Any], rejected: list[str]) -> None:
+        """Do not send rejected parameters again; a length limit of one request is only lifted."""
+        if "max_tokens" in rejected and params["max_tokens"] != self.max_tokens:
+            rejected.remove("max_tokens")
+            params["max_tokens"] = self.max_tokens
+            self.capabilities.verdict_tokens = UNCAPPED
+        self.capabilities.reject(rejected)
 
     def _learn(self, replies: Sequence[AIMessage]) -> None:
         """Save what this successful request has shown about the model."""
