@@ -35,6 +35,11 @@ _PREFIX_REJECTION = re.compile(
 )
 UNCAPPED = 0
 """Value of `Capabilities.verdict_tokens` for a model whose verdicts must not be limited."""
+_PARAM_NAMES = {
+    "logprobs": "(?:top_)?logprobs",
+    "max_tokens": "max_(?:completion_|output_|new_)?tokens|num_predict",
+}
+"""Names of parameters in providers' messages, as patterns."""
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature", "max_tokens")
 """Optional parameters, in the order in which they are dropped."""
 
@@ -239,7 +244,11 @@ class RequestPipeline:
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
     """Return the rejected parameters, else the first optional one."""
-    named = [name for name in params if re.search(rf"\b(?:top_)?{name}\b", message, re.IGNORECASE)]
+    named: list[str] = []
+    for name in params:
+        pattern = _PARAM_NAMES.get(name, name)
+        if re.search(rf"\b(?:{pattern})\b", message, re.IGNORECASE):
+            named.append(name)
     if named:
         return named
     return [name for name in _OPTIONAL_PARAMS if name in params][:1]

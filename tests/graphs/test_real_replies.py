@@ -127,7 +127,7 @@ def test_a_rejected_limit_of_one_token_is_not_sent_again():
     class MinimumLength(FakeProvider):
         async def _answer(self, request: Any, received: Any) -> Any:
             if received.body.get("max_tokens") == 1:
-                message = "Invalid max_tokens: integer below minimum value 16."
+                message = "Invalid 'max_completion_tokens': below the minimum value of 16."
                 return error_response(Fault("status", 400, message=message))
             return await super()._answer(request, received)
 
