@@ -217,7 +217,7 @@ class RequestPipeline:
         metadata = replies[0].response_metadata if replies else {}
         self.budget.charge(self.role, request_usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
-        if self.allows_empty:
+        if self.allows_empty and replies:
             return replies
         return _drop_empty(replies)
 
