@@ -149,7 +149,7 @@ class NormalizedModel(BaseChatModel):
         return self.inner._get_llm_string(stop=stop, **options)
 
     def _combine_llm_outputs(self, llm_outputs: list[Any]) -> dict[str, Any]:
-        return self.inner._combine_llm_outputs(llm_outputs)  # noqa: SLF001
+        return self.inner._combine_llm_outputs(llm_outputs)
 
     def _generate(
         self,
