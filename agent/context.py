@@ -1,5 +1,7 @@
 """Define the options of a run (its LangGraph context)."""
 
+import difflib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
@@ -11,6 +13,7 @@ from pydantic import (
     FiniteFloat,
     InstanceOf,
     WithJsonSchema,
+    model_validator,
 )
 
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
@@ -43,6 +46,15 @@ ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "st
 def _nodes(*nodes: str) -> dict[str, Any]:
     """Return JSON schema metadata that assigns an option to nodes in Studio."""
     return {"langgraph_nodes": list(nodes)}
+
+
+def _unknown_option(name: str, known: list[str]) -> str:
+    # "temperature" is in "temperatures", "critiques" in "num_critiques".
+    similar = [option for option in known if name in option]
+    similar = similar or difflib.get_close_matches(name, known, n=1)
+    if not similar:
+        return f"there is no option '{name}'; options are {', '.join(known)}"
+    return f"there is no option '{name}': did you mean '{similar[0]}'?"
 
 
 class Context(BaseModel):
@@ -200,6 +212,17 @@ class Context(BaseModel):
         description="Maximum length of question and context together.",
         json_schema_extra=_nodes("generate"),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suggest_names(cls, options: Any) -> Any:
+        """Name the option that a misspelled one is closest to."""
+        if not isinstance(options, Mapping):
+            return options
+        for name in options:
+            if name not in cls.model_fields:
+                raise ValueError(_unknown_option(str(name), list(cls.model_fields)))
+        return options
 
     def model_for(self, role: Role) -> str | BaseChatModel:
         """Return the model of a role, or the default model."""

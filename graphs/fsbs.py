@@ -28,7 +28,7 @@ Differences from the paper:
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 from langgraph.graph import END, START, StateGraph
 
@@ -36,12 +36,13 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import State
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_fsbs(
-    *, nodes: Mapping[str, Node] | None = None, **options: Any
+    *, nodes: Mapping[str, Node] | None = None, **options: Unpack[Options]
 ) -> StateGraph[State, Context, State, State]:
     """Create the FSBS graph, standalone or as a subgraph.
 
@@ -52,7 +53,7 @@ def create_fsbs(
         nodes: Functions that replace the graph's nodes, by name.
         options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
-    defaults = Context(**{"helpful_threshold": 0.0, **options, "search": "fsbs"})
+    defaults = to_context({"helpful_threshold": 0.0, **options, "search": "fsbs"})
     builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
     add_nodes(
         builder,

@@ -4,7 +4,8 @@ For agents created by `langchain.agents.create_agent`. Needs the extra `langchai
 of the loop. The messages before it, including tool results, are the context that the answer must follow from.
 """
 
-from typing import Annotated, Any, NotRequired, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired, Unpack, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import OmitFromInput, ResponseT
@@ -15,8 +16,10 @@ from langgraph.typing import ContextT
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.messages import is_final_answer
 from selfcritic.agent.nodes.generate import start_from_messages
+from selfcritic.agent.options import Options
 from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Input, Output
+from selfcritic.graphs.runtime import Node, StopCondition
 from selfcritic.graphs.self_critique import create_self_critique
 
 
@@ -38,12 +41,17 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        nodes: Mapping[str, Node] | None = None,
+        stop_when: StopCondition | None = None,
+        **options: Unpack[Options],
+    ) -> None:
         super().__init__()
-        nodes = {"generate": start_from_messages}
-        nodes.update(options.get("nodes") or {})
-        options["nodes"] = nodes
-        self._loop = create_self_critique(**options).compile(name="self_critique")
+        all_nodes = {"generate": start_from_messages, **(nodes or {})}
+        builder = create_self_critique(nodes=all_nodes, stop_when=stop_when, **options)
+        self._loop = builder.compile(name="self_critique")
 
     def after_agent(
         self,
