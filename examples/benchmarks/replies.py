@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from examples.benchmarks.prompts import Draft, read_drafts
 from rich.console import Console
 from rich.table import Table
+from tests.support.local_model import engine_tokens
 
-from examples.benchmarks.prompts import Draft, read_drafts
 from selfcritic import prompts
 from selfcritic.agent import Budget, Context, load
 from selfcritic.agent.critic.format import render
@@ -30,11 +31,9 @@ from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.graphs import create_self_critique
 from tests.support.completions import Body
-from tests.support.local_model import engine_tokens
-from tests.support.reasoning_provider import FORMS, THINKING, ReasoningProvider
+from tests.support.reasoning_provider import FORMS, ReasoningProvider
 
 _THINKING = re.compile(r"</?think|Is there no problem", re.IGNORECASE)
-assert _THINKING.search(THINKING)
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def measure_form(form: Any, drafts: Sequence[Draft]) -> dict[str, str]:
     return _column(verdicts, count_outcomes(outputs), Tokens(ours, (served.input, served.output)))
 
 
-def _reply(messages: list[Body], index: int) -> str | float:
+def _reply(messages: list[Body], _: int) -> str | float:
     """Reply like a model whose first draft has a flaw."""
     prompt = str(messages[-1]["content"])
     cue = prompt.rstrip().rsplit("\n", 1)[-1]

@@ -16,7 +16,7 @@ WEIGHTS_FILE = "model.bin"
 VOCABULARY_FILE = "tokens.json"
 TASK_NAMES_FILE = "families.txt"
 
-_MAX_REPLY_TOKENS = 200
+MAX_REPLY_TOKENS = 200
 _MAX_BATCH_SIZE = 32
 _MAX_LOG_ODDS = 50.0
 
@@ -31,6 +31,8 @@ class Completion:
     text: str
     p_yes: float
     """P(Yes) / (P(Yes) + P(No)) at the first token."""
+    is_truncated: bool
+    """Whether it stopped at the maximum length."""
 
 
 class Engine:
@@ -115,7 +117,7 @@ class Engine:
     def _sampling_options(self, words: frozenset[str], temperature: float) -> dict[str, Any]:
         """Return ctranslate2's options for a prompt with these words."""
         return {
-            "max_length": _MAX_REPLY_TOKENS,
+            "max_length": MAX_REPLY_TOKENS,
             "sampling_topk": 0 if temperature else 1,
             "sampling_temperature": temperature or 1.0,
             "suppress_sequences": self.tokenizer.suppressed_tokens(words),
@@ -130,7 +132,8 @@ class Engine:
             if sequence:
                 # In a batch with shorter prompts, `logits` starts with the prompt's last tokens.
                 p_yes = self._p_yes(logits[-len(sequence)])
-            completions.append(Completion(text, p_yes))
+            is_truncated = not sequence or sequence[-1] != END
+            completions.append(Completion(text, p_yes, is_truncated))
         return completions
 
     def _p_yes(self, logits: Any) -> float:

@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.base import LocalChatModel, Reply
-from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.models.tiny.engine import MAX_REPLY_TOKENS, Engine
 from selfcritic.agent.tasks import parse_task
 from selfcritic.prompts import VARIABLES, load, parse_prompt
 
@@ -56,9 +56,14 @@ class TinyModel(LocalChatModel):
         [completions] = self.engine.complete(
             [prompt.text], n, prompt_seed, self.temperature, prompt.prefix
         )
-        if prompt.is_verdict:
-            return [Reply(completion.text, completion.p_yes) for completion in completions]
-        return [Reply(completion.text, None) for completion in completions]
+        return [
+            Reply(
+                completion.text,
+                completion.p_yes if prompt.is_verdict else None,
+                completion.is_truncated,
+            )
+            for completion in completions
+        ]
 
     def _stream(
         self,
@@ -67,18 +72,22 @@ class TinyModel(LocalChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         seed: int | None = None,
         logprobs: bool = False,
+        max_tokens: int | None = None,
         **ignored: Any,
     ) -> Iterator[ChatGenerationChunk]:
         prompt = self._convert(messages)
-        if prompt.is_verdict or stop:  # logprobs and stop sequences need the whole reply
-            yield from super()._stream(messages, stop, run_manager, seed, logprobs)
+        needs_whole_reply = prompt.is_verdict or stop or max_tokens is not None
+        if needs_whole_reply:
+            yield from super()._stream(messages, stop, run_manager, seed, logprobs, max_tokens)
             return
         pieces = []
         prompt_seed = self._seed_for(prompt.text, seed)
         for piece in self.engine.stream(prompt.text, prompt_seed, self.temperature, prompt.prefix):
             pieces.append(piece)
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
-        yield self._last_chunk(messages, Reply("".join(pieces)), logprobs)
+        is_truncated = len(pieces) >= MAX_REPLY_TOKENS
+        reply = Reply("".join(pieces), is_truncated=is_truncated)
+        yield self._last_chunk(messages, reply, logprobs)
 
     def _seed_for(self, prompt: str, seed: int | None) -> int | None:
         """Derive a seed from the prompt.
