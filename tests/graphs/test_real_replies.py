@@ -282,7 +282,7 @@ def test_a_truncated_reply_of_an_agent_is_marked():
         model=ScriptedModel(script=lambda _: "Step 1, whole."), **JUDGE_OF_THE_WHOLE
     )
     reply_message = AIMessage("Step 1: pre", response_metadata=LENGTH)
-    messages = [HumanMessage(QUESTION), reply_message]
+    messages: list[Any] = [HumanMessage(QUESTION), reply_message]
     update = event_loop.run(middleware.aafter_agent({"messages": messages}, None))
     assert update["self_critique"]["rounds"][0].is_truncated
     assert update["self_critique"]["answer"] == "Step 1, whole."
