@@ -109,7 +109,7 @@ class Context(BaseModel):
     )
     prompts: str = Field(
         default="default",
-        description="Prompt set: default for chat models, plain for small models.",
+        description="Prompt set: default for chat models, plain for small models, zh in Chinese.",
     )
     prompt_dir: str | None = Field(
         default=None, description="Folder with files that replace prompts of the set."

@@ -226,3 +226,8 @@ class Retries(Record):
     max_wait: float = Field(
         default=30.0, ge=0, description="Maximum seconds, even if the provider asks for more."
     )
+    startup_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds to wait for a server that refuses connections or still loads its model.",
+    )

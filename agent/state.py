@@ -41,6 +41,8 @@ class Output(TypedDict, total=False):
     usage: Usage
     capabilities: dict[str, Capabilities]
     """Detected capabilities of each role's model."""
+    ungrounded_critiques: int
+    """Number of critiques in all rounds without a comment that quotes the draft; by default, they are not used."""
     self_graded: bool
     """Whether one model both drafts and criticizes."""
     error: str | None
@@ -66,6 +68,8 @@ class ReviewOutput(TypedDict, total=False):
     """One round: the answer, the findings of the checkers, and all sampled critiques."""
     ungrounded_rate: float | None
     """Share of the quotes in all critiques that are not in the answer; None without quotes."""
+    ungrounded_critiques: int
+    """Number of critiques without a comment that quotes the answer; by default, they are not used."""
     stop_reason: StopReason
     """`reviewed` if a critique was selected and nothing stopped the search early."""
     usage: Usage

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 
 from selfcritic import prompts
 from selfcritic.agent.context import Context, Role
+from selfcritic.agent.critic.examples import prompt_examples
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.messages import get_context
@@ -18,7 +19,7 @@ from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
-from selfcritic.agent.schemas import Capabilities, Round, StopReason
+from selfcritic.agent.schemas import Capabilities, Comment, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.stopping import stop_reason_for
 
@@ -76,6 +77,10 @@ class Step:
             return self.render_prompt("continue", critique=prefix, **data)
         return self.render_prompt("critique", **data)
 
+    def critique_examples(self) -> tuple[Comment, ...]:
+        """Return the comments of the critique prompt's own example, which some models repeat."""
+        return prompt_examples(self._prompts)
+
     def sampler(self, role: Role) -> Sampler:
         """Return the sampler for a role's model, charged to this run's budget."""
         pipeline = RequestPipeline(
@@ -89,7 +94,7 @@ class Step:
             retries=self.context.retries,
             checkpoint=_run_as_task if _saves_requests() else None,
         )
-        return Sampler(pipeline)
+        return Sampler(pipeline, retry_prompt=self._prompts.retry_verdict)
 
     def _capabilities_of(self, role: Role) -> Capabilities:
         """Return the model's capabilities, with what it showed in other roles and runs."""

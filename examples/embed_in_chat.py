@@ -21,7 +21,7 @@ class Chat(MessagesState, total=False):
 
 
 builder = StateGraph(Chat)
-builder.add_node("answer", create_self_critique(model="simulated", max_rounds=5, seed=1).compile())
+builder.add_node("answer", create_self_critique(model="simulated", max_rounds=5, seed=5).compile())
 builder.add_edge(START, "answer")
 builder.add_edge("answer", END)
 chat = builder.compile(checkpointer=InMemorySaver(serde=serializer()))

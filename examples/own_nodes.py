@@ -29,7 +29,7 @@ def critique(state: State, runtime: Runtime[Context]) -> State:
     return step.update(rounds=step.rounds_with(critiques=[ground(text, answer)]))
 
 
-model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=10)
+model = load("simulated", draft_error_rate=1, miss_rate=0, refine_error_rate=0, seed=6)
 graph = create_self_critique(nodes={"critique": critique}, model=model, max_rounds=5).compile()
 
 if __name__ == "__main__":

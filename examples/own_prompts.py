@@ -27,6 +27,6 @@ graph = create_self_critique(model=model, prompt_dir=str(PROMPT_DIR)).compile()
 if __name__ == "__main__":
     output = graph.invoke({"question": "Write the customer her rate.", "context": "Rate: 5.4%"})
     for request in model.requests:
-        instruction = request[-1].text.partition("Your part: ")[2].split(".")[0]
-        print("instruction:", instruction)
+        instruction = request[-1].text.rpartition("```\n\n")[2]
+        print("end of the prompt:", instruction.splitlines()[0])
     print("answer:", output["answer"])

@@ -2,11 +2,13 @@
 
 A file starts with the line `variables: name, name`. The rest is a `string.Template` that uses each variable once as
 `$name`. Every variable is data (a question, a draft, a critique). It is rendered as a labeled Markdown fence, longer
-than any run of backticks in the data, so no text can close it. The last line is the prompt's cue, such as the paper's
-"Critiqueable:". A small model continues the cue; `parse_prompt` identifies the prompt by it.
+than any run of backticks in the data, so no text can close it. The last line is the prompt's cue, such as "Answer:".
+A small model continues the cue; `parse_prompt` identifies the prompt by it. A set may use any language: each prompt has
+its own cue, and `labels.md` names the sections.
 
-`system.TASK_TYPE.md`, if a set has it, is the system message of all prompts. The data precedes the instruction, so the
-requests of one round share a prefix that a provider can cache.
+`system.TASK_TYPE.md`, if a set has it, is the system message of all prompts. `retry_verdict.md` asks again for a
+verdict that could not be read. The data precedes the instruction, so the requests of one round share a prefix that a
+provider can cache.
 """
 
 import functools
@@ -15,46 +17,53 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-PromptName = Literal[
-    "generate", "classify", "critique", "continue", "helpfulness", "refine", "refine_directly"
-]
-TaskType = Literal["question", "summary", "code"]
+from selfcritic.prompts.files import (
+    CUES,
+    LABELS,
+    LABELS_FILE,
+    RETRY_FILE,
+    VARIABLES,
+    PromptError,
+    PromptName,
+    TaskType,
+    find_overrides,
+    last_line,
+    read_cues,
+    read_labels,
+    read_message,
+    read_template,
+    read_text,
+    system_file,
+)
 
-VARIABLES: Mapping[PromptName, tuple[str, ...]] = {
-    "generate": ("context", "question"),
-    "classify": ("context", "question", "answer"),
-    "critique": ("context", "question", "answer", "findings"),
-    "continue": ("context", "question", "answer", "findings", "critique"),
-    "helpfulness": ("context", "question", "answer", "critique"),
-    "refine": ("context", "question", "answer", "critique"),
-    "refine_directly": ("context", "question", "answer"),
-}
-"""Variables of each prompt; a file declares and uses exactly these."""
+__all__ = [
+    "CUES",
+    "LABELS",
+    "OPTIONAL",
+    "VARIABLES",
+    "ParsedPrompt",
+    "PromptError",
+    "PromptName",
+    "PromptSet",
+    "TaskType",
+    "available",
+    "fence_for",
+    "is_label",
+    "load",
+    "parse_prompt",
+]
 
 OPTIONAL = ("context", "findings")
 """Variables that may be empty; a paragraph that uses an empty one is dropped."""
 
-CUES: Mapping[PromptName, str] = {
-    "generate": "Answer:",
-    "classify": "Critiqueable:",
-    "critique": "Critique:",
-    "continue": "Critique, continued:",
-    "helpfulness": "Helpful:",
-    "refine": "Refinement:",
-    "refine_directly": "Direct refinement:",
-}
-"""Last line of each prompt."""
-
 _SETS_DIR = Path(__file__).parent
-_SECTION = re.compile(r"^(\w+):\n(`{3,})\n(.*?)\n\2$", re.DOTALL | re.MULTILINE)
-
-
-class PromptError(ValueError):
-    """A prompt is missing or invalid, or was rendered with wrong variables."""
+_names_by_cue: dict[str, PromptName] = {cue: name for name, cue in CUES.items()}
+_variables_by_label: dict[str, str] = {label: variable for variable, label in LABELS.items()}
+"""Cues and labels that `parse_prompt` recognizes: English, and those of every set loaded so far."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,13 @@ class PromptSet:
     """The validated prompts of one set."""
 
     templates: Mapping[PromptName, string.Template]
+    cues: Mapping[PromptName, str]
+    """The last line of each prompt."""
     systems: Mapping[TaskType, str]
+    labels: Mapping[str, str]
+    """The line above each variable's text."""
+    retry_verdict: str
+    """Message that asks again for a verdict that could not be read."""
 
     def render(
         self, name: PromptName, task_type: TaskType = "question", **data: str
@@ -81,7 +96,9 @@ class PromptSet:
             raise PromptError(f"The prompt '{name}' takes {expected}; it was given {sorted(data)}.")
         empty = [variable for variable in OPTIONAL if not data.get(variable)]
         template = _drop_paragraphs(self.templates[name], empty)
-        sections = {variable: _section(variable, text) for variable, text in data.items()}
+        sections = {
+            variable: _section(self.labels[variable], text) for variable, text in data.items()
+        }
         text = template.substitute(sections).strip("\n")
         instruction = HumanMessage(text)
         system = self.systems.get(task_type)
@@ -107,10 +124,10 @@ def _drop_paragraphs(template: string.Template, variables: Sequence[str]) -> str
     return string.Template("\n\n".join(kept))
 
 
-def _section(variable: str, text: str) -> str:
+def _section(label: str, text: str) -> str:
     """Wrap the text in a labeled fence."""
     fence = fence_for(text)
-    return f"{variable.capitalize()}:\n{fence}\n{text}\n{fence}"
+    return f"{label}\n{fence}\n{text}\n{fence}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ class ParsedPrompt:
     """The parts of a rendered prompt."""
 
     name: PromptName | None
-    """None if the last line is not a cue."""
+    """None if no message ends with a cue."""
     data: Mapping[str, str]
     prefix: str
     """Prefilled start of the reply: the text of a final assistant message."""
@@ -127,23 +144,31 @@ class ParsedPrompt:
 def parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
     """Extract the name, data and prefill from rendered messages.
 
-    Inverse of `PromptSet.render`.
+    Inverse of `PromptSet.render` for the English sets and every set that this process has loaded.
     """
     prefix = ""
     if messages and isinstance(messages[-1], AIMessage):
         prefix = messages[-1].text
     instruction = ""
+    name: PromptName | None = None
     for message in messages:
-        if isinstance(message, HumanMessage):
-            instruction = message.text
-    last_line = _last_line(instruction)
-    name = next((name for name, cue in CUES.items() if cue == last_line), None)
-    data = {label.lower(): text for label, _, text in _SECTION.findall(instruction)}
-    return ParsedPrompt(name, data, prefix)
+        if not isinstance(message, HumanMessage):
+            continue
+        new_name = _names_by_cue.get(last_line(message.text))
+        if new_name is not None or name is None:  # a request to try again follows the prompt
+            name, instruction = new_name, message.text
+    return ParsedPrompt(name, _parse_sections(instruction), prefix)
 
 
-def _last_line(text: str) -> str:
-    return text.rstrip().rsplit("\n", 1)[-1].strip()
+def _parse_sections(text: str) -> dict[str, str]:
+    labels = "|".join(map(re.escape, list(_variables_by_label)))
+    section = re.compile(rf"^({labels})\n(`{{3,}})\n(.*?)\n\2$", re.DOTALL | re.MULTILINE)
+    return {_variables_by_label[label]: data for label, _, data in section.findall(text)}
+
+
+def is_label(text: str) -> bool:
+    """Whether a text is only a cue or a section label of a set that was loaded."""
+    return text.strip() in _names_by_cue or text.strip() in _variables_by_label
 
 
 @functools.cache
@@ -156,64 +181,39 @@ def load(name: str = "default", folder: str | None = None) -> PromptSet:
     set_dir = _SETS_DIR / name
     if not re.fullmatch(r"\w+", name) or not set_dir.is_dir():
         names = ", ".join(available())
-        raise PromptError(f"There is no prompt set '{name}'. Use one of: {names}.")
-    files = {path.name: path for path in set_dir.glob("*.md")}
+        raise PromptError(
+            f"There is no prompt set '{name}'. Use one of: {names}. "
+            "To use a folder of prompt files, set prompt_dir (--prompt-dir)."
+        )
+    files = {RETRY_FILE: _SETS_DIR / "default" / RETRY_FILE}
+    files.update({path.name: path for path in set_dir.glob("*.md")})
     if folder is not None:
-        files.update(_overrides(Path(folder)))
+        files.update(find_overrides(Path(folder)))
     systems: dict[TaskType, str] = {}
     for task_type in get_args(TaskType):
-        path = files.get(f"system.{task_type}.md")
+        path = files.get(system_file(task_type))
         if path is not None:
-            systems[task_type] = path.read_text("utf-8").strip()
+            systems[task_type] = read_text(path).strip()
     templates: dict[PromptName, string.Template] = {}
     for prompt_name in VARIABLES:
-        path = files.get(f"{prompt_name}.md")
-        templates[prompt_name] = _template(prompt_name, path)
-    return PromptSet(templates, systems)
+        templates[prompt_name] = read_template(prompt_name, files.get(f"{prompt_name}.md"))
+    cues = read_cues(templates)
+    labels = dict(LABELS)
+    if LABELS_FILE in files:
+        labels = read_labels(files[LABELS_FILE])
+    _register(cues, labels)
+    return PromptSet(templates, cues, systems, labels, read_message(files[RETRY_FILE]))
+
+
+def _register(cues: Mapping[PromptName, str], labels: Mapping[str, str]) -> None:
+    """Let `parse_prompt` recognize a set; earlier sets take precedence."""
+    for name, cue in cues.items():
+        _names_by_cue.setdefault(cue, name)
+    for variable, label in labels.items():
+        _variables_by_label.setdefault(label, variable)
 
 
 def available() -> list[str]:
     """List the prompt sets of the package."""
     files = _SETS_DIR.glob("*/generate.md")
     return sorted(path.parent.name for path in files)
-
-
-def _overrides(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise PromptError(f"The prompt folder '{folder}' does not exist or is not a folder.")
-    allowed = {f"{name}.md" for name in VARIABLES}
-    allowed |= {f"system.{task_type}.md" for task_type in get_args(TaskType)}
-    files = {path.name: path for path in folder.glob("*.md")}
-    unknown = sorted(set(files) - allowed)
-    if unknown:
-        names = ", ".join(unknown)
-        raise PromptError(
-            f"'{folder}' has unknown prompt files: {names}. Use: {', '.join(sorted(allowed))}."
-        )
-    return files
-
-
-def _template(name: PromptName, path: Path | None) -> string.Template:
-    """Read and validate a prompt file."""
-    if path is None:
-        raise PromptError(f"The prompt set has no file '{name}.md'.")
-    expected = ", ".join(VARIABLES[name])
-    head, _, body = path.read_text("utf-8").partition("\n")
-    if not head.startswith("variables:"):
-        raise PromptError(f"{path}: the first line must be 'variables: {expected}'.")
-    template = string.Template(body)
-    if not template.is_valid():
-        raise PromptError(f"{path}: invalid dollar sign. Write $$ for a literal dollar sign.")
-    declared = [variable.strip() for variable in head.removeprefix("variables:").split(",")]
-    _check_variables(name, f"{path} declares", declared)
-    _check_variables(name, f"{path} uses", template.get_identifiers())
-    if _last_line(body) != CUES[name]:
-        raise PromptError(f"{path}: the last line must be the cue '{CUES[name]}'.")
-    return template
-
-
-def _check_variables(name: PromptName, subject: str, variables: Sequence[str]) -> None:
-    if sorted(variables) != sorted(VARIABLES[name]):
-        actual = ", ".join(variables) or "none"
-        expected = ", ".join(VARIABLES[name])
-        raise PromptError(f"{subject} the variables {actual}; '{name}' needs {expected}.")

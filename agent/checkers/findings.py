@@ -1,6 +1,7 @@
 """Build findings: confirmed comments that quote a draft."""
 
-from selfcritic.agent.critic.grounding import locate, place_comment
+from selfcritic.agent.critic.grounding import place_comment
+from selfcritic.agent.critic.location import locate
 from selfcritic.agent.schemas import Comment, Severity
 
 MAX_FINDINGS = 100

@@ -1,69 +1,31 @@
 """Locate the quotes of a critique in the answer."""
 
+import itertools
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice, product
+from collections.abc import Callable, Sequence
 
 from rapidfuzz import fuzz
 
-from selfcritic.agent.critic.format import parse
+from selfcritic.agent.critic.facts import numbers
+from selfcritic.agent.critic.folding import fold_text
+from selfcritic.agent.critic.format import Parsed, parse
+from selfcritic.agent.critic.labels import without_issue_label
+from selfcritic.agent.critic.layouts import read_layouts
+from selfcritic.agent.critic.location import Span, locate
+from selfcritic.agent.critic.rewrapping import rewrapped_texts, unwrap
+from selfcritic.agent.critic.severity import split_severity_line
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
+from selfcritic.prompts import CUES, VARIABLES, is_label
 
 _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
-_ASCII = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'''''" + '"' * 7 + "-" * 7)
-_WORD_BOUNDARY = re.compile(r"\b")
-_NUMBER = re.compile(r"(?:(?<!\w)-)?[\d¹²³⁰-₉]+")
-_MIN_FUZZY_LENGTH = 8  # characters: "cat" must not match "car"
-_MAX_FUZZY_COST = 10**11  # quote² x answer, in characters: about a second
-_EDGE_WINDOW = 20  # characters by which each end of a fuzzy match may move
-_LONGEST_WORD = 40  # characters
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
 _MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
-
-
-@dataclass(frozen=True)
-class Span:
-    """A part of a text, from offset `start` up to `end`."""
-
-    start: int
-    end: int
-
-    def cut(self, text: str) -> str:
-        """Return this part of a text."""
-        return text[self.start : self.end]
-
-
-def locate(quote: str, answer: str, *, min_similarity: float = 90.0) -> Span | None:
-    """Find a quote: exact match first, then folded, then fuzzy.
-
-    Folding collapses white space and turns typographic quotes and dashes into ASCII; it keeps the case.
-    A fuzzy match has a rapidfuzz ratio of at least `min_similarity` of 100 after folding, and exactly the same numbers.
-    It is not tried for a quote shorter than 8 characters, or if the quote's length squared times the answer's length
-    is over 10^11 (1,000 characters in 100,000). An occurrence that splits no word is preferred.
-
-    Returns:
-        The first matching span of the answer, or None.
-    """
-    if not quote.strip():
-        return None
-    start = _find(quote, answer)
-    if start >= 0:
-        return Span(start, start + len(quote))
-
-    needle = _fold(quote).text
-    folded = _fold_answer(answer)
-    start = _find(needle, folded.text)
-    if start >= 0:
-        return folded.to_original(Span(start, start + len(needle)))
-
-    window = _find_similar(needle, folded.text, min_similarity)
-    if window is not None:
-        return folded.to_original(window)
-    return None
+_MAX_OTHER_LAYOUT = 100_000  # characters; no model writes a longer critique
+_ENDS = (".", "!", "?", "。", "！", "？", "؟", ")", "]", "}", "|", '"', "”", "»", "」", "`", "*")
+_THINKING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_THINKING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_END_LENGTH = 2_000  # characters at the end of a reply that are compared with its last comment
 
 
 def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
@@ -76,110 +38,32 @@ def place_comment(comment: Comment, span: Span, answer: str) -> Comment:
     return comment.model_copy(update=place)
 
 
-@dataclass(frozen=True)
-class _Folded:
-    text: str
-    offsets: "array[int]"
-    """The offset in the original of each character of `text`."""
-
-    def to_original(self, span: Span) -> Span:
-        last = span.end - 1
-        return Span(self.offsets[span.start], self.offsets[last] + 1)
-
-
-def _fold(text: str) -> _Folded:
-    words = list(re.finditer(r"\S+", text))
-    offsets = array("q")
-    for word in words:
-        # The extra offset is that of the white space after the word.
-        offsets.extend(range(word.start(), word.end() + 1))
-    folded = " ".join(word[0] for word in words)
-    return _Folded(folded.translate(_ASCII), offsets)
-
-
-# All critiques of a draft are located in the same answer.
-_fold_answer = lru_cache(maxsize=4)(_fold)
-
-
-def _find(needle: str, text: str) -> int:
-    """Return the offset of the best occurrence, or -1.
-
-    This is the first occurrence that splits no word, else the first one.
-    """
-    first = start = text.find(needle)
-    while start >= 0 and len(needle) <= _LONGEST_WORD:
-        end = start + len(needle)
-        splits_word = _splits(r"\w\w", text, start) or _splits(r"\w\w", text, end)
-        if not splits_word:
-            return start
-        start = text.find(needle, start + 1)
-    return first
-
-
-def _splits(pair: str, text: str, offset: int) -> bool:
-    """Whether the two characters around an offset match a pattern."""
-    around = text[max(offset - 1, 0) : offset + 1]
-    return re.match(pair, around) is not None
-
-
-def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
-    """Return the most similar span, or None.
-
-    It must reach the minimum similarity and have the same numbers.
-    """
-    cost = len(needle) ** 2 * len(text)
-    if len(needle) < _MIN_FUZZY_LENGTH or cost > _MAX_FUZZY_COST:
-        return None
-    # An alignment has the needle's length, so a missing letter counts twice until the edges are adjusted.
-    alignment = fuzz.partial_ratio_alignment(needle, text, score_cutoff=min_similarity - 10)
-    if alignment is None:
-        return None
-
-    window = _best_window(needle, text, Span(alignment.dest_start, alignment.dest_end))
-    matched = window.cut(text)
-    if fuzz.ratio(needle, matched) < min_similarity:
-        return None
-    if _NUMBER.findall(needle) != _NUMBER.findall(matched):
-        return None
-    return Span(window.start + matched.startswith(" "), window.end - matched.endswith(" "))
-
-
-def _best_window(needle: str, text: str, near: Span) -> Span:
-    """Adjust the edges of a span for the highest similarity."""
-    best = Span(0, 0)
-    best_similarity = 0.0
-    starts = _edges(text, near.start)
-    ends = _edges(text, near.end)
-    for start, end in product(starts, ends):
-        similarity = fuzz.ratio(needle, text[start:end])
-        if similarity > best_similarity:
-            best = Span(start, end)
-            best_similarity = similarity
-    return best
-
-
-def _edges(text: str, offset: int) -> list[int]:
-    """Return word boundaries near an offset, and the offset itself.
-
-    Edges that split a number are left out.
-    """
-    first = max(offset - _EDGE_WINDOW, 0)
-    boundaries = _WORD_BOUNDARY.finditer(text, first, offset + _EDGE_WINDOW)
-    edges = [boundary.start() for boundary in boundaries]
-    edges.append(offset)
-    return [edge for edge in edges if not _splits(r"\d\d", text, edge)]
-
-
-def ground(text: str, answer: str) -> Critique:
+def ground(
+    text: str, answer: str, *, examples: Sequence[Comment] = (), is_truncated: bool = False
+) -> Critique:
     """Parse a critique and locate its quotes in the answer.
 
-    Each located comment quotes the answer's words. The others are in `ungrounded`, and duplicates are merged.
+    Each located comment quotes the answer's words. The others are in `ungrounded`, and duplicates are merged. Other
+    layouts (see `layouts`) are read only if the text has no located comment in CriticGPT's format.
+
+    Args:
+        text: The critic's reply.
+        answer: The reviewed answer.
+        examples: Comments of the prompt's example; a comment that repeats one is dropped.
+        is_truncated: Whether the reply was cut off; a last comment without an end is dropped.
     """
-    parsed = parse(text)
+    reader = _Reader(answer, examples)
+    reply = text
+    if "</think" not in answer:
+        reply = _without_thinking(text)
+    parsed = reader.read(reply)
+    comments = [_without_labels(comment) for comment in parsed.comments]
+    if is_truncated:
+        comments = _without_cut_comment(text, comments)
     located: list[Comment] = []
     ungrounded: list[Comment] = []
-    for comment in parsed.comments:
-        span = locate(comment.quote, answer)
+    for comment in comments:
+        span = reader.locate(comment.quote)
         if span is None:
             ungrounded.append(comment)
         else:
@@ -189,7 +73,126 @@ def ground(text: str, answer: str) -> Critique:
         comments=_merge_duplicates(located),
         ungrounded=ungrounded,
         unparsed=parsed.unparsed,
+        is_truncated=is_truncated,
     )
+
+
+def _without_labels(comment: Comment) -> Comment:
+    severity, text = split_severity_line(comment.text)
+    text = without_issue_label(text).strip()
+    if not text:
+        return comment
+    update = {"text": text, "severity": comment.severity or severity}
+    return comment.model_copy(update=update)
+
+
+class _Reader:
+    """Reads the critiques of one answer."""
+
+    def __init__(self, answer: str, examples: Sequence[Comment]) -> None:
+        self._answer = answer
+        self._example_quotes = {_plain(example.quote) for example in examples}
+        self._example_texts = {_plain(example.text) for example in examples}
+        self._spans: dict[str, Span | None] = {}
+        self._exact: dict[str, bool] = {}
+
+    def read(self, text: str) -> Parsed:
+        """Return the comments of the first layout with a located one, else those of the format asked for."""
+        asked = self._parse(text, self.is_located)
+        if any(self.is_located(comment.quote) for comment in asked.comments):
+            return asked
+        if len(text) > _MAX_OTHER_LAYOUT:
+            return asked
+        for rewritten in rewrapped_texts(text):
+            parsed = self._parse(rewritten, self.is_in_answer)
+            if any(self.is_in_answer(comment.quote) for comment in parsed.comments):
+                return parsed
+        comments = self._read_layouts(text, asked.unparsed)
+        unwrapped = unwrap(text)
+        if not comments and not asked.comments and unwrapped is not None:
+            comments = self._read_layouts(unwrapped, unwrapped)
+        if not comments:
+            return asked
+        return Parsed([*asked.comments, *comments], "")
+
+    def _read_layouts(self, text: str, unparsed: str) -> list[Comment]:
+        return self._without_prompt(read_layouts(text, unparsed, self.is_in_answer))
+
+    def locate(self, quote: str) -> Span | None:
+        """Locate a quote, with typos."""
+        if quote not in self._spans:
+            self._spans[quote] = locate(quote, self._answer)
+        return self._spans[quote]
+
+    def is_located(self, quote: str) -> bool:
+        """Whether a quote is in the answer, with typos."""
+        return self.locate(quote) is not None
+
+    def is_in_answer(self, quote: str) -> bool:
+        """Whether a quote is in the answer, apart from its typography."""
+        if quote not in self._exact:
+            self._exact[quote] = locate(quote, self._answer, allow_fuzzy=False) is not None
+        return self._exact[quote]
+
+    def _parse(self, text: str, is_located: Callable[[str], bool]) -> Parsed:
+        parsed = parse(text, is_located)
+        return Parsed(self._without_prompt(parsed.comments), parsed.unparsed)
+
+    def _without_prompt(self, comments: Sequence[Comment]) -> list[Comment]:
+        """Drop comments that repeat the prompt: its example, or only one of its labels."""
+        kept: list[Comment] = []
+        for comment in comments:
+            text = _plain(comment.text)
+            is_example = text in self._example_texts or (
+                _plain(comment.quote) in self._example_quotes and not self.is_located(comment.quote)
+            )
+            is_prompt_label = text in _PROMPT_LABELS or is_label(comment.text)
+            if not is_example and not is_prompt_label:
+                kept.append(comment)
+        return kept
+
+
+def _without_thinking(text: str) -> str:
+    """Remove a model's thinking: all up to its closing tag, or all after an opening tag."""
+    ends = [tag.end() for tag in _THINKING_END.finditer(text)]
+    if ends:
+        text = text[ends[-1] :]
+    if _THINKING_START.match(text):
+        return ""
+    return text
+
+
+def _plain(text: str) -> str:
+    return fold_text(text).strip(" *_#:.").casefold()
+
+
+_PROMPT_LABELS = {
+    _plain(label)
+    for label in (
+        *CUES.values(),
+        *itertools.chain(*VARIABLES.values()),
+        "Critiqueable",
+        "Helpful",
+        "Instruction",
+    )
+}
+"""Cues and section labels of the prompts, which some models repeat."""
+
+
+def _without_cut_comment(text: str, comments: Sequence[Comment]) -> list[Comment]:
+    """Drop the last comment if the text ends with it, but not at the end of a sentence."""
+    if not comments:
+        return []
+    end = _plain_end(text)
+    last = comments[-1]
+    is_cut = end.endswith(_plain_end(last.text)) and not text.rstrip().endswith(_ENDS)
+    if is_cut:
+        return list(comments[:-1])
+    return list(comments)
+
+
+def _plain_end(text: str) -> str:
+    return "".join(text[-_END_LENGTH:].split()).strip("*_`|")
 
 
 def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
@@ -200,9 +203,9 @@ def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
     merged: list[Comment] = []
     groups: defaultdict[tuple[object, ...], dict[str, Comment]] = defaultdict(dict)
     for comment in comments:
-        text = _fold(comment.text).text.casefold()
+        text = fold_text(comment.text).casefold()
         # "It should be 13" and "it should be 14" are similar, but different comments.
-        group = groups[comment.start, comment.end, *_NUMBER.findall(text)]
+        group = groups[comment.start, comment.end, *numbers(text)]
         original = _find_duplicate(text, group)
         if original is None:
             group[text] = comment
@@ -215,7 +218,7 @@ def _merge_duplicates(comments: Sequence[Comment]) -> list[Comment]:
 def _find_duplicate(text: str, comments: dict[str, Comment]) -> Comment | None:
     if text in comments:
         return comments[text]
-    for other_text in islice(reversed(comments), _MAX_COMPARISONS):
+    for other_text in itertools.islice(reversed(comments), _MAX_COMPARISONS):
         if fuzz.ratio(other_text, text) >= _SAME_COMMENT:
             return comments[other_text]
     return None

@@ -5,7 +5,7 @@ that is already scored, so one search serves every tradeoff between precision an
 located comment, duplicates counted once; the paper counts every quote.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -16,35 +16,49 @@ from selfcritic.agent.schemas import Critique
 _BISECTION_STEPS = 60
 
 
-def rerank(pool: Sequence[Critique], length_modifier: float) -> int | None:
+def rerank(
+    pool: Sequence[Critique], length_modifier: float, *, allow_ungrounded: bool = False
+) -> int | None:
     """Select the critique with the highest value.
 
-    A critique without a reward, or with only ungrounded quotes, is never selected. A higher modifier never selects
-    fewer highlights.
+    A critique without a reward, or with only ungrounded quotes, is never selected. A critique that quotes nothing is
+    only selected with `allow_ungrounded`. A higher modifier never selects fewer highlights.
 
     Returns:
         The index of the best critique, the first of ties; None if no critique is eligible.
     """
-    ranking = rank(pool, length_modifier)
+    ranking = rank(pool, length_modifier, allow_ungrounded=allow_ungrounded)
     if not ranking:
         return None
     return ranking[0]
 
 
-def rank(pool: Sequence[Critique], length_modifier: float) -> list[int]:
+def rank(
+    pool: Sequence[Critique], length_modifier: float, *, allow_ungrounded: bool = False
+) -> list[int]:
     """Return the indices of the eligible critiques, highest value first."""
-    eligible = [index for index, critique in enumerate(pool) if is_eligible(critique)]
+    eligible: list[int] = []
+    for index, critique in enumerate(pool):
+        if is_eligible(critique, allow_ungrounded=allow_ungrounded):
+            eligible.append(index)
     return sorted(eligible, key=lambda index: _value(pool[index], length_modifier), reverse=True)
 
 
-def is_eligible(critique: Critique) -> bool:
-    """Whether a critique has a reward and is not ungrounded."""
-    return critique.reward is not None and not is_ungrounded(critique)
+def is_eligible(critique: Critique, *, allow_ungrounded: bool = False) -> bool:
+    """Whether a critique has a reward and may be used."""
+    return critique.reward is not None and is_usable(critique, allow_ungrounded=allow_ungrounded)
 
 
-def is_ungrounded(critique: Critique) -> bool:
-    """Whether a critique has quotes, all ungrounded."""
-    return bool(critique.ungrounded) and not critique.comments
+def is_usable(critique: Critique, *, allow_ungrounded: bool = False) -> bool:
+    """Whether a critique has a located comment, or may be without quotes."""
+    if critique.comments:
+        return True
+    return allow_ungrounded and not critique.ungrounded
+
+
+def count_ungrounded(pool: Iterable[Critique]) -> int:
+    """Count the critiques without a located comment."""
+    return sum(not critique.comments for critique in pool)
 
 
 def _reward(critique: Critique) -> float:
@@ -56,7 +70,9 @@ def _value(critique: Critique, length_modifier: float) -> Fraction:
     return Fraction(_reward(critique)) + Fraction(length_modifier) * len(critique.comments)
 
 
-def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
+def calibrate(
+    pools: Sequence[Sequence[Critique]], percentile: float, *, allow_ungrounded: bool = False
+) -> float:
     """Find the length modifier for a percentile of the sampled highlights.
 
     With this modifier, the selected critiques have on average as many highlights as the percentile of all eligible
@@ -71,7 +87,8 @@ def calibrate(pools: Sequence[Sequence[Critique]], percentile: float) -> float:
     frontiers: list[list[Critique]] = []
     lengths: list[int] = []
     for pool in pools:
-        eligible = [critique for critique in pool if is_eligible(critique)]
+        ranking = rank(pool, 0.0, allow_ungrounded=allow_ungrounded)
+        eligible = [pool[index] for index in sorted(ranking)]
         if eligible:
             frontiers.append(_frontier(eligible))
             lengths.extend(len(critique.comments) for critique in eligible)
@@ -131,16 +148,18 @@ def select_critiques(
     length_modifier: float,
     limit: int,
     is_good_enough: Callable[[Critique], bool],
+    *,
+    allow_ungrounded: bool = False,
 ) -> list[int]:
     """Select critiques for one refinement, best first.
 
     Of two critiques with overlapping quotes, or with the same text about different quotes, only the better one is
-    selected. A critique without a located quote is only selected alone.
+    selected. A critique without a located quote is only selected with `allow_ungrounded`, and alone.
 
     Returns:
         The indices of at most `limit` critiques; none if the best one is not good enough.
     """
-    ranking = rank(pool, length_modifier)
+    ranking = rank(pool, length_modifier, allow_ungrounded=allow_ungrounded)
     if not ranking or not is_good_enough(pool[ranking[0]]):
         return []
     selected = ranking[:1]

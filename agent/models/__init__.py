@@ -42,6 +42,12 @@ def _tiny(folder: str | None = None, **options: Any) -> BaseChatModel:
     return TinyModel(**options)
 
 
+def _local(model: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.llama_cpp import LlamaCppModel
+
+    return LlamaCppModel(model=model, **options)
+
+
 def _litellm(model: str, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.litellm import LiteLLMModel
 
@@ -64,6 +70,11 @@ PROVIDERS: Mapping[str, Provider] = {
         "1 MB language model that sorts words, or one trained by `selfcritic train tiny`; offline",
         _tiny,
     ),
+    "local": Provider(
+        "local:FILE.gguf[?n_ctx=4096&slots=4&threads=1&lora=FILE…]",
+        "GGUF file, run in this process; local:smollm2 after `selfcritic models pull smollm2`",
+        _local,
+    ),
     "litellm": Provider(
         "PROVIDER/MODEL",
         "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
@@ -76,7 +87,8 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     """Load the chat model of a spec; a chat model is returned unchanged.
 
     Options are fields of the model. A spec may contain them after a question mark:
-    "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1".
+    "simulated?draft_error_rate=0.3&seed=7", "openai/qwen3?api_base=http://127.0.0.1:8000/v1". Keyword arguments
+    override those of the spec.
 
     Raises:
         UnknownModelError: the spec or an option is unknown.
@@ -88,12 +100,12 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     if provider is None:
         specs = ", ".join(entry.spec for entry in PROVIDERS.values())
         raise UnknownModelError(f"There is no model '{spec}'. Use one of: {specs}.")
-    spec_options = dict(parse_qsl(query))
+    options = {**dict(parse_qsl(query)), **options}
     try:
-        return provider.factory(*arguments, **spec_options, **options)
+        return provider.factory(*arguments, **options)
     except (TypeError, ValidationError) as error:
         raise UnknownModelError(
-            f"The model '{name}' cannot be loaded: {_format_error(error)}"
+            f"The model '{name}' cannot be loaded: {_format_error(error, provider)}"
         ) from None
 
 
@@ -108,10 +120,12 @@ def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
     return PROVIDERS.get(key), arguments
 
 
-def _format_error(error: TypeError | ValidationError) -> str:
+def _format_error(error: TypeError | ValidationError, provider: Provider) -> str:
     if isinstance(error, TypeError):
-        return f"use the form '{PROVIDERS['scripted'].spec}'."
-    return f"{format_validation_error(error)}."
+        return f"use the form '{provider.spec}'."
+    message = format_validation_error(error).removeprefix("input: ")
+    message = message.replace("Value error, ", "")
+    return message.replace("Extra inputs are not permitted", "the model has no such option") + "."
 
 
 def get_model(spec: str | BaseChatModel) -> BaseChatModel:
@@ -123,7 +137,7 @@ def get_model(spec: str | BaseChatModel) -> BaseChatModel:
 
 @functools.lru_cache(maxsize=64)
 def _load_cached(spec: str) -> BaseChatModel:
-    return load(spec)
+    return disable_retries(load(spec))
 
 
 def model_key(spec: str | BaseChatModel) -> object:

@@ -1,34 +1,21 @@
-"""Classify the errors of any model client and explain them.
-
-Errors are classified by HTTP status, headers and class names, without importing a client. This covers litellm,
-langchain-openai, langchain-anthropic and similar clients.
-"""
+"""Explain the errors of any model client, without API keys."""
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
 
 from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.models.headers import headers_of, status_of
-
-RequestErrorKind = Literal[
-    "bad_key",
-    "no_model",
-    "too_long",
-    "rejected",
-    "rate_limit",
-    "no_quota",
-    "timeout",
-    "connection",
-    "server",
-    "invalid_json",
-    "unknown",
-]
-ReplyErrorKind = Literal["truncated", "no_choices", "null", "refusal"]
+from selfcritic.agent.models.error_kinds import (
+    ReplyErrorKind,
+    RequestErrorKind,
+    classify_error,
+    provider_message,
+    root_package,
+)
+from selfcritic.agent.models.headers import headers_of
 
 
 class ModelCallError(SelfcriticError):
@@ -71,31 +58,23 @@ class ModelReplyError(SelfcriticError):
         self.cost_usd = cost_usd
 
 
-def classify_error(error: BaseException) -> RequestErrorKind | ReplyErrorKind:
-    """Return the kind of a model error, "unknown" for any other error."""
-    if isinstance(error, ModelCallError | ModelReplyError):
-        return error.kind
-    status = status_of(error)
-    has_response = bool(headers_of(error)) and status is not None and status >= 400
-    if not has_response:
-        kind = _classify_client_error(error)
-        if kind is not None:
-            return kind
-    if not status:
-        return "unknown"
-    return _classify_status(status, _provider_message(error))
-
-
 def describe_error(error: BaseException) -> str:
     """Return the provider's message and a hint on one line, without API keys."""
     hint = _HINTS.get(classify_error(error), "")
-    hint = hint.format(variable=_key_variable(error), address=_address(error) or "its address")
+    hint = hint.format(
+        variable=_key_variable(error),
+        address=address_of(error) or "its address",
+        target=_redirect_target(error) or "the address it redirects to",
+    )
     return f"{error_message(error)} {hint}".strip()
 
 
 def error_message(error: BaseException, *secrets: str) -> str:
     """Return the provider's message on one line, without API keys."""
-    text = redact(_provider_message(error), *secrets)
+    text = provider_message(error)
+    if not isinstance(error, ModelCallError):
+        text = _MESSAGES.get(classify_error(error), text)
+    text = redact(text, *secrets)
     text = " ".join(text.split()) or type(error).__name__
     if len(text) > _MAX_MESSAGE_CHARS:
         text = text[:_MAX_MESSAGE_CHARS] + "…"
@@ -123,34 +102,24 @@ _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+"
 )
-_CLIENT_PREFIX = re.compile(
-    r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)|Timeout Error)\s*(?::|-)\s*"
-)
-_TOO_LONG = re.compile(
-    r"context (?:length|window)|too long|too many (?:input )?tokens|maximum.{0,30}tokens",
-    re.IGNORECASE,
-)
-_NO_QUOTA = re.compile(
-    r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE
-)
 
-_TIMEOUTS = {"builtins.TimeoutError", "httpx.TimeoutException", "httpx2.TimeoutException"}
-_CONNECTION_ERRORS = {
-    "builtins.ConnectionError",
-    "httpx.TransportError",
-    "httpx2.TransportError",
-    "aiohttp.ClientConnectionError",
+_MESSAGES: Mapping[str, str] = {
+    "connection_refused": "Connection refused.",
+    "redirect": "The server redirects the request, and redirects are not followed.",
 }
-
+"""Messages that replace those of the clients."""
 _HINTS: Mapping[str, str] = {
     "bad_key": "Set {variable} to a key with access to this model; a self-hosted server accepts any key.",
     "no_model": "Check the model's name (see `selfcritic models`) and api_base, which often ends in /v1.",
     "too_long": "Shorten the question or its context, or choose a model with a larger context.",
     "rejected": "The provider does not accept this request: check the options of the model and the run.",
+    "redirect": "Set the address (api_base) to {target}",
     "rate_limit": "Wait a little, or lower the concurrency.",
     "no_quota": "The account has no credit left: see the provider's billing page.",
     "timeout": "Raise timeout, or check whether the provider is up.",
+    "connection_refused": "Is the server running at {address}?",
     "connection": "Is the server running at {address}?",
+    "loading": "The server still loads the model: try again, or raise startup_seconds of Retries.",
     "server": "The provider is unavailable: try again later, or use another model.",
     "invalid_json": "The reply is not valid JSON: check the proxies between you and {address}.",
     "truncated": "The reply is incomplete: try again, and check the proxies between you and the provider.",
@@ -159,10 +128,13 @@ _HINTS: Mapping[str, str] = {
     "refusal": "Rephrase the question, or use another model.",
 }
 
+_REQUEST_PATHS = ("/chat/completions", "/completions", "/messages", "/responses")
+"""Paths that clients append to the base URL."""
 _KEY_VARIABLES = {
     "together_ai": "TOGETHERAI_API_KEY",
     "bedrock": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS",
+    "custom_openai": "OPENAI_API_KEY",
     "huggingface": "HF_TOKEN",
     "fireworks_ai": "FIREWORKS_AI_API_KEY",
     "text-completion-openai": "OPENAI_API_KEY",
@@ -170,106 +142,49 @@ _KEY_VARIABLES = {
 """Providers whose variable is not PROVIDER_API_KEY."""
 
 
-def _root_package(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
-
-
-def _cause_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes.
-
-    litellm raises inside `except` without `from`, so its contexts count as causes. Other contexts are
-    unrelated errors.
-    """
-    uses_context = _root_package(type(error)) == "litellm"
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        cause = link.__cause__
-        if cause is None and uses_context:
-            cause = link.__context__
-        link = cause
-
-
-def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
-    """Classify an error raised without a provider response."""
-    names: set[str] = set()
-    # anthropic, groq and others copy openai's classes into their own packages.
-    bare_names: set[str] = set()
-    for link in _cause_chain(error):
-        for kind in type(link).__mro__:
-            names.add(f"{_root_package(kind)}.{kind.__name__}")
-            bare_names.add(kind.__name__)
-    if "json.JSONDecodeError" in names:
-        return "invalid_json"
-    if any(_is_missing_key(link) for link in _cause_chain(error)):
-        return "bad_key"
-    if names & _TIMEOUTS or "APITimeoutError" in bare_names:
-        return "timeout"
-    if names & _CONNECTION_ERRORS or "APIConnectionError" in bare_names:
-        return "connection"
-    return None
-
-
-def _is_missing_key(error: BaseException) -> bool:
-    """Return whether openai's client found no key; litellm reports this as status 500."""
-    kind = type(error)
-    return kind.__name__ == "OpenAIError" and _root_package(kind) == "openai"
-
-
-def _classify_status(status: int, message: str) -> RequestErrorKind:
-    if status in (400, 402, 403, 429) and _NO_QUOTA.search(message):
-        return "no_quota"
-    if status in (401, 403):
-        return "bad_key"
-    if status == 404 or "LLM Provider NOT provided" in message:
-        return "no_model"
-    if status in (408, 504):
-        return "timeout"
-    if status == 429:
-        return "rate_limit"
-    if status in (409, 425, 500, 502, 503, 529):  # 529: Anthropic is overloaded
-        return "server"
-    if _TOO_LONG.search(message):
-        return "too_long"
-    return "rejected"
-
-
-def _provider_message(error: BaseException) -> str:
-    """Return the provider's message if the client keeps it, else the client's own."""
-    details: Any = getattr(error, "body", None)
-    if isinstance(details, dict):
-        details = details.get("error") or details
-    if isinstance(details, dict) and isinstance(details.get("message"), str):
-        code = details.get("code") or ""
-        return f"{details['message']} {code}".strip()
-    text = str(getattr(error, "message", None) or error)
-    shorter = _CLIENT_PREFIX.sub("", text)
-    while shorter != text:
-        text = shorter
-        shorter = _CLIENT_PREFIX.sub("", text)
-    return text
-
-
-def _key_variable(error: BaseException) -> str:
-    provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None)
-    if not provider:
-        provider = _root_package(type(error))
-    if provider in ("builtins", "selfcritic", "litellm", ""):
-        return "the provider's key variable"
+def key_variable(provider: str) -> str:
+    """Return the environment variable with the API key of a litellm provider."""
     if provider in _KEY_VARIABLES:
         return _KEY_VARIABLES[provider]
-    name = provider.removeprefix("langchain_")
-    return re.sub(r"\W", "_", name).upper() + "_API_KEY"
+    return re.sub(r"\W", "_", provider).upper() + "_API_KEY"
 
 
-def _address(error: BaseException) -> str | None:
+def address_of(error: BaseException) -> str | None:
+    """Return the address of the server that a failed request was sent to, if known."""
     if isinstance(error, ModelCallError):
         return error.address
-    if _root_package(type(error)) == "litellm":
+    if root_package(type(error)) == "litellm":
         return None
     attributes = vars(error)  # httpx's `request` property raises if it is not set
     request = attributes.get("request") or attributes.get("_request")
     url = urlsplit(str(getattr(request, "url", "")))
     if not url.netloc:
         return None
-    return f"{url.scheme}://{url.netloc}"
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+
+
+def strip_url(url: str) -> str:
+    """Return a URL without user name, password, query and fragment."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _key_variable(error: BaseException) -> str:
+    provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None)
+    if not provider:
+        provider = root_package(type(error))
+    if provider in ("builtins", "selfcritic", "litellm", ""):
+        return "the provider's key variable"
+    return key_variable(provider.removeprefix("langchain_"))
+
+
+def _redirect_target(error: BaseException) -> str | None:
+    """Return the base URL that a redirect points to, without secrets."""
+    location = headers_of(error).get("location")
+    if not location:
+        return None
+    target = strip_url(urljoin(address_of(error) or "", location))
+    for path in _REQUEST_PATHS:
+        target = target.removesuffix(path)
+    return redact(target)

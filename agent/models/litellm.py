@@ -1,59 +1,60 @@
 """Chat model for any litellm model, such as openai/gpt-4o-mini.
 
-One call sends at most one request; it never retries. Some failures that litellm returns as replies are raised as
-errors: no choices, no content, a refusal, an incomplete stream. litellm reads API keys from the environment.
+One call sends at most one request unless `max_retries` is set; redirects are not followed. Some failures that litellm
+returns as replies are raised as errors: no choices, no content, a refusal, an incomplete stream. litellm reads API keys
+from the environment.
 """
 
-import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    convert_to_messages,
-    convert_to_openai_messages,
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
 )
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from tenacity import AsyncRetrying, Retrying
 
-from selfcritic.agent.models.errors import (
-    ModelCallError,
-    ModelReplyError,
-    ReplyErrorKind,
-    RequestErrorKind,
-    classify_error,
-    error_message,
-    redact,
-)
-from selfcritic.agent.models.headers import headers_of, rate_limit_headers, status_of
+from selfcritic.agent.models.litellm_errors import translate_errors
 from selfcritic.agent.models.litellm_library import (
     import_litellm,
     import_litellm_async,
     is_priced,
+    known_cost,
     supports_prefill,
 )
-from selfcritic.agent.models.litellm_replies import (
-    ReplyError,
-    StreamAccumulator,
-    convert_logprobs,
-    convert_usage,
-    reply_error,
+from selfcritic.agent.models.litellm_replies import StreamAccumulator
+from selfcritic.agent.models.litellm_requests import build_arguments
+from selfcritic.agent.models.litellm_results import build_final_chunk, build_result
+from selfcritic.agent.models.redirects import refuse_redirects
+from selfcritic.agent.models.retries import retry_options
+from selfcritic.agent.models.structured_output import (
+    METHODS,
+    StructuredOutputMethod,
+    convert_tool_choice,
+    output_parser,
+    response_format,
+    with_parser,
 )
 
-_OPENAI_COMPATIBLE = ("openai", "hosted_vllm", "custom_openai")
 _STREAM_OPTIONS = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
 """Options of a streamed request; a stream carries a single reply, so `n` is not sent."""
-_REPLY_ERRORS: dict[ReplyErrorKind, str] = {
-    "truncated": "broke off in the middle of its reply",
-    "no_choices": "sent a reply without any choice",
-    "null": "sent a reply without content",
-    "refusal": "refused to answer",
-}
+
+
+def _to_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class LiteLLMModel(BaseChatModel):
@@ -61,21 +62,48 @@ class LiteLLMModel(BaseChatModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    model: str
-    api_base: str | None = None
+    model: str = Field(validation_alias=AliasChoices("model", "model_name"))
+    api_base: str | None = Field(
+        default=None, validation_alias=AliasChoices("api_base", "base_url")
+    )
     api_key: SecretStr | None = None
-    """If None, litellm reads the provider's environment variable."""
+    """If None, litellm reads the provider's environment variable; a private server needs no key."""
     temperature: float | None = None
     max_tokens: int | None = None
-    timeout: float = Field(default=60.0, gt=0)
+    timeout: float = Field(
+        default=60.0, gt=0, validation_alias=AliasChoices("timeout", "request_timeout")
+    )
     """Seconds for a reply; in a stream, seconds between two chunks."""
+    stop: Annotated[list[str] | None, BeforeValidator(_to_list)] = Field(
+        default=None, validation_alias=AliasChoices("stop", "stop_sequences")
+    )
+    max_retries: int = Field(default=0, ge=0)
+    """Retries of a failed request; the loop sets 0 and retries itself."""
+    reasoning_effort: str | None = None
+    """How long a reasoning model thinks: none, minimal, low, medium or high."""
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """More arguments of `litellm.completion`, such as `top_p` or `extra_body`."""
+    extra_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, validation_alias=AliasChoices("extra_headers", "default_headers")
+    )
+    """HTTP headers of every request."""
+    streaming: bool = False
+    """Whether `invoke` uses a streamed request."""
     input_cost_per_token: float | None = Field(default=None, ge=0)
     """US dollars; set both costs for a model whose price litellm does not know."""
     output_cost_per_token: float | None = Field(default=None, ge=0)
     """US dollars."""
     prefill: bool | None = None
     """Whether the model continues a prefilled reply; if None, litellm's model table decides."""
-    disable_streaming: bool | Literal["tool_calling"] = "tool_calling"
+
+    @field_validator("model_kwargs")
+    @classmethod
+    def _reject_fields(cls, value: dict[str, Any]) -> dict[str, Any]:
+        reserved = {*cls.model_fields, "messages", "stream", "base_url"} - {"model_kwargs"}
+        names = sorted(reserved & value.keys())
+        if names:
+            raise ValueError(f"set {', '.join(names)} outside of model_kwargs")
+        return value
 
     @model_validator(mode="after")
     def _require_both_costs(self) -> Self:
@@ -108,7 +136,71 @@ class LiteLLMModel(BaseChatModel):
             "api_base": self.api_base,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            "stop": self.stop,
+            "reasoning_effort": self.reasoning_effort,
+            **self.model_kwargs,
         }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        provider, slash, name = str(kwargs.get("model") or self.model).partition("/")
+        if slash:
+            params["ls_provider"] = provider
+        params["ls_model_name"] = name or provider
+        return params
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | Mapping[str, Any] | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools; `tool_choice` is a tool's name, "any", "auto", "none" or OpenAI's form."""
+        converted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        names = [tool["function"]["name"] for tool in converted if "function" in tool]
+        choice = convert_tool_choice(tool_choice, names)
+        if choice is not None:
+            kwargs["tool_choice"] = choice
+        return super().bind(tools=converted, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: StructuredOutputMethod = "json_schema",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | Any]:
+        """Return a model that replies with objects of the schema.
+
+        Args:
+            schema: Pydantic class, TypedDict, or JSON schema with a title.
+            include_raw: Return {"raw", "parsed", "parsing_error"} instead of raising parsing errors.
+            method: "json_schema", "function_calling", or "json_mode", which needs the schema in the prompt.
+            strict: Whether the provider enforces the schema exactly.
+            **kwargs: More arguments of each request.
+        """
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{method}'.")
+        label = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+        if method == "function_calling":
+            bound = self.bind_tools(
+                [schema],
+                tool_choice="any",
+                strict=strict,
+                ls_structured_output_format=label,
+                **kwargs,
+            )
+        else:
+            bound = super().bind(
+                response_format=response_format(schema, method, strict),
+                ls_structured_output_format=label,
+                **kwargs,
+            )
+        return with_parser(bound, output_parser(schema, method), include_raw=include_raw)
 
     def _generate(
         self,
@@ -117,10 +209,7 @@ class LiteLLMModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        litellm = import_litellm()
-        with self._translate_errors():
-            response = litellm.completion(**self._request(messages, stop, options))
-        return self._result(response)
+        return build_result(self._complete(messages, stop, options), self.model, self._price)
 
     async def _agenerate(
         self,
@@ -129,10 +218,8 @@ class LiteLLMModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        litellm = await import_litellm_async()
-        with self._translate_errors():
-            response = await litellm.acompletion(**self._request(messages, stop, options))
-        return self._result(response)
+        response = await self._acomplete(messages, stop, options)
+        return build_result(response, self.model, self._price)
 
     def _stream(
         self,
@@ -141,15 +228,18 @@ class LiteLLMModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        litellm = import_litellm()
         accumulator = StreamAccumulator()
-        with self._translate_errors():
-            stream = litellm.completion(**self._request(messages, stop, options | _STREAM_OPTIONS))
-            for chunk in stream:
-                text = accumulator.add(chunk)
-                if text:
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-        yield self._final_chunk(accumulator, stream)
+        stream = self._complete(messages, stop, options | _STREAM_OPTIONS)
+        chunks = iter(stream)
+        while True:
+            with self._request_context():  # some providers send the request at the first chunk
+                chunk = next(chunks, None)
+            if chunk is None:
+                break
+            message = accumulator.add(chunk)
+            if message is not None:
+                yield ChatGenerationChunk(message=message)
+        yield build_final_chunk(accumulator, stream, self.model, self._price)
 
     async def _astream(
         self,
@@ -158,144 +248,71 @@ class LiteLLMModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        litellm = await import_litellm_async()
         accumulator = StreamAccumulator()
-        with self._translate_errors():
-            stream = await litellm.acompletion(
-                **self._request(messages, stop, options | _STREAM_OPTIONS)
-            )
-            async for chunk in stream:
-                text = accumulator.add(chunk)
-                if text:
-                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-        yield self._final_chunk(accumulator, stream)
+        stream = await self._acomplete(messages, stop, options | _STREAM_OPTIONS)
+        chunks = aiter(stream)
+        while True:
+            with self._request_context():
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                break
+            message = accumulator.add(chunk)
+            if message is not None:
+                yield ChatGenerationChunk(message=message)
+        yield build_final_chunk(accumulator, stream, self.model, self._price)
 
-    def _request(
+    def _complete(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> Any:
+        """Return litellm's response or stream."""
+        litellm = import_litellm()
+        arguments = self._arguments(messages, stop, options)
+        for attempt in Retrying(**retry_options(self.max_retries)):
+            with attempt, self._request_context():
+                return litellm.completion(**arguments)
+        raise AssertionError("attempts end with a reply or an error")
+
+    async def _acomplete(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> Any:
+        """Return litellm's response or stream."""
+        litellm = await import_litellm_async()
+        arguments = self._arguments(messages, stop, options)
+        async for attempt in AsyncRetrying(**retry_options(self.max_retries)):
+            with attempt, self._request_context():
+                return await litellm.acompletion(**arguments)
+        raise AssertionError("attempts end with a reply or an error")
+
+    def _arguments(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> dict[str, Any]:
         """Build the arguments of `litellm.completion`."""
         fields: dict[str, Any] = {
+            **self.model_kwargs,
+            "model": self.model,
             "api_base": self.api_base,
             "api_key": self.api_key.get_secret_value() if self.api_key else None,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "timeout": self.timeout,
-            "stop": stop,
+            "stop": stop or self.stop,
+            "reasoning_effort": self.reasoning_effort,
+            "extra_headers": {
+                name: value.get_secret_value() for name, value in self.extra_headers.items()
+            },
         }
-        fields.update(options)
-        arguments = {name: value for name, value in fields.items() if value is not None}
-        if not arguments.get("stream"):
-            arguments.pop("stream", None)
-        arguments["model"] = self.model
-        arguments["messages"] = convert_to_openai_messages(messages)
-        if messages and isinstance(messages[-1], AIMessage):
-            arguments.update(self._prefill_params(arguments["messages"]))
-        arguments["max_retries"] = 0  # litellm's client would send a failed request three times
-        arguments["drop_params"] = False
-        return arguments
-
-    def _prefill_params(self, messages: Any) -> dict[str, Any]:
-        """Return the arguments that make the provider continue the last message.
-
-        OpenAI-compatible servers take vLLM's options, other providers litellm's `prefix` key.
-        """
-        provider = self.model.partition("/")[0]
-        if provider in _OPENAI_COMPATIBLE:
-            return {"extra_body": {"continue_final_message": True, "add_generation_prompt": False}}
-        prefilled = {**messages[-1], "prefix": True}
-        return {"messages": [*messages[:-1], prefilled]}
+        return build_arguments(fields, messages, options)
 
     @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        """Raise litellm's errors as ModelCallError, without a key that a provider may echo."""
-        try:
+    def _request_context(self) -> Iterator[None]:
+        """Translate litellm's errors and refuse redirects."""
+        secrets = [value.get_secret_value() for value in self.extra_headers.values()]
+        if self.api_key:
+            secrets.append(self.api_key.get_secret_value())
+        with translate_errors(self.api_base, tuple(secrets)), refuse_redirects():
             yield
-        # The base class of litellm's errors.
-        except importlib.import_module("openai").OpenAIError as error:
-            key = self.api_key.get_secret_value() if self.api_key else ""
-            failure = ModelCallError(
-                error_message(error, key),
-                cast(RequestErrorKind, classify_error(error)),
-                status_code=status_of(error),
-                headers=headers_of(error),
-                provider=getattr(error, "llm_provider", None),
-                address=redact(self.api_base, key) if self.api_base else None,
-            )
-            try:
-                raise failure from None
-            finally:
-                failure.__context__ = None  # `from None` only hides it
 
-    def _result(self, response: Any) -> ChatResult:
-        """Return a generation for each usable choice.
-
-        Raises:
-            ModelReplyError: no choice is usable.
-        """
-        usage = getattr(response, "usage", None)
-        generations: list[ChatGeneration] = []
-        errors: list[ReplyError] = []
-        for choice in response.choices:
-            error = reply_error(choice)
-            if error is None:
-                generations.append(self._generation(choice, response.model))
-            else:
-                errors.append(error)
-        if not generations:
-            errors.append(ReplyError("no_choices", ""))
-            raise self._reply_exception(errors[0], usage)
-        first = cast(AIMessage, generations[0].message)
-        first.usage_metadata = convert_usage(usage)
-        first.response_metadata["cost_usd"] = self._cost(usage)
-        hidden_params = getattr(response, "_hidden_params", None) or {}
-        limits = rate_limit_headers(hidden_params.get("additional_headers") or {})
-        if limits:
-            first.response_metadata["headers"] = limits
-        return ChatResult(generations=generations)
-
-    def _generation(self, choice: Any, model: str) -> ChatGeneration:
-        fields = choice.message.model_dump(include={"role", "content", "tool_calls"})
-        [message] = convert_to_messages([fields])
-        logprobs = getattr(choice, "logprobs", None)
-        message.response_metadata = {
-            "model_name": model,
-            "finish_reason": choice.finish_reason,
-            "logprobs": {"content": convert_logprobs(logprobs.content)} if logprobs else None,
-        }
-        return ChatGeneration(message=message)
-
-    def _final_chunk(self, accumulator: StreamAccumulator, stream: Any) -> ChatGenerationChunk:
-        """Return the chunk that ends a stream.
-
-        Raises:
-            ModelReplyError: the stream is incomplete or unusable.
-        """
-        # litellm invents the finish reason and usage of an incomplete stream; its wrapper has the real ones.
-        finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
-        has_usage = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
-        error = accumulator.error(finish_reason, has_usage)
-        if error:
-            raise self._reply_exception(error, accumulator.usage if has_usage else None)
-        usage = convert_usage(accumulator.usage)
-        return ChatGenerationChunk(
-            message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"),
-            generation_info={
-                "model_name": accumulator.model,
-                "finish_reason": finish_reason,
-                "logprobs": {"content": accumulator.logprobs} if accumulator.logprobs else None,
-                "cost_usd": self._cost(accumulator.usage),
-            },
-        )
-
-    def _reply_exception(self, error: ReplyError, usage: Any) -> ModelReplyError:
-        text = f"{self.model} {_REPLY_ERRORS[error.kind]}"
-        if error.details:
-            text += f": {error.details}"
-        return ModelReplyError(
-            text, error.kind, usage=convert_usage(usage), cost_usd=self._cost(usage)
-        )
-
-    def _cost(self, usage: Any) -> float | None:
+    def _price(self, usage: Any) -> float | None:
         """Return the cost of a reply in US dollars, None if unknown."""
         if usage is None:
             return None
@@ -303,7 +320,4 @@ class LiteLLMModel(BaseChatModel):
             input_cost = int(usage.prompt_tokens) * self.input_cost_per_token
             output_cost = int(usage.completion_tokens) * self.output_cost_per_token
             return input_cost + output_cost
-        if not is_priced(self.model):
-            return None
-        costs = import_litellm().cost_per_token(model=self.model, usage_object=usage)
-        return float(sum(costs))
+        return known_cost(self.model, usage)

@@ -48,6 +48,13 @@ def is_priced(model: str) -> bool:
     return True
 
 
+def known_cost(model: str, usage: Any) -> float | None:
+    """Return the cost of a usage in US dollars at litellm's price, None if unknown."""
+    if not is_priced(model):
+        return None
+    return float(sum(import_litellm().cost_per_token(model=model, usage_object=usage)))
+
+
 @functools.cache
 def supports_prefill(model: str) -> bool:
     """Return whether litellm knows that a model continues a prefill."""
@@ -62,3 +69,18 @@ def _model_entry(model: str) -> Mapping[str, Any]:
         return entry
     name = model.partition("/")[2]
     return entries.get(name, {})
+
+
+_OPENAI_PROVIDERS = ("openai", "custom_openai", "text-completion-openai")
+
+
+def requires_key(model: str) -> bool:
+    """Return whether requests to a model fail without an API key, and none is set."""
+    litellm = import_litellm()
+    if litellm.api_key:
+        return False
+    provider = model.partition("/")[0]
+    if provider in _OPENAI_PROVIDERS:
+        return not litellm.openai_key
+    missing = litellm.validate_environment(model=model)["missing_keys"]
+    return any(str(name).endswith("_API_KEY") for name in missing)

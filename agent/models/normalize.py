@@ -1,7 +1,7 @@
 """Give the replies of all chat models the same form.
 
-Thinking is removed from texts, streamed tokens and logprobs, whatever the client. `reply_of` reads the rest: whether
-the model was thinking, and whether the reply stopped at its length limit.
+Thinking is removed from the texts, streamed tokens and logprobs of every client. Other functions read whether the model
+was thinking, and whether the reply stopped at its length limit.
 """
 
 import re

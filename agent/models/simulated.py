@@ -63,7 +63,8 @@ class SimulatedModel(LocalChatModel):
         request_seed: object = secrets.randbits(64)
         opinion_seed = self._base_seed
         if seed is not None:
-            request_seed = [seed, *(message.text for message in messages)]
+            # Not the messages: replies must not depend on the wording of the prompts.
+            request_seed = [seed, prompt.name, prompt.prefix, *sorted(prompt.data.items())]
             opinion_seed = seed
         solver = _Solver(self, task, prompt, opinion_seed)
         return [solver.reply(random.Random(f"{request_seed} {index}")) for index in range(n)]

@@ -43,6 +43,11 @@ async def ground_critiques(step: Step, samples: Sequence[Sample], draft: Round) 
     checkers = get_checkers(step.context.checkers)
     critiques = []
     for sample in samples:
-        critique = ground(sample.text, draft.answer)
+        critique = ground(
+            sample.text,
+            draft.answer,
+            examples=step.critique_examples(),
+            is_truncated=sample.is_truncated,
+        )
         critiques.append(await verify_comments(critique, draft.answer, draft.findings, checkers))
     return critiques

@@ -71,6 +71,7 @@ def initial_update(step: Step, drafts: Sequence[Candidate]) -> State:
         rounds=[Round(answer=first.answer, is_truncated=first.is_truncated, candidates=candidates)],
         answer=first.answer,
         best_round=0,
+        ungrounded_critiques=0,
         p_critiqueable=None,
         stop_reason=None,
         self_graded=step.context.is_self_graded,

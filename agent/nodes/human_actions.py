@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.grounding import Span, locate, place_comment
+from selfcritic.agent.critic.grounding import place_comment
+from selfcritic.agent.critic.location import Span, locate
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique, Record, ReviewedComment, Severity
 

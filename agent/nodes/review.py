@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.checkers.registry import get_checkers, run_checkers
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.selection import selected_critique
+from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.nodes.validation import check_models, check_prices, check_size
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason
@@ -40,6 +40,7 @@ async def load_answer(state: State, runtime: Runtime[Context]) -> State:
         beam_prefixes=[],
         critique=None,
         ungrounded_rate=None,
+        ungrounded_critiques=0,
         stop_reason=None,
         search_stop_reason=None,
         error=None,
@@ -78,6 +79,7 @@ async def finalize_review(state: State, runtime: Runtime[Context]) -> State:
         rounds=step.rounds_with(critiques=pool),
         critique=selected_critique(pool),
         ungrounded_rate=ungrounded_rate(pool),
+        ungrounded_critiques=count_ungrounded(pool),
         stop_reason=reason,
     )
 

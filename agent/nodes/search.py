@@ -5,7 +5,7 @@ import asyncio
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.critic.format import strip_closing_paragraph
+from selfcritic.agent.critic.format import render, strip_closing_paragraph
 from selfcritic.agent.critic.selection import is_eligible
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.nodes.critique import ground_critiques
@@ -74,12 +74,23 @@ async def prune_beams(state: State, runtime: Runtime[Context]) -> State:
     step = Step(state, runtime)
     pool = step.round.critiques
     latest = num_iterations(pool) - 1
-    candidates = [
-        critique for critique in pool if critique.iteration == latest and is_eligible(critique)
-    ]
+    allow_ungrounded = step.context.allow_ungrounded
+    candidates: list[Critique] = []
+    for critique in pool:
+        if critique.iteration == latest and is_eligible(
+            critique, allow_ungrounded=allow_ungrounded
+        ):
+            candidates.append(critique)
     candidates.sort(key=lambda critique: critique.reward or 0.0, reverse=True)
     beams = candidates[: step.context.fsbs.k]
-    return step.update(beam_prefixes=[strip_closing_paragraph(critique.text) for critique in beams])
+    return step.update(beam_prefixes=[_beam_prefix(critique) for critique in beams])
+
+
+def _beam_prefix(critique: Critique) -> str:
+    """Return the part of a critique to continue, without a comment that was cut off."""
+    if critique.is_truncated:
+        return render(critique.comments).rstrip()
+    return strip_closing_paragraph(critique.text)
 
 
 def num_iterations(pool: list[Critique]) -> int:

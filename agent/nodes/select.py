@@ -1,12 +1,13 @@
 """Select the best critique: rejection sampling (paper 1) or a search's final choice (paper 2).
 
-With `critiques_per_refinement` above 1, the next best critiques of other passages are also selected.
+With `critiques_per_refinement` above 1, the next best critiques of other passages are also selected. A critique that
+quotes nothing of the draft is selected only with `allow_ungrounded`.
 """
 
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.critic.selection import select_critiques
+from selfcritic.agent.critic.selection import count_ungrounded, select_critiques
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.score import score_critiques
 from selfcritic.agent.state import State
@@ -23,14 +24,26 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
 
     critiques, error = await score_critiques(step, step.round.critiques)
     indices = select_critiques(
-        critiques, context.length_modifier, context.critiques_per_refinement, is_helpful
+        critiques,
+        context.length_modifier,
+        context.critiques_per_refinement,
+        is_helpful,
+        allow_ungrounded=context.allow_ungrounded,
     )
     updated = [
         critique.model_copy(update={"selected": index in indices})
         for index, critique in enumerate(critiques)
     ]
-    step.emit("selected", index=indices[0] if indices else None)
+    step.emit(
+        "selected",
+        index=indices[0] if indices else None,
+        ungrounded_critiques=count_ungrounded(critiques),
+    )
+    rounds = step.rounds_with(critiques=updated)
     stop = None if indices else error or state.get("search_stop_reason") or "no_helpful_critique"
     return step.update(
-        stop=stop, rounds=step.rounds_with(critiques=updated), **search_stopped_update(error)
+        stop=stop,
+        rounds=rounds,
+        ungrounded_critiques=sum(count_ungrounded(draft.critiques) for draft in rounds),
+        **search_stopped_update(error),
     )

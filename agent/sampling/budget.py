@@ -11,10 +11,10 @@ from contextvars import ContextVar
 
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.utils import count_tokens_approximately
 
 from selfcritic.agent.errors import BudgetExhausted
 from selfcritic.agent.sampling.rate_limit import RateLimit
+from selfcritic.agent.sampling.usage import count_message_tokens, estimated_tokens
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
 
 
@@ -29,6 +29,7 @@ class BudgetTracker:
         self.budget = budget
         self._parent = parent
         self._has_refused = False
+        self._last_error: str | None = None
         self._usage = usage.model_copy(deep=True) if usage else Usage()
         self._seconds_before = self._usage.seconds
         self._started = time.monotonic()
@@ -56,12 +57,14 @@ class BudgetTracker:
                 account.input_tokens += role_usage.input_tokens
                 account.output_tokens += role_usage.output_tokens
                 account.cached_tokens += role_usage.cached_tokens
+                account.reasoning_tokens += role_usage.reasoning_tokens
+                account.estimated_tokens += role_usage.estimated_tokens
                 account.cost_usd = _add_costs(account.cost_usd, role_usage.cost_usd)
 
     async def acquire(self, messages: Sequence[BaseMessage]) -> None:
         """Wait until all rate limits admit a request."""
         for rate in self._rates():
-            await rate.acquire(count_tokens_approximately(messages))
+            await rate.acquire(count_message_tokens(messages))
 
     def apply_headers(self, headers: Mapping[str, str], wait: float | None = None) -> None:
         """Apply a provider's headers and requested wait to all rate limits."""
@@ -78,7 +81,8 @@ class BudgetTracker:
         limit = self._reached_limit(messages)
         if limit is not None:
             self._has_refused = True
-            raise BudgetExhausted(f"The budget ({limit}) does not cover the next request.")
+            message = f"The budget ({limit}) does not cover the next request."
+            raise BudgetExhausted(message + self._describe_last_error())
         if self._parent:
             self._parent.reserve(role, messages)
         for account in self._accounts(role):
@@ -89,17 +93,27 @@ class BudgetTracker:
 
         An unknown cost (None) makes the total cost unknown.
         """
+        self._last_error = None
         if self.rate and tokens is not None:
             self.rate.record(tokens["output_tokens"])
         if self._parent:
             self._parent.charge(role, tokens, cost_usd)
         for account in self._accounts(role):
             if tokens is not None:
-                details = tokens.get("input_token_details", {})
+                input_details = tokens.get("input_token_details", {})
+                output_details = tokens.get("output_token_details", {})
                 account.input_tokens += tokens["input_tokens"]
                 account.output_tokens += tokens["output_tokens"]
-                account.cached_tokens += details.get("cache_read", 0)
+                account.cached_tokens += input_details.get("cache_read") or 0
+                account.reasoning_tokens += output_details.get("reasoning") or 0
+                account.estimated_tokens += estimated_tokens(tokens)
             account.cost_usd = _add_costs(account.cost_usd, cost_usd)
+
+    def record_error(self, message: str) -> None:
+        """Keep a failed attempt's error for the message of an exhausted budget."""
+        self._last_error = message
+        if self._parent:
+            self._parent.record_error(message)
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
@@ -120,10 +134,14 @@ class BudgetTracker:
         except TimeoutError:
             if timeout.expired():
                 self._has_refused = True
-                raise BudgetExhausted(
-                    f"The budget ({self.budget.seconds} seconds) is spent."
-                ) from None
+                message = f"The budget ({self.budget.seconds:g} seconds) is spent."
+                raise BudgetExhausted(message + self._describe_last_error()) from None
             raise
+
+    def _describe_last_error(self) -> str:
+        if self._last_error is None:
+            return ""
+        return f" Last error: {self._last_error}"
 
     def _rates(self) -> Iterator[RateLimit]:
         if self.rate:
@@ -138,14 +156,14 @@ class BudgetTracker:
             return f"{budget.calls} calls"
         if budget.tokens is not None:
             used_tokens = usage.input_tokens + usage.output_tokens
-            if used_tokens + count_tokens_approximately(messages) > budget.tokens:
+            if used_tokens + count_message_tokens(messages) > budget.tokens:
                 return f"{budget.tokens} tokens"
         if budget.cost_usd is not None and (
             usage.cost_usd is None or usage.cost_usd >= budget.cost_usd
         ):
             return f"{budget.cost_usd} USD"
         if budget.seconds is not None and usage.seconds >= budget.seconds:
-            return f"{budget.seconds} seconds"
+            return f"{budget.seconds:g} seconds"
         return None
 
     def _accounts(self, role: str) -> tuple[RoleUsage, RoleUsage]:

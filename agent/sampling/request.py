@@ -9,24 +9,21 @@ from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
-from selfcritic.agent.models.errors import (
-    ModelReplyError,
-    classify_error,
-    describe_error,
-    redact,
-)
+from selfcritic.agent.models.error_kinds import classify_error
+from selfcritic.agent.models.errors import ModelReplyError, describe_error, redact
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
 from selfcritic.agent.models.normalize import NormalizedModel, is_reasoning, normalize_reply
+from selfcritic.agent.models.redirects import refuse_redirects
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
 from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.usage import request_usage
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
 CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
@@ -151,9 +148,12 @@ class RequestPipeline:
         self, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
         """Try the models in order, but raise if one rejects the request itself."""
+        # A fallback replies sooner than a server that starts.
+        retries = self.retries.model_copy(update={"startup_seconds": 0.0})
         for model in self.models[:-1]:
             try:
-                return await self._with_retries(model, messages, params)
+                pipeline = replace(self, retries=retries)
+                return await pipeline._with_retries(model, messages, params)
             except ModelError as error:
                 if error.is_rejection:
                     raise
@@ -192,6 +192,7 @@ class RequestPipeline:
                 return [AIMessage("")]
             raise
         except Exception as error:
+            self.budget.record_error(_explain(error, model))
             self.budget.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
             raise
         replies = [
@@ -199,7 +200,7 @@ class RequestPipeline:
             for generation in result.generations[0]
         ]
         metadata = replies[0].response_metadata if replies else {}
-        self.budget.charge(self.role, _usage(replies, result), metadata.get("cost_usd"))
+        self.budget.charge(self.role, request_usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
         if self.allows_empty:
             return replies
@@ -216,13 +217,14 @@ class RequestPipeline:
             params["stream"] = False
         config = ensure_config()
         normalized = NormalizedModel.wrap(model, hashable_key(model))
-        return await normalized.agenerate_prompt(
-            [ChatPromptValue(messages=messages)],
-            callbacks=config.get("callbacks"),
-            tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
-            metadata=config.get("metadata"),
-            **params,
-        )
+        with refuse_redirects():  # a redirect is a request that the budget does not count
+            return await normalized.agenerate_prompt(
+                [ChatPromptValue(messages=messages)],
+                callbacks=config.get("callbacks"),
+                tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
+                metadata=config.get("metadata"),
+                **params,
+            )
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
@@ -234,29 +236,15 @@ def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
 
 
 def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
+    return ModelError(_explain(error, model), is_rejection=is_rejection)
+
+
+def _explain(error: Exception, model: BaseChatModel) -> str:
+    """Describe an error without the model's keys."""
     secrets = [
         value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)
     ]
-    return ModelError(redact(describe_error(error), *secrets), is_rejection=is_rejection)
-
-
-def _usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetadata | None:
-    """Return the token usage of a request.
-
-    Chat models repeat it on every reply. Without replies, OpenAI's `token_usage` is read.
-    """
-    if replies:
-        return replies[0].usage_metadata
-    usage = (result.llm_output or {}).get("token_usage") or {}
-    input_tokens = usage.get("prompt_tokens") or 0
-    output_tokens = usage.get("completion_tokens") or 0
-    details = usage.get("prompt_tokens_details") or {}
-    return UsageMetadata(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        total_tokens=input_tokens + output_tokens,
-        input_token_details=InputTokenDetails(cache_read=details.get("cached_tokens") or 0),
-    )
+    return redact(describe_error(error), *secrets)
 
 
 def _drop_empty(replies: Sequence[AIMessage]) -> list[AIMessage]:

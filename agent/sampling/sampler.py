@@ -22,6 +22,7 @@ from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.verdicts import LogprobVerdict, read_logprobs, read_vote
 from selfcritic.agent.schemas import Capabilities, JudgeMethod
 
+DEFAULT_RETRY_PROMPT = "Reply with exactly one word: Yes or No."
 _VOTES = 5
 _REASONING_VOTES = 1
 """One verdict after thinking is worth more than five without, and costs as much."""
@@ -55,7 +56,7 @@ class Sampler:
     """The model of one role."""
 
     pipeline: RequestPipeline
-    retry_prompt: str = "Reply with exactly one word: Yes or No."
+    retry_prompt: str = DEFAULT_RETRY_PROMPT
     """Asks for a verdict again after replies without one."""
 
     @property

@@ -5,6 +5,7 @@ Words of many languages are understood. A Yes or No inside a sentence is never a
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ _NOUN = f"(?:{'|'.join(CJK_NOUNS)})"
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _MARKUP_CHARS = r"\s*_#>~`'\"“”‘’„«»「」『』《》【】()（）\[\]{}.,:;!?。，：；！？、\-"
 _MARKUP = f"[{_MARKUP_CHARS}]*+"
-_SHORT_MARKUP = f"[{_MARKUP_CHARS}]{{0,20}}"  # bounded: it stands next to another repetition
+_SHORT_MARKUP = f"[{_MARKUP_CHARS}]{{0,20}}"  # bounded: it is next to another repetition
 
 _FIRST_WORD = re.compile(_MARKUP + _WORD, re.IGNORECASE)
 _ENDS_LATIN_WORD = re.compile(rf"(?!(?!{_CJK})\w|[-'’/]\w)")  # "Yes有错误" has the word Yes
@@ -46,7 +47,7 @@ _OPPOSITE = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(?:answer|verdict|critiqueable|helpful|conclusion|decision|judge?ment|result|antwort|urteil"
+    r"(?:answer|verdict|critiqueable|helpful|flaw|conclusion|decision|judge?ment|result|antwort|urteil"
     r"|réponse|respuesta|risposta|ответ|答案|回答|判断|判斷|结论|結論)"
     r"[*_\"'`>]{0,4}\s{0,4}(?:is\b|lautet\b|est\b|es\b|是|为|為)?\s{0,4}[:：>=]?"
     + _SHORT_MARKUP
@@ -91,16 +92,15 @@ def read_vote(text: str) -> Vote | None:
 def read_logprobs(reply: AIMessage) -> "LogprobVerdict | None":
     """Return P(Yes) / (P(Yes) + P(No)) from a reply's logprobs, None if they have no verdict.
 
-    Reads the first token of the answer that is not markup, whatever was sampled; without enough probability of Yes and
-    No there, the token where the text has its verdict.
+    Reads the first token of the answer that is not markup, no matter which token was sampled. If Yes and No have too
+    little probability there, it reads the token where the text has its verdict.
     """
     tokens = answer_tokens(reply)
-    for position, token in enumerate(tokens):
-        if any(character.isalnum() for character in token.text):
-            probability = _p_yes(token)
-            if probability is not None:
-                return LogprobVerdict(probability, position)
-            break
+    position = _first_content_token(tokens)
+    if position is not None:
+        probability = _p_yes(tokens[position])
+        if probability is not None:
+            return LogprobVerdict(probability, position)
     vote = read_vote("".join(token.text for token in tokens))
     if vote is None:
         return None
@@ -113,6 +113,17 @@ def read_logprobs(reply: AIMessage) -> "LogprobVerdict | None":
             return LogprobVerdict(probability, position)
         offset += len(token.text)
     return None
+
+
+def _first_content_token(tokens: Sequence[Token]) -> int | None:
+    """Return the position of the first token that is not markup.
+
+    If the length limit left only markup, it is the first token: its alternatives are still a verdict.
+    """
+    for position, token in enumerate(tokens):
+        if any(character.isalnum() for character in token.text):
+            return position
+    return 0 if tokens else None
 
 
 @dataclass(frozen=True)

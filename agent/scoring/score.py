@@ -7,7 +7,7 @@ from typing import Any
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import critique_text
-from selfcritic.agent.critic.selection import is_ungrounded
+from selfcritic.agent.critic.selection import is_usable
 from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
@@ -27,8 +27,8 @@ async def score_critiques(
 
     Returns the critiques, and the first error if some could not be scored.
 
-    Earlier scores are kept, and equal critiques share theirs. A critique whose quotes are all ungrounded is not scored,
-    so it is never selected.
+    Earlier scores are kept, and equal critiques share theirs. A critique without a located comment is not scored, so it
+    is never selected; with `allow_ungrounded`, one that quotes nothing is.
     """
     scored = {
         critique_text(critique): critique for critique in critiques if critique.reward is not None
@@ -36,19 +36,23 @@ async def score_critiques(
     unscored: dict[str, Critique] = {}
     for critique in critiques:
         text = critique_text(critique)
-        if text and text not in scored and not is_ungrounded(critique):
+        if text and text not in scored and _may_be_scored(step, critique):
             unscored[text] = critique
 
     error = None
     if unscored:
         new_scores, error = await _score(step, list(unscored.values()), list(scored.values()))
         scored |= zip(unscored, new_scores, strict=True)
-    return [_copy_scores(critique, scored) for critique in critiques], error
+    return [_copy_scores(step, critique, scored) for critique in critiques], error
 
 
-def _copy_scores(critique: Critique, scored: Mapping[str, Critique]) -> Critique:
+def _may_be_scored(step: Step, critique: Critique) -> bool:
+    return is_usable(critique, allow_ungrounded=step.context.allow_ungrounded)
+
+
+def _copy_scores(step: Step, critique: Critique, scored: Mapping[str, Critique]) -> Critique:
     equal = scored.get(critique_text(critique))
-    if equal is None or is_ungrounded(critique):
+    if equal is None or not _may_be_scored(step, critique):
         return critique
     fields = ("helpfulness", "reward", "judged_by", "votes", "votes_read")
     return critique.model_copy(update={name: getattr(equal, name) for name in fields})

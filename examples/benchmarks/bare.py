@@ -25,10 +25,10 @@ class RecordingModel(LiteLLMModel):
 
     requests: list[Request] = Field(default_factory=list)
 
-    def _request(
+    def _arguments(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> Request:
-        request = super()._request(messages, stop, options)
+        request = super()._arguments(messages, stop, options)
         self.requests.append(request)
         return request
 

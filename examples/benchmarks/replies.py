@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from examples.benchmarks.prompts import Draft, read_drafts
 from rich.console import Console
 from rich.table import Table
-from tests.support.local_model import engine_tokens
 
+from examples.benchmarks.prompts import Draft, read_drafts
 from selfcritic import prompts
 from selfcritic.agent import Budget, Context, load
 from selfcritic.agent.critic.format import render
@@ -29,8 +28,11 @@ from selfcritic.agent.models.llama_cpp import LlamaCppModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
+from selfcritic.agent.state import Input
 from selfcritic.graphs import create_self_critique
 from tests.support.completions import Body
+from tests.support.local_model import engine_tokens
+from tests.support.provider_loop import prompt_name
 from tests.support.reasoning_provider import FORMS, ReasoningProvider
 
 _THINKING = re.compile(r"</?think|Is there no problem", re.IGNORECASE)
@@ -53,8 +55,9 @@ async def read_verdicts(model: Any, drafts: Sequence[Draft], seed: int) -> tuple
     for draft in drafts:
         data = {"question": draft.question, "context": draft.context, "answer": draft.answer}
         critique = render([draft.comment])
-        for name, extra in (("classify", {}), ("helpfulness", {"critique": critique})):
-            messages = prompt_set.render(name, draft.task_type, **data, **extra)
+        classify = prompt_set.render("classify", draft.task_type, **data)
+        helpfulness = prompt_set.render("helpfulness", draft.task_type, **data, critique=critique)
+        for messages in (classify, helpfulness):
             # A sampler for each verdict: one that needed votes would keep to them.
             sampler = Sampler(pipeline, prompt_set.retry_verdict)
             sampler.capabilities.probability = None
@@ -69,10 +72,10 @@ async def read_verdicts(model: Any, drafts: Sequence[Draft], seed: int) -> tuple
 
 async def run_loops(model: Any, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Any]:
     """Run the loop on each question."""
-    graph = create_self_critique(model=model, num_critiques=2, max_rounds=1, **options).compile()
+    graph = create_self_critique().compile()
     outputs = []
     for draft in drafts:
-        state = {"question": draft.question, "context": draft.context}
+        state: Input = {"question": draft.question, "context": draft.context}
         context = Context(
             model=model, num_critiques=2, max_rounds=1, task_type=draft.task_type, **options
         )
@@ -134,15 +137,15 @@ def measure_form(form: Any, drafts: Sequence[Draft]) -> dict[str, str]:
 def _reply(messages: list[Body], _: int) -> str | float:
     """Reply like a model whose first draft has a flaw."""
     prompt = str(messages[-1]["content"])
-    cue = prompt.rstrip().rsplit("\n", 1)[-1]
-    if cue == prompts.CUES["classify"]:
-        return 0.1 if "a right answer" in prompt else 0.9
-    if cue == prompts.CUES["helpfulness"]:
-        return 0.8
-    if cue == prompts.CUES["critique"]:
-        return "```\na wrong answer\n```\n[high] It is wrong."
-    if cue == prompts.CUES["refine"]:
-        return "This is a right answer."
+    match prompt_name(messages):
+        case "classify":
+            return 0.1 if "a right answer" in prompt else 0.9
+        case "helpfulness":
+            return 0.8
+        case "critique":
+            return "```\na wrong answer\n```\n[high] It is wrong."
+        case "refine":
+            return "This is a right answer."
     return "This is a wrong answer."
 
 

@@ -18,9 +18,11 @@ from typing import Annotated, Any
 
 import typer
 from aiohttp import web
+from langchain_core.messages import HumanMessage
 from pydantic import SecretStr
 
 from selfcritic.agent.models.litellm import LiteLLMModel
+from selfcritic.prompts import PromptName, parse_prompt
 
 
 @contextmanager
@@ -79,11 +81,12 @@ async def _serve(latency: float, native_n: bool) -> None:
 
 
 def _completion(body: dict[str, Any], numbers: Iterator[int], native_n: bool) -> dict[str, Any]:
-    cue = str(body["messages"][-1]["content"]).rsplit("\n", 1)[-1]
+    instruction = HumanMessage(str(body["messages"][-1]["content"]))
+    prompt_name = parse_prompt([instruction]).name
     count = body.get("n", 1) if native_n else 1
     choices = []
     for index in range(count):
-        text, p_yes = _reply(cue, next(numbers))
+        text, p_yes = _reply(prompt_name, next(numbers))
         choices.append(_choice(index, text, p_yes))
     return {
         "id": "chatcmpl-1",
@@ -99,12 +102,12 @@ def _completion(body: dict[str, Any], numbers: Iterator[int], native_n: bool) ->
     }
 
 
-def _reply(cue: str, number: int) -> tuple[str, float | None]:
+def _reply(prompt_name: PromptName | None, number: int) -> tuple[str, float | None]:
     """Return the text of a reply, and P(Yes) if it is a verdict."""
-    match cue:
-        case "Critiqueable:" | "Helpful:":
+    match prompt_name:
+        case "classify" | "helpfulness":
             return "Yes", 0.9
-        case "Critique:":
+        case "critique":
             return f"```\ncapital\n```\n[high] Remark {number}: the year is missing.", None
     return f"The capital is Lyon, according to source {number}.", None
 

@@ -14,8 +14,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, which hold API keys
 )
-for command in (run, review, batch, models):
+for command in (run, review, batch):
     app.command()(command)
+app.add_typer(models, name="models")
 app.add_typer(train, name="train")
 
 

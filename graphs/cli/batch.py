@@ -20,7 +20,14 @@ from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs.batch.dataset import count_rows, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
-from selfcritic.graphs.cli.console import BAD_USAGE, check_api_base, fail, load_model, print_notices
+from selfcritic.graphs.cli.console import (
+    BAD_USAGE,
+    check_api_base,
+    fail,
+    load_model,
+    print_notices,
+    show_warnings,
+)
 from selfcritic.graphs.cli.options import (
     BudgetOptions,
     LoopOptions,
@@ -93,6 +100,7 @@ def batch(
     Rows that failed are written to OUT with the suffix .errors.jsonl.
     """
     console = Console(stderr=True, quiet=quiet, highlight=False)
+    show_warnings(console)
     try:
         context = _build_context(models, loop, options.dask)
         limits = budget.to_budget()

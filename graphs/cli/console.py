@@ -3,6 +3,7 @@
 Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-on), 2 for invalid usage.
 """
 
+import logging
 from typing import NoReturn
 
 import typer
@@ -57,6 +58,26 @@ def print_simulated_notice(context: Context, console: Console) -> None:
 def print_notice(text: str, console: Console) -> None:
     """Print a dimmed note without wrapping."""
     console.print(Text(text, style="dim italic"), soft_wrap=True)
+
+
+class _NoticeHandler(logging.Handler):
+    """Prints log records as notices."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_notice(record.getMessage(), self._console)
+
+
+def show_warnings(console: Console) -> None:
+    """Print warnings of the package, such as a server that does not reply yet."""
+    logger = logging.getLogger("selfcritic")
+    for handler in list(logger.handlers):
+        if isinstance(handler, _NoticeHandler):
+            logger.removeHandler(handler)
+    logger.addHandler(_NoticeHandler(console))
 
 
 def print_error(error: Exception | str) -> None:

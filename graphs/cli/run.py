@@ -26,6 +26,7 @@ from selfcritic.graphs.cli.console import (
     fail,
     load_model,
     print_notices,
+    show_warnings,
 )
 from selfcritic.graphs.cli.options import (
     OUTPUT,
@@ -91,7 +92,9 @@ class RefinementOptions:
     prompts: Annotated[
         str,
         typer.Option(
-            help="Prompt set: default or plain.", metavar="NAME", rich_help_panel=_PROMPTS
+            help="Prompt set: default, plain or zh (Chinese).",
+            metavar="NAME",
+            rich_help_panel=_PROMPTS,
         ),
     ] = "default"
     prompt_dir: Annotated[
@@ -158,6 +161,7 @@ def run(
 ) -> None:
     """Answer a question: draft, find flaws, refine."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
+    show_warnings(console)
     with ExitStack() as stack:
         try:
             options = _build_context(models, loop, refinement, budget)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from selfcritic.agent.critic.selection import selected_critique
+from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
 
@@ -55,6 +55,7 @@ class Trace:
         self._console = console
         self._status: Status = console.status("drafting …")
         self._error: str | None = None
+        self._has_usable_critiques = True
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -91,6 +92,8 @@ class Trace:
         reason = "unfinished"
         if stop_reason is not None:
             reason = _STOP_REASON_TEXT.get(stop_reason, stop_reason)
+        if stop_reason == "no_helpful_critique" and not self._has_usable_critiques:
+            reason = "no critique quoted the draft"
         self._print_heading("Stopped", f"{reason}; the answer is draft {best}")
         if self._error is not None:
             self._print_indented(Text(self._error, style="red"))
@@ -129,7 +132,12 @@ class Trace:
         self._print_dim(line)
 
     def _print_critiques(self, draft: Round) -> None:
-        self._print_heading(f"{len(draft.critiques)} critiques", "P(helpful) first")
+        num_ungrounded = count_ungrounded(draft.critiques)
+        self._has_usable_critiques = num_ungrounded < len(draft.critiques)
+        note = "P(helpful) first"
+        if num_ungrounded:
+            note += f"; {num_ungrounded} quoted nothing in the draft"
+        self._print_heading(f"{len(draft.critiques)} critiques", note)
         ordered = sorted(draft.critiques, key=_display_order)
         counts = Counter(_summarize(critique) for critique in ordered)
         for summary, count in counts.items():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.prompts import CUES
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -49,8 +51,8 @@ def test_custom_node_replaces_the_critic(run):
 
 def test_custom_prompt_is_sent_to_the_model(run):
     generate, classify, *_, answer = run("own_prompts.py")
-    assert generate == "instruction: you write letters for a bank"
-    assert classify == "instruction: judge whether this answer has a flaw that can be pointed at"
+    assert generate.startswith("end of the prompt: You write letters for a bank. ")
+    assert classify == f"end of the prompt: {CUES['classify']}"
     assert answer == "answer: Your rate is 5.4%."
 
 

@@ -38,7 +38,11 @@ def run(
     }
     model = ScriptedModel(script=script)
     graph = create_self_critique(
-        model=model, checkers=list(checkers), num_drafts=len(drafts), **options
+        model=model,
+        checkers=list(checkers),
+        num_drafts=len(drafts),
+        allow_ungrounded=True,
+        **options,
     ).compile()
     return graph.invoke(QUESTION), model
 

@@ -243,10 +243,10 @@ def test_crashed_search_resumes_with_its_finished_iterations(
     config = {"configurable": {"thread_id": "t"}}
     calls = count(1)
 
-    def crashing(critique: Critique) -> bool:
+    def crashing(critique: Critique, **options: bool) -> bool:
         if next(calls) == crash_call:
             raise CrashError
-        return is_eligible(critique)
+        return is_eligible(critique, **options)
 
     from selfcritic.agent.nodes import search as node
 

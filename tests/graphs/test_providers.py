@@ -15,6 +15,7 @@ from tests.support.provider_loop import (
     about,
     assert_usage_matches,
     models,
+    prompt_name,
     question,
     reply,
     run,
@@ -228,8 +229,8 @@ def prompts_of_a_round() -> list[str]:
             "\n".join(m["content"] for m in received.body["messages"])
             for received in provider.received
         ]
-    cues = [text.rsplit("\n", 1)[-1] for text in prompts[1:8]]
-    assert cues == ["Critiqueable:", "Critique:", *["Helpful:"] * 4, "Refinement:"]
+    names = [prompt_name(received.body["messages"]) for received in provider.received[1:8]]
+    assert names == ["classify", "critique", *["helpfulness"] * 4, "refine"]
     return prompts[1:8]
 
 

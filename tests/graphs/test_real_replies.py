@@ -30,15 +30,14 @@ FIXED = "Canberra became the capital in 1913."
 def reply(messages: list[Body], index: int) -> str | float:
     """Return a flawed draft, a critique that fixes it, and right verdicts."""
     prompt = str(messages[-1]["content"])
-    cue = prompt.rstrip().rsplit("\n", 1)[-1]
-    match cue:
-        case "Critiqueable:":
+    match parse_prompt([HumanMessage(prompt)]).name:
+        case "classify":
             return 0.9 if "1908" in prompt else 0.1
-        case "Helpful:":
+        case "helpfulness":
             return 0.8
-        case "Critique:":
+        case "critique":
             return "```\n1908\n```\n[high] It was 1913."
-        case "Refinement:":
+        case "refine":
             return FIXED
     return DRAFT
 
@@ -296,5 +295,5 @@ def test_streamed_tokens_come_one_by_one_after_the_first_reply():
         for _ in range(2):
             output = run(model, streams=True, judge=ScriptedModel(script=[0.1]))
             chunks = [message for message in output["shown"] if isinstance(message, AIMessageChunk)]
-            sizes.append(sum(1 for chunk in chunks if chunk.text))
+            sizes.append(sum(1 for chunk in chunks if chunk.text not in ("", "No")))
     assert sizes == [1, 4]

@@ -43,6 +43,7 @@ def test_returns_the_most_helpful_critique():
         "critique",
         "rounds",
         "ungrounded_rate",
+        "ungrounded_critiques",
         "stop_reason",
         "usage",
         "capabilities",

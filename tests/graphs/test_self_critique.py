@@ -122,6 +122,20 @@ def test_does_not_select_a_critique_with_only_ungrounded_quotes():
     assert [comment.quote for comment in critique.ungrounded] == ["Marseille"]
 
 
+def test_does_not_score_or_follow_critiques_that_quote_nothing():
+    scripted = model(critiques=["It should be Paris."] * 8, scores=[])
+    nodes, output = follow(scripted)
+    assert nodes == ["generate", "classify", "critique", "select"]
+    assert (output["stop_reason"], output["ungrounded_critiques"]) == ("no_helpful_critique", 8)
+
+
+def test_follows_critiques_that_quote_nothing_if_allowed():
+    scripted = model(critiques=["It should be Paris."] * 8, verdicts=[0.9, 0.1], refined=["Paris"])
+    graph = create_self_critique(model=scripted, allow_ungrounded=True).compile()
+    output = graph.invoke({"question": "Which city is the capital of France?"})
+    assert (output["answer"], output["ungrounded_critiques"]) == ("Paris", 8)
+
+
 def test_refines_with_the_most_helpful_critique():
     critiques = [f"```\nLyon\n```\nRemark {number}." for number in range(8)]
     scores = [0.1, 0.7, 0.2, 0.9, 0.6, 0.9, 0.3, 0.4]

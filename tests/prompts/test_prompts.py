@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic import prompts
-from selfcritic.prompts import CUES, VARIABLES, PromptError, PromptName
+from selfcritic.agent.critic.format import parse
+from selfcritic.prompts import CUES, LABELS, VARIABLES, PromptError, PromptName
 
 NAMES = list(VARIABLES)
 SETS = prompts.available()
@@ -25,7 +26,7 @@ def data_for(name: PromptName, **changes: str) -> dict[str, str]:
 
 
 def test_lists_the_prompt_sets():
-    assert SETS == ["default", "plain", "tiny"]
+    assert SETS == ["default", "plain", "tiny", "zh"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,8 +58,9 @@ def test_a_draft_that_imitates_a_prompt_stays_data():
 
 @pytest.mark.parametrize("prompt_set", SETS)
 def test_drops_an_empty_context(prompt_set: str):
-    text = prompts.load(prompt_set).render("generate", **data_for("generate", context=""))[-1].text
-    assert text.startswith("Question:\n```\nWhat?\n```\n\n")
+    loaded = prompts.load(prompt_set)
+    text = loaded.render("generate", **data_for("generate", context=""))[-1].text
+    assert text.startswith(f"{loaded.labels['question']}\n```\nWhat?\n```\n\n")
 
 
 @pytest.mark.parametrize("name", ["critique", "continue"])
@@ -66,13 +68,15 @@ def test_drops_an_empty_context(prompt_set: str):
 def test_drops_the_paragraph_about_findings_if_there_are_none(prompt_set: str, name: PromptName):
     loaded = prompts.load(prompt_set)
     with_empty = loaded.render(name, **data_for(name, findings=""))
-    assert "ool" not in with_empty[-1].text  # "tool", "Tool"
+    assert loaded.labels["findings"] not in with_empty[-1].text
+    assert "verified" not in with_empty[-1].text
+    assert "工具" not in with_empty[-1].text
     assert "\n\n\n" not in with_empty[-1].text
     data = data_for(name)
     with_findings = loaded.render(name, **data)[-1].text
     del data["findings"]
     assert loaded.render(name, **data) == with_empty
-    assert with_findings.count("Findings:\n```\nWrong.\n```\n\n") == 1
+    assert with_findings.count(f"{loaded.labels['findings']}\n```\nWrong.\n```\n\n") == 1
 
 
 def test_parses_a_prefill():
@@ -140,7 +144,12 @@ def test_a_users_file_overrides_the_sets_file(tmp_path):
         (GOOD.replace("$context\n", ""), "uses the variables question"),
         (GOOD.replace("$context", "$context $mood"), "uses the variables context, mood, question"),
         (GOOD.replace("Be brief", "It costs $ 5"), "invalid dollar sign"),
-        (GOOD.replace("Answer:", "Go on."), "must be the cue 'Answer:'"),
+        (GOOD.replace("Answer:", "Go on."), "must be a cue that ends with a colon.* 'Go on.'"),
+        (
+            GOOD.replace("$question\n", "").replace("Answer:", "Answer to $question:"),
+            "must be a cue that ends with a colon",
+        ),
+        (GOOD.replace("Answer:", "Critique:"), "'critique.md' end with the same cue 'Critique:'"),
     ],
 )
 def test_rejects_an_invalid_file_with_a_clear_message(tmp_path, text: str, message: str):
@@ -157,7 +166,7 @@ def test_rejects_a_file_of_an_unknown_prompt(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "../default", ""])
 def test_rejects_an_unknown_set(name: str):
-    with pytest.raises(PromptError, match="default, plain, tiny"):
+    with pytest.raises(PromptError, match="default, plain, tiny, zh"):
         prompts.load(name)
 
 
@@ -166,5 +175,28 @@ def test_rejects_a_missing_folder(tmp_path):
         prompts.load("default", str(tmp_path / "gone"))
 
 
-def test_every_cue_is_unique():
-    assert len(set(CUES.values())) == len(CUES)
+def test_cues_and_labels_of_the_default_set_need_no_loading():
+    for prompt_set in ("default", "plain"):
+        assert prompts.load(prompt_set).cues == CUES
+        for name in NAMES:
+            assert prompt_text(name, prompt_set).endswith(f"\n{CUES[name]}")
+    assert prompts.load().labels == LABELS
+
+
+def test_critique_prompts_have_one_example_that_the_parser_reads():
+    for prompt_set in ("default", "zh"):
+        templates = prompts.load(prompt_set).templates
+        parsed = [parse(templates[name].template).comments for name in ("critique", "continue")]
+        assert [len(comments) for comments in parsed] == [1, 1]
+        assert parsed[0][0].quote == parsed[1][0].quote
+
+
+def prompt_text(name: PromptName, prompt_set: str) -> str:
+    return prompts.load(prompt_set).render(name, **data_for(name))[-1].text
+
+
+def test_parses_the_prompt_before_a_request_to_try_again():
+    loaded = prompts.load()
+    messages = loaded.render("classify", **data_for("classify"))
+    retry = [*messages, AIMessage("Hard to judge."), HumanMessage(loaded.retry_verdict)]
+    assert prompts.parse_prompt(retry) == prompts.parse_prompt(messages)

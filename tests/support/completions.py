@@ -3,7 +3,10 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
+
+from tests.support.tool_calls import tool_call_deltas
 
 Body = dict[str, Any]
 
@@ -53,12 +56,20 @@ def logprobs(reply: str | float) -> list[Body]:
     return [{**first, "top_logprobs": options}]
 
 
-def events(completion: Body, body: Body) -> str:
-    """Format the completion as server-sent events, one per word."""
+def events(completion: Body, body: Body, deltas: Sequence[Body] = ()) -> str:
+    """Format the completion as server-sent events: one per word, or the deltas."""
     chunks: list[Body] = []
     for choice in completion["choices"]:
         index = choice["index"]
         message = dict(choice["message"])
+        if "tool_calls" in message:
+            [call] = message["tool_calls"]
+            deltas = tool_call_deltas(call)
+        if deltas:
+            for delta in deltas:
+                chunks.append({"index": index, "delta": delta, "finish_reason": None})
+            chunks.append({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]})
+            continue
         reasoning = message.pop("reasoning_content", None)
         if reasoning is not None:
             delta = {"role": "assistant", "content": None, "reasoning_content": reasoning}

@@ -24,7 +24,7 @@ from typing import Literal, Self
 
 from aiohttp import web
 
-from tests.support import completions
+from tests.support import completions, tool_calls
 from tests.support.completions import Body
 
 FaultKind = Literal[
@@ -51,6 +51,10 @@ class Fault:
     status: int = 200
     retry_after: float | str | None = None
     message: str = ""
+    location: str | None = None
+    """Target of a redirect."""
+    body: str | None = None
+    """JSON that replaces the error in OpenAI's format."""
 
 
 BAD_KEY = Fault("status", 401, message="Incorrect API key provided: {key}.")
@@ -117,11 +121,12 @@ class FakeProvider:
         prefix: Support = "honor",
         rejects_with: int = 400,
         cached_share: float = 0.0,
+        deltas: Sequence[Body] = (),
     ) -> None:
         """Set the reply: a text, P(Yes) of a verdict, or a function.
 
         The function gets the messages and the number of earlier replies. It may return None for a choice without
-        content.
+        content. `deltas` replace the content of streams.
         """
         self.reply: Reply = reply if callable(reply) else lambda messages, index: reply
         self.faults = iter(faults)
@@ -131,6 +136,7 @@ class FakeProvider:
         self.latency = latency
         self.rejects_with = rejects_with
         self.cached_share = cached_share
+        self.deltas = deltas
         self.support: dict[str, Support] = {"n": n, "logprobs": logprobs, "prefix": prefix}
         self.received: list[Received] = []
         self.peak = 0
@@ -219,7 +225,11 @@ class FakeProvider:
             return error_response(Fault("status", self.rejects_with, message=message))
         completion, tokens = self._complete(body, kind)
         is_stream = bool(body.get("stream"))
-        text = completions.events(completion, body) if is_stream else json.dumps(completion)
+        text = (
+            completions.events(completion, body, self.deltas)
+            if is_stream
+            else json.dumps(completion)
+        )
         sent = completions.first_half(text) if kind in _BROKEN else text
         if kind == "invalid_json":
             sent += _GARBLED
@@ -271,7 +281,7 @@ class FakeProvider:
     def _choice(self, body: Body, extras: set[str], kind: FaultKind | None, index: int) -> Body:
         reply = self.reply(body["messages"], self._reply_count)
         self._reply_count += 1
-        text = completions.reply_text(reply)
+        text = tool_calls.structured_text(body) or completions.reply_text(reply)
         if "prefix" in extras and self.support["prefix"] == "honor":
             text = text.removeprefix(body["messages"][-1]["content"])
         text = completions.stop_text(text, body.get("stop"))
@@ -281,13 +291,16 @@ class FakeProvider:
         if reply is None or kind in ("null", "refusal", "filtered"):
             message["content"] = None
             message["refusal"] = "I cannot help with that." if kind == "refusal" else None
+        call = tool_calls.call_tool(body)
+        if call is not None:
+            message = {"role": "assistant", "content": None, "tool_calls": [call]}
         logprobs = None
         if "logprobs" in extras and self.support["logprobs"] == "honor" and reply is not None:
             logprobs = {"content": completions.logprobs(reply)}
         return {
             "index": index,
             "message": message,
-            "finish_reason": "content_filter" if kind == "filtered" else "stop",
+            "finish_reason": _finish_reason(kind, message),
             "logprobs": logprobs,
         }
 
@@ -295,6 +308,14 @@ class FakeProvider:
 _STREAM = "text/event-stream"
 _BROKEN = ("reset", "truncated", "invalid_json")
 _GARBLED = "\n\ndata: {\n\n"
+
+
+def _finish_reason(kind: FaultKind | None, message: Body) -> str:
+    if kind == "filtered":
+        return "content_filter"
+    if "tool_calls" in message:
+        return "tool_calls"
+    return "stop"
 
 
 def _hang_up(request: web.Request, reset: bool) -> None:
@@ -310,6 +331,12 @@ def error_response(fault: Fault, key: str = "") -> web.Response:
     headers = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)
+    if fault.location is not None:
+        headers["Location"] = fault.location
+    if fault.body is not None:
+        return web.Response(
+            text=fault.body, status=fault.status, headers=headers, content_type="application/json"
+        )
     message = fault.message or f"The provider returned {fault.status}."
     error = {"message": message.format(key=key), "type": "error", "param": None, "code": None}
     return web.json_response({"error": error}, status=fault.status, headers=headers)

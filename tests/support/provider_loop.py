@@ -4,30 +4,37 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
+from langchain_core.messages import HumanMessage
+
 from selfcritic.agent import load
 from selfcritic.agent.context import Role
 from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
+from selfcritic.prompts import PromptName, parse_prompt
 from tests.support import event_loop
 from tests.support.completions import Body
 from tests.support.fake_provider import FakeProvider, Received
 
 ROLES: tuple[Role, ...] = get_args(Role)
 KEY = "sk-very-secret-0123456789"
-QUICK = Retries(first_wait=0.001, max_wait=0.02)
+QUICK = Retries(first_wait=0.001, max_wait=0.02, startup_seconds=0)
 ENDLESS = {"max_rounds": 100, "patience": 100}
+
+
+def prompt_name(messages: list[Body]) -> PromptName | None:
+    """Identify the prompt that a request sends."""
+    return parse_prompt([HumanMessage(str(messages[-1]["content"]))]).name
 
 
 def reply(messages: list[Body], index: int) -> str | float:
     """Return distinct drafts and critiques, and verdicts that continue the loop."""
-    cue = str(messages[-1]["content"]).rstrip().rsplit("\n", 1)[-1]
-    match cue:
-        case "Critiqueable:":
+    match prompt_name(messages):
+        case "classify":
             return 0.9
-        case "Helpful:":
+        case "helpfulness":
             return 0.8
-        case "Critique:":
+        case "critique":
             return f"```\nLyon\n```\nRemark {index}."
     return f"Lyon {index}"
 

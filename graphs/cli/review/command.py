@@ -25,6 +25,7 @@ from selfcritic.graphs.cli.console import (
     print_error,
     print_notice,
     print_simulated_notice,
+    show_warnings,
 )
 from selfcritic.graphs.cli.options import (
     LOOP,
@@ -166,6 +167,7 @@ def review(
 ) -> None:
     """Review files or a diff. Without --model, only checkers run."""
     console = Console(stderr=True, quiet=quiet, highlight=False)
+    show_warnings(console)
     _escape_unencodable_output()
     try:
         report.check()

@@ -66,6 +66,11 @@ class Review:
         return self.output.get("critique")
 
     @property
+    def ungrounded_critiques(self) -> int:
+        """Number of sampled critiques that quote nothing in the document."""
+        return self.output.get("ungrounded_critiques", 0)
+
+    @property
     def findings(self) -> list[Comment]:
         """Comments made by checkers."""
         return self.output["rounds"][0].findings

@@ -182,6 +182,11 @@ class ReviewPrinter:
             self._write_dim("  Text without a quote:")
             unparsed = escape_controls(review.critique.unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
+        if review.ungrounded_critiques:
+            num_critiques = len(review.output["rounds"][0].critiques)
+            self._write_dim(
+                f"  {review.ungrounded_critiques} of {num_critiques} critiques quoted nothing in the file."
+            )
         if review.hidden_count:
             self._write_dim(f"  Comments on unchanged lines: {review.hidden_count} hidden.")
 

@@ -94,8 +94,13 @@ def test_keeps_other_text_as_unparsed(text: str, unparsed: str) -> None:
 
 
 def test_fence_without_comment_leaves_the_next_fence_intact() -> None:
-    parsed = parse("```\na\n```\n```\nb\n```\nwrong")
-    assert parsed == Parsed([comment("b")], "```\na\n```")
+    parsed = parse("```\na\n```\n```\n \n```\nwrong")
+    assert parsed == Parsed([], "```\na\n```\n\n```\n \n```\nwrong")
+
+
+def test_adjacent_fences_share_the_comment_below() -> None:
+    parsed = parse("```\na\n```\n```\nb\n```\n[low] wrong")
+    assert parsed == Parsed([comment("a", severity="low"), comment("b", severity="low")], "")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_fence_without_comment_leaves_the_next_fence_intact() -> None:
         ("[LOW]wrong", "wrong", "low"),
         ("\n[medium]\n\nwrong", "wrong", "medium"),
         ("[high] [low] wrong", "[low] wrong", "high"),
-        ("[severe] wrong", "[severe] wrong", None),
+        ("[urgent] wrong", "[urgent] wrong", None),
         ("wrong [high]", "wrong [high]", None),
     ],
 )

@@ -51,7 +51,7 @@ def test_greater_modifier_never_selects_fewer_highlights(pool, first, second):
 
 @given(POOLS, MODIFIERS)
 def test_selects_the_highest_value(pool, modifier):
-    eligible = [c for c in pool if c.reward is not None and not (c.ungrounded and not c.comments)]
+    eligible = [c for c in pool if c.reward is not None and c.comments]
     index = rerank(pool, modifier)
     assert (index is None) == (not eligible)
     if index is not None:
@@ -65,8 +65,10 @@ def test_selects_the_first_of_equals():
 
 
 def test_never_selects_a_critique_with_only_ungrounded_quotes():
-    assert rerank([critique(0.9, 0, ungrounded=1), critique(0.1, 0)], 0.0) == 1
-    assert rerank([critique(0.9, 0, ungrounded=1)], 100.0) is None
+    pool = [critique(0.9, 0, ungrounded=1), critique(0.1, 0)]
+    assert rerank(pool, 0.0) is None
+    assert rerank(pool, 0.0, allow_ungrounded=True) == 1
+    assert rerank(pool[:1], 100.0, allow_ungrounded=True) is None
 
 
 LINEAR_POOLS = [[critique(-h / 8 - p / 4, h) for h in range(1, 9)] for p in range(10)]
@@ -189,9 +191,11 @@ def test_selects_only_the_better_of_two_equal_comments_on_different_words():
 
 def test_selects_a_critique_without_quotes_alone():
     unquoted = Critique(text="All of it.", unparsed="All of it.", reward=0.9)
-    assert select_critiques([unquoted, quoting("one")], 0.0, 3, accept_all) == [0]
-    unquoted = unquoted.model_copy(update={"reward": 0.1})
-    assert select_critiques([unquoted, quoting("one")], 0.0, 3, accept_all) == [1]
+    pool = [unquoted, quoting("one")]
+    assert select_critiques(pool, 0.0, 3, accept_all) == [1]
+    assert select_critiques(pool, 0.0, 3, accept_all, allow_ungrounded=True) == [0]
+    pool[0] = unquoted.model_copy(update={"reward": 0.1})
+    assert select_critiques(pool, 0.0, 3, accept_all, allow_ungrounded=True) == [1]
 
 
 def test_merges_selected_critiques_in_the_order_of_the_answer():

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
-    classify_error,
     describe_error,
     redact,
 )
@@ -96,6 +96,145 @@ INVALID_JSON = json.JSONDecodeError("Expecting value", "<html>", 0)
 )
 def test_classifies_errors(error: BaseException, kind: str):
     assert classify_error(error) == kind
+
+
+TOO_LONG = [
+    (400, {"type": "exceed_context_size_error", "code": 400, "message": "x"}),
+    (400, {"type": "invalid_request_error", "code": "context_length_exceeded", "message": "x"}),
+    (413, {"type": "request_too_large", "message": "x"}),
+    *(
+        (400, {"message": message})
+        for message in (
+            "request (9191 tokens) exceeds the available context size (4096 tokens), try increasing it",
+            "the request exceeds the available context size. try increasing the context size",
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+            "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens.",
+            "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+            "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            "the input length exceeds the context length",
+            "prompt too long; exceeded max context length by 20 tokens",
+            "Input is too long for requested model.",
+            "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+            "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+            "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+            "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+            "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with "
+            "context length of only 4096 tokens",
+            "Requested tokens (5000) exceed context window of 4096",
+            "Invalid request: Your request exceeded model token limit: 8192",
+            "Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192",
+            "Request body too large for gpt-4o model. Max size: 8000 tokens.",
+            "Total tokens of image and text exceed max message tokens",
+            "Prompt 超长",
+        )
+    ),
+    (
+        422,
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` "
+        "tokens and 20 `max_new_tokens`",
+    ),
+    (500, {"message": "the request exceeds the available context size"}),
+]
+
+
+def body_error(status: int, body: object) -> Exception:
+    """Create an error like openai's, with the `error` field of a response."""
+    response = httpx.Response(status, headers={"content-type": "application/json"})
+    return make_error(
+        "openai",
+        "APIStatusError",
+        message=f"Error code: {status} - {body}",
+        status_code=status,
+        response=response,
+        body=body,
+    )
+
+
+@pytest.mark.parametrize(("status", "body"), TOO_LONG, ids=str)
+def test_recognizes_a_context_overflow(status: int, body: object):
+    error = body_error(status, body)
+    assert classify_error(error) == "too_long"
+    assert describe_error(error).endswith("choose a model with a larger context.")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 5000. This model supports at most 4096 completion tokens.",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model",
+        "'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 "
+        "tokens and your request has 20 input tokens.",
+        "max_tokens: 300000 > 64000, which is the maximum allowed number of output tokens",
+        "Unsupported value: 'n' must be 1.",
+        "Unrecognized request argument supplied: top_logprobs",
+    ],
+)
+def test_does_not_take_other_rejections_for_an_overflow(message: str):
+    assert classify_error(body_error(400, {"message": message})) == "rejected"
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_other_statuses_are_no_overflow_by_words(status: int):
+    assert classify_error(body_error(status, {"message": "too long"})) != "too_long"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Loading model", "Model x is currently loading", "The model is warming up"],
+)
+def test_recognizes_a_server_that_loads_its_model(message: str):
+    assert classify_error(body_error(503, {"message": message})) == "loading"
+    assert classify_error(body_error(503, {"message": "Overloaded"})) == "server"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        with_cause(httpx.ConnectError("All connection attempts failed"), ConnectionRefusedError()),
+        with_cause(
+            httpx.ConnectError("All connection attempts failed"),
+            ExceptionGroup("multiple", [ConnectionRefusedError(), ConnectionRefusedError()]),
+        ),
+        httpx.ConnectError("[Errno 111] Connect call failed ('::1', 8000, 0, 0)"),
+    ],
+    ids=repr,
+)
+def test_recognizes_a_refused_connection(error: Exception):
+    assert classify_error(error) == "connection_refused"
+    assert describe_error(error).startswith("Connection refused. Is the server running at")
+
+
+def test_a_lost_connection_is_not_refused():
+    assert (
+        classify_error(httpx.ConnectError("[Errno -2] Name or service not known")) == "connection"
+    )
+
+
+def test_an_argument_that_the_client_does_not_know_is_rejected():
+    error = make_error("litellm.exceptions", "InternalServerError", status_code=500)
+    error.__context__ = TypeError("create() got an unexpected keyword argument 'top_logprobs'")
+    assert classify_error(error) == "rejected"
+    error.__context__ = TypeError("'NoneType' object is not subscriptable")
+    assert classify_error(error) == "server"
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://b:1/v1/chat/completions", "https://b:1/v1"),
+        ("/other/v1/chat/completions", "http://a:2/other/v1"),
+        ("https://user:password@b/v1/messages?key=abcdef123456#x", "https://b/v1"),
+    ],
+)
+def test_names_the_target_of_a_redirect(location: str, target: str):
+    error = ModelCallError(
+        "Moved.", "redirect", headers={"location": location}, address="http://a:2/v1"
+    )
+    assert describe_error(error) == f"Moved. Set the address (api_base) to {target}"
 
 
 def test_ignores_the_context_of_an_error():

@@ -262,3 +262,12 @@ def test_unknown_question_error_lists_the_tasks(question: str):
         UnknownTaskError, match=r"addition .*alphabetize .*three_sat .*functions .*--model"
     ):
         load("simulated").invoke(question)
+
+
+def test_replies_do_not_depend_on_the_wording_of_the_prompts():
+    model = SimulatedModel(seed=1)
+    replies = set()
+    for prompt_set in ("default", "plain", "zh"):
+        messages = prompts.load(prompt_set).render("generate", question="What is 128 + 256?")
+        replies.add(model.invoke(messages).text)
+    assert len(replies) == 1

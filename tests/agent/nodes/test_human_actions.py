@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from selfcritic.agent.critic.grounding import locate
+from selfcritic.agent.critic.location import locate
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.nodes.human_actions import (
     Action,

@@ -27,7 +27,7 @@ from tests.support.fake_provider import (
     Tokens,
 )
 
-WITHOUT_WAITS = Retries(first_wait=0, max_wait=0)
+WITHOUT_WAITS = Retries(first_wait=0, max_wait=0, startup_seconds=0)
 KEY = "planted-0f9e8d7c6b5a"
 
 
@@ -138,7 +138,7 @@ def test_retries_a_hang_and_an_unreachable_server(make_model):
         tries += 1
         return await make_model(f"http://127.0.0.1:{FakeProvider.refused_port()}/v1").ainvoke("x")
 
-    with pytest.raises(Exception, match="Connection error"):
+    with pytest.raises(Exception, match=r"Connection (?:refused|error)"):
         run(retry(count))
     assert tries == 4
 

@@ -313,3 +313,8 @@ _JSON: Any = st.recursive(
 def test_no_form_of_logprobs_raises(logprobs: Any):
     probability = probability_of_yes(AIMessage("No", response_metadata={"logprobs": logprobs}))
     assert probability is None or 0 <= probability <= 1
+
+
+def test_a_length_limit_that_leaves_only_markup_still_gives_a_verdict():
+    reply = reply_with(("**", {"**": 0.6, "Yes": 0.3, "No": 0.1}))
+    assert probability_of_yes(reply) == pytest.approx(0.75)

@@ -15,11 +15,14 @@ from selfcritic.agent.stopping import stop_reason_for
 ANSWER = "Lyon is the capital"
 
 
-def judge(texts: list[str], verdicts: list[float], **budget: int):
+def judge(
+    texts: list[str], verdicts: list[float], *, allow_ungrounded: bool = False, **budget: int
+):
     model = ScriptedModel(script=verdicts)
+    context = Context(model=model, budget=Budget(**budget), allow_ungrounded=allow_ungrounded)
     step = Step(
         {"question": "q", "rounds": [Round(answer=ANSWER)]},
-        Runtime(context=Context(model=model, budget=Budget(**budget))),
+        Runtime(context=context),
     )
     scored, error = asyncio.run(score_critiques(step, [ground(text, ANSWER) for text in texts]))
     return [critique.helpfulness for critique in scored], error, model
@@ -54,8 +57,14 @@ def test_judge_sees_only_grounded_comments():
     assert "Comment B." not in model.requests[0][-1].text
 
 
-def test_judges_the_whole_text_of_a_critique_without_quotes():
-    values, _, model = judge(["It should be Paris."], [0.6])
+def test_critique_without_quotes_is_not_scored():
+    values, _, model = judge(["It should be Paris."], [])
+    assert values == [None]
+    assert model.requests == []
+
+
+def test_judges_the_whole_text_of_a_critique_without_quotes_if_allowed():
+    values, _, model = judge(["It should be Paris."], [0.6], allow_ungrounded=True)
     assert values == pytest.approx([0.6])
     assert "It should be Paris." in model.requests[0][-1].text
 

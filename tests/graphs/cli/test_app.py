@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
+from tests.support.fake_provider import FakeProvider
 
 CRITIQUE = "```\nLyon\n```\nIt is Paris."
 SCRIPT = {
@@ -82,6 +83,7 @@ def test_json_prints_the_output_state(script: str):
         "messages",
         "capabilities",
         "self_graded",
+        "ungrounded_critiques",
         "error",
     }
     assert (output["answer"], output["stop_reason"], output["best_round"]) == (
@@ -222,3 +224,16 @@ def test_help_texts_are_short(command: str):
     texts = {parameter.name: parameter.help for parameter in click_command.params}
     assert all(texts.values())
     assert [name for name, text in texts.items() if len(text) > 60] == []
+
+
+def test_shows_that_it_waits_for_a_server():
+    address = f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
+    arguments = ["x", "--model", "openai/toy", "--api-base", address, "--max-calls", "2"]
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert (
+        done.stderr.count(f"Waiting for {address} for up to 60 seconds: Connection refused.") == 1
+    )
+    assert "The budget (2 calls) does not cover the next request." in done.stderr
+    assert f"Last error: Connection refused. Is the server running at {address}?" in done.stderr
+    assert "Waiting" not in run(*arguments, "--quiet").stderr

@@ -67,6 +67,17 @@ def test_prints_equal_critiques_once_with_their_count():
     assert "0.70  Wrong.  (×3)" in text
 
 
+def test_reports_critiques_that_quote_nothing():
+    rounds = [Round(answer="a", critiques=[Critique(text="b", unparsed="b")] * 2)]
+    console = make_console()
+    with Trace(console) as trace:
+        trace.show("select", {"rounds": rounds})
+        trace.end("no_helpful_critique", 0, Usage())
+    text = console.file.getvalue()
+    assert "2 critiques  P(helpful) first; 2 quoted nothing in the draft" in text
+    assert "Stopped  no critique quoted the draft; the answer is draft 0" in text
+
+
 def test_counts_ungrounded_comments():
     critique = Critique(text="", ungrounded=[Comment(quote="b", text="Where?")], helpfulness=0.1)
     text = render("select", rounds=[Round(answer="a", critiques=[critique])])

@@ -80,7 +80,8 @@ def test_json_has_one_entry_per_file():
     assert (comment["line"], comment["column"], comment["end_column"]) == (5, 12, 29)
     assert set(output["files"][0]) == {
         "file", "question", "comments",
-        "critique", "rounds", "ungrounded_rate", "stop_reason", "usage", "capabilities", "error",
+        "critique", "rounds", "ungrounded_rate", "ungrounded_critiques",
+        "stop_reason", "usage", "capabilities", "error",
     }  # fmt: skip
     assert output["files"][0]["stop_reason"] == "reviewed"
     assert output["files"][0]["ungrounded_rate"] == 0.0

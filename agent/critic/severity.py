@@ -1,0 +1,121 @@
+"""Read how severe a critic calls a flaw.
+
+The form asked for is "[high] text". Also read are "**[high]** text", "`[high]` text", "High: text", "(high) text",
+"【高】text" and "Severity: high", and words such as critical, blocker, minor, nit, hoch, élevée or 高.
+"""
+
+import re
+from collections.abc import Mapping
+
+from selfcritic.agent.critic.folding import fold_text
+from selfcritic.agent.schemas import Severity
+
+_WORDS: Mapping[Severity, str] = {
+    "high": """
+        high critical blocker blocking major severe serious fatal
+        高 严重 致命 重大 嚴重 hoch kritisch schwer schwerwiegend élevé élevée haute critique majeur majeure
+        alto alta crítico crítica grave عالية عالي مرتفعة مرتفع حرج حرجة высокая высокий 높음
+    """,
+    "medium": """
+        medium moderate med
+        中 中等 mittel moyen moyenne modéré modérée medio media moderado moderada متوسطة متوسط средняя средний 중간
+    """,
+    "low": """
+        low minor nit nitpick info informational trivial
+        低 轻微 輕微 軽微 niedrig gering faible mineur mineure bajo baja leve منخفضة منخفض بسيطة بسيط низкая низкий 낮음
+    """,
+}
+_SEVERITY_OF: dict[str, Severity] = {
+    fold_text(word): severity for severity, words in _WORDS.items() for word in words.split()
+}
+SEVERITY_LABELS = (
+    "severity|level|priority|impact|严重程度|严重性|嚴重程度|級別|级别|schweregrad|schwere|gravité|sévérité|gravedad|severidad|"
+    "الخطورة|الشدة|重要度|深刻度|重大度|серьёзность"
+)
+
+_WORD = "|".join(
+    sorted((word for words in _WORDS.values() for word in words.split()), key=len, reverse=True)
+)
+_SEPARATORS = r"(?:[ \t]*(?:[:：]|[-–—](?=\s)))*+\s*+"
+_MARK = re.compile(
+    rf"""
+    \A\s*+ (?P<open>[*_`]{{0,3}})
+    (?:
+        [\[【［(（〔]\s?(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
+        (?P<bracketed>{_WORD})(?:[ ](?:severity|priority))?\s?[\]】］)）〕]
+        (?:[ ]?[:：](?P<colon_close>[*_`]{{1,3}}) | (?P<close>[*_`]{{0,3}})) {_SEPARATORS}
+      | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
+        (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}
+      | (?P<named>{_WORD})(?:[ ](?:severity|priority))?
+        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) )
+        {_SEPARATORS}
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_LABEL_LINE = re.compile(
+    rf"^[ \t]*+(?:[-*+•][ \t]++)?[*_]{{0,3}}(?:{SEVERITY_LABELS})[*_]{{0,3}}[ \t]?[:：][*_]{{0,3}}[ \t]*[*_`\[]{{0,3}}"
+    rf"(?P<word>{_WORD})[*_`\]]{{0,3}}[.。]?[ \t]*(?:\n|\Z)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+_IN_TITLE = re.compile(
+    rf"[\[【［(（〔][ ]?(?:(?:{SEVERITY_LABELS})[ ]?[:：][ ]?)?(?P<bracketed>{_WORD})(?:[ ]severity)?"
+    rf"[ ]?[\]】］)）〕]"
+    rf"|(?:{SEVERITY_LABELS})[*_]{{0,3}}[ ]?[:：][*_\s]{{0,4}}(?P<labeled>{_WORD})\b"
+    rf"|[ ][-–—:][ ](?P<last>{_WORD})[\s*_:]*\Z",
+    re.IGNORECASE,
+)
+_TITLE_START = re.compile(r"\A(?:[\s#]|\d{1,3}[.)]|[^\w\s*_\[(（【`])*")
+
+
+def severity_of(word: str) -> Severity | None:
+    """Return the severity that a single word or mark means, or None."""
+    plain = fold_text(word).strip(" *_`[]()\"'.:").casefold()
+    return _SEVERITY_OF.get(plain)
+
+
+def split_severity(text: str) -> tuple[Severity | None, str]:
+    """Split a severity mark off the start of a comment.
+
+    Returns the severity, or None, and the text after the mark.
+    """
+    match = _MARK.match(text)
+    if match is None:
+        return None, text
+    opening = match["open"]
+    word = match["bracketed"] or match["labeled"] or match["named"]
+    rest = text[match.end() :]
+    severity = severity_of(word)
+    is_open_word = match["emphasized"] is not None and not opening.strip("`")
+    is_lower_word = match["hyphen"] is not None and word[0].islower()
+    if severity is None or is_open_word or is_lower_word:
+        return None, text
+    is_closed = match["close"] or match["colon_close"]
+    if match["bracketed"] and opening and not is_closed:
+        rest = opening + rest  # the emphasis goes on after the mark: **[high] Wrong year.** Text
+    return severity, rest
+
+
+def split_severity_line(text: str) -> tuple[Severity | None, str]:
+    """Remove the first line such as "Severity: high" from a comment."""
+    match = _LABEL_LINE.search(text)
+    if match is None:
+        return None, text
+    return severity_of(match["word"]), text[: match.start()] + text[match.end() :]
+
+
+def severity_in_title(title: str) -> Severity | None:
+    """Return the severity in a title such as "Flaw 1 [high]" or "Severity: high"; None without one."""
+    severity, _ = split_severity(_TITLE_START.sub("", title[:200]))
+    if severity is not None:
+        return severity
+    match = _IN_TITLE.search(title[-200:])
+    if match is None:
+        return None
+    return severity_of(match["bracketed"] or match["labeled"] or match["last"])
+
+
+def starts_with_severity(text: str) -> bool:
+    """Whether a text begins with a severity mark."""
+    return split_severity(text)[0] is not None
