@@ -245,8 +245,8 @@ class Context(BaseModel):
         if not spec:
             raise InputError(
                 f"No model is set for the role '{role}': pass `model` (--model on the command line), or set "
-                f"{MODEL_VARIABLE}. `selfcritic models` lists all kinds. Without a server or key: "
-                "'local:smollm2' (a small language model), 'tiny' (sorts words), 'simulated' (a noisy solver for tests)."
+                f"{MODEL_VARIABLE}. `selfcritic models` lists all kinds. Without a server or key, use 'local:smollm2' "
+                "(a small language model), 'tiny' (sorts words) or 'simulated' (a noisy solver for tests)."
             )
         return spec
 

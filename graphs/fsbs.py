@@ -37,13 +37,13 @@ from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
-from selfcritic.agent.state import State
+from selfcritic.agent.state import SavedState, State
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_fsbs(
     *, nodes: Mapping[str, Node] | None = None, **options: Unpack[Options]
-) -> StateGraph[State, Context, State, State]:
+) -> StateGraph[State, Context, SavedState, SavedState]:
     """Create the FSBS graph, standalone or as a subgraph.
 
     As a subgraph, it reviews the parent graph's latest draft. Standalone, it takes `question`, `answer` and optionally
@@ -54,7 +54,9 @@ def create_fsbs(
         options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
     defaults = to_context({"helpful_threshold": 0.0, **options, "search": "fsbs"})
-    builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
+    builder = StateGraph(
+        State, context_schema=Context, input_schema=SavedState, output_schema=SavedState
+    )
     add_nodes(
         builder,
         defaults,
@@ -71,7 +73,9 @@ def create_fsbs(
     return builder
 
 
-def _add_edges(builder: StateGraph[State, Context, State, State], defaults: Context) -> None:
+def _add_edges(
+    builder: StateGraph[State, Context, SavedState, SavedState], defaults: Context
+) -> None:
     def start(state: State) -> str:
         return "expand_beams" if state.get("rounds") else "load_answer"
 

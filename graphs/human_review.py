@@ -111,8 +111,8 @@ def _add_edges(
         return search_node() if state["stop_reason"] is None else "prepare_review"
 
     def after_decision(state: State) -> str:
-        decision = state["decision"]
-        if decision == "accept":
+        decision = state.get("decision")
+        if decision == "accept" or state.get("stop_reason") is not None:
             return END
         if decision == "refine":
             return "refine"

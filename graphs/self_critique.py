@@ -29,6 +29,7 @@ from selfcritic.graphs.runtime import (
     add_nodes,
     resolve_context,
     unless_stopped,
+    with_step_limit,
     with_stop_condition,
 )
 
@@ -52,10 +53,10 @@ def create_self_critique(
     """
     defaults = to_context(options)
     replacements = dict(nodes or {})
+    judge = replacements.get("classify", classify)
     if stop_when is not None:
-        replacements["classify"] = with_stop_condition(
-            stop_when, replacements.get("classify", classify)
-        )
+        judge = with_stop_condition(stop_when, judge)
+    replacements["classify"] = with_step_limit(judge)
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(
         builder,

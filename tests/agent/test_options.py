@@ -1,4 +1,5 @@
 import typing
+from typing import cast
 
 import pytest
 from pydantic import ValidationError
@@ -34,4 +35,4 @@ def test_a_misspelled_option_names_the_right_one(name: str, suggestion: str):
 
 def test_an_unknown_option_lists_all_options():
     with pytest.raises(ValidationError, match=r"options are model, .*max_input_chars"):
-        to_context({"zz": 1})
+        to_context(cast(Options, {"zz": 1}))
