@@ -19,7 +19,9 @@ help:  ## List the targets
 demo: .venv/ready  ## Run tasks through the loop and grade them (COUNT=200 SEED=… TASK="…")
 	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
 
-studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024)
+studio: export SELFCRITIC_MODEL := $(or $(MODEL),$(SELFCRITIC_MODEL),local:smollm2)
+studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024 MODEL=…)
+	@echo "Model: $$SELFCRITIC_MODEL. Choose another with \`make studio MODEL=NAME\`; the option \`model\` of a run overrides it."
 	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))
 
 test: .venv/ready  ## Run the tests except the slow ones

@@ -1,6 +1,10 @@
 """Define the options of a run (its LangGraph context)."""
 
-from typing import Annotated, Any, Literal
+import difflib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import (
@@ -11,9 +15,11 @@ from pydantic import (
     FiniteFloat,
     InstanceOf,
     WithJsonSchema,
+    model_validator,
 )
 
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import disable_retries, get_model, model_key
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
@@ -40,9 +46,22 @@ NamedScorer = Annotated[str, AfterValidator(validate_scorer)]
 ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
 
 
+MODEL_VARIABLE = "SELFCRITIC_MODEL"
+"""Environment variable that names the default model."""
+
+
 def _nodes(*nodes: str) -> dict[str, Any]:
     """Return JSON schema metadata that assigns an option to nodes in Studio."""
     return {"langgraph_nodes": list(nodes)}
+
+
+def _unknown_option(name: str, known: list[str]) -> str:
+    # "temperature" is in "temperatures", "critiques" in "num_critiques".
+    similar = [option for option in known if name in option]
+    similar = similar or difflib.get_close_matches(name, known, n=1)
+    if not similar:
+        return f"there is no option '{name}'; options are {', '.join(known)}"
+    return f"there is no option '{name}': did you mean '{similar[0]}'?"
 
 
 class Context(BaseModel):
@@ -50,7 +69,10 @@ class Context(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: ModelSpec = Field(default="simulated", description="Default model of all roles.")
+    model: OptionalModelSpec = Field(
+        default=None,
+        description="Default model of all roles; if None, the variable SELFCRITIC_MODEL names it.",
+    )
     generator: OptionalModelSpec = Field(
         default=None, description="Model that writes drafts.", json_schema_extra=_nodes("generate")
     )
@@ -201,12 +223,32 @@ class Context(BaseModel):
         json_schema_extra=_nodes("generate"),
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _suggest_names(cls, options: Any) -> Any:
+        """Name the option that a misspelled one is closest to."""
+        if not isinstance(options, Mapping):
+            return options
+        for name in options:
+            if name not in cls.model_fields:
+                raise ValueError(_unknown_option(str(name), list(cls.model_fields)))
+        return options
+
     def model_for(self, role: Role) -> str | BaseChatModel:
-        """Return the model of a role, or the default model."""
+        """Return the model of a role, or the default model.
+
+        Raises:
+            InputError: Neither is set.
+        """
         role_model: str | BaseChatModel | None = getattr(self, role)
-        if role_model is None:
-            return self.model
-        return role_model
+        spec = role_model or self.model or os.environ.get(MODEL_VARIABLE)
+        if not spec:
+            raise InputError(
+                f"No model is set for the role '{role}': pass `model` (--model on the command line), or set "
+                f"{MODEL_VARIABLE}. `selfcritic models` lists all kinds. Without a server or key, use 'local:smollm2' "
+                "(a small language model), 'tiny' (sorts words) or 'simulated' (a noisy solver for tests)."
+            )
+        return spec
 
     def specs_for(self, role: Role) -> list[str | BaseChatModel]:
         """Return the specs of a role's model and its fallbacks."""
@@ -220,6 +262,16 @@ class Context(BaseModel):
     def has_critic(self) -> bool:
         """Whether a model criticizes; with "none", only the checkers do."""
         return self.model_for("critic") != "none"
+
+    @property
+    def configured_models(self) -> list[str | BaseChatModel]:
+        """The specs of all roles and fallbacks that have a model."""
+        specs: list[str | BaseChatModel] = []
+        for role in get_args(Role):
+            with suppress(InputError):
+                specs.append(self.model_for(role))
+            specs += self.fallbacks.get(role, [])
+        return specs
 
     @property
     def is_self_graded(self) -> bool:

@@ -3,8 +3,11 @@
 from pydantic import ValidationError
 
 
-class SelfcriticError(Exception):
-    """Base of all errors that selfcritic raises."""
+class SelfcriticError(RuntimeError):
+    """Base of all errors that selfcritic raises.
+
+    LangGraph's server hides the messages of errors that are not built-in ones, such as a RuntimeError.
+    """
 
 
 class InputError(SelfcriticError):

@@ -21,6 +21,8 @@ StopReason = Literal[
     "truncated",
     "checker_error",
     "stop_when",
+    "step_limit",
+    "invalid_input",
     "interrupted",
     "reviewed",
 ]

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from langgraph.managed import RemainingSteps
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -90,8 +91,8 @@ class HumanReviewOutput(ReviewInput, ReviewOutput, total=False):
     """The person's last decision; a finished review has accept or refine."""
 
 
-class State(Input, Output, HumanReviewOutput, total=False):
-    """State shared by all nodes; `rounds[-1]` is the current round."""
+class SavedState(Input, Output, HumanReviewOutput, total=False):
+    """State that checkpoints save; input and output of the FSBS graph."""
 
     beam_prefixes: list[str]
     """Critique prefixes that the next iteration of Force Sampling Beam Search continues."""
@@ -101,6 +102,19 @@ class State(Input, Output, HumanReviewOutput, total=False):
     """Overrides the run's `length_modifier` for this review."""
     review_error: str | None
     """Error to show a person before the next decision."""
+
+
+class State(SavedState, total=False):
+    """State shared by all nodes; `rounds[-1]` is the current round."""
+
+    remaining_steps: RemainingSteps
+    """Steps up to LangGraph's `recursion_limit`, including the current one; LangGraph sets it."""
+
+
+def has_steps(state: State, count: int) -> bool:
+    """Whether LangGraph's `recursion_limit` allows more steps after the current one."""
+    remaining = state.get("remaining_steps")
+    return remaining is None or remaining > count
 
 
 def _contains_record(annotation: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, cast
+from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables.config import ensure_config
@@ -19,6 +20,7 @@ from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
+from selfcritic.agent.sampling.tags import ANSWER_TAG, stream_message
 from selfcritic.agent.schemas import Capabilities, Comment, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.stopping import stop_reason_for
@@ -139,9 +141,16 @@ class Step:
         if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
             ending["error"] = str(stop)
         rounds: Sequence[Round] = changes.get("rounds", self.state.get("rounds", []))
-        self.emit("stopped", len(rounds) - 1, reason=reason)
-        answer = changes.get("answer", self.state.get("answer"))
-        return ending | {"stop_reason": reason, "messages": [AIMessage(answer)]}
+        answer = changes.get("answer", self.state.get("answer", ""))
+        self.emit("stopped", len(rounds) - 1, reason=reason, answer=answer)
+        return ending | {"stop_reason": reason, "messages": [answer_message(answer)]}
+
+
+def answer_message(text: str) -> AIMessage:
+    """Return the message that ends a run, and stream it."""
+    message = AIMessage(text, id=str(uuid4()))
+    stream_message(message, ANSWER_TAG)
+    return message
 
 
 def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:

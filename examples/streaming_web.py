@@ -10,14 +10,19 @@ from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse
 
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.graphs import create_self_critique
+from selfcritic.graphs import create_self_critique, stream_answer
 
 app = FastAPI()
 graph = create_self_critique(model="simulated").compile()
-PAGE = """<!doctype html><title>selfcritic</title><ol id="events"></ol>
+PAGE = """<!doctype html><title>selfcritic</title><p id="answer"></p><ol id="events"></ol>
 <script>
   const source = new EventSource("/run" + (location.search || "?question=What is 128 %2B 256?"))
-  source.onmessage = ({data}) => events.appendChild(document.createElement("li")).textContent = data
+  source.onmessage = ({data}) => {
+    const event = JSON.parse(data)
+    if (event.event === "token") answer.textContent += event.text
+    else events.appendChild(document.createElement("li")).textContent = data
+    if (event.event === "stopped") answer.textContent = event.answer  // replaces the draft
+  }
   source.onerror = () => source.close()  // without this, the browser starts another run
 </script>"""
 
@@ -30,9 +35,9 @@ def page() -> str:
 
 @app.get("/run", response_class=EventSourceResponse)
 async def run(question: str) -> AsyncIterator[dict[str, object]]:
-    """Stream the events of one run."""
+    """Stream the tokens of the first draft and the events of one run."""
     try:
-        async for event in graph.astream({"question": question}, stream_mode="custom"):
+        async for event in stream_answer(graph, {"question": question}):
             yield event
     except SelfcriticError as error:
         yield {"event": "failed", "reason": str(error)}

@@ -1,4 +1,4 @@
-"""Public API: graph factories, `run_batch`, `calibrate` and `rerank`."""
+"""Public API: graph factories, `stream_answer`, `run_batch`, `calibrate` and `rerank`."""
 
 from selfcritic.agent.critic.selection import calibrate, rerank
 from selfcritic.graphs.batch.run import run_batch
@@ -7,6 +7,7 @@ from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.human_review import create_human_review
 from selfcritic.graphs.review import create_review
 from selfcritic.graphs.self_critique import create_self_critique
+from selfcritic.graphs.streaming import stream_answer
 
 __all__ = [
     "calibrate",
@@ -17,4 +18,5 @@ __all__ = [
     "create_self_critique",
     "rerank",
     "run_batch",
+    "stream_answer",
 ]

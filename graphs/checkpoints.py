@@ -23,16 +23,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from selfcritic.agent import schemas
 from selfcritic.agent.errors import InputError
-
-RECORDS = (
-    schemas.Round,
-    schemas.Candidate,
-    schemas.Critique,
-    schemas.Comment,
-    schemas.ReviewedComment,
-    schemas.Usage,
-    schemas.RoleUsage,
-)
+from selfcritic.graphs.serialization import RECORDS
 
 _RENAMED_RECORDS = ("Draft", "Method", "Label")
 """Names of records that only earlier versions saved."""
@@ -40,7 +31,7 @@ _RENAMED_RECORDS = ("Draft", "Method", "Label")
 
 def serializer() -> JsonPlusSerializer:
     """Return a serializer that loads only the record types of a run."""
-    return _RecordSerializer(allowed_msgpack_modules=[*RECORDS, schemas.Capabilities])
+    return _RecordSerializer(allowed_msgpack_modules=RECORDS)
 
 
 class _RecordSerializer(JsonPlusSerializer):

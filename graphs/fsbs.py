@@ -28,7 +28,7 @@ Differences from the paper:
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 from langgraph.graph import END, START, StateGraph
 
@@ -36,13 +36,14 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
-from selfcritic.agent.state import State
+from selfcritic.agent.options import Options, to_context
+from selfcritic.agent.state import SavedState, State
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_fsbs(
-    *, nodes: Mapping[str, Node] | None = None, **options: Any
-) -> StateGraph[State, Context, State, State]:
+    *, nodes: Mapping[str, Node] | None = None, **options: Unpack[Options]
+) -> StateGraph[State, Context, SavedState, SavedState]:
     """Create the FSBS graph, standalone or as a subgraph.
 
     As a subgraph, it reviews the parent graph's latest draft. Standalone, it takes `question`, `answer` and optionally
@@ -52,8 +53,10 @@ def create_fsbs(
         nodes: Functions that replace the graph's nodes, by name.
         options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
-    defaults = Context(**{"helpful_threshold": 0.0, **options, "search": "fsbs"})
-    builder = StateGraph(State, context_schema=Context, input_schema=State, output_schema=State)
+    defaults = to_context({"helpful_threshold": 0.0, **options, "search": "fsbs"})
+    builder = StateGraph(
+        State, context_schema=Context, input_schema=SavedState, output_schema=SavedState
+    )
     add_nodes(
         builder,
         defaults,
@@ -70,7 +73,9 @@ def create_fsbs(
     return builder
 
 
-def _add_edges(builder: StateGraph[State, Context, State, State], defaults: Context) -> None:
+def _add_edges(
+    builder: StateGraph[State, Context, SavedState, SavedState], defaults: Context
+) -> None:
     def start(state: State) -> str:
         return "expand_beams" if state.get("rounds") else "load_answer"
 

@@ -40,7 +40,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from langchain_core.runnables.config import ensure_config
 from langgraph.graph import END, START, StateGraph
@@ -55,6 +55,7 @@ from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.nodes.validation import check_prices
+from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
 from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
@@ -65,7 +66,7 @@ _FINAL_REASONS = ("repeated_answer", "reviewed")
 
 
 def create_human_review(
-    *, nodes: Mapping[str, Node] | None = None, **options: Any
+    *, nodes: Mapping[str, Node] | None = None, **options: Unpack[Options]
 ) -> StateGraph[State, Context, ReviewInput, HumanReviewOutput]:
     """Create the human review graph; it needs a checkpointer.
 
@@ -74,8 +75,8 @@ def create_human_review(
         options: Fields of `Context`, as defaults; `helpful_threshold` is 0 here. Pass a run's `context` again each
             time you resume, since LangGraph does not save it.
     """
-    options = {"helpful_threshold": 0.0, **options}
-    defaults = Context(**options)
+    review_options: Options = {"helpful_threshold": 0.0, **options}
+    defaults = to_context(review_options)
     builder = StateGraph(
         State, context_schema=Context, input_schema=ReviewInput, output_schema=HumanReviewOutput
     )
@@ -91,7 +92,7 @@ def create_human_review(
         await_decision=await_decision,
         refine=_refine,
     )
-    builder.add_node("fsbs", create_fsbs(**options).compile())
+    builder.add_node("fsbs", create_fsbs(**review_options).compile())
 
     _add_edges(builder, defaults)
     return builder
@@ -110,8 +111,8 @@ def _add_edges(
         return search_node() if state["stop_reason"] is None else "prepare_review"
 
     def after_decision(state: State) -> str:
-        decision = state["decision"]
-        if decision == "accept":
+        decision = state.get("decision")
+        if decision == "accept" or state.get("stop_reason") is not None:
             return END
         if decision == "refine":
             return "refine"

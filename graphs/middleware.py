@@ -4,20 +4,32 @@ For agents created by `langchain.agents.create_agent`. Needs the extra `langchai
 of the loop. The messages before it, including tool results, are the context that the answer must follow from.
 """
 
-from typing import Annotated, Any, NotRequired, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, NotRequired, Unpack, cast
 
-from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import OmitFromInput, ResponseT
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.runtime import Runtime
+from langchain_core.runnables.config import RunnableConfig
+from langgraph.runtime import RunControl, Runtime
 from langgraph.typing import ContextT
 
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.context import Context
+from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.messages import is_final_answer
 from selfcritic.agent.nodes.generate import start_from_messages
+from selfcritic.agent.options import Options
 from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Input, Output
+from selfcritic.graphs.runtime import Node, StopCondition, forward_events
 from selfcritic.graphs.self_critique import create_self_critique
+
+_STEP_LIMIT = RunnableConfig(recursion_limit=10_000)
+"""The agent's own limit must not end the loop."""
+_RunKey = tuple[RunControl | None, str]
+_MAX_RUNS = 1_000
+"""Runs whose model is remembered until their answer; failed runs are forgotten in order."""
 
 
 class SelfCritiqueState(AgentState[ResponseT]):
@@ -30,48 +42,102 @@ class SelfCritiqueState(AgentState[ResponseT]):
 class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], ContextT, ResponseT]):
     """Criticizes and refines an agent's final answer.
 
-    Takes the arguments of `create_self_critique`; `budget` applies to each answer. Tool calls and structured responses
-    are not changed. A refined message keeps its id, so it replaces the original. The agent's output has the loop's
-    output under `self_critique`. Streamed tokens are those of the original answer; the refined message appears in
-    streamed updates and values.
+    Takes the arguments of `create_self_critique`. Without `model`, all roles use the model that gave the answer.
+    `budget` applies to each answer. Tool calls and structured responses are not changed. A refined message keeps its
+    id, so it replaces the original. The agent's output has the loop's output under `self_critique`. Streamed tokens
+    are those of the original answer; the refined message appears in streamed updates and values. The agent's custom
+    stream has the loop's events.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        nodes: Mapping[str, Node] | None = None,
+        stop_when: StopCondition | None = None,
+        **options: Unpack[Options],
+    ) -> None:
         super().__init__()
-        nodes = {"generate": start_from_messages}
-        nodes.update(options.get("nodes") or {})
-        options["nodes"] = nodes
-        self._loop = create_self_critique(**options).compile(name="self_critique")
+        all_nodes = {"generate": start_from_messages, **(nodes or {})}
+        builder = create_self_critique(nodes=all_nodes, stop_when=stop_when, **options)
+        self._loop = builder.compile(name="self_critique")
+        self._has_model = options.get("model") is not None
+        self._agent_models: dict[_RunKey, BaseChatModel] = {}
+        self._last_model: BaseChatModel | None = None
+
+    def wrap_model_call(
+        self,
+        request: ModelRequest[ContextT],
+        handler: Callable[[ModelRequest[ContextT]], ModelResponse[ResponseT]],
+    ) -> ModelResponse[ResponseT]:
+        """Remember the model of the call."""
+        self._remember_model(request)
+        return handler(request)
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[ContextT],
+        handler: Callable[[ModelRequest[ContextT]], Awaitable[ModelResponse[ResponseT]]],
+    ) -> ModelResponse[ResponseT]:
+        """Remember the model of the call."""
+        self._remember_model(request)
+        return await handler(request)
+
+    def _remember_model(self, request: ModelRequest[ContextT]) -> None:
+        if self._has_model or not isinstance(request.model, BaseChatModel):
+            return
+        self._last_model = request.model
+        self._agent_models[_run_key(request.runtime)] = request.model
+        if len(self._agent_models) > _MAX_RUNS:
+            oldest = next(iter(self._agent_models))
+            self._agent_models.pop(oldest, None)
+
+    def _context(self, runtime: Runtime[ContextT]) -> Context | None:
+        """Return the options that a run adds: the agent's model, unless `model` is set."""
+        # A run that was resumed after its last model call has no entry.
+        model = self._agent_models.pop(_run_key(runtime), self._last_model)
+        return Context(model=model) if model is not None else None
 
     def after_agent(
         self,
         state: SelfCritiqueState[ResponseT],
-        runtime: Runtime[ContextT],  # noqa: ARG002
+        runtime: Runtime[ContextT],
     ) -> dict[str, Any]:
         """Run the loop on the final answer."""
+        context = self._context(runtime)
         if not _has_answer(state):
             return {"self_critique": None}
         try:
-            output = self._loop.invoke(_loop_input(state))
-        except InputError as error:
+            with forward_events(runtime.stream_writer):
+                output = self._loop.invoke(_loop_input(state), _STEP_LIMIT, context=context)
+        except (InputError, UnknownModelError) as error:
             return _update(state, _unchanged_output(state, error))
         return _update(state, cast(Output, output))
 
     async def aafter_agent(
         self,
         state: SelfCritiqueState[ResponseT],
-        runtime: Runtime[ContextT],  # noqa: ARG002
+        runtime: Runtime[ContextT],
     ) -> dict[str, Any]:
         """Run the loop on the final answer."""
+        context = self._context(runtime)
         if not _has_answer(state):
             return {"self_critique": None}
         try:
-            output = await self._loop.ainvoke(_loop_input(state))
-        except InputError as error:
+            with forward_events(runtime.stream_writer):
+                output = await self._loop.ainvoke(_loop_input(state), _STEP_LIMIT, context=context)
+        except (InputError, UnknownModelError) as error:
             return _update(state, _unchanged_output(state, error))
         return _update(state, cast(Output, output))
+
+
+def _run_key(runtime: Runtime[Any]) -> _RunKey:
+    """Return what identifies the agent's run in all its nodes."""
+    execution = runtime.execution_info
+    namespace = execution.checkpoint_ns if execution is not None else ""
+    agent_namespace = namespace.rpartition("|")[0]
+    return runtime.control, agent_namespace
 
 
 def _has_answer(state: SelfCritiqueState[Any]) -> bool:
@@ -86,12 +152,14 @@ def _loop_input(state: SelfCritiqueState[Any]) -> Input:
     return {"messages": state["messages"]}
 
 
-def _unchanged_output(state: SelfCritiqueState[Any], error: InputError) -> Output:
+def _unchanged_output(
+    state: SelfCritiqueState[Any], error: InputError | UnknownModelError
+) -> Output:
     """Keep the agent's answer after the loop rejected its input."""
     answer = state["messages"][-1].text
     return Output(
         answer=answer,
-        stop_reason="model_error",
+        stop_reason="invalid_input",
         p_critiqueable=None,
         best_round=0,
         rounds=[Round(answer=answer)],

@@ -9,7 +9,7 @@ model calls.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 from langgraph.graph import END, START, StateGraph
 
@@ -17,13 +17,14 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.critique import critique
 from selfcritic.agent.nodes.review import check_answer, finalize_review, load_answer
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
 from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
 def create_review(
-    *, nodes: Mapping[str, Node] | None = None, **options: Any
+    *, nodes: Mapping[str, Node] | None = None, **options: Unpack[Options]
 ) -> StateGraph[State, Context, ReviewInput, ReviewOutput]:
     """Create the review graph; a checkpointer is optional.
 
@@ -34,8 +35,8 @@ def create_review(
         nodes: Functions that replace the graph's nodes, by name.
         options: Fields of `Context`, as defaults; each run's `context` overrides them.
     """
-    options = {"helpful_threshold": 0.0, **options}
-    defaults = Context(**options)
+    review_options: Options = {"helpful_threshold": 0.0, **options}
+    defaults = to_context(review_options)
     builder = StateGraph(
         State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput
     )
@@ -49,7 +50,7 @@ def create_review(
         select=select,
         finalize_review=finalize_review,
     )
-    builder.add_node("fsbs", create_fsbs(**options).compile())
+    builder.add_node("fsbs", create_fsbs(**review_options).compile())
 
     _add_edges(builder, defaults)
     return builder

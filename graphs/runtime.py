@@ -1,9 +1,11 @@
 """Run nodes sync or async, with the run's options merged in."""
 
 import atexit
+import contextvars
 import functools
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any, cast
 
@@ -11,13 +13,17 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import StreamWriter
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError, SelfcriticError
 from selfcritic.agent.sampling.preload import preload
-from selfcritic.agent.state import State, parse_state
-from selfcritic.agent.step import Step, called_sync
+from selfcritic.agent.schemas import StopReason, Usage
+from selfcritic.agent.state import State, has_steps, parse_state
+from selfcritic.agent.step import Step, answer_message, called_sync
+from selfcritic.graphs.serialization import register_records
+from selfcritic.prompts import PromptError
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A sync or async node: takes the state and the runtime (options in `runtime.context`), returns the keys to update.
@@ -33,6 +39,14 @@ If it raises, the run also stops: it returns the best draft, and `error` holds t
 """
 
 
+register_records()
+
+_NAMESPACE_SEPARATOR = "|"
+_ROUND_STEPS = 4
+"""Steps of a round: critique, select, refine, classify."""
+_event_writer: ContextVar[StreamWriter | None] = ContextVar("event_writer", default=None)
+
+
 def add_nodes(
     builder: StateGraph[State, Context, Any, Any],
     defaults: Context,
@@ -41,6 +55,8 @@ def add_nodes(
 ) -> None:
     """Add nodes to a graph, using replacements where given.
 
+    The first of the nodes starts a run.
+
     Raises:
         InputError: `replacements` has an unknown name.
     """
@@ -48,10 +64,13 @@ def add_nodes(
     unknown = [repr(name) for name in replacements if name not in nodes]
     if unknown:
         raise InputError(
-            f"`nodes` replaces unknown nodes: {', '.join(unknown)}. This graph has {', '.join(nodes)}."
+            f"`nodes` replaces unknown nodes: {', '.join(unknown)}. You can replace {', '.join(nodes)}; "
+            "`fsbs` is a separate graph, see `create_fsbs`."
         )
+    first = next(iter(nodes))
     for name, node in {**nodes, **replacements}.items():
-        builder.add_node(name, sync_and_async(node, defaults))
+        run_node = _start_served(node) if name == first else _skip_failed(node)
+        builder.add_node(name, sync_and_async(run_node, defaults, name))
 
 
 def resolve_context(defaults: Context) -> Context:
@@ -60,7 +79,9 @@ def resolve_context(defaults: Context) -> Context:
     return defaults.merge(context if isinstance(context, Context) else None)
 
 
-def sync_and_async(node: Node, defaults: Context) -> RunnableLambda[State, State]:
+def sync_and_async(
+    node: Node, defaults: Context, name: str | None = None
+) -> RunnableLambda[State, State]:
     """Wrap a node for `invoke` and `ainvoke`.
 
     LangGraph refuses to run an async node from `invoke`, so the sync side runs it in the portal's event loop.
@@ -68,8 +89,10 @@ def sync_and_async(node: Node, defaults: Context) -> RunnableLambda[State, State
 
     async def run_async(state: State) -> State:
         runtime = get_runtime(Context).override(context=resolve_context(defaults))
-        await preload(runtime.context)
-        return await call_async(node, parse_state(state), runtime)
+        writer = _event_writer.get()
+        if writer is not None:
+            runtime = runtime.override(stream_writer=writer)
+        return await call_async(node, state, runtime)
 
     def run_sync(state: State) -> State:
         token = called_sync.set(True)
@@ -80,7 +103,78 @@ def sync_and_async(node: Node, defaults: Context) -> RunnableLambda[State, State
             future.cancel()  # if the caller was interrupted
             called_sync.reset(token)
 
-    return RunnableLambda(run_sync, run_async, name=getattr(node, "__name__", None))
+    return RunnableLambda(run_sync, run_async, name=name or getattr(node, "__name__", None))
+
+
+async def _run(node: Node, state: State, runtime: Runtime[Context]) -> State:
+    await preload(runtime.context)
+    return await call_async(node, parse_state(state), runtime)
+
+
+def _start_served(node: Node) -> Node:
+    """Run the first node; on LangGraph's server, return its error as the result of the run."""
+
+    async def start(state: State, runtime: Runtime[Context]) -> State:
+        try:
+            return await _run(node, state, runtime)
+        except (SelfcriticError, PromptError) as error:
+            if not _is_served(runtime):
+                raise
+            return _failed_update(error)
+
+    return start
+
+
+def _skip_failed(node: Node) -> Node:
+    """Run a node, unless the run failed on the server before its first draft."""
+
+    async def run_unless_failed(state: State, runtime: Runtime[Context]) -> State:
+        if state.get("stop_reason") is not None and not state.get("rounds"):
+            return {}
+        return await _run(node, state, runtime)
+
+    return run_unless_failed
+
+
+def _is_served(runtime: Runtime[Context]) -> bool:
+    """Whether LangGraph's server runs this graph, not a graph that contains it."""
+    execution = runtime.execution_info
+    is_subgraph = execution is not None and _NAMESPACE_SEPARATOR in execution.checkpoint_ns
+    return runtime.server_info is not None and not is_subgraph
+
+
+def _failed_update(error: SelfcriticError | PromptError) -> State:
+    """Return the result of a run without a draft."""
+    reason: StopReason = "invalid_input"
+    if isinstance(error, BudgetExhausted):
+        reason = "budget"
+    elif isinstance(error, ModelError):
+        reason = "model_error"
+    message = answer_message(str(error))
+    return {
+        "answer": "",
+        "rounds": [],
+        "usage": Usage(),
+        "stop_reason": reason,
+        "error": str(error),
+        "messages": [message],
+    }
+
+
+@contextmanager
+def forward_events(writer: StreamWriter) -> Iterator[None]:
+    """Write the custom events of graphs run in this context to another graph's stream."""
+    context = contextvars.copy_context()
+
+    def write(event: Any) -> None:
+        # LangGraph's writer reads from the context which graph an event belongs to.
+        context.copy().run(writer, event)
+
+    token = _event_writer.set(write)
+    try:
+        yield
+    finally:
+        _event_writer.reset(token)
 
 
 _portal_lock = Lock()
@@ -110,6 +204,20 @@ def unless_stopped(next_node: str, otherwise: str = END) -> Callable[[State], st
         return next_node if state.get("stop_reason") is None else otherwise
 
     return route
+
+
+def with_step_limit(classify: Node) -> Node:
+    """End the loop with its best draft if another round exceeds `recursion_limit`."""
+
+    async def classify_within_limit(state: State, runtime: Runtime[Context]) -> State:
+        update = await call_async(classify, state, runtime)
+        if update.get("stop_reason") is not None or has_steps(state, _ROUND_STEPS):
+            return update
+        judged = cast(State, {**state, **update})
+        stopped = Step(judged, runtime).update(stop="step_limit")
+        return cast(State, {**update, **stopped})
+
+    return classify_within_limit
 
 
 def with_stop_condition(stop_when: StopCondition, classify: Node) -> Node:

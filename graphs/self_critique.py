@@ -10,7 +10,7 @@ without a critique (the paper's baseline).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 from langgraph.graph import END, START, StateGraph
 
@@ -20,6 +20,7 @@ from selfcritic.agent.nodes.critique import critique
 from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
+from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.fsbs import create_fsbs
 from selfcritic.graphs.runtime import (
@@ -28,6 +29,7 @@ from selfcritic.graphs.runtime import (
     add_nodes,
     resolve_context,
     unless_stopped,
+    with_step_limit,
     with_stop_condition,
 )
 
@@ -36,7 +38,7 @@ def create_self_critique(
     *,
     nodes: Mapping[str, Node] | None = None,
     stop_when: StopCondition | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> StateGraph[State, Context, Input, Output]:
     """Create the self-critique graph; a checkpointer is optional.
 
@@ -49,12 +51,12 @@ def create_self_critique(
         InputError: `nodes` has an unknown name.
         ValidationError: An option is invalid.
     """
-    defaults = Context(**options)
+    defaults = to_context(options)
     replacements = dict(nodes or {})
+    judge = replacements.get("classify", classify)
     if stop_when is not None:
-        replacements["classify"] = with_stop_condition(
-            stop_when, replacements.get("classify", classify)
-        )
+        judge = with_stop_condition(stop_when, judge)
+    replacements["classify"] = with_step_limit(judge)
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     add_nodes(
         builder,
@@ -66,7 +68,7 @@ def create_self_critique(
         select=select,
         refine=refine,
     )
-    fsbs_options = {"helpful_threshold": defaults.helpful_threshold, **options}
+    fsbs_options: Options = {"helpful_threshold": defaults.helpful_threshold, **options}
     builder.add_node("fsbs", create_fsbs(**fsbs_options).compile())
 
     _add_edges(builder, defaults)

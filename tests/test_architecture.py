@@ -190,13 +190,15 @@ def test_base_package_imports_nothing_else_from_the_project(package: str):
 def test_listed_packages_match_the_folders_on_disk():
     folders = {path.parent.relative_to(ROOT) for path in SOURCES}
     names = ["selfcritic." + ".".join(folder.parts) for folder in folders]
-    assert sorted(LISTED_PACKAGES) == sorted(names)
+    assert sorted(LISTED_PACKAGES) == sorted([*names, "selfcritic"])
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
 
 
 def test_typings_link_to_the_packages():
+    links = ROOT / "typings" / "selfcritic"
     for package in PACKAGES:
-        assert (ROOT / "typings" / "selfcritic" / package).resolve() == ROOT / package
+        assert (links / package).resolve() == ROOT / package
+    assert (links / "__init__.py").resolve() == ROOT / "selfcritic" / "__init__.py"
 
 
 def sort_key(name: str) -> tuple[bool, bool, str]:

@@ -77,6 +77,8 @@ def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
     output_lines = run(wheel_python, PROGRAM, tmp_path, cwd=tmp_path).splitlines()
     assert output_lines == [
         "384 384 384 accepted 0 generator judge generator judge",
+        "384 list",
+        "token stopped 0.",
         "384 384 384 accepted 0 generator judge generator judge",
         "1 rows",
         "True True adds_up LangGraph reviewed",

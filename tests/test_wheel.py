@@ -67,7 +67,8 @@ def test_wheel_contains_every_module_and_prompt_but_no_tests(distributions: dict
         assert f"selfcritic/{package}/py.typed" in names
         for path in [*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.md")]:
             assert f"selfcritic/{path.relative_to(ROOT).as_posix()}" in names
-    assert {name.split("/")[1] for name in names if name.startswith("selfcritic/")} == set(PACKAGES)
+    top_level = {name.split("/")[1] for name in names if name.startswith("selfcritic/")}
+    assert top_level == {*PACKAGES, "__init__.py", "py.typed"}
     assert not any(name.startswith(("tests", "examples", "docs", *PACKAGES)) for name in names)
 
 

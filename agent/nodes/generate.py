@@ -8,10 +8,18 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.context import Context
 from selfcritic.agent.messages import get_context, get_question, last_exchange
 from selfcritic.agent.models.normalize import is_truncated
-from selfcritic.agent.nodes.validation import check_models, check_prices, check_question
+from selfcritic.agent.nodes.validation import (
+    check_models,
+    check_prices,
+    check_question,
+    check_steps,
+)
 from selfcritic.agent.schemas import Candidate, Round
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
+
+_MIN_STEPS = 1
+"""Steps after the first draft: it is judged."""
 
 
 async def generate(state: State, runtime: Runtime[Context]) -> State:
@@ -48,6 +56,7 @@ async def start_step(state: State, runtime: Runtime[Context], question: str) -> 
         UnknownModelError: A role's model cannot be loaded.
     """
     context = runtime.context
+    check_steps(state, _MIN_STEPS)
     fresh: State = {"question": question}
     if "context" in state:
         fresh["context"] = state["context"]

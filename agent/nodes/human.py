@@ -27,6 +27,7 @@ from selfcritic.agent.step import Step
 _DECISION_SCHEMA = Decision.model_json_schema()
 _SEARCH_ERRORS: dict[StopReason, str] = {
     "budget": "The budget is spent. The critiques sampled so far are shown.",
+    "step_limit": "LangGraph's `recursion_limit` ended the search. The critiques sampled so far are shown.",
     "no_helpful_critique": "No critique is helpful enough and quotes the answer. "
     "Search again to see the best one regardless of P(helpful), or add your own comments.",
 }

@@ -10,16 +10,24 @@ from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
 from selfcritic.agent.errors import InputError, SelfcriticError
-from selfcritic.agent.nodes.validation import check_models, check_prices, check_size
+from selfcritic.agent.nodes.validation import (
+    check_models,
+    check_prices,
+    check_size,
+    check_steps,
+)
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
 
 _ROLES: tuple[Role, ...] = ("critic", "judge")
+_MIN_STEPS = 5
+"""Steps after the answer is loaded: checkers, search, selection and, in a human review, two more."""
 
 
 async def load_answer(state: State, runtime: Runtime[Context]) -> State:
     """Start a review; the answer stays unchanged because quote offsets refer to it."""
+    check_steps(state, _MIN_STEPS)
     question = state.get("question", "")
     context = state.get("context", "")
     answer = state.get("answer", "")

@@ -12,10 +12,12 @@ from selfcritic.agent.nodes.critique import ground_critiques
 from selfcritic.agent.sampling.sampler import Sample
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.score import score_critiques
-from selfcritic.agent.state import State
+from selfcritic.agent.state import State, has_steps
 from selfcritic.agent.step import Step, search_stopped_update
 
 _FENCE = "```"
+_ITERATION_STEPS = 4
+"""Steps of another iteration and the selection: prune, expand, score, select."""
 
 
 async def expand_beams(state: State, runtime: Runtime[Context]) -> State:
@@ -63,10 +65,14 @@ async def _continue(
 
 
 async def score(state: State, runtime: Runtime[Context]) -> State:
-    """Score the critiques; if scoring fails, the search ends early."""
+    """Score the critiques; if scoring fails or no steps remain, the search ends early."""
     step = Step(state, runtime)
     critiques, error = await score_critiques(step, step.round.critiques)
-    return step.update(rounds=step.rounds_with(critiques=critiques), **search_stopped_update(error))
+    changes = search_stopped_update(error)
+    is_last = num_iterations(critiques) >= step.context.fsbs.d
+    if not changes and not is_last and not has_steps(state, _ITERATION_STEPS):
+        changes = {"search_stop_reason": "step_limit"}
+    return step.update(rounds=step.rounds_with(critiques=critiques), **changes)
 
 
 async def prune_beams(state: State, runtime: Runtime[Context]) -> State:

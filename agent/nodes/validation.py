@@ -3,8 +3,21 @@
 from collections.abc import Sequence
 from typing import get_args
 
+from langchain_core.runnables.config import ensure_config
+
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.state import State, has_steps
+
+
+def check_steps(state: State, count: int) -> None:
+    """Raise InputError unless LangGraph's `recursion_limit` allows more steps after this one."""
+    if has_steps(state, count):
+        return
+    limit = ensure_config().get("recursion_limit")
+    raise InputError(
+        f"`recursion_limit` is {limit}, which is too low for this graph: set it to at least {count + 2} in `config`."
+    )
 
 
 def check_question(question: str, context: str, options: Context) -> None:

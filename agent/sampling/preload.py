@@ -26,8 +26,7 @@ async def preload(context: Context) -> None:
 
 
 def _key(context: Context) -> _Key:
-    specs = [spec for role in get_args(Role) for spec in context.specs_for(role)]
-    models = frozenset(spec for spec in specs if isinstance(spec, str))
+    models = frozenset(spec for spec in context.configured_models if isinstance(spec, str))
     checkers = frozenset(checker for checker in context.checkers if isinstance(checker, str))
     return context.prompts, context.prompt_dir, models, checkers
 

@@ -23,6 +23,7 @@ from selfcritic.agent.models.redirects import refuse_redirects
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
 from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.tags import role_tag, stream_message
 from selfcritic.agent.sampling.usage import request_usage
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
@@ -233,13 +234,18 @@ class RequestPipeline:
         config = ensure_config()
         normalized = NormalizedModel.wrap(model, hashable_key(model))
         with refuse_redirects():  # a redirect is a request that the budget does not count
-            return await normalized.agenerate_prompt(
+            result = await normalized.agenerate_prompt(
                 [ChatPromptValue(messages=messages)],
                 callbacks=config.get("callbacks"),
-                tags=[*config.get("tags", []), f"selfcritic:{self.role}"],
+                tags=[*config.get("tags", []), role_tag(self.role)],
                 metadata=config.get("metadata"),
                 **params,
             )
+        for generation in result.generations[0][1:]:  # LangGraph streams only the first one
+            stream_message(
+                cast(AIMessage, cast(ChatGeneration, generation).message), role_tag(self.role)
+            )
+        return result
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:

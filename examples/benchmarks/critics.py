@@ -28,6 +28,7 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from selfcritic.agent import Critique, load
+from selfcritic.agent.context import SearchMethod
 from selfcritic.agent.models.simulated import NOTICE
 from selfcritic.agent.tasks import TASKS, Task
 from selfcritic.graphs import calibrate, create_review, rerank
@@ -105,7 +106,9 @@ def flawed_answers(task_type: type[Task], count: int, seed: str, flaws: int) -> 
     return cases
 
 
-async def sample_pools(cases: Sequence[Case], search: str, seed: int) -> list[list[Critique]]:
+async def sample_pools(
+    cases: Sequence[Case], search: SearchMethod, seed: int
+) -> list[list[Critique]]:
     """Return all critiques sampled for each answer."""
     graph = create_review(
         model=load("simulated", seed=seed), search=search, num_critiques=8

@@ -8,11 +8,11 @@ import functools
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from selfcritic.agent.context import Context, Role
+from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Usage
@@ -69,10 +69,7 @@ def _parse_options(options_json: str) -> Context:
 
 
 def _check_serializable(graph_name: str, options: Context) -> None:
-    models = [options.model_for(role) for role in get_args(Role)]
-    for fallbacks in options.fallbacks.values():
-        models.extend(fallbacks)
-    if not all(isinstance(model, str) for model in models):
+    if not all(isinstance(model, str) for model in options.configured_models):
         raise InputError(
             "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
         )

@@ -5,6 +5,7 @@ rows that were in progress start over.
 """
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import (
@@ -28,7 +29,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import TypeAdapter
 
 from selfcritic import prompts
-from selfcritic.agent.context import Context, Role
+from selfcritic.agent.context import MODEL_VARIABLE, Context, Role
 from selfcritic.agent.errors import BudgetExhausted, InputError
 from selfcritic.agent.models.errors import redact
 from selfcritic.agent.nodes.validation import check_models, check_prices
@@ -249,9 +250,9 @@ class _Batch:
 
 def _with_all_fields_set(context: Context) -> Context:
     """Mark all options as set, so that they override the graph's."""
-    return context.model_copy(
-        update={name: getattr(context, name) for name in Context.model_fields}
-    )
+    options = {name: getattr(context, name) for name in Context.model_fields}
+    options["model"] = context.model or os.environ.get(MODEL_VARIABLE)
+    return context.model_copy(update=options)
 
 
 async def _check(graph: Graph, context: Context, budget: Budget, concurrency: int) -> None:

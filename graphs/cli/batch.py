@@ -125,12 +125,17 @@ def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) ->
     critic: str | BaseChatModel | None = None
     if models.critic:
         critic = _load_model(models.critic, models.api_base, dask)
-    return Context(
-        model=_load_model(models.model, models.api_base, dask),
+    model: str | BaseChatModel | None = None
+    if models.model is not None:
+        model = _load_model(models.model, models.api_base, dask)
+    context = Context(
+        model=model,
         critic=critic,
         max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
         **asdict(loop),
     )
+    context.model_for("generator")
+    return context
 
 
 def _load_model(spec: str, api_base: str | None, dask: str | None) -> str | BaseChatModel:

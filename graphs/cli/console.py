@@ -4,7 +4,7 @@ Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-
 """
 
 import logging
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 import typer
 from langchain_core.language_models import BaseChatModel
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.context import Context, Role
+from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
@@ -51,8 +51,7 @@ def print_notices(context: Context, console: Console) -> None:
 
 def print_simulated_notice(context: Context, console: Console) -> None:
     """Warn once if any role uses the simulated model."""
-    models = [context.model_for(role) for role in get_args(Role)]
-    if any(isinstance(model, SimulatedModel) for model in models):
+    if any(isinstance(model, SimulatedModel) for model in context.configured_models):
         print_notice(NOTICE, console)
 
 

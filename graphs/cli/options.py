@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from selfcritic.agent.context import Role, SearchMethod
+from selfcritic.agent.context import MODEL_VARIABLE, Role, SearchMethod
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Budget
 from selfcritic.prompts import TaskType
@@ -64,14 +64,14 @@ class ModelOptions:
     """Models of a run, and their server."""
 
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            envvar="SELFCRITIC_MODEL",
+            envvar=MODEL_VARIABLE,
             help="Model name; see `selfcritic models`.",
             metavar="NAME",
             rich_help_panel=MODELS,
         ),
-    ] = "simulated"
+    ] = None
     critic: Annotated[
         str | None,
         typer.Option(

@@ -192,8 +192,11 @@ def _build_context(
     critic = None
     if models.critic:
         critic = load_model(models.critic, models.api_base)
-    return Context(
-        model=load_model(models.model, models.api_base),
+    model = None
+    if models.model is not None:
+        model = load_model(models.model, models.api_base)
+    options = Context(
+        model=model,
         critic=critic,
         max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
         prompts=refinement.prompts,
@@ -206,6 +209,8 @@ def _build_context(
         budget=budget.to_budget(),
         **asdict(loop),
     )
+    options.model_for("generator")
+    return options
 
 
 def _read_input(question: str, context_path: Path | None) -> Input:

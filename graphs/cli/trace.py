@@ -39,6 +39,8 @@ _STOP_REASON_TEXT: dict[StopReason, str] = {
     "judge_unreadable": "the judge's replies are not Yes or No",
     "truncated": "the refinement was cut off at its length limit",
     "stop_when": "the stop condition is met",
+    "step_limit": "LangGraph's recursion_limit is reached",
+    "invalid_input": "the input is not valid",
     "checker_error": "a checker failed",
     "reviewed": "reviewed",
     "interrupted": "interrupted",

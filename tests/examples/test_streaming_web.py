@@ -44,10 +44,13 @@ def stream_events(url: str, question: str) -> list[dict[str, Any]]:
 
 def test_streams_every_event_of_a_run(url: str):
     events = stream_events(url, "What is 128 + 256?")
-    names = [event["event"] for event in events]
+    names = [event["event"] for event in events if event["event"] != "token"]
     assert names[:2] == ["draft", "judged"]
     assert names[-1] == "stopped"
     assert events[-1]["reason"] != "model_error"
+    draft = next(event["answer"] for event in events if event["event"] == "draft")
+    assert "".join(event["text"] for event in events if event["event"] == "token") == draft
+    assert events[-1]["answer"]
 
 
 def test_unknown_question_ends_with_an_error_event(url: str):

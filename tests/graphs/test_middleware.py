@@ -202,7 +202,11 @@ def test_keeps_the_answer_if_the_question_is_too_long(synchronous: bool):
     output = run(make_agent("Lyon", middleware=[middleware]), synchronous)
     assert output["messages"][-1].text == "Lyon"
     loop = output["self_critique"]
-    assert (loop["answer"], loop["stop_reason"], loop["usage"].calls) == ("Lyon", "model_error", 0)
+    assert (loop["answer"], loop["stop_reason"], loop["usage"].calls) == (
+        "Lyon",
+        "invalid_input",
+        0,
+    )
     assert "the limit is 5" in loop["error"]
 
 
@@ -273,7 +277,7 @@ def test_accepts_the_keywords_of_the_loop():
         run(make_agent("Lyon", middleware=[stopped]))["self_critique"]["stop_reason"] == "stop_when"
     )
     with pytest.raises(ValidationError):
-        SelfCritiqueMiddleware(critics=3)
+        SelfCritiqueMiddleware(critics=3)  # type: ignore[call-arg]
     with pytest.raises(InputError, match="unknown nodes: 'criticize'"):
         SelfCritiqueMiddleware(nodes={"criticize": lambda state, runtime: {}})
 
@@ -287,8 +291,87 @@ def test_streams_the_agents_tokens_and_sends_the_refined_answer_as_an_update():
     assert update["SelfCritiqueMiddleware.after_agent"]["messages"][0].text == "Paris"
 
 
-def test_streams_the_loops_events_through_the_agent():
-    with_critique = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
-    parts = with_critique.stream(QUESTION, stream_mode="custom", subgraphs=True)
-    events = [part[1]["event"] for part in parts]
-    assert (events[0], events[-1]) == ("draft", "stopped")
+@pytest.mark.parametrize("subgraphs", [True, False])
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_streams_the_loops_events_once_through_the_agent(synchronous: bool, subgraphs: bool):
+    agent = make_agent("Lyon", middleware=[SelfCritiqueMiddleware(model=critic())])
+    parts = collect(agent, synchronous, stream_mode="custom", subgraphs=subgraphs)
+    events = [part[1] if subgraphs else part for part in parts]
+    names = [event["event"] for event in events]
+    assert (names[0], names[-1]) == ("draft", "stopped")
+    assert names.count("critique") == 8
+    assert (events[-1]["reason"], events[-1]["answer"]) == ("accepted", "Paris")
+
+
+def collect(agent: Any, synchronous: bool, **options: Any) -> list[Any]:
+    """Return all parts of a stream."""
+    if synchronous:
+        return list(agent.stream(QUESTION, **options))
+
+    async def collect_async() -> list[Any]:
+        return [part async for part in agent.astream(QUESTION, **options)]
+
+    return asyncio.run(collect_async())
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_the_agents_recursion_limit_does_not_end_the_loop(synchronous: bool):
+    model = critic(
+        classify=[0.9] * 9,
+        critique=[LYON] * 64,
+        helpfulness=[0.8] * 8,
+        refine=[f"Lyon {number}" for number in range(8)],
+    )
+    middleware = SelfCritiqueMiddleware(model=model, max_rounds=8, patience=9)
+    agent = make_agent("Lyon", middleware=[middleware])
+    loop = run(agent, synchronous, QUESTION, {"recursion_limit": 12})["self_critique"]
+    assert (loop["stop_reason"], len(loop["rounds"])) == ("max_rounds", 9)
+
+
+class LoopModel(ScriptedModel):
+    """A scripted model that accepts tools, as an agent requires."""
+
+    def bind_tools(self, tools: Any, **options: Any) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_all_roles_use_the_agents_model_by_default(synchronous: bool):
+    model = LoopModel(script=["Lyon", 0.9, *[LYON] * 8, 0.8, "Paris", 0.1])
+    agent = create_agent(model, [atlas], middleware=[SelfCritiqueMiddleware()])
+    output = run(agent, synchronous)
+    assert output["messages"][-1].text == "Paris"
+    assert output["self_critique"]["stop_reason"] == "accepted"
+    assert set(output["self_critique"]["usage"].by_role) == {"judge", "critic", "refiner"}
+
+
+def test_a_role_with_its_own_model_keeps_it():
+    judge = ScriptedModel(script=[0.1])
+    model = LoopModel(script=["Lyon"])
+    output = run(create_agent(model, middleware=[SelfCritiqueMiddleware(judge=judge)]))
+    assert output["self_critique"]["stop_reason"] == "accepted"
+    assert len(judge.requests) == 1
+
+
+def test_agents_that_share_the_middleware_keep_their_models():
+    middleware = SelfCritiqueMiddleware(max_rounds=0)
+    models = [LoopModel(script=[f"answer {number}", 0.1]) for number in range(8)]
+    agents = [create_agent(model, middleware=[middleware]) for model in models]
+
+    async def run_all() -> list[Any]:
+        return await asyncio.gather(*(agent.ainvoke(QUESTION) for agent in agents))
+
+    outputs = asyncio.run(run_all())
+    assert [output["self_critique"]["stop_reason"] for output in outputs] == ["accepted"] * 8
+    assert [len(model.requests) for model in models] == [2] * 8
+
+
+def test_right_answers_are_not_replaced_by_another_model():
+    for first in range(20):
+        question = f"What is {9287 + first} + 36672?"
+        right_answer = str(9287 + first + 36672)
+        model = LoopModel(script=[right_answer, *[0.9, *["No flaw."] * 8, 0.1]])
+        agent = create_agent(model, middleware=[SelfCritiqueMiddleware()])
+        output = run(agent, state={"messages": [HumanMessage(question)]})
+        assert output["messages"][-1].text == right_answer
+        assert output["self_critique"]["stop_reason"] == "no_helpful_critique"

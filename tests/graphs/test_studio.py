@@ -173,6 +173,37 @@ def test_reports_an_option_out_of_bounds(client: Any):
     assert "num_critiques" in out["__error__"]["message"]
 
 
+def test_default_model_replies_to_anything(client: Any):
+    context = {
+        "max_rounds": 1,
+        "num_critiques": 2,
+        "max_output_tokens": {"generator": 32, "critic": 64, "refiner": 32},
+    }
+    chat = {"messages": [{"role": "user", "content": "hi"}]}
+    out = client.runs.wait(None, "self_critique", input=chat, context=context)
+    assert out["rounds"][0]["answer"]
+    assert out["stop_reason"] != "invalid_input"
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_unsuitable_input_ends_as_a_result(client: Any, graph: str):
+    inputs: list[dict[str, Any]] = [{"question": ""}]
+    if "review" not in graph and graph != "fsbs":
+        inputs.append({"question": "hi"})
+    for run_input in inputs:
+        out = client.runs.wait(None, graph, input=run_input, context={"model": MODEL})
+        assert out["stop_reason"] == "invalid_input"
+        assert out["error"]
+
+
+def test_missing_key_ends_as_a_result(client: Any):
+    context = {"model": "openai/gpt-5-mini", "retries": {"tries": 1}}
+    out = client.runs.wait(None, "self_critique", input=QUESTION, context=context)
+    assert out["stop_reason"] == "model_error"
+    assert "OPENAI_API_KEY" in out["error"]
+    assert out["messages"][-1]["content"] == out["error"]
+
+
 def test_editing_a_draft_forks_the_run(client: Any):
     thread = client.threads.create()["thread_id"]
     first = client.runs.wait(thread, "self_critique", input=QUESTION, context={"model": MODEL})

@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
+import selfcritic
 from selfcritic import prompts
 from selfcritic.agent import (
     Budget,
@@ -40,6 +41,7 @@ from selfcritic.graphs import (
     create_self_critique,
     rerank,
     run_batch,
+    stream_answer,
 )
 from selfcritic.graphs.batch.run import Report, Result
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
@@ -120,6 +122,28 @@ def review(model: BaseChatModel) -> None:
     sys.stdout.write(" ".join(map(str, values)) + "\n")
 
 
+def misuse() -> None:
+    """Misspell and mistype options; never called."""
+    create_self_critique(model="tiny", critiqes=8)  # type: ignore[call-arg]
+    create_self_critique(model="tiny", max_rounds="three")  # type: ignore[arg-type]
+    create_review(num_critiques=8, checker=["lint"])  # type: ignore[call-arg]
+    SelfCritiqueMiddleware(temperature=0.5)  # type: ignore[call-arg]
+
+
+def show_typed(graph: Loop) -> None:
+    """Print a result that needs no cast."""
+    result = graph.invoke(QUESTION, version="v2").value
+    number: int = result["rounds"]  # type: ignore[assignment]
+    answer: str = result["answer"]
+    sys.stdout.write(f"{answer} {type(number).__name__}\n")
+
+
+async def stream(graph: Loop) -> None:
+    """Print the kinds of events of a run."""
+    kinds = [event["event"] async for event in stream_answer(graph, QUESTION)]
+    sys.stdout.write(f"{kinds[0]} {kinds[-1]} {selfcritic.__version__[:2]}\n")
+
+
 async def save(model: BaseChatModel, folder: Path) -> Report:
     """Run the loop with a checkpointer, then a batch."""
     async with open_checkpointer(str(folder / "runs.sqlite")) as saver:
@@ -151,6 +175,8 @@ def main(folder: Path) -> None:
             graph.invoke(QUESTION, context=Context(num_critiques=16, budget=Budget(calls=40))),
         )
     )
+    show_typed(graph)
+    asyncio.run(stream(graph))
     create_self_critique(stop_when=not_a_condition)  # type: ignore[arg-type]
     create_self_critique(
         nodes={"generate": start_from_messages, "critique": lambda state, runtime: state}

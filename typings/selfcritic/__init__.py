@@ -1,0 +1,1 @@
+../../selfcritic/__init__.py
