@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 
 from selfcritic.agent import load
@@ -19,6 +21,7 @@ from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskEr
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import SHIPPED, TinyModel
 from selfcritic.agent.tasks import Alphabetize, Task
+from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.agent.training.tiny.examples import GradedDraft, is_helpful
 from selfcritic.prompts import load as load_prompts
 
@@ -50,7 +53,7 @@ def test_seed_repeats_replies():
 
 def test_seed_repeats_replies_of_concurrent_calls():
     questions = [
-        f"Sort these words alphabetically: {words}" for words in ("pear, fig", "fig, pear, kiwi")
+        f"Sort these words alphabetically: {words}" for words in ("pear, plum", "plum, pear, kiwi")
     ]
     calls = [(question, seed) for question in questions for seed in range(10)]
     model = load_tiny()
@@ -163,6 +166,35 @@ def test_loop_runs_on_the_model_and_repeats():
 def test_rejects_other_questions():
     with pytest.raises(UnknownTaskError, match=r"alphabetize.*--model"):
         load_tiny().sample([HumanMessage("Who are you?")], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("pear, quetzal, apple", "does not know 'quetzal'. Use only words of"),
+        ("pear, pears, über", "does not know 'pears', 'über'. Use only words of"),
+        ("Pear, apple", "does not know 'Pear'. It reads only lower case: write 'pear'."),
+        ("Pear, figs", "does not know 'Pear', 'figs'. Use only words of"),
+        ("Yes, No, pear", "does not know 'Yes', 'No'"),
+        ("star-fish, pear", "does not know 'star-fish'"),
+        ("a1 b1 c1 d1 e1 f1 g1".replace("1", "zz"), "'ezz' and 2 more."),
+    ],
+)
+def test_rejects_words_outside_the_vocabulary(words: str, message: str):
+    question = f"Sort these words alphabetically: {words}"
+    with pytest.raises(UnknownTaskError, match=re.escape(message)) as error:
+        load("tiny").invoke(question)
+    assert "tokens.json" in str(error.value)
+    assert "--model" in str(error.value)
+    with pytest.raises(UnknownTaskError):
+        list(load("tiny").stream(question))
+
+
+@given(st.lists(st.sampled_from([*COMMON[:20], "pears", "é", "Apple"]), min_size=2, max_size=8))
+def test_unknown_words_are_those_without_a_token(words: list[str]):
+    task = Alphabetize(f"Sort these words alphabetically: {', '.join(words)}", tuple(words))
+    unknown = [word for word in dict.fromkeys(words) if word not in COMMON]
+    assert load_tiny().unknown_words(task) == unknown
 
 
 def test_rejects_a_folder_without_a_model(tmp_path: Path):
