@@ -6,7 +6,8 @@ Quality: `tiny` sorts new lists of 4 to 30 words, graded by the oracle. A call i
 repeated" and "best of n" get as many calls as the loop made. The arms are those of `examples.benchmarks.tiny`.
 
 Mechanics: `local:smollm2` answers the questions in `questions.txt`. It is too small to criticize well, so the table
-counts only what happens: which verdicts and critiques are readable, how runs end, and what they cost.
+counts only what happens: which verdicts and critiques are readable, how runs end, and what they cost. Every draft is
+criticized, as `accept_threshold` is 0.
 
 Intervals are 95%: Wilson for shares, bootstrap (BCa) for means and paired differences.
 """
@@ -87,8 +88,8 @@ async def answer_questions(model: str, questions: Sequence[str], seed: int) -> l
     """Run the loop on each question, one after the other."""
     context = Context(
         model=load(model),
-        prompts="plain",
-        num_critiques=3,
+        accept_threshold=0.0,  # criticizes every draft
+        num_critiques=4,
         max_rounds=1,
         max_output_tokens={"generator": 96, "critic": 64, "judge": 4, "refiner": 96},
     )

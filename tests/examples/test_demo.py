@@ -24,7 +24,7 @@ from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.tasks import Alphabetize
 
 ROOT = Path(__file__).parents[2]
-QUESTION = "Sort these words alphabetically: pear, apple, plum"
+QUESTION = "Sort these words alphabetically: olive, apple, plum"
 LONG_RUN_TASKS = [
     "Ann takes tea or Bob takes milk. Bob takes tea. Serve Ann and Bob so that all rules hold.",
     "Write a Python function f(xs). Return the sum plus 2.",
@@ -144,11 +144,11 @@ def test_chooses_the_local_model_for_other_questions(monkeypatch: pytest.MonkeyP
 
 def test_each_draft_is_graded(printed: Callable[[], str]):
     script = {
-        "generate": ["pear, apple, plum"],
+        "generate": ["olive, apple, plum"],
         "classify": [0.9, 0.1],
-        "critique": ['```\npear\n```\n"pear" is out of order.'],
+        "critique": ['```\nolive\n```\n"olive" is out of order.'],
         "helpfulness": [0.8],
-        "refine": ["apple, pear, plum"],
+        "refine": ["apple, olive, plum"],
     }
     context = Context(model=ScriptedModel(script=script), num_critiques=1)
     show_run(demo.console, QUESTION, stream_run(QUESTION, context))

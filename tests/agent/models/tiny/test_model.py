@@ -28,9 +28,9 @@ from selfcritic.prompts import load as load_prompts
 _ROOT = Path(__file__).parents[4]
 _REPORT = _ROOT / "docs" / "tiny_report.txt"
 WEIGHTS = Path(__file__).parent / "weights"
-QUESTION = "Sort these words alphabetically: pear, apple, plum"
+QUESTION = "Sort these words alphabetically: olive, apple, plum"
 VERDICT_PROMPT = load_prompts().render(
-    "classify", context="", question=QUESTION, answer="apple, pear, plum"
+    "classify", context="", question=QUESTION, answer="apple, olive, plum"
 )
 
 
@@ -53,7 +53,7 @@ def test_seed_repeats_replies():
 
 def test_seed_repeats_replies_of_concurrent_calls():
     questions = [
-        f"Sort these words alphabetically: {words}" for words in ("pear, plum", "plum, pear, kiwi")
+        f"Sort these words alphabetically: {words}" for words in ("olive, plum", "plum, olive, kiwi")
     ]
     calls = [(question, seed) for question in questions for seed in range(10)]
     model = load_tiny()
@@ -76,7 +76,7 @@ def test_seed_depends_on_the_prompt():
 def test_replies_only_use_words_of_their_prompt():
     engine = Engine(WEIGHTS)
     tokenizer = engine.tokenizer
-    prompts = [QUESTION, "Sort these words alphabetically: garden, fig", QUESTION]
+    prompts = [QUESTION, "Sort these words alphabetically: garden, lemon", QUESTION]
     for prompt, replies in zip(prompts, engine.complete(prompts, n=20, seed=1), strict=True):
         allowed = tokenizer.words_in(tokenizer.encode(prompt)) | {"Yes", "No"}
         used = [tokenizer.words_in(tokenizer.encode(reply.text)) for reply in replies]
@@ -87,7 +87,7 @@ def test_replies_only_use_words_of_their_prompt():
 def test_streamed_replies_only_use_words_of_their_prompt():
     engine = Engine(WEIGHTS)
     tokens = engine.tokenizer.encode("".join(engine.stream(QUESTION, seed=3)))
-    assert engine.tokenizer.words_in(tokens) <= {"pear", "apple", "plum", "Yes", "No"}
+    assert engine.tokenizer.words_in(tokens) <= {"olive", "apple", "plum", "Yes", "No"}
 
 
 def test_temperature_0_ignores_the_seed():
@@ -119,7 +119,7 @@ def test_verdict_logprobs_hold_the_probability():
 
 def test_verdict_does_not_depend_on_other_prompts_of_the_batch():
     engine = Engine(WEIGHTS)
-    prompts = ["pear, apple", "pear, apple, plum, kiwi, lemon", "fig"]
+    prompts = ["olive, apple", "olive, apple, plum, kiwi, lemon", "lemon"]
     separate = [engine.complete([prompt], seed=1)[0][0].p_yes for prompt in prompts]
     batched = [completion.p_yes for [completion] in engine.complete(prompts, seed=1)]
     assert batched == pytest.approx(separate, abs=1e-4)
@@ -171,12 +171,12 @@ def test_rejects_other_questions():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("pear, quetzal, apple", "does not know 'quetzal'. Use only words of"),
-        ("pear, pears, über", "does not know 'pears', 'über'. Use only words of"),
-        ("Pear, apple", "does not know 'Pear'. It reads only lower case: write 'pear'."),
-        ("Pear, figs", "does not know 'Pear', 'figs'. Use only words of"),
-        ("Yes, No, pear", "does not know 'Yes', 'No'"),
-        ("star-fish, pear", "does not know 'star-fish'"),
+        ("olive, quetzal, apple", "does not know 'quetzal'. Use only words of"),
+        ("olive, olives, über", "does not know 'olives', 'über'. Use only words of"),
+        ("Olive, apple", "does not know 'Olive'. It reads only lower case: write 'olive'."),
+        ("Olive, figs", "does not know 'Olive', 'figs'. Use only words of"),
+        ("Yes, No, olive", "does not know 'Yes', 'No'"),
+        ("star-fish, olive", "does not know 'star-fish'"),
         ("a1 b1 c1 d1 e1 f1 g1".replace("1", "zz"), "'ezz' and 2 more."),
     ],
 )
@@ -190,7 +190,7 @@ def test_rejects_words_outside_the_vocabulary(words: str, message: str):
         list(load("tiny").stream(question))
 
 
-@given(st.lists(st.sampled_from([*COMMON[:20], "pears", "é", "Apple"]), min_size=2, max_size=8))
+@given(st.lists(st.sampled_from([*COMMON[:20], "olives", "é", "Apple"]), min_size=2, max_size=8))
 def test_unknown_words_are_those_without_a_token(words: list[str]):
     task = Alphabetize(f"Sort these words alphabetically: {', '.join(words)}", tuple(words))
     unknown = [word for word in dict.fromkeys(words) if word not in COMMON]
