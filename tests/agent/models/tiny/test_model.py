@@ -84,6 +84,19 @@ def test_replies_only_use_words_of_their_prompt():
         assert all(words <= allowed for words in used)
 
 
+def test_replies_are_in_random_order():
+    prompt = load_prompts("tiny").render("generate", "question", context="", question=QUESTION)
+    num_longer_first = 0
+    replies_by_seed = []
+    for seed in range(60):
+        [replies] = Engine(WEIGHTS).complete([prompt[-1].text], 2, seed)
+        first, second = (len(reply.text) for reply in replies)
+        num_longer_first += first > second
+        replies_by_seed.append(first != second)
+    share = num_longer_first / sum(replies_by_seed)
+    assert 0.25 < share < 0.75  # sorted by likelihood, short replies would come first
+
+
 def test_streamed_replies_only_use_words_of_their_prompt():
     engine = Engine(WEIGHTS)
     tokens = engine.tokenizer.encode("".join(engine.stream(QUESTION, seed=3)))
