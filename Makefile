@@ -16,8 +16,14 @@ export NO_MKDOCS_2_WARNING := 1
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/ready  ## Run tasks through the loop and grade them (COUNT=200 SEED=… TASK="…")
-	@.venv/bin/python examples/demo.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(TASK),--task "$(TASK)")
+# These reach the demo through the environment, so that neither make nor the shell expands them.
+unexport TASK MODEL COUNT SEED
+export DEMO_TASK = $(value TASK)
+export DEMO_MODEL = $(value MODEL)
+export DEMO_COUNT = $(value COUNT)
+export DEMO_SEED = $(value SEED)
+demo: .venv/ready  ## Show the loop on three models (COUNT=200 SEED=… TASK='…' MODEL=…)
+	@.venv/bin/python -m examples.demo
 
 studio: export SELFCRITIC_MODEL := $(or $(MODEL),$(SELFCRITIC_MODEL),local:smollm2)
 studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024 MODEL=…)

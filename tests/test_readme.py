@@ -1,10 +1,9 @@
-"""Test the README (length, graph, demo table, links) and the code map."""
+"""Test the README (length, table, links), the picture of the graph and the code map."""
 
 import re
 from pathlib import Path
 
-from selfcritic.graphs.self_critique import graph
-from tests.support import code_map
+from tests.support import code_map, loop_picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -12,8 +11,8 @@ RESULTS = (ROOT / "docs" / "results.md").read_text("utf-8")
 MAX_README_LINES = 180
 
 
-def demo_table(page: str) -> str:
-    match = re.search(r"<!-- demo -->\n(.*?)<!-- /demo -->", page, re.DOTALL)
+def recorded_table(page: str) -> str:
+    match = re.search(r"<!-- recorded -->\n(.*?)<!-- /recorded -->", page, re.DOTALL)
     assert match is not None
     return match[1]
 
@@ -22,14 +21,14 @@ def test_readme_is_short():
     assert len(README.splitlines()) <= MAX_README_LINES
 
 
-def test_readme_diagram_matches_the_graph():
-    diagram = re.search(r"^```mermaid\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    assert diagram is not None
-    assert diagram[1].strip() == graph.get_graph().draw_mermaid().strip()
+def test_picture_matches_the_graph():
+    assert loop_picture.PICTURE.read_text("utf-8") == loop_picture.picture(), (
+        "run `python -m tests.support.loop_picture`"
+    )
 
 
-def test_readme_and_results_show_the_same_demo_table():
-    assert demo_table(README) == demo_table(RESULTS)
+def test_readme_and_results_show_the_same_recorded_table():
+    assert recorded_table(README) == recorded_table(RESULTS)
 
 
 def test_readme_links_to_existing_files():

@@ -199,9 +199,9 @@ def _parse_prompt(messages: list[BaseMessage]) -> ParsedPrompt:
 def _parse_task(question: str) -> Task:
     task = parse_task(question)
     if task is None:
-        examples = "; ".join(f'{task_type.name} ("{task_type.example}")' for task_type in TASKS)
+        examples = "\n".join(f"- {task_type.name}: {task_type.example}" for task_type in TASKS)
         raise UnknownTaskError(
-            f"The simulated model knows only these kinds of task: {examples}. "
+            f"The simulated model knows only these kinds of task:\n{examples}\n"
             "For other questions, choose a real model: --model on the command line, model= in Python."
         )
     return task

@@ -16,7 +16,7 @@ on other tasks. Each of these arms returns an answer after at most four refineme
 
 Flawed first drafts are also refined once: with the model's own critiques, false ones and the oracle's, compared with
 direct refinement and a new draft. Results on injected flaws are listed separately, as they are too optimistic. The
-first table has the targets of a default model. The second-to-last table compares the models.
+first table has the targets. The second-to-last table compares the models.
 All intervals are 95%: Wilson's for shares, a bootstrap over tasks for means, areas and paired differences.
 """
 
@@ -33,6 +33,7 @@ from rich.table import Table
 from scipy import stats  # type: ignore[import-untyped]
 
 from examples.benchmarks.critics import mean, share
+from examples.benchmarks.tiny_arms import ACCEPT_THRESHOLD, arm_table
 from examples.benchmarks.tiny_trial import NUM_DRAFTS, Trial
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.training.tiny.examples import SIZES
@@ -83,7 +84,7 @@ def main(
     ] = "held-out 3",
     accept_threshold: Annotated[
         float, typer.Option(help="Accept drafts below this P(critiqueable).")
-    ] = 0.1,
+    ] = ACCEPT_THRESHOLD,
     helpful_threshold: Annotated[
         float, typer.Option(help="Apply critiques above this P(helpful).")
     ] = 0.5,
@@ -109,7 +110,7 @@ def main(
                 _target_table(targets),
                 _verdict_table(trial),
                 _critique_table(trial),
-                _arm_table(trial),
+                arm_table(trial.outcomes),
                 _refinement_table(trial),
                 _size_table(trial),
             ]
@@ -122,7 +123,7 @@ def main(
 
 
 def _measure_targets(trial: Trial) -> list[Target]:
-    """Measure the values that have a target for the default model."""
+    """Measure the values that have a target."""
     accuracy = {}
     for arm, outcomes in trial.outcomes.items():
         accuracy[arm] = float(np.mean([outcome.is_correct for outcome in outcomes]))
@@ -185,22 +186,6 @@ def _critique_table(trial: Trial) -> Table:
         mean(gains, "{:+.1%}"),
         share([valid_share > 0 for valid_share in single]),
     )
-    return table
-
-
-def _arm_table(trial: Trial) -> Table:
-    """Compare the accuracy of each arm with the loop's."""
-    table = Table("", "right", "calls a task", "loop is ahead by", title="the loop and its rivals")
-    loop = trial.outcomes["loop"]
-    for arm, outcomes in trial.outcomes.items():
-        is_correct = [outcome.is_correct for outcome in outcomes]
-        mean_calls = np.mean([outcome.calls for outcome in outcomes])
-        lead = ""
-        if arm != "loop":
-            pairs = zip(loop, outcomes, strict=True)
-            differences = [float(own.is_correct) - rival.is_correct for own, rival in pairs]
-            lead = mean(differences, "{:+.1%}")
-        table.add_row(arm, share(is_correct), f"{mean_calls:.1f}", lead)
     return table
 
 

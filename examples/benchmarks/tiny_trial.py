@@ -1,23 +1,30 @@
 """Run the arms of `examples.benchmarks.tiny` on held-out tasks."""
 
-import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.progress import track
+from rich.progress import Progress
 
-from selfcritic.agent.context import Context
+from examples.benchmarks.tiny_arms import (
+    MAX_APPLIED,
+    MAX_REFINEMENTS,
+    NUM_CRITIQUES,
+    LoopResult,
+    grade_best,
+    grade_first_drafts,
+    grade_results,
+    judge,
+    loop_context,
+    run_loop,
+)
 from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.critic.selection import merge_critiques, select_critiques
-from selfcritic.agent.errors import ModelError
-from selfcritic.agent.models.tiny.engine import Completion, Engine
-from selfcritic.agent.models.tiny.model import TinyModel
-from selfcritic.agent.schemas import Critique, Round
+from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.schemas import Critique
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.tiny.examples import (
     SIZES,
@@ -27,28 +34,9 @@ from selfcritic.agent.training.tiny.examples import (
     is_helpful,
     render_prompt,
 )
-from selfcritic.graphs import create_self_critique
 from selfcritic.prompts import PromptName
 
-NUM_CRITIQUES = 8  # per draft
-MAX_APPLIED = 6  # critiques per refinement
-MAX_REFINEMENTS = 4
 NUM_DRAFTS = 48  # per task, for the arms that only sample drafts
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of an arm on one task."""
-
-    is_correct: bool
-    calls: int
-
-
-class LoopResult(NamedTuple):
-    """What the loop returns for one task."""
-
-    rounds: list[Round]
-    answer: str
 
 
 class ScoredCritique(NamedTuple):
@@ -89,10 +77,10 @@ class Trial:
         self.p_flawed = [result.rounds[0].p_critiqueable or 0.0 for result in loop]
         self.flawed_drafts = [draft for draft in self.first_drafts if draft.flaws]
         self.outcomes = {
-            "first draft": [Outcome(not draft.flaws, 1) for draft in self.first_drafts],
-            "loop": self._loop_outcomes(loop),
-            "by one critique": self._loop_outcomes(one_critique),
-            "direct": self._loop_outcomes(direct),
+            "first draft": grade_first_drafts(self.tasks, loop),
+            "loop": grade_results(self.tasks, loop),
+            "by one critique": grade_results(self.tasks, one_critique),
+            "direct": grade_results(self.tasks, direct),
         }
         self.tokens_per_second = 0.0
         self._run_sampling_arms()
@@ -100,34 +88,10 @@ class Trial:
 
     def _run_loop(self, **options: Any) -> list[LoopResult]:
         """Run the loop on each task, with the same first drafts in all arms."""
-        return asyncio.run(self._run_loop_async(options))
-
-    async def _run_loop_async(self, options: dict[str, Any]) -> list[LoopResult]:
-        context = Context(
-            model=TinyModel(folder=self.engine.folder),
-            num_critiques=NUM_CRITIQUES,
-            max_rounds=MAX_REFINEMENTS,
-            patience=MAX_REFINEMENTS,
-            accept_threshold=self.accept_threshold,
-            **options,
-        )
-        graph = create_self_critique().compile()
-        results = []
-        for seed, task in enumerate(track(self.tasks, description=str(options), transient=True)):
-            seeded_context = context.model_copy(update={"seed": seed})
-            try:
-                output = await graph.ainvoke({"question": task.question}, context=seeded_context)
-                results.append(LoopResult(output["rounds"], output["answer"]))
-            except ModelError:  # a poorly trained model may return an empty first draft
-                results.append(LoopResult([Round(answer="")], ""))
-        return results
-
-    def _loop_outcomes(self, results: Sequence[LoopResult]) -> list[Outcome]:
-        outcomes = []
-        for task, result in zip(self.tasks, results, strict=True):
-            calls = sum(_count_calls(loop_round) for loop_round in result.rounds)
-            outcomes.append(Outcome(task.is_correct(result.answer), calls))
-        return outcomes
+        context = loop_context(self.engine.folder, self.accept_threshold, **options)
+        with Progress(transient=True) as progress:
+            bar = progress.add_task(str(options), total=len(self.tasks))
+            return run_loop(context, self.tasks, lambda: progress.advance(bar))
 
     def _run_sampling_arms(self) -> None:
         """Run the arms that only sample drafts, from one pool per task."""
@@ -148,17 +112,14 @@ class Trial:
             p_flawed = self.judge([(task, reply.text) for reply in pool])
             num_resampled = _count_until_accepted(p_flawed, self.accept_threshold)
             n = min(max(loop_outcome.calls // 2, 1), NUM_DRAFTS)
-            resampled.append(_best_of(task, pool, p_flawed, num_resampled))
-            best_of_n.append(_best_of(task, pool, p_flawed, n))
-            best_of_m.append(_best_of(task, pool, p_flawed, m))
+            resampled.append(grade_best(task, pool, p_flawed, num_resampled))
+            best_of_n.append(grade_best(task, pool, p_flawed, n))
+            best_of_m.append(grade_best(task, pool, p_flawed, m))
         self.outcomes |= {"resampled": resampled, "best of n": best_of_n, "best of m": best_of_m}
 
     def judge(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:
         """Return P(critiqueable) of each answer."""
-        prompts = [
-            render_prompt("classify", task.question, answer=answer) for task, answer in drafts
-        ]
-        return [reply.p_yes for [reply] in self.engine.complete(prompts, seed=2)]
+        return judge(self.engine, drafts)
 
     def critique_validity(self) -> tuple[list[float], list[float]]:
         """Return the validity of critiques for each flawed draft.
@@ -254,27 +215,12 @@ def _critique_prompt(draft: GradedDraft, prompt_name: PromptName, critique: str)
     )
 
 
-def _count_calls(loop_round: Round) -> int:
-    """Count the calls of a round: draft, verdict, critiques, scores.
-
-    Equal critiques are scored once.
-    """
-    num_distinct = len({critique.text for critique in loop_round.critiques})
-    return 2 + len(loop_round.critiques) + num_distinct
-
-
 def _count_until_accepted(p_flawed: Sequence[float], accept_threshold: float) -> int:
     """Count drafts up to the first accepted one or the refinement limit."""
     for index in range(MAX_REFINEMENTS + 1):
         if p_flawed[index] < accept_threshold:
             return index + 1
     return MAX_REFINEMENTS + 1
-
-
-def _best_of(task: Task, pool: Sequence[Completion], p_flawed: Sequence[float], n: int) -> Outcome:
-    """Grade the least critiqueable of the first `n` drafts."""
-    best = min(range(n), key=p_flawed.__getitem__)
-    return Outcome(task.is_correct(pool[best].text), 2 * n)
 
 
 def _index_of_best(pool: Sequence[ScoredCritique]) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-SHORT_EXAMPLES = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "demo.py")
+SHORT_EXAMPLES = sorted(EXAMPLES.glob("*.py"))
 MAX_LINES = 50
 
 

@@ -1,6 +1,7 @@
 """Run the tiny model with ctranslate2, on one thread and without torch."""
 
 import math
+import random
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,8 @@ class Engine:
     ) -> list[list[Completion]]:
         """Sample `n` continuations of `prefix` for each prompt.
 
-        A reply only uses words from its prompt. Temperature 0 returns the most likely reply n times.
+        A reply only uses words from its prompt. Replies are in random order. Temperature 0 returns the most likely reply
+        n times.
         """
         encoded = [self._encode(prompt, prefix) for prompt in prompts]
         groups: dict[frozenset[str], list[int]] = {}
@@ -70,6 +72,8 @@ class Engine:
             groups.setdefault(words, []).append(index)
         num_samples = n if temperature else 1
         completions: dict[int, list[Completion]] = {}
+        if seed is None:
+            seed = secrets.randbits(31)
         with _seed_lock:
             generator = self._create_generator(seed)
             for words, indexes in groups.items():
@@ -84,6 +88,9 @@ class Engine:
                 )
                 for index, result in zip(indexes, results, strict=True):
                     completions[index] = self._read_result(result, encoded[index][-1])
+        order = random.Random(seed)
+        for index in sorted(completions):
+            order.shuffle(completions[index])  # ctranslate2 sorts them by likelihood
         repeats = 1 if temperature else n
         return [completions[index] * repeats for index in range(len(encoded))]
 
@@ -93,6 +100,8 @@ class Engine:
         """Sample one reply as `complete` does, and yield its text token by token."""
         tokens = self._encode(prompt, prefix)
         options = self._sampling_options(self.tokenizer.words_in(tokens), temperature)
+        if seed is None:
+            seed = secrets.randbits(31)
         with _seed_lock:
             steps = self._create_generator(seed).generate_tokens(tokens, **options)
             first_step = list(islice(steps, 1))
@@ -106,9 +115,7 @@ class Engine:
     def _encode(self, prompt: str, prefix: str) -> list[str]:
         return [*self.tokenizer.encode(prompt), REPLY, *self.tokenizer.encode(prefix)]
 
-    def _create_generator(self, seed: int | None) -> Any:
-        if seed is None:
-            seed = secrets.randbits(31)
+    def _create_generator(self, seed: int) -> Any:
         self._ctranslate2.set_random_seed(seed % 2**31)
         return self._ctranslate2.Generator(
             str(self.folder), device="cpu", inter_threads=1, intra_threads=1

@@ -16,14 +16,16 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.base import LocalChatModel, Reply
-from selfcritic.agent.models.tiny.engine import MAX_REPLY_TOKENS, Engine
-from selfcritic.agent.tasks import parse_task
+from selfcritic.agent.models.tiny.engine import MAX_REPLY_TOKENS, VOCABULARY_FILE, Engine
+from selfcritic.agent.tasks import Alphabetize, Task, ThreeSat, parse_task
 from selfcritic.prompts import VARIABLES, load, parse_prompt
 
 SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
 """Folder of the weights that ship with the package."""
 
 _VERDICT_PROMPTS = ("classify", "helpfulness")
+_MAX_NAMED_WORDS = 5
+"""Unknown words that an error message quotes."""
 
 
 class _TinyPrompt(NamedTuple):
@@ -104,7 +106,7 @@ class TinyModel(LocalChatModel):
         """Convert messages to a prompt of the set `tiny`.
 
         Raises:
-            UnknownTaskError: the question is not a task that the model was trained on.
+            UnknownTaskError: the question is not a task that the model was trained on, or has unknown words.
         """
         parsed = parse_prompt(messages)
         prompt_name = parsed.name or "generate"
@@ -115,15 +117,50 @@ class TinyModel(LocalChatModel):
                 f"The tiny model only handles these task types: {', '.join(self.engine.tasks)}. "
                 "Choose another model for other questions: --model on the command line, model= in Python."
             )
+        unknown = self.unknown_words(task)
+        if unknown:
+            raise UnknownTaskError(self._unknown_words_message(unknown))
         variables = {name: data.get(name, "") for name in VARIABLES[prompt_name]}
         if "context" in variables:
             variables["context"] = ""
         text = load("tiny").render(prompt_name, "question", **variables)[-1].text
         return _TinyPrompt(text, parsed.prefix, prompt_name in _VERDICT_PROMPTS)
 
+    def unknown_words(self, task: Task) -> list[str]:
+        """List the words of a task that are not in the vocabulary."""
+        unknown = []
+        for word in dict.fromkeys(_names_in(task)):
+            if not self.engine.tokenizer.is_known(word):
+                unknown.append(word)
+        return unknown
+
+    def _unknown_words_message(self, unknown: list[str]) -> str:
+        quoted = ", ".join(f"'{word}'" for word in unknown[:_MAX_NAMED_WORDS])
+        num_more = len(unknown) - _MAX_NAMED_WORDS
+        if num_more > 0:
+            quoted += f" and {num_more} more"
+        tokenizer = self.engine.tokenizer
+        lower_case = [word.lower() for word in unknown]
+        hint = "Use only words of"
+        if all(map(tokenizer.is_known, lower_case)):
+            hint = f"It reads only lower case: write '{lower_case[0]}'. It knows the words of"
+        return (
+            f"The tiny model does not know {quoted}. {hint} '{self.folder / VOCABULARY_FILE}', or choose another "
+            "model: --model on the command line, model= in Python."
+        )
+
     @property
     def _llm_type(self) -> str:
         return "tiny"
+
+
+def _names_in(task: Task) -> tuple[str, ...]:
+    """Return the words of a task that an answer must contain."""
+    if isinstance(task, Alphabetize):
+        return task.words
+    if isinstance(task, ThreeSat):
+        return (*task.people, *task.things)
+    return ()
 
 
 def _last_question(messages: list[BaseMessage]) -> str:

@@ -80,6 +80,10 @@ class Tokenizer:
     def _words(self) -> frozenset[str]:
         return frozenset(self.words)
 
+    def is_known(self, word: str) -> bool:
+        """Whether a word has a token and may occur in a task."""
+        return word in self._words and word not in ANSWERS
+
     def words_in(self, tokens: Iterable[str]) -> frozenset[str]:
         """Return the words among tokens."""
         return self._words.intersection(tokens)

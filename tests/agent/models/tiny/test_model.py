@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 
 from selfcritic.agent import load
@@ -19,15 +21,16 @@ from selfcritic.agent.errors import InputError, UnknownModelError, UnknownTaskEr
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import SHIPPED, TinyModel
 from selfcritic.agent.tasks import Alphabetize, Task
+from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
 from selfcritic.agent.training.tiny.examples import GradedDraft, is_helpful
 from selfcritic.prompts import load as load_prompts
 
 _ROOT = Path(__file__).parents[4]
 _REPORT = _ROOT / "docs" / "tiny_report.txt"
 WEIGHTS = Path(__file__).parent / "weights"
-QUESTION = "Sort these words alphabetically: pear, apple, plum"
+QUESTION = "Sort these words alphabetically: olive, apple, plum"
 VERDICT_PROMPT = load_prompts().render(
-    "classify", context="", question=QUESTION, answer="apple, pear, plum"
+    "classify", context="", question=QUESTION, answer="apple, olive, plum"
 )
 
 
@@ -50,7 +53,7 @@ def test_seed_repeats_replies():
 
 def test_seed_repeats_replies_of_concurrent_calls():
     questions = [
-        f"Sort these words alphabetically: {words}" for words in ("pear, fig", "fig, pear, kiwi")
+        f"Sort these words alphabetically: {words}" for words in ("olive, plum", "plum, olive, kiwi")
     ]
     calls = [(question, seed) for question in questions for seed in range(10)]
     model = load_tiny()
@@ -73,7 +76,7 @@ def test_seed_depends_on_the_prompt():
 def test_replies_only_use_words_of_their_prompt():
     engine = Engine(WEIGHTS)
     tokenizer = engine.tokenizer
-    prompts = [QUESTION, "Sort these words alphabetically: garden, fig", QUESTION]
+    prompts = [QUESTION, "Sort these words alphabetically: garden, lemon", QUESTION]
     for prompt, replies in zip(prompts, engine.complete(prompts, n=20, seed=1), strict=True):
         allowed = tokenizer.words_in(tokenizer.encode(prompt)) | {"Yes", "No"}
         used = [tokenizer.words_in(tokenizer.encode(reply.text)) for reply in replies]
@@ -81,10 +84,23 @@ def test_replies_only_use_words_of_their_prompt():
         assert all(words <= allowed for words in used)
 
 
+def test_replies_are_in_random_order():
+    prompt = load_prompts("tiny").render("generate", "question", context="", question=QUESTION)
+    num_longer_first = 0
+    replies_by_seed = []
+    for seed in range(60):
+        [replies] = Engine(WEIGHTS).complete([prompt[-1].text], 2, seed)
+        first, second = (len(reply.text) for reply in replies)
+        num_longer_first += first > second
+        replies_by_seed.append(first != second)
+    share = num_longer_first / sum(replies_by_seed)
+    assert 0.25 < share < 0.75  # sorted by likelihood, short replies would come first
+
+
 def test_streamed_replies_only_use_words_of_their_prompt():
     engine = Engine(WEIGHTS)
     tokens = engine.tokenizer.encode("".join(engine.stream(QUESTION, seed=3)))
-    assert engine.tokenizer.words_in(tokens) <= {"pear", "apple", "plum", "Yes", "No"}
+    assert engine.tokenizer.words_in(tokens) <= {"olive", "apple", "plum", "Yes", "No"}
 
 
 def test_temperature_0_ignores_the_seed():
@@ -116,7 +132,7 @@ def test_verdict_logprobs_hold_the_probability():
 
 def test_verdict_does_not_depend_on_other_prompts_of_the_batch():
     engine = Engine(WEIGHTS)
-    prompts = ["pear, apple", "pear, apple, plum, kiwi, lemon", "fig"]
+    prompts = ["olive, apple", "olive, apple, plum, kiwi, lemon", "lemon"]
     separate = [engine.complete([prompt], seed=1)[0][0].p_yes for prompt in prompts]
     batched = [completion.p_yes for [completion] in engine.complete(prompts, seed=1)]
     assert batched == pytest.approx(separate, abs=1e-4)
@@ -163,6 +179,35 @@ def test_loop_runs_on_the_model_and_repeats():
 def test_rejects_other_questions():
     with pytest.raises(UnknownTaskError, match=r"alphabetize.*--model"):
         load_tiny().sample([HumanMessage("Who are you?")], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("olive, quetzal, apple", "does not know 'quetzal'. Use only words of"),
+        ("olive, olives, über", "does not know 'olives', 'über'. Use only words of"),
+        ("Olive, apple", "does not know 'Olive'. It reads only lower case: write 'olive'."),
+        ("Olive, figs", "does not know 'Olive', 'figs'. Use only words of"),
+        ("Yes, No, olive", "does not know 'Yes', 'No'"),
+        ("star-fish, olive", "does not know 'star-fish'"),
+        ("a1 b1 c1 d1 e1 f1 g1".replace("1", "zz"), "'ezz' and 2 more."),
+    ],
+)
+def test_rejects_words_outside_the_vocabulary(words: str, message: str):
+    question = f"Sort these words alphabetically: {words}"
+    with pytest.raises(UnknownTaskError, match=re.escape(message)) as error:
+        load("tiny").invoke(question)
+    assert "tokens.json" in str(error.value)
+    assert "--model" in str(error.value)
+    with pytest.raises(UnknownTaskError):
+        list(load("tiny").stream(question))
+
+
+@given(st.lists(st.sampled_from([*COMMON[:20], "olives", "é", "Apple"]), min_size=2, max_size=8))
+def test_unknown_words_are_those_without_a_token(words: list[str]):
+    task = Alphabetize(f"Sort these words alphabetically: {', '.join(words)}", tuple(words))
+    unknown = [word for word in dict.fromkeys(words) if word not in COMMON]
+    assert load_tiny().unknown_words(task) == unknown
 
 
 def test_rejects_a_folder_without_a_model(tmp_path: Path):
