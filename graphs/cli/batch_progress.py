@@ -23,7 +23,7 @@ class JsonLines:
         self._stack = stack
         self._file: IO[str] | None = None
         self.first: dict[str, Any] | None = None
-        """The first record; None if there is none."""
+        """The first record; None before the first write."""
 
     def write(self, record: dict[str, Any]) -> None:
         """Append a record, and flush."""
