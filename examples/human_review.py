@@ -17,14 +17,16 @@ FIELDS = {
     "edit": "id text",
     "add": "quote text",
     "search_again": "length_modifier",
+    "accept": "",
+    "refine": "",
 }
 console = Console(markup=False, highlight=False)  # model output is data, not markup
 
 
 def ask_decision() -> dict[str, object]:
     """Return what the person typed; the graph validates it."""
-    command = Prompt.ask("\nkeep, remove, edit, add, search_again, accept or refine")
-    fields = {name: Prompt.ask(f"  {name}") for name in FIELDS.get(command, "").split()}
+    command = Prompt.ask(f"\n{', '.join(FIELDS)}", choices=list(FIELDS), show_choices=False)
+    fields = {name: Prompt.ask(f"  {name}") for name in FIELDS[command].split()}
     if command in ("keep", "remove", "edit", "add"):
         return {"actions": [{"type": command, **fields}]}
     return {"next": command, **fields}
@@ -43,7 +45,11 @@ while interrupts := output.get("__interrupt__"):
     for label in review["comments"]:
         comment = label["after"] or label["before"]
         console.print(f"{label['id']} {label['action']}: »{comment['quote']}« {comment['text']}")
-    output = graph.invoke(Command(resume=ask_decision()), config)
+    try:
+        decision = ask_decision()
+    except (EOFError, KeyboardInterrupt):  # Ctrl-D or Ctrl-C
+        sys.exit("\nThe review ended without a decision.")
+    output = graph.invoke(Command(resume=decision), config)
 console.print("Final answer:", output["answer"])
 if len(sys.argv) > 1:
     append_review(sys.argv[1], output)

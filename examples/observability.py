@@ -6,6 +6,11 @@ If you pass models by name, spans contain no API keys. Errors of a LangChain cha
 which can repeat the key.
 """
 
+import os
+import socket
+import sys
+from urllib.parse import urlsplit
+
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -22,7 +27,22 @@ graph = create_self_critique(model="simulated?draft_error_rate=1", max_rounds=5,
     name="self_critique"
 )
 
+
+def require_collector() -> None:
+    """Exit if nothing listens at the collector's address; the exporter would retry in silence."""
+    address = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
+    url = urlsplit(address)
+    try:
+        socket.create_connection((url.hostname or "", url.port or 80), timeout=5).close()
+    except OSError as error:
+        sys.exit(
+            f"No OTLP collector listens at {address} ({error}). Start one, or set "
+            "OTEL_EXPORTER_OTLP_ENDPOINT to its address."
+        )
+
+
 if __name__ == "__main__":
+    require_collector()
     output = graph.invoke({"question": "What is 4,387 + 2,965?"})
     print(output["answer"], output["stop_reason"])
     provider.shutdown()  # flushes the remaining spans

@@ -1,8 +1,8 @@
 """Run the code blocks of the README and docs/, and check their output.
 
 The blocks of a page run in order: Python blocks in one namespace, shell blocks in one folder. A `text` block directly
-after a code block is its expected output. A fake provider serves the `openai/…` models of shell blocks. Lines with
-`make`, `pip install` or `python -m examples.…` are not run; only their names are checked.
+after a code block is its expected output. Fake servers serve the `openai/…` and `ollama_chat/…` models of shell blocks.
+Lines with `make`, `pip install` or `python -m examples.…` are not run; only their names are checked.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ import pytest
 import typer
 
 from selfcritic.graphs.cli.app import app
+from tests.support.fake_ollama import FakeOllama
 from tests.support.fake_provider import FakeProvider
 from tests.support.provider_loop import reply
 
@@ -90,8 +91,8 @@ def test_shell_blocks_use_existing_commands_and_options(page: Path):
 @pytest.mark.parametrize("page", pages_with("bash"))
 def test_shell_blocks_run_and_print_the_expected_output(page: Path, tmp_path: Path):
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - some pages use `git diff`
-    with FakeProvider(reply) as provider:
-        environment = shell_environment(provider.url)
+    with FakeProvider(reply) as provider, FakeOllama(reply) as ollama:
+        environment = shell_environment(provider.url) | {"OLLAMA_API_BASE": ollama.url}
         for block in blocks(page, "bash"):
             lines = [line for line in block.code.splitlines() if not check_names(line)]
             script = "\n".join(["set -euo pipefail", *lines]).replace(PAGE_SERVER, provider.url)
@@ -150,6 +151,17 @@ def test_every_code_block_has_a_language(page: Path):
     opening, closing = fences[::2], fences[1::2]
     assert all(opening)
     assert not any(closing)
+
+
+def test_troubleshooting_quotes_real_messages():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    sources = [path.read_text("utf-8") for path in sorted(ROOT.glob("[ag]*[ts]/**/*.py"))]
+    code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))  # joins literals
+    messages = re.findall(r"^\| `([A-Z'].*?)` \|", page, re.MULTILINE)
+    assert len(messages) > 10
+    for message in messages:
+        for piece in re.split(r"…|'[^']*'(?= )|OPENAI_API_KEY|\d+", message):
+            assert piece.strip(" :?.") in code, message
 
 
 def test_glossary_is_short_and_sorted():

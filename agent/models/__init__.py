@@ -77,7 +77,7 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",
-        "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama/…; keys from the environment",
+        "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama_chat/…; keys from the environment",
         _litellm,
     ),
 }

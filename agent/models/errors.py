@@ -74,6 +74,9 @@ def error_message(error: BaseException, *secrets: str) -> str:
     text = provider_message(error)
     if not isinstance(error, ModelCallError):
         text = _MESSAGES.get(classify_error(error), text)
+    unknown_provider = _NO_PROVIDER.search(text)
+    if unknown_provider is not None:
+        text = f"'{unknown_provider[1]}' names no provider that litellm supports."
     text = redact(text, *secrets)
     text = " ".join(text.split()) or type(error).__name__
     if len(text) > _MAX_MESSAGE_CHARS:
@@ -102,6 +105,8 @@ _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+"
 )
+
+_NO_PROVIDER = re.compile(r"LLM Provider NOT provided\..*?\bmodel=(\S+)", re.DOTALL)
 
 _MESSAGES: Mapping[str, str] = {
     "connection_refused": "Connection refused.",

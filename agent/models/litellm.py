@@ -29,6 +29,7 @@ from tenacity import AsyncRetrying, Retrying
 
 from selfcritic.agent.models.litellm_errors import translate_errors
 from selfcritic.agent.models.litellm_library import (
+    context_size,
     import_litellm,
     import_litellm_async,
     is_priced,
@@ -117,6 +118,11 @@ class LiteLLMModel(BaseChatModel):
     def is_priced(self) -> bool:
         """Whether the cost of a reply is known; may import litellm."""
         return self.input_cost_per_token is not None or is_priced(self.model)
+
+    @property
+    def context_size(self) -> int | None:
+        """Context in tokens, None if litellm does not know it; may import litellm."""
+        return context_size(self.model)
 
     @property
     def supports_prefill(self) -> bool:

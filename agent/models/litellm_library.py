@@ -61,6 +61,13 @@ def supports_prefill(model: str) -> bool:
     return bool(_model_entry(model).get("supports_assistant_prefill"))
 
 
+@functools.cache
+def context_size(model: str) -> int | None:
+    """Return the context size of a model in tokens, None if litellm does not know it."""
+    size = _model_entry(model).get("max_input_tokens")
+    return size if isinstance(size, int) else None
+
+
 def _model_entry(model: str) -> Mapping[str, Any]:
     """Return litellm's entry for a model, looked up with and without the provider."""
     entries: Mapping[str, Mapping[str, Any]] = import_litellm().model_cost

@@ -136,6 +136,11 @@ class LlamaCppModel(BaseChatModel):
         return True
 
     @property
+    def context_size(self) -> int:
+        """Context of a slot in tokens."""
+        return self._config.n_ctx
+
+    @property
     def engine(self) -> Engine:
         """The model in memory; loaded by the first request."""
         return get_engine(self._config)

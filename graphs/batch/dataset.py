@@ -1,23 +1,38 @@
 """Read dataset rows lazily from JSONL, CSV or Parquet.
 
-A row has `question` and `context`, or `messages` in LangChain's or OpenAI's format (as JSON in a CSV cell). A JSONL
-line may also be a list of messages. `id` identifies the row; the default is a hash of its content.
+A row has `question` and `context` (or other columns, see `Columns`), or `messages` in LangChain's or OpenAI's format
+(as JSON in a CSV cell). A JSONL line may also be a list of messages. `id` identifies the row; the default is a hash of
+its content. Other columns are carried through to the result.
 """
 
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from langchain_core.messages import BaseMessage, convert_to_messages, messages_from_dict
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import Input
 
-_INPUT_FIELDS = ("question", "context", "messages")
+_MAX_CELL_CHARS = 2**31 - 1
+"""Limit of a CSV cell, the largest that the csv module accepts on every platform."""
+_MAX_LISTED_COLUMNS = 12
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns that a row's input is read from."""
+
+    question: str = "question"
+    context: str = "context"
+
+
+DEFAULT_COLUMNS = Columns()
 
 
 @dataclass(frozen=True)
@@ -29,9 +44,11 @@ class Row:
     """Hash of the content. Rows with the same id but different digests are different rows."""
     input: Input | None
     error: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Columns that are neither the id nor part of the input."""
 
 
-def parse_row(data: Any, error: str | None = None) -> Row:
+def parse_row(data: Any, error: str | None = None, columns: Columns = DEFAULT_COLUMNS) -> Row:
     """Convert raw data to a row; invalid data sets `error`."""
     if isinstance(data, list):
         data = {"messages": data}
@@ -40,16 +57,36 @@ def parse_row(data: Any, error: str | None = None) -> Row:
     row_id = data.get("id")
     if error is not None:
         return _bad_row(data, row_id, error)
+    sources = {"question": columns.question, "context": columns.context, "messages": "messages"}
     content = {}
-    for name in _INPUT_FIELDS:
-        if data.get(name) not in (None, ""):
-            content[name] = data[name]
+    for name, column in sources.items():
+        if data.get(column) not in (None, ""):
+            content[name] = data[column]
     try:
-        row_input = _parse_input(content)
+        row_input = _parse_input(content, sources)
     except (ValueError, TypeError, KeyError, NotImplementedError) as exception:
         return _bad_row(data, row_id, f"The row cannot be used: {exception}")
+    if not row_input.keys() & {"question", "messages"}:
+        return _bad_row(data, row_id, _describe_missing_question(data, columns))
     digest = _hash(json.dumps(content, sort_keys=True, default=str))
-    return Row(_format_id(row_id, digest), digest, row_input)
+    used = {"id", *sources.values()}
+    extra = {str(name): value for name, value in data.items() if name not in used}
+    return Row(_format_id(row_id, digest), digest, row_input, extra=extra)
+
+
+def _describe_missing_question(data: Mapping[Any, Any], columns: Columns) -> str:
+    """Say which columns a row without a question has, and what to do."""
+    for column in (columns.question, "messages"):
+        if column in data:
+            return f"The row cannot be used: `{column}` is empty."
+    names = [f"`{name}`" for name in list(data)[:_MAX_LISTED_COLUMNS]]
+    if len(data) > len(names):
+        names.append("…")
+    listed = ", ".join(names) or "none"
+    return (
+        f"The row cannot be used: it has neither `{columns.question}` nor `messages`. Its columns are: {listed}. "
+        "Choose the question's column with --question-column (Columns in Python)."
+    )
 
 
 def _bad_row(data: Any, row_id: Any, error: str) -> Row:
@@ -67,16 +104,17 @@ def _format_id(row_id: Any, digest: str) -> str:
     return str(row_id)
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, columns: Columns = DEFAULT_COLUMNS) -> Iterator[Row]:
     """Read a file lazily; its extension determines the format.
 
     Raises:
-        InputError: The extension is unknown, or the file cannot be read as Parquet.
+        InputError: The extension is unknown, or the file cannot be read in this format.
     """
     readers = {
         ".jsonl": _read_jsonl,
         ".ndjson": _read_jsonl,
         ".csv": _read_csv,
+        ".tsv": _read_csv,
         ".parquet": _read_parquet,
     }
     reader = readers.get(path.suffix.lower())
@@ -84,18 +122,14 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise InputError(
             f"'{path.name}' has an unknown extension: convert it to one of {', '.join(readers)}."
         )
-    return reader(path)
+    return reader(path, partial(parse_row, columns=columns))
 
 
-def count_rows(path: Path) -> int:
-    """Count the rows of a file, for progress estimates."""
-    return sum(1 for _ in read_rows(path))
-
-
-def _parse_input(content: Mapping[str, Any]) -> Input:
+def _parse_input(content: Mapping[str, Any], sources: Mapping[str, str]) -> Input:
     for name in ("question", "context"):
         if name in content and not isinstance(content[name], str):
-            raise ValueError(f"`{name}` must be a string")
+            type_name = type(content[name]).__name__
+            raise ValueError(f"`{sources[name]}` must be a string, not {type_name}")
     row_input: Input = {}
     if "question" in content:
         row_input["question"] = content["question"]
@@ -103,8 +137,6 @@ def _parse_input(content: Mapping[str, Any]) -> Input:
         row_input["context"] = content["context"]
     if "messages" in content:
         row_input["messages"] = _parse_messages(content["messages"])
-    if "question" not in row_input and "messages" not in row_input:
-        raise ValueError("it has neither `question` nor `messages`")
     return row_input
 
 
@@ -124,30 +156,58 @@ def _is_langchain_dict(message: Any) -> bool:
     return isinstance(message, dict) and set(message) == {"type", "data"}
 
 
-def _read_jsonl(path: Path) -> Iterator[Row]:
+_RowParser = Callable[..., Row]
+"""`parse_row` with the columns of the dataset."""
+
+
+def _read_jsonl(path: Path, parse: _RowParser) -> Iterator[Row]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                yield parse_row(json.loads(line))
-            except ValueError as error:  # invalid JSON or UTF-8
+                data = json.loads(line)
+            except (ValueError, RecursionError) as error:  # invalid JSON or UTF-8, or too nested
                 text = line.decode("utf-8", "replace")
-                yield parse_row(text, f"Line {number} is not valid JSON: {error}")
+                yield parse(text, f"Line {number} is not valid JSON: {error}")
+            else:
+                yield parse(data)
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path, parse: _RowParser) -> Iterator[Row]:
+    csv.field_size_limit(_MAX_CELL_CHARS)  # for the whole process; the default ends the file
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        for cells in reader:
-            error = None
-            if None in cells or None in cells.values():
-                error = f"Line {reader.line_num} must have as many cells as the header."
-            data = {str(name): value for name, value in cells.items()}
-            yield parse_row(data, error)
+        try:
+            reader = csv.DictReader(file, delimiter=_detect_delimiter(file, path))
+            for cells in reader:
+                error = None
+                if None in cells or None in cells.values():
+                    error = f"Line {reader.line_num} must have as many cells as the header."
+                data = {str(name): value for name, value in cells.items()}
+                yield parse(data, error)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise InputError(
+                f"'{path.name}' is not UTF-8: byte 0x{byte:02x}. Convert it first, for example with: "
+                "iconv -f latin1 -t utf-8"
+            ) from error
+        except csv.Error as error:
+            raise InputError(f"'{path.name}' is not valid CSV: {error}.") from error
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _detect_delimiter(file: TextIO, path: Path) -> str:
+    """Return the separator of a header: a semicolon or tab only if it has no comma."""
+    header = file.readline()
+    file.seek(0)
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    for delimiter in (",", ";", "\t"):
+        if delimiter in header:
+            return delimiter
+    return ","
+
+
+def _read_parquet(path: Path, parse: _RowParser) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -159,6 +219,6 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
                 for row in batch.to_pylist():
-                    yield parse_row(row)
+                    yield parse(row)
     except ArrowException as error:
         raise InputError(f"'{path.name}' cannot be read as Parquet: {error}") from error

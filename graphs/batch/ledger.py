@@ -7,7 +7,7 @@ before the batch continues, so a killed process loses nothing. Only one process 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from selfcritic.graphs.batch.dataset import Row
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS done (id TEXT, digest TEXT, result TEXT, PRIMARY KEY (id, digest));
-CREATE TEMP TABLE seen (place INTEGER PRIMARY KEY, id TEXT UNIQUE, digest TEXT);
+CREATE TEMP TABLE seen (place INTEGER PRIMARY KEY, id TEXT UNIQUE, digest TEXT, extra TEXT);
 """
 
 
@@ -76,8 +76,10 @@ class Ledger:
 
     def register(self, row: Row) -> bool:
         """Register an input row; return False for a duplicate id."""
+        extra = json.dumps(dict(row.extra), default=str)  # Parquet has dates
         cursor = self._db.execute(
-            "INSERT OR IGNORE INTO seen (id, digest) VALUES (?, ?)", (row.id, row.digest)
+            "INSERT OR IGNORE INTO seen (id, digest, extra) VALUES (?, ?, ?)",
+            (row.id, row.digest, extra),
         )
         return cursor.rowcount == 1
 
@@ -98,10 +100,10 @@ class Ledger:
         self._db.execute("INSERT OR IGNORE INTO done VALUES (?, ?, ?)", (row.id, row.digest, text))
 
     def ordered_results(self) -> Iterator[dict[str, Any]]:
-        """Yield the results of the finished rows in input order."""
-        query = "SELECT result FROM seen JOIN done USING (id, digest) ORDER BY place"
-        for (text,) in self._db.execute(query):
-            yield json.loads(text)
+        """Yield the results of the finished rows in input order, with their extra columns."""
+        query = "SELECT result, extra FROM seen JOIN done USING (id, digest) ORDER BY place"
+        for result, extra in self._db.execute(query):
+            yield add_columns(json.loads(result), json.loads(extra))
 
     def spent(self) -> Usage:
         """Return the usage of the batch, including earlier processes."""
@@ -122,6 +124,17 @@ class Ledger:
 
     def _write_fact(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def add_columns(result: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result with a row's extra columns, in a form that JSON can hold.
+
+    A column with the name of a result's field, such as `answer`, gets the prefix `input_`.
+    """
+    columns = {}
+    for name, value in json.loads(json.dumps(dict(extra), default=str)).items():
+        columns[f"input_{name}" if name in result else name] = value
+    return {**result, **columns}
 
 
 def _cannot_open(path: str | Path, error: sqlite3.Error) -> InputError:

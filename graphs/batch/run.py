@@ -39,7 +39,7 @@ from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.batch.dask import dask_runner
 from selfcritic.graphs.batch.dataset import Row, parse_row
-from selfcritic.graphs.batch.ledger import Ledger, fingerprint
+from selfcritic.graphs.batch.ledger import Ledger, add_columns, fingerprint
 
 Graph = CompiledStateGraph[Any, Context, Any, Any]
 Result = dict[str, Any]
@@ -116,7 +116,7 @@ async def run_batch(
         rows: Rows as `read_rows` yields them, mappings, or lists of messages.
         context: Options of every row; the options that the graph was created with are ignored.
         ledger: SQLite file of finished rows.
-        on_result: Called with each finished row, `id` first, including resumed rows.
+        on_result: Called with each finished row, including resumed rows: `id`, the output, the row's extra columns.
         on_error: Called with the `id` and `error` of each row that failed.
         on_progress: Called with the report after each row.
         concurrency: Number of rows to run at the same time.
@@ -205,7 +205,7 @@ class _Batch:
                 )
             elif (result := self.ledger.result(row)) is not None:
                 self.report.resumed += 1
-                self._finish(result)
+                self._finish(row, result)
             elif self.budget.is_spent:
                 self.report.remaining += 1
             else:
@@ -235,11 +235,11 @@ class _Batch:
                 result = {"id": row.id, **_OUTPUT.dump_python(cast(Output, output), mode="json")}
                 self.ledger.finish(row, result)
                 self.report.finished += 1
-                self._finish(result)
+                self._finish(row, result)
 
-    def _finish(self, result: Result) -> None:
+    def _finish(self, row: Row, result: Result) -> None:
         self.report.stop_reasons[str(result.get("stop_reason"))] += 1
-        self.on_result(result)
+        self.on_result(add_columns(result, row.extra))
         self.on_progress(self.report)
 
     def _fail(self, row: Row, error: str) -> None:

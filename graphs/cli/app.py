@@ -1,5 +1,9 @@
 """Entry point of `selfcritic`; stdout gets results, stderr everything else."""
 
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from selfcritic.graphs.cli.batch import batch
@@ -11,13 +15,31 @@ from selfcritic.graphs.cli.train import train
 app = typer.Typer(
     help="Find and fix flaws in the answers of language models.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # its tracebacks print local variables, which hold API keys
 )
 for command in (run, review, batch):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
+
+
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
+        sys.stdout.write(f"selfcritic {version('selfcritic')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _set_global_options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Find and fix flaws in the answers of language models."""
 
 
 def main() -> None:

@@ -1,30 +1,32 @@
 """`selfcritic batch`: run the loop over a dataset."""
 
 import asyncio
-import json
-import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.schemas import Budget
-from selfcritic.graphs.batch.dataset import count_rows, read_rows
+from selfcritic.agent.state import Output
+from selfcritic.graphs.batch.dataset import Columns, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
+from selfcritic.graphs.cli.batch_progress import JsonLines, ProgressDisplay, progress_line
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
+    FAILED,
+    INTERRUPTED,
     check_api_base,
     fail,
     load_model,
+    print_notice,
     print_notices,
     show_warnings,
 )
@@ -33,14 +35,12 @@ from selfcritic.graphs.cli.options import (
     LoopOptions,
     ModelOptions,
     Quiet,
+    RefinementOptions,
     expand_groups,
     parse_max_output_tokens,
 )
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
-
-_UPDATE_SECONDS = 0.25
-"""Minimum time between updates of the progress line."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,30 @@ class BatchOptions:
     ] = None
 
 
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Columns that the input of a row is read from."""
+
+    question_column: Annotated[
+        str,
+        typer.Option(help="Column of the question.", metavar="NAME"),
+    ] = "question"
+    context_column: Annotated[
+        str,
+        typer.Option(help="Column of the context to answer from.", metavar="NAME"),
+    ] = "context"
+
+    def to_columns(self) -> Columns:
+        """Build the argument of `read_rows`."""
+        return Columns(self.question_column, self.context_column)
+
+
 @expand_groups
 def batch(
     rows: Annotated[
         Path,
         typer.Argument(
-            metavar="ROWS", help="JSONL, CSV or Parquet: question, context or messages."
+            metavar="ROWS", help="JSONL, CSV, TSV or Parquet file of questions or messages."
         ),
     ],
     out: Annotated[
@@ -91,36 +109,56 @@ def batch(
     ],
     models: ModelOptions,
     loop: LoopOptions,
+    refinement: RefinementOptions,
     budget: BudgetOptions,
+    columns: ColumnOptions,
     options: BatchOptions,
     quiet: Quiet = False,
 ) -> None:
     """Run the loop over a dataset. Rerun the command to resume.
 
-    Rows that failed are written to OUT with the suffix .errors.jsonl.
+    Rows that failed are written to OUT with the suffix .errors.jsonl. Other columns are copied to the results. Exits
+    with 1 if no row has a result.
     """
     console = Console(stderr=True, quiet=quiet, highlight=False)
     show_warnings(console)
     try:
-        context = _build_context(models, loop, options.dask)
-        limits = budget.to_budget()
-        total = count_rows(rows)
+        context = _build_context(models, loop, refinement, options.dask)
+        dataset = _Dataset(rows, columns.to_columns(), console)
         print_notices(context, console)
-        report = _run_rows(rows, out, total, context, limits, options, console)
-    except (SelfcriticError, PromptError, ValidationError, OSError, UnicodeDecodeError) as error:
+        _run_rows(dataset, out, context, budget.to_budget(), options, console)
+    except (SelfcriticError, PromptError, ValidationError, OSError) as error:
         fail(error, BAD_USAGE)
-    console.print(_progress_line(report, total), soft_wrap=True)
-    if report.failed:
-        console.print(
-            f"{report.failed} rows failed; see {_errors_path(out)}. Rerun the command to retry them."
-        )
-    if report.remaining:
-        console.print(
-            f"{report.remaining} rows left: the budget is spent. Rerun with a larger budget to continue."
-        )
 
 
-def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) -> Context:
+class _Dataset:
+    """The rows of a file, read once to count them."""
+
+    def __init__(self, path: Path, columns: Columns, console: Console) -> None:
+        """Count the rows and report columns that look like input but are not.
+
+        Raises:
+            InputError: The file has no rows, or cannot be read.
+        """
+        self.path = path
+        self.columns = columns
+        self.total = 0
+        renamed: set[str] = set()
+        for row in read_rows(path, columns):
+            self.total += 1
+            renamed |= row.extra.keys() & Output.__annotations__.keys()
+        if not self.total:
+            raise InputError(f"'{path}' has no rows.")
+        for name in sorted(renamed):
+            print_notice(
+                f"the column '{name}' is not used; the results contain it as 'input_{name}'",
+                console,
+            )
+
+
+def _build_context(
+    models: ModelOptions, loop: LoopOptions, refinement: RefinementOptions, dask: str | None
+) -> Context:
     check_api_base(models.api_base, models.model, models.critic)
     critic: str | BaseChatModel | None = None
     if models.critic:
@@ -133,6 +171,7 @@ def _build_context(models: ModelOptions, loop: LoopOptions, dask: str | None) ->
         critic=critic,
         max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
         **asdict(loop),
+        **refinement.to_fields(),
     )
     context.model_for("generator")
     return context
@@ -145,92 +184,71 @@ def _load_model(spec: str, api_base: str | None, dask: str | None) -> str | Base
 
 
 def _run_rows(
-    rows: Path,
+    dataset: _Dataset,
     out: Path,
-    total: int,
     context: Context,
     budget: Budget,
     options: BatchOptions,
     console: Console,
-) -> Report:
+) -> None:
+    """Run the rows and report the result; fail if no row has one."""
     with ExitStack() as stack:
         live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
-        results = _JsonLines(out, stack)
-        errors = _JsonLines(_errors_path(out), stack)
-        return asyncio.run(
-            run_batch(
-                create_self_critique().compile(name="self_critique"),
-                read_rows(rows),
-                ledger=options.ledger or out.with_name(f"{out.name}.ledger"),
-                on_result=results.write,
-                on_error=errors.write,
-                context=context,
-                concurrency=options.concurrency,
-                ordered=options.ordered,
-                budget=budget,
-                requests_per_minute=options.rpm,
-                tokens_per_minute=options.tpm,
-                restart=options.restart,
-                dask=options.dask,
-                on_progress=ProgressDisplay(live, total).show,
-            )
+        progress = ProgressDisplay(live, dataset.total)
+        results = JsonLines(out, stack)
+        errors = JsonLines(_errors_path(out), stack)
+        batch_run = run_batch(
+            create_self_critique().compile(name="self_critique"),
+            read_rows(dataset.path, dataset.columns),
+            ledger=options.ledger or out.with_name(f"{out.name}.ledger"),
+            on_result=results.write,
+            on_error=errors.write,
+            context=context,
+            concurrency=options.concurrency,
+            ordered=options.ordered,
+            budget=budget,
+            requests_per_minute=options.rpm,
+            tokens_per_minute=options.tpm,
+            restart=options.restart,
+            dask=options.dask,
+            on_progress=progress.show,
         )
+        try:
+            report = asyncio.run(batch_run)
+        except KeyboardInterrupt:
+            live.stop()
+            _fail_interrupted(progress.report, dataset.total)
+    console.print(progress_line(report, dataset.total), soft_wrap=True)
+    _print_unfinished(report, out, console)
+    if not report.finished + report.resumed:
+        reason = "The budget does not cover a single row."
+        if errors.first is not None:
+            reason = f"The first error is: {errors.first['error']}"
+        fail(f"No row has a result. {reason}", FAILED)
+
+
+def _print_unfinished(report: Report, out: Path, console: Console) -> None:
+    if report.failed:
+        console.print(
+            f"{report.failed:,} rows failed; see {_errors_path(out)}. Rerun the command to retry them.",
+            soft_wrap=True,
+        )
+    if report.remaining:
+        console.print(
+            f"{report.remaining:,} rows left: the budget is spent. Rerun with a larger budget to continue.",
+            soft_wrap=True,
+        )
+
+
+def _fail_interrupted(report: Report | None, total: int) -> NoReturn:
+    num_finished = 0
+    if report is not None:
+        num_finished = report.finished + report.resumed
+    fail(
+        f"Interrupted: {num_finished:,} of {total:,} rows are finished. Rerun the command to resume.",
+        INTERRUPTED,
+    )
 
 
 def _errors_path(out: Path) -> Path:
     return out.with_suffix(".errors.jsonl")
-
-
-class _JsonLines:
-    """A JSONL file, opened on first write so that a rejected call keeps the old file."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        self._path = path
-        self._stack = stack
-        self._file: IO[str] | None = None
-
-    def write(self, record: dict[str, Any]) -> None:
-        if self._file is None:
-            self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
-
-
-class ProgressDisplay:
-    """Progress line on a terminal, updated a few times per second."""
-
-    def __init__(self, live: Live, total: int) -> None:
-        self._live = live
-        self._total = total
-        self._next_update = 0.0
-
-    def show(self, report: Report) -> None:
-        """Update the line, unless it was updated recently."""
-        now = time.monotonic()
-        if not self._live.console.is_terminal or now < self._next_update:
-            return
-        self._next_update = now + _UPDATE_SECONDS
-        self._live.update(_progress_line(report, self._total), refresh=True)
-
-
-def _progress_line(report: Report, total: int) -> Text:
-    usage = report.usage
-    processed = report.finished + report.resumed + report.failed
-    rows_per_second = report.finished / max(time.monotonic() - report.started, 1e-9)
-    time_left = "time left unknown"
-    if rows_per_second:
-        time_left = f"{(total - processed) / rows_per_second:,.0f} s left"
-    cost = "cost unknown"
-    if usage.cost_usd is not None:
-        cost = f"{usage.cost_usd:.4f} USD"
-    reasons = ", ".join(f"{reason} {count}" for reason, count in report.stop_reasons.most_common())
-    fields = [
-        f"{processed:,} of {total:,} rows",
-        f"{rows_per_second:.1f} per second",
-        time_left,
-        f"{usage.calls:,} calls",
-        f"{usage.input_tokens + usage.output_tokens:,} tokens",
-        cost,
-        reasons,
-    ]
-    return Text(" · ".join(fields))

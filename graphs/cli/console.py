@@ -1,9 +1,11 @@
 """Load models for CLI options; print notices and errors.
 
-Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-on), 2 for invalid usage.
+Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-on), 2 for invalid usage, 130 for an
+interrupted batch.
 """
 
 import logging
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -13,12 +15,22 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError, format_validation_error
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 
 BAD_USAGE = 2
 FAILED = 1
+INTERRUPTED = 130
+
+_OPTIONS = {
+    "checkers": "--checker",
+    "calls": "--max-calls",
+    "tokens": "--max-tokens",
+    "cost_usd": "--max-cost",
+    "seconds": "--max-seconds",
+}
+"""Options that are not named like their fields."""
 
 
 def load_model(spec: str, api_base: str | None) -> BaseChatModel:
@@ -82,11 +94,49 @@ def show_warnings(console: Console) -> None:
 
 def print_error(error: Exception | str) -> None:
     """Print one line to stderr, even in quiet mode."""
-    message = str(error)
-    if isinstance(error, ValidationError):
-        message = format_validation_error(error)
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), describe(error)), soft_wrap=True)
+
+
+def describe(error: Exception | str) -> str:
+    """Return the message of an error: what is wrong and how to fix it."""
+    if isinstance(error, ValidationError):
+        return _describe_invalid_options(error)
+    if isinstance(error, UnicodeDecodeError):
+        byte = error.object[error.start]
+        return (
+            f"A file is not UTF-8: byte 0x{byte:02x} at offset {error.start}. "
+            "Convert it first, for example with: iconv -f latin1 -t utf-8"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return _describe_file_error(error)
+    return str(error)
+
+
+def _describe_invalid_options(error: ValidationError) -> str:
+    """Name the options of the invalid fields of `Context` or `Budget`, without their values."""
+    messages = []
+    for detail in error.errors(include_input=False):
+        field = str(detail["loc"][0]) if detail["loc"] else ""
+        option = _OPTIONS.get(field, "--" + field.replace("_", "-"))
+        message = detail["msg"].removeprefix("Value error, ")
+        messages.append(f"{option}: {message}" if field else message)
+    return "; ".join(messages)
+
+
+def _describe_file_error(error: OSError) -> str:
+    """Describe an error about a file without its number."""
+    name = str(error.filename)
+    folder = Path(name).parent
+    if isinstance(error, FileNotFoundError) and not folder.is_dir():
+        return f"'{name}': the folder '{folder}' does not exist. Create it, or check the path."
+    if isinstance(error, FileNotFoundError):
+        return f"'{name}' does not exist. Check the path."
+    if isinstance(error, IsADirectoryError):
+        return f"'{name}' is a folder. Pass files instead, such as {Path(name) / '*.py'}."
+    if isinstance(error, PermissionError):
+        return f"'{name}' cannot be opened: permission denied. Check its permissions."
+    return f"'{name}' cannot be opened: {error.strerror}."
 
 
 def fail(error: Exception | str, code: int) -> NoReturn:

@@ -22,6 +22,8 @@ MODELS = "Models"
 LOOP = "Loop"
 OUTPUT = "Output"
 _BUDGET = "Budget"
+_REFINEMENT = "Refinement"
+_PROMPTS = "Prompts"
 
 ApiBase = Annotated[
     str | None,
@@ -104,6 +106,70 @@ class LoopOptions:
         ),
     ] = 3
     seed: Seed = None
+
+
+@dataclass(frozen=True)
+class RefinementOptions:
+    """How drafts are accepted and refined, and with which prompts."""
+
+    search: Search = "rejection"
+    critiques_per_refinement: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Critiques used per refinement.",
+            metavar="N",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 1
+    accept_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Accept below this P(critiqueable).",
+            metavar="P",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 0.5
+    helpful_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Use critiques above this P(helpful).",
+            metavar="P",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 0.5
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct", help="Refine without critiques (baseline).", rich_help_panel=_REFINEMENT
+        ),
+    ] = False
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help="Prompt set: default, plain or zh (Chinese).",
+            metavar="NAME",
+            rich_help_panel=_PROMPTS,
+        ),
+    ] = "default"
+    prompt_dir: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of prompts that override the set.", metavar="DIR", rich_help_panel=_PROMPTS
+        ),
+    ] = None
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the options as fields of `Context`."""
+        fields = dataclasses.asdict(self)
+        is_direct = fields.pop("direct")
+        fields["refinement"] = "direct" if is_direct else "conditional"
+        return fields
 
 
 @dataclass(frozen=True)

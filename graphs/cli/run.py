@@ -35,7 +35,7 @@ from selfcritic.graphs.cli.options import (
     LoopOptions,
     ModelOptions,
     Quiet,
-    Search,
+    RefinementOptions,
     expand_groups,
     parse_max_output_tokens,
 )
@@ -43,66 +43,6 @@ from selfcritic.graphs.cli.review.documents import create_document, read_text
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
-
-_REFINEMENT = "Refinement"
-_PROMPTS = "Prompts"
-
-
-@dataclass(frozen=True)
-class RefinementOptions:
-    """Loop options that only `run` takes."""
-
-    search: Search = "rejection"
-    critiques_per_refinement: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=64,
-            help="Critiques used per refinement.",
-            metavar="N",
-            rich_help_panel=_REFINEMENT,
-        ),
-    ] = 1
-    accept_threshold: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Accept below this P(critiqueable).",
-            metavar="P",
-            rich_help_panel=_REFINEMENT,
-        ),
-    ] = 0.5
-    helpful_threshold: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Use critiques above this P(helpful).",
-            metavar="P",
-            rich_help_panel=_REFINEMENT,
-        ),
-    ] = 0.5
-    direct: Annotated[
-        bool,
-        typer.Option(
-            "--direct", help="Refine without critiques (baseline).", rich_help_panel=_REFINEMENT
-        ),
-    ] = False
-    prompts: Annotated[
-        str,
-        typer.Option(
-            help="Prompt set: default, plain or zh (Chinese).",
-            metavar="NAME",
-            rich_help_panel=_PROMPTS,
-        ),
-    ] = "default"
-    prompt_dir: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder of prompts that override the set.", metavar="DIR", rich_help_panel=_PROMPTS
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -199,15 +139,9 @@ def _build_context(
         model=model,
         critic=critic,
         max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
-        prompts=refinement.prompts,
-        prompt_dir=refinement.prompt_dir,
-        search=refinement.search,
-        refinement="direct" if refinement.direct else "conditional",
-        accept_threshold=refinement.accept_threshold,
-        helpful_threshold=refinement.helpful_threshold,
-        critiques_per_refinement=refinement.critiques_per_refinement,
         budget=budget.to_budget(),
         **asdict(loop),
+        **refinement.to_fields(),
     )
     options.model_for("generator")
     return options

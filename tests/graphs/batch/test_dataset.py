@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage, messages_to_dict
 from pyarrow.parquet import write_table
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.batch.dataset import Row, parse_row, read_rows
+from selfcritic.graphs.batch.dataset import Columns, Row, parse_row, read_rows
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 
@@ -86,6 +86,70 @@ def test_id_defaults_to_a_hash_of_the_used_content():
     assert parse_row({"question": "b"}).id != row_id
 
 
+def test_reads_other_columns():
+    data = {"id": 1, "prompt": "Why?", "passage": "Because.", "question": "?", "gold": None}
+    row = parse_row(data, columns=Columns("prompt", "passage"))
+    assert row.input == {"question": "Why?", "context": "Because."}
+    assert row.extra == {"question": "?", "gold": None}
+    assert row.digest == parse_row({"question": "Why?", "context": "Because."}).digest
+
+
+def test_an_error_names_the_columns():
+    error = parse_row({"Question": "Why?", "id": 1}).error or ""
+    assert "it has neither `question` nor `messages`. Its columns are: `Question`, `id`." in error
+    assert "--question-column" in error
+    many = parse_row({f"column {number}": number for number in range(500)}).error or ""
+    assert "`column 0`" in many
+    assert len(many) < 500
+    assert "`question` is empty" in (parse_row({"question": ""}).error or "")
+
+
+def test_reads_cells_above_the_limit_of_the_csv_module(tmp_path: Path):
+    path = tmp_path / "in.csv"
+    path.write_text(f'id,question\n1,"{"a" * 140_000}"\n2,Why?\n')
+    assert [len(input_of(row)["question"]) for row in read_rows(path)] == [140_000, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("in.csv", "question,id\nWhy?,1\n"),
+        ("in.csv", "question;id\nWhy?;1\n"),
+        ("in.csv", "question\tid\nWhy?\t1\n"),
+        ("in.tsv", "question\tid\nWhy?\t1\n"),
+        ("in.csv", "question\nWhy?\n"),
+    ],
+)
+def test_detects_the_separator(name: str, text: str, tmp_path: Path):
+    path = tmp_path / name
+    path.write_text(text)
+    [row] = read_rows(path)
+    assert row.input == {"question": "Why?"}
+
+
+def test_reads_a_byte_order_mark(tmp_path: Path):
+    for name, text in (("in.csv", "question\nWhy?\n"), ("in.jsonl", '{"question": "Why?"}\n')):
+        path = tmp_path / name
+        path.write_text(text, "utf-8-sig")
+        [row] = read_rows(path)
+        assert row.input == {"question": "Why?"}
+
+
+def test_rejects_other_encodings(tmp_path: Path):
+    path = tmp_path / "in.csv"
+    path.write_text("question\nCafé?\n", "latin-1")
+    with pytest.raises(InputError, match="not UTF-8: byte 0xe9"):
+        list(read_rows(path))
+
+
+def test_deeply_nested_json_is_a_bad_row(tmp_path: Path):
+    path = tmp_path / "in.jsonl"
+    path.write_text("[" * 100_000 + "\n" + '{"question": "Why?"}\n')
+    bad, good = read_rows(path)
+    assert bad.error is not None
+    assert good.input == {"question": "Why?"}
+
+
 KEYS = st.sampled_from(["id", "question", "context", "messages", "role", "content", "type", "data"])
 JSON = st.recursive(
     st.none() | st.text() | st.integers(),
@@ -97,3 +161,4 @@ JSON = st.recursive(
 def test_any_json_is_a_row_with_input_or_error(data: Any):
     row = parse_row(data)
     assert (row.input is None) == (row.error is not None)
+    assert not row.extra.keys() & {"id", "question", "context", "messages"}

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,21 @@ def test_ctrl_c_prints_the_best_draft(
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout) == (exit_code, answer)
     assert "Traceback" not in stderr
+
+
+def test_prints_its_version():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"selfcritic {version('selfcritic')}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["run"], ["review"], ["batch"], ["models"], ["models", "check"], ["train", "tiny"]],
+)
+def test_h_prints_the_help(command: list[str]):
+    result = CliRunner().invoke(app, [*command, "-h"])
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
 
 
 def test_models_lists_the_providers():

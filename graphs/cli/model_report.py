@@ -1,0 +1,105 @@
+"""Print what `selfcritic models check` found, as a table or as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from selfcritic.agent.schemas import Capabilities, Usage
+
+Status = Literal["yes", "partly", "no", "unknown"]
+
+LOOP_CRITIQUES = 8
+"""Critiques of a round by default."""
+LOOP_VOTES = 5
+"""Votes of a verdict by default."""
+
+_STYLES: dict[Status, str] = {"yes": "green", "partly": "yellow", "no": "red", "unknown": "dim"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check showed."""
+
+    name: str
+    status: Status
+    details: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a model can do, and what the checks cost."""
+
+    findings: Sequence[Finding]
+    usage: Usage
+    is_usable: bool
+    """Whether the model replies, with verdicts that can be read."""
+    calls_per_round: int | None
+    """Most requests of a round with the default options; None if the model is not usable."""
+
+    def to_json(self, model: str) -> dict[str, Any]:
+        """Return the report as JSON data."""
+        usage = self.usage.model_dump(mode="json", exclude={"by_role"})
+        return {
+            "model": model,
+            "usable": self.is_usable,
+            "checks": [asdict(finding) for finding in self.findings],
+            "calls_per_round": self.calls_per_round,
+            "usage": usage,
+        }
+
+
+def count_round_calls(capabilities: Capabilities) -> int:
+    """Return the most requests of a round with the default options."""
+    votes = LOOP_VOTES
+    if capabilities.probability == "logprobs" or capabilities.reasoning:
+        votes = 1
+    elif capabilities.n == "native":
+        votes = 2  # the first vote is sampled alone
+    critique_calls = 1 if capabilities.n == "native" else LOOP_CRITIQUES
+    refinement_calls = 1
+    return critique_calls + LOOP_CRITIQUES * votes + refinement_calls + votes
+
+
+def print_report(report: ModelReport, model: str, console: Console) -> None:
+    """Print a table of the checks, the costs and a conclusion."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in report.findings:
+        result = Text(finding.details)
+        if finding.hint:
+            result.append(f"\n→ {finding.hint}", "dim")
+        is_neutral = finding.status == "no" and not finding.hint
+        status = Text(finding.status, "dim" if is_neutral else _STYLES[finding.status])
+        table.add_row(finding.name, status, result)
+    console.print(table)
+    console.print(Text(f"\n{_format_usage(report.usage)}"), soft_wrap=True)
+    if not report.is_usable:
+        console.print(Text(f"{model} cannot be used in the loop.", "bold red"), soft_wrap=True)
+        return
+    if any(finding.name == "quotes" and finding.status == "no" for finding in report.findings):
+        line = f"{model} can judge, but not criticize: use another model with --critic."
+        console.print(Text(line, "bold"), soft_wrap=True)
+        return
+    seconds = report.usage.seconds / max(1, report.usage.calls)
+    line = (
+        f"{model} can be used in the loop. A round takes up to {report.calls_per_round} requests; "
+        f"a request took {seconds:.1f} s."
+    )
+    console.print(Text(line, "bold"), soft_wrap=True)
+
+
+def _format_usage(usage: Usage) -> str:
+    cost = "cost unknown"
+    if usage.cost_usd is not None:
+        cost = f"{usage.cost_usd:.4f} USD"
+    return (
+        f"{usage.calls} requests, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, "
+        f"{usage.seconds:.1f} s, {cost}"
+    )
