@@ -148,6 +148,9 @@ class NormalizedModel(BaseChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **options: Any) -> str:
         return self.inner._get_llm_string(stop=stop, **options)
 
+    def _combine_llm_outputs(self, llm_outputs: list[Any]) -> dict[str, Any]:
+        return self.inner._combine_llm_outputs(llm_outputs)
+
     def _generate(
         self,
         messages: list[BaseMessage],

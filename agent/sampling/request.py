@@ -34,6 +34,13 @@ _TOP_LOGPROBS = 20
 _PREFIX_REJECTION = re.compile(
     r"prefill|prefix|(?:last|final) message|(?:end|start)s? with a user", re.IGNORECASE
 )
+UNCAPPED = 0
+"""Value of `Capabilities.verdict_tokens` for a model whose verdicts must not be limited."""
+_PARAM_NAMES = {
+    "logprobs": "(?:top_)?logprobs",
+    "max_tokens": "max_(?:completion_|output_|new_)?tokens|num_predict",
+}
+"""Names of parameters in providers' messages, as patterns."""
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature", "max_tokens")
 """Optional parameters, in the order in which they are dropped."""
 
@@ -107,10 +114,18 @@ class RequestPipeline:
                 )
                 if not error.is_rejection or not accepted or is_about_prefill:
                     raise
-                self.capabilities.reject(_rejected_params(str(error), list(accepted)))
+                self._drop_rejected(params, _rejected_params(str(error), list(accepted)))
             else:
                 self._learn(replies)
                 return replies
+
+    def _drop_rejected(self, params: dict[str, Any], rejected: list[str]) -> None:
+        """Do not send rejected parameters again; a length limit of one request is only lifted."""
+        if "max_tokens" in rejected and params["max_tokens"] != self.max_tokens:
+            rejected.remove("max_tokens")
+            params["max_tokens"] = self.max_tokens
+            self.capabilities.verdict_tokens = UNCAPPED
+        self.capabilities.reject(rejected)
 
     def _learn(self, replies: Sequence[AIMessage]) -> None:
         """Save what this successful request has shown about the model."""
@@ -203,7 +218,7 @@ class RequestPipeline:
         metadata = replies[0].response_metadata if replies else {}
         self.budget.charge(self.role, request_usage(replies, result), metadata.get("cost_usd"))
         self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
-        if self.allows_empty:
+        if self.allows_empty and replies:
             return replies
         return _drop_empty(replies)
 
@@ -235,7 +250,11 @@ class RequestPipeline:
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
     """Return the rejected parameters, else the first optional one."""
-    named = [name for name in params if re.search(rf"\b(?:top_)?{name}\b", message, re.IGNORECASE)]
+    named: list[str] = []
+    for name in params:
+        pattern = _PARAM_NAMES.get(name, name)
+        if re.search(rf"\b(?:{pattern})\b", message, re.IGNORECASE):
+            named.append(name)
     if named:
         return named
     return [name for name in _OPTIONAL_PARAMS if name in params][:1]

@@ -18,16 +18,20 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
 from selfcritic.agent.models.normalize import is_truncated
-from selfcritic.agent.sampling.request import RequestPipeline
-from selfcritic.agent.sampling.verdicts import LogprobVerdict, read_logprobs, read_vote
-from selfcritic.agent.schemas import Capabilities, JudgeMethod
+from selfcritic.agent.sampling.request import UNCAPPED, RequestPipeline
+from selfcritic.agent.sampling.verdicts import (
+    LogprobVerdict,
+    YesProbability,
+    count_votes,
+    read_logprobs,
+    read_vote,
+)
+from selfcritic.agent.schemas import Capabilities
 
 DEFAULT_RETRY_PROMPT = "Reply with exactly one word: Yes or No."
 _VOTES = 5
 _REASONING_VOTES = 1
 """One verdict after thinking is worth more than five without, and costs as much."""
-_UNCAPPED = 0
-"""Value of `Capabilities.verdict_tokens` for a model whose verdicts must not be cut off."""
 _MAX_QUOTED_CHARS = 80
 
 
@@ -38,17 +42,6 @@ class Sample:
     text: str
     is_truncated: bool = False
     """Whether the reply stopped at its length limit."""
-
-
-@dataclass(frozen=True)
-class YesProbability:
-    """P(Yes) and how it was measured."""
-
-    probability: float
-    judged_by: JudgeMethod
-    votes: int | None = None
-    """Votes sampled, readable or not."""
-    votes_read: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +138,7 @@ class Sampler:
         texts += await self._more_votes(messages, votes - len(texts), has_replies=bool(texts))
         if not any(map(read_vote, texts)):
             texts = await self._ask_again(messages, texts, votes)
-        return _count_votes(texts)
+        return count_votes(texts)
 
     async def _send_verdict(
         self, messages: list[BaseMessage]
@@ -159,12 +152,12 @@ class Sampler:
             verdict = read_logprobs(reply)
             if verdict is not None:
                 return reply, verdict
-            self.capabilities.verdict_tokens = _UNCAPPED
+            self.capabilities.verdict_tokens = UNCAPPED
         [reply, *_] = await self.pipeline.send(messages, logprobs=True)
         verdict = read_logprobs(reply)
         if verdict is not None and self.capabilities.verdict_tokens is None:
             can_cap = verdict.position == 0 and not self.capabilities.reasoning
-            self.capabilities.verdict_tokens = 1 if can_cap else _UNCAPPED
+            self.capabilities.verdict_tokens = 1 if can_cap else UNCAPPED
         return reply, verdict
 
     def _default_votes(self) -> int:
@@ -277,15 +270,6 @@ def model_length_limit(model: BaseChatModel) -> int | None:
         if isinstance(limit, int) and limit > 0:
             return limit
     return None
-
-
-def _count_votes(texts: Sequence[str]) -> YesProbability:
-    """Return the share of Yes; an unreadable vote counts as half a Yes."""
-    read = [vote for vote in map(read_vote, texts) if vote is not None]
-    num_yes = sum(vote.is_yes for vote in read)
-    num_unread = len(texts) - len(read)
-    probability = (num_yes + num_unread / 2) / len(texts)
-    return YesProbability(probability, "votes", votes=len(texts), votes_read=len(read))
 
 
 def _join_prefill(prefix: str, suffix: str, reply: str) -> str:

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from selfcritic.agent.models.logprobs import Token
 from selfcritic.agent.models.normalize import answer_tokens
 from selfcritic.agent.sampling.verdict_words import CJK_NOUNS, YES_AND_NO
+from selfcritic.agent.schemas import JudgeMethod
 
 _MIN_MASS = 0.01
 """Minimum P(Yes) + P(No) of a token whose logprobs are a verdict."""
@@ -65,6 +66,17 @@ _SURROUNDING_MARKUP = re.compile(rf"\A{_MARKUP}|(?<![{_MARKUP_CHARS}]){_MARKUP}\
 
 
 @dataclass(frozen=True)
+class YesProbability:
+    """P(Yes) and how it was measured."""
+
+    probability: float
+    judged_by: JudgeMethod
+    votes: int | None = None
+    """Votes sampled, readable or not."""
+    votes_read: int | None = None
+
+
+@dataclass(frozen=True)
 class Vote:
     """A Yes or No in a reply's text."""
 
@@ -87,6 +99,15 @@ def read_vote(text: str) -> Vote | None:
     if first is not None and labeled is not None and first.is_yes != labeled.is_yes:
         return None
     return first or labeled or last or _json_verdict(text)
+
+
+def count_votes(texts: Sequence[str]) -> YesProbability:
+    """Return the share of Yes; an unreadable vote counts as half a Yes."""
+    read = [vote for vote in map(read_vote, texts) if vote is not None]
+    num_yes = sum(vote.is_yes for vote in read)
+    num_unread = len(texts) - len(read)
+    probability = (num_yes + num_unread / 2) / len(texts)
+    return YesProbability(probability, "votes", votes=len(texts), votes_read=len(read))
 
 
 def read_logprobs(reply: AIMessage) -> "LogprobVerdict | None":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.sampling.sampler import YesProbability
+from selfcritic.agent.sampling.verdicts import YesProbability
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.step import Step
 

@@ -231,7 +231,7 @@ def test_human_review(model: LlamaCppModel):
         assert "__interrupt__" in output
         output = graph.invoke(Command(resume={"actions": [added], "next": "refine"}), thread)
         usages.append(output["usage"])
-    assert output["answer"] != ANSWER
+    assert output["stop_reason"] in ("reviewed", "repeated_answer")
     assert not TAG.search(output["answer"])
 
 

@@ -14,7 +14,7 @@ from selfcritic.graphs import create_best_of_n, create_review, create_self_criti
 from selfcritic.prompts import parse_prompt
 from tests.support import event_loop
 from tests.support.completions import Body
-from tests.support.fake_provider import FakeProvider
+from tests.support.fake_provider import FakeProvider, Fault, error_response
 from tests.support.provider_loop import QUICK
 from tests.support.reasoning_provider import FORMS, Form, ReasoningProvider
 
@@ -122,6 +122,22 @@ def test_a_limit_that_cuts_off_thinking_is_lifted():
         output = run(litellm(provider))
     assert output["stop_reason"] == "accepted"
     assert output["rounds"][1].judged_by == "logprobs"
+
+
+def test_a_rejected_limit_of_one_token_is_not_sent_again():
+    class MinimumLength(FakeProvider):
+        async def _answer(self, request: Any, received: Any) -> Any:
+            if received.body.get("max_tokens") == 1:
+                message = "Invalid 'max_completion_tokens': below the minimum value of 16."
+                return error_response(Fault("status", 400, message=message))
+            return await super()._answer(request, received)
+
+    with MinimumLength(reply) as provider:
+        output = run(litellm(provider), max_output_tokens={"generator": 500})
+    limits = [received.body.get("max_tokens") for received in provider.received]
+    assert output["stop_reason"] == "accepted"
+    assert limits.count(1) == 1
+    assert "max_tokens" not in output["capabilities"]["judge"].rejected
 
 
 def test_capabilities_are_kept_for_the_next_run():

@@ -20,7 +20,7 @@ def model() -> ScriptedModel:
     script: Any = {
         "generate": ["Nice", "Lyon"],
         "classify": [0.9, 0.8, 0.1],
-        "critique": [FINDING, "Nothing to quote."],
+        "critique": [FINDING, "```\nLyon\n```\nIt is a question about a country."],
         "helpfulness": [0.8, 0.3],
         "refine": ["Paris"],
     }

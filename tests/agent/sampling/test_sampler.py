@@ -13,7 +13,8 @@ from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.request import RequestPipeline
-from selfcritic.agent.sampling.sampler import Sampler, YesProbability
+from selfcritic.agent.sampling.sampler import Sampler
+from selfcritic.agent.sampling.verdicts import YesProbability
 from tests.support.verdicts import probability_of_yes, texts
 
 ASKED = [HumanMessage("one two three")]
