@@ -85,7 +85,7 @@ def show_run(question: str, seed: int | None = None) -> bool:
     """Run and print one task; return False if it is unknown."""
     console.rule(style="dim")
     console.print(question, soft_wrap=True)
-    graph = create_self_critique(seed=seed).compile()
+    graph = create_self_critique(model="simulated", seed=seed).compile()
     state: dict[str, Any] = {}
     with Trace(console) as trace:
         try:
