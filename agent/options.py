@@ -20,7 +20,7 @@ Model = str | BaseChatModel
 class Options(TypedDict, total=False):
     """Keyword arguments of the graph factories: the fields of `Context`."""
 
-    model: Model
+    model: Model | None
     generator: Model | None
     critic: Model | None
     judge: Model | None

@@ -10,7 +10,6 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.graphs import create_self_critique
-from selfcritic.graphs.checkpoints import serializer
 
 
 class Chat(MessagesState, total=False):
@@ -24,7 +23,7 @@ builder = StateGraph(Chat)
 builder.add_node("answer", create_self_critique(model="simulated", max_rounds=5, seed=5).compile())
 builder.add_edge(START, "answer")
 builder.add_edge("answer", END)
-chat = builder.compile(checkpointer=InMemorySaver(serde=serializer()))
+chat = builder.compile(checkpointer=InMemorySaver())
 
 if __name__ == "__main__":
     config = RunnableConfig(configurable={"thread_id": "ann"})

@@ -24,9 +24,12 @@ from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.runtime import Node, StopCondition, forward_events
 from selfcritic.graphs.self_critique import create_self_critique
+from selfcritic.prompts import PromptError
 
 _STEP_LIMIT = RunnableConfig(recursion_limit=10_000)
 """The agent's own limit must not end the loop."""
+_START_ERRORS = (InputError, UnknownModelError, PromptError)
+"""Errors before the loop's first request; the agent's answer must not be lost."""
 _RunKey = tuple[RunControl | None, str]
 _MAX_RUNS = 1_000
 """Runs whose model is remembered until their answer; failed runs are forgotten in order."""
@@ -111,7 +114,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         try:
             with forward_events(runtime.stream_writer):
                 output = self._loop.invoke(_loop_input(state), _STEP_LIMIT, context=context)
-        except (InputError, UnknownModelError) as error:
+        except _START_ERRORS as error:
             return _update(state, _unchanged_output(state, error))
         return _update(state, cast(Output, output))
 
@@ -127,7 +130,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         try:
             with forward_events(runtime.stream_writer):
                 output = await self._loop.ainvoke(_loop_input(state), _STEP_LIMIT, context=context)
-        except (InputError, UnknownModelError) as error:
+        except _START_ERRORS as error:
             return _update(state, _unchanged_output(state, error))
         return _update(state, cast(Output, output))
 
@@ -152,9 +155,7 @@ def _loop_input(state: SelfCritiqueState[Any]) -> Input:
     return {"messages": state["messages"]}
 
 
-def _unchanged_output(
-    state: SelfCritiqueState[Any], error: InputError | UnknownModelError
-) -> Output:
+def _unchanged_output(state: SelfCritiqueState[Any], error: Exception) -> Output:
     """Keep the agent's answer after the loop rejected its input."""
     answer = state["messages"][-1].text
     return Output(

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context, load
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 
 
@@ -28,6 +29,26 @@ def test_role_uses_its_model_or_the_default_model():
     assert context.model_for("judge") == "simulated"
 
 
+def test_the_environment_names_the_default_model(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SELFCRITIC_MODEL", "tiny")
+    assert Context().model_for("judge") == "tiny"
+    assert Context(model="simulated").model_for("judge") == "simulated"
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_a_missing_model_is_an_error_with_the_choices(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+):
+    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SELFCRITIC_MODEL", value)
+    context = Context(generator="simulated")
+    assert context.model_for("generator") == "simulated"
+    with pytest.raises(InputError, match=r"'judge': pass `model`.*SELFCRITIC_MODEL.*local:smollm2"):
+        context.model_for("judge")
+    assert context.configured_models == ["simulated"]
+
+
 def test_accepts_only_specs_and_chat_models():
     model = load("simulated")
     assert Context(model=model).model is model
@@ -40,7 +61,7 @@ def test_schema_has_bounds_descriptions_and_nodes():
     assert all("description" in field for field in properties.values())
     assert properties["num_critiques"]["minimum"] == 1
     assert properties["num_critiques"]["langgraph_nodes"] == ["critique"]
-    assert properties["model"]["type"] == "string"
+    assert properties["model"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
 
 
 def test_schema_has_the_search_and_its_sizes():

@@ -453,7 +453,8 @@ def test_rejects_an_unusable_checkpoint_with_a_clear_message(
     shutil.copy(HERE / "data" / "checkpoint-v1.sqlite", tmp_path / "earlier")
     shutil.copy(HERE / "data" / "checkpoint-v2.sqlite", tmp_path / "another")
     arguments = [argument.replace("FOLDER", str(tmp_path)) for argument in arguments]
-    result = CliRunner().invoke(app, ["run", "What is 1 + 1?", *arguments], env={"COLUMNS": "200"})
+    environment = {"COLUMNS": "200", "SELFCRITIC_MODEL": "simulated"}
+    result = CliRunner().invoke(app, ["run", "What is 1 + 1?", *arguments], env=environment)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr

@@ -353,6 +353,16 @@ def test_a_role_with_its_own_model_keeps_it():
     assert len(judge.requests) == 1
 
 
+@pytest.mark.parametrize("options", [{"model": "nosuch"}, {"prompts": "nosuch"}])
+def test_keeps_the_answer_if_the_options_are_wrong(options: Any):
+    output = run(
+        create_agent(LoopModel(script=["Lyon"]), middleware=[SelfCritiqueMiddleware(**options)])
+    )
+    assert output["messages"][-1].text == "Lyon"
+    assert output["self_critique"]["stop_reason"] == "invalid_input"
+    assert "nosuch" in output["self_critique"]["error"]
+
+
 def test_agents_that_share_the_middleware_keep_their_models():
     middleware = SelfCritiqueMiddleware(max_rounds=0)
     models = [LoopModel(script=[f"answer {number}", 0.1]) for number in range(8)]

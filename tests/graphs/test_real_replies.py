@@ -6,6 +6,7 @@ import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_openai import ChatOpenAI
+from langgraph.runtime import Runtime
 
 from selfcritic.agent import load
 from selfcritic.agent.models.scripted import ScriptedModel
@@ -298,7 +299,7 @@ def test_a_truncated_reply_of_an_agent_is_marked():
     )
     reply_message = AIMessage("Step 1: pre", response_metadata=LENGTH)
     messages: list[Any] = [HumanMessage(QUESTION), reply_message]
-    update = event_loop.run(middleware.aafter_agent({"messages": messages}, None))
+    update = event_loop.run(middleware.aafter_agent({"messages": messages}, Runtime()))
     assert update["self_critique"]["rounds"][0].is_truncated
     assert update["self_critique"]["answer"] == "Step 1, whole."
 

@@ -185,7 +185,7 @@ def test_same_seed_repeats_the_review(search: str):
         "question": "Sort alphabetically: pear, apple, plum, fig",
         "answer": "apple, pear, fig, plum",
     }
-    graph = create_review(search=search).compile()
+    graph = create_review(model="simulated", search=search).compile()
     first, repeated, different = (
         graph.invoke(review_input, context={"seed": seed})["rounds"] for seed in (1, 1, 2)
     )

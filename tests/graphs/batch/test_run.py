@@ -228,7 +228,8 @@ def test_a_kill_does_not_reset_the_budget(tmp_path: Path):
 
 def test_batch_command(tmp_path: Path):
     (tmp_path / "in.jsonl").write_text('{"id": 1, "question": "What is 1 + 1?"}\nno json\n')
-    command = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--seed=1"]
+    paths = [str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]
+    command = ["batch", *paths, "--seed=1", "--model=simulated"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     [line] = (tmp_path / "out.jsonl").read_text().splitlines() or [""]

@@ -162,14 +162,28 @@ def test_rejects_bad_usage_with_a_clear_error(
     monkeypatch.chdir(tmp_path)
     Path("BINARY").write_bytes(b"a\0b")
     Path("LATIN1").write_bytes("café".encode("latin-1"))
-    result = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
+    environment = {"COLUMNS": "200", "SELFCRITIC_MODEL": "simulated"}
+    result = CliRunner().invoke(app, ["run", *arguments], env=environment)
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [["run", "q"], ["batch", "rows.jsonl", "out.jsonl"]])
+def test_requires_a_model_and_lists_the_choices(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
+    Path("rows.jsonl").write_text('{"question": "q"}\n')
+    result = CliRunner().invoke(app, command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    for words in ("--model", "SELFCRITIC_MODEL", "local:smollm2", "tiny", "simulated"):
+        assert words in result.stderr
+
+
 def test_rejects_a_question_of_one_megabyte():
-    done = run("-", stdin="What is 1 + 1? " * 70_000)
+    done = run("-", "--model", "simulated", stdin="What is 1 + 1? " * 70_000)
     assert (done.returncode, done.stdout) == (2, "")
     assert "characters together; the limit is 400,000" in done.stderr
 
