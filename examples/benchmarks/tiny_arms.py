@@ -223,7 +223,9 @@ def arm_table(outcomes_by_arm: dict[str, list[Outcome]], *, with_intervals: bool
         outcomes_by_arm: One outcome for each task; "loop" is an arm.
         with_intervals: Whether to add 95% intervals to the shares of correct answers.
     """
-    table = Table("", "right", "calls a task", "loop is ahead by", title="the loop and its rivals")
+    table = Table(
+        "", "correct", "calls per task", "loop is ahead by", title="the loop and its baselines"
+    )
     loop = outcomes_by_arm["loop"]
     for arm, outcomes in outcomes_by_arm.items():
         is_correct = [outcome.is_correct for outcome in outcomes]
