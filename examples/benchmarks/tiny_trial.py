@@ -112,9 +112,9 @@ class Trial:
             p_flawed = self.judge([(task, reply.text) for reply in pool])
             num_resampled = _count_until_accepted(p_flawed, self.accept_threshold)
             n = min(max(loop_outcome.calls // 2, 1), NUM_DRAFTS)
-            resampled.append(grade_best(task, pool, p_flawed, num_resampled))
-            best_of_n.append(grade_best(task, pool, p_flawed, n))
-            best_of_m.append(grade_best(task, pool, p_flawed, m))
+            drafts = [reply.text for reply in pool]
+            for arm, size in ((resampled, num_resampled), (best_of_n, n), (best_of_m, m)):
+                arm.append(grade_best(task, drafts[:size], p_flawed[:size]))
         self.outcomes |= {"resampled": resampled, "best of n": best_of_n, "best of m": best_of_m}
 
     def judge(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:

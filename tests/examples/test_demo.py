@@ -73,7 +73,7 @@ def test_shows_three_parts(printed: Callable[[], str], monkeypatch: pytest.Monke
     assert "selfcritic models pull smollm2" in text
     names = [row[0] for row in parse_rows(text, "│")]
     assert names == [
-        *("first draft", "loop", "direct", "direct, repeated", "best of n"),
+        *("first draft", "loop", "direct", "direct, repeated", "best of n", "best of m"),
         *("addition", "three_sat", "functions"),
     ]
 

@@ -62,8 +62,8 @@ class Engine:
     ) -> list[list[Completion]]:
         """Sample `n` continuations of `prefix` for each prompt.
 
-        A reply only uses words from its prompt. Replies are in random order. Temperature 0 returns the most likely reply
-        n times.
+        A reply only uses words from its prompt. Replies are in random order. Temperature 0 returns the most likely
+        reply n times.
         """
         encoded = [self._encode(prompt, prefix) for prompt in prompts]
         groups: dict[frozenset[str], list[int]] = {}

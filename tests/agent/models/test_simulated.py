@@ -259,7 +259,8 @@ def test_solves_the_example_of_each_task(task_type: type[Task]):
 )
 def test_unknown_question_error_lists_the_tasks(question: str):
     with pytest.raises(
-        UnknownTaskError, match=r"(?s)- addition: .*- alphabetize: .*- three_sat: .*- functions: .*--model"
+        UnknownTaskError,
+        match=r"(?s)- addition: .*- alphabetize: .*- three_sat: .*- functions: .*--model",
     ):
         load("simulated").invoke(question)
 

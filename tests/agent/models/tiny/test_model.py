@@ -53,7 +53,8 @@ def test_seed_repeats_replies():
 
 def test_seed_repeats_replies_of_concurrent_calls():
     questions = [
-        f"Sort these words alphabetically: {words}" for words in ("olive, plum", "plum, olive, kiwi")
+        f"Sort these words alphabetically: {words}"
+        for words in ("olive, plum", "plum, olive, kiwi")
     ]
     calls = [(question, seed) for question in questions for seed in range(10)]
     model = load_tiny()
