@@ -105,9 +105,9 @@ class Trial:
         loop_outcomes = self.outcomes["loop"]
         mean_calls = float(np.mean([outcome.calls for outcome in loop_outcomes]))
         m = max(round(mean_calls / 2), 1)
-        resampled = []
-        best_of_n = []
-        best_of_m = []
+        resampled: list[Outcome] = []
+        best_of_n: list[Outcome] = []
+        best_of_m: list[Outcome] = []
         for task, pool, loop_outcome in zip(self.tasks, pools, loop_outcomes, strict=True):
             p_flawed = self.judge([(task, reply.text) for reply in pool])
             num_resampled = _count_until_accepted(p_flawed, self.accept_threshold)
