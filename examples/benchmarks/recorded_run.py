@@ -3,7 +3,7 @@
     python -m examples.benchmarks.recorded_run [--lists 500] [--questions 50] [--seed 1]
 
 Quality: `tiny` sorts new lists of 4 to 30 words, graded by the oracle. A call is one reply. On each list, "direct,
-repeated" and "best of n" get as many calls as the loop made. The arms are those of `examples.benchmarks.tiny`.
+repeated" and "best of n" get as many calls as the loop made; "best of m" gets the loop's mean on every list.
 
 Mechanics: `local:smollm2` answers the questions in `questions.txt`. It is too small to criticize well, so the table
 counts only what happens: which verdicts and critiques are readable, how runs end, and what they cost. Every draft is

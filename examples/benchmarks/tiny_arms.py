@@ -1,11 +1,11 @@
 """Answer tasks with the tiny model: the loop and its baselines.
 
-A call is one reply of the model: a draft, a critique or a verdict. The same first drafts are used by every arm that
-refines. A task's index is the seed of its run.
+A call is one reply of the model: a draft, a critique or a verdict. All arms have the same first draft of a task. A
+task's index is the seed of its run.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,7 +17,7 @@ from examples.benchmarks.critics import mean, share
 from selfcritic.agent import Budget
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import ModelError
-from selfcritic.agent.models.tiny.engine import Completion, Engine
+from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import SHIPPED, TinyModel
 from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Output
@@ -61,7 +61,7 @@ class ArmRuns(NamedTuple):
     direct: list[LoopResult]
 
 
-NUM_REPORTS = 4
+NUM_REPORTS = 5
 """How often `run_shipped_model` reports each task."""
 
 
@@ -79,7 +79,12 @@ def run_shipped_model(tasks: Sequence[Task], report: Report) -> ArmRuns:
     }
     max_calls = [outcome.calls for outcome in outcomes["loop"]]
     outcomes["direct, repeated"] = repeat_direct(base, tasks, max_calls, report)
-    outcomes["best of n"] = sample_best_of_n(Engine(SHIPPED), tasks, max_calls, report)
+    mean_calls = [round(float(np.mean(max_calls)))] * len(tasks)
+    for arm, calls in (("best of n", max_calls), ("best of m", mean_calls)):
+        outcomes[arm] = []
+        for outcome in sample_best_of_n(Engine(SHIPPED), tasks, loop, calls):
+            outcomes[arm].append(outcome)
+            report()
     return ArmRuns(outcomes, loop, direct)
 
 
@@ -189,17 +194,20 @@ async def _repeat_direct(
 
 
 def sample_best_of_n(
-    engine: Engine, tasks: Sequence[Task], max_calls: Sequence[int], report: Report
-) -> list[Outcome]:
-    """Sample and judge as many drafts as a task's calls allow; grade the best."""
-    outcomes = []
-    for seed, (task, calls) in enumerate(zip(tasks, max_calls, strict=True)):
-        n = max(calls // 2, 1)
-        [pool] = engine.complete([render_prompt("generate", task.question)], n, seed)
-        drafts = [(task, reply.text) for reply in pool]
-        outcomes.append(grade_best(task, pool, judge(engine, drafts), n))
-        report()
-    return outcomes
+    engine: Engine, tasks: Sequence[Task], loop: Sequence[LoopResult], max_calls: Sequence[int]
+) -> Iterator[Outcome]:
+    """Draw as many drafts with verdicts as a task's calls allow; grade the best.
+
+    The first one is the loop's first draft.
+    """
+    for seed, (task, result, calls) in enumerate(zip(tasks, loop, max_calls, strict=True)):
+        drafts = [result.rounds[0].answer]
+        num_new = calls // 2 - 1
+        if num_new > 0:
+            [pool] = engine.complete([render_prompt("generate", task.question)], num_new, seed)
+            drafts += [reply.text for reply in pool]
+        p_flawed = judge(engine, [(task, draft) for draft in drafts])
+        yield grade_best(task, drafts, p_flawed)
 
 
 def judge(engine: Engine, drafts: Sequence[tuple[Task, str]]) -> list[float]:
@@ -208,12 +216,10 @@ def judge(engine: Engine, drafts: Sequence[tuple[Task, str]]) -> list[float]:
     return [reply.p_yes for [reply] in engine.complete(prompts, seed=2)]
 
 
-def grade_best(
-    task: Task, pool: Sequence[Completion], p_flawed: Sequence[float], n: int
-) -> Outcome:
-    """Grade the least critiqueable of the first `n` drafts."""
-    best = min(range(n), key=p_flawed.__getitem__)
-    return Outcome(task.is_correct(pool[best].text), 2 * n)
+def grade_best(task: Task, drafts: Sequence[str], p_flawed: Sequence[float]) -> Outcome:
+    """Grade the least critiqueable draft; each draft has cost two calls."""
+    best = min(range(len(drafts)), key=p_flawed.__getitem__)
+    return Outcome(task.is_correct(drafts[best]), 2 * len(drafts))
 
 
 def arm_table(outcomes_by_arm: dict[str, list[Outcome]], *, with_intervals: bool = True) -> Table:
@@ -223,7 +229,9 @@ def arm_table(outcomes_by_arm: dict[str, list[Outcome]], *, with_intervals: bool
         outcomes_by_arm: One outcome for each task; "loop" is an arm.
         with_intervals: Whether to add 95% intervals to the shares of correct answers.
     """
-    table = Table("", "right", "calls a task", "loop is ahead by", title="the loop and its rivals")
+    table = Table(
+        "", "correct", "calls per task", "loop is ahead by", title="the loop and its baselines"
+    )
     loop = outcomes_by_arm["loop"]
     for arm, outcomes in outcomes_by_arm.items():
         is_correct = [outcome.is_correct for outcome in outcomes]

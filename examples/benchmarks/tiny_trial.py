@@ -13,6 +13,7 @@ from examples.benchmarks.tiny_arms import (
     MAX_REFINEMENTS,
     NUM_CRITIQUES,
     LoopResult,
+    Outcome,
     grade_best,
     grade_first_drafts,
     grade_results,
@@ -94,7 +95,7 @@ class Trial:
             return run_loop(context, self.tasks, lambda: progress.advance(bar))
 
     def _run_sampling_arms(self) -> None:
-        """Run the arms that only sample drafts, from one pool per task."""
+        """Run the arms that only sample drafts, after the loop's first draft."""
         prompts = [render_prompt("generate", task.question) for task in self.tasks]
         start = time.perf_counter()
         pools = self.engine.complete(prompts, NUM_DRAFTS, 1)
@@ -105,16 +106,16 @@ class Trial:
         loop_outcomes = self.outcomes["loop"]
         mean_calls = float(np.mean([outcome.calls for outcome in loop_outcomes]))
         m = max(round(mean_calls / 2), 1)
-        resampled = []
-        best_of_n = []
-        best_of_m = []
-        for task, pool, loop_outcome in zip(self.tasks, pools, loop_outcomes, strict=True):
-            p_flawed = self.judge([(task, reply.text) for reply in pool])
+        resampled: list[Outcome] = []
+        best_of_n: list[Outcome] = []
+        best_of_m: list[Outcome] = []
+        for index, (task, pool) in enumerate(zip(self.tasks, pools, strict=True)):
+            drafts = [self.first_drafts[index].answer, *(reply.text for reply in pool[1:])]
+            p_flawed = self.judge([(task, draft) for draft in drafts])
             num_resampled = _count_until_accepted(p_flawed, self.accept_threshold)
-            n = min(max(loop_outcome.calls // 2, 1), NUM_DRAFTS)
-            resampled.append(grade_best(task, pool, p_flawed, num_resampled))
-            best_of_n.append(grade_best(task, pool, p_flawed, n))
-            best_of_m.append(grade_best(task, pool, p_flawed, m))
+            n = min(max(loop_outcomes[index].calls // 2, 1), NUM_DRAFTS)
+            for arm, size in ((resampled, num_resampled), (best_of_n, n), (best_of_m, m)):
+                arm.append(grade_best(task, drafts[:size], p_flawed[:size]))
         self.outcomes |= {"resampled": resampled, "best of n": best_of_n, "best of m": best_of_m}
 
     def judge(self, drafts: Sequence[tuple[Task, str]]) -> list[float]:

@@ -47,7 +47,7 @@ from selfcritic.graphs.cli.console import show_warnings
 NUM_SHOWN = 2
 MAX_TRIES = 40
 SHOWN_SIZES = range(10, 17)  # words; short enough to read, long enough for errors
-FREE_QUESTION = "Why do leaves change color in autumn?"
+FREE_QUESTION = "Why do leaves change color in autumn? Answer in one short sentence."
 console = Console(highlight=False)
 
 
@@ -88,7 +88,8 @@ def show_tiny(seed: int, count: int) -> None:
     print_note(TINY_NOTE)
     rng = random.Random(f"{seed} shown")
     tasks = [Alphabetize.generate(rng, rng.choice(SHOWN_SIZES)) for _ in range(MAX_TRIES)]
-    runs, num_runs = find_refined_runs(tasks, context_for("tiny", seed), NUM_SHOWN)
+    with console.status("looking for runs that refine a draft …"):
+        runs, num_runs = find_refined_runs(tasks, context_for("tiny", seed), NUM_SHOWN)
     print_note(
         f"These {len(runs)} of {num_runs} runs are shown because a draft was refined; in the others, the "
         "first draft was accepted or no critique was helpful."

@@ -28,7 +28,7 @@ class ModelChoice(NamedTuple):
 
 
 def choose_model(question: str) -> ModelChoice | None:
-    """Choose the offline model that can handle a question; None if there is none.
+    """Choose the offline model that can handle a question; None without a suitable one.
 
     Raises:
         InputError: the question is a task that is too large.

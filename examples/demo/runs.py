@@ -67,7 +67,8 @@ def show_run(console: Console, question: str, events: Iterable[Event]) -> None:
         for node, update in events:
             if node == _END:
                 trace.end(update["stop_reason"], update["best_round"], update["usage"])
-                if task is not None:
+                is_last_draft = update["best_round"] == len(update["rounds"]) - 1
+                if task is not None and not is_last_draft:
                     print_grade(console, task, update["answer"])
                 continue
             trace.show(node, update)

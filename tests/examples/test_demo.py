@@ -73,7 +73,7 @@ def test_shows_three_parts(printed: Callable[[], str], monkeypatch: pytest.Monke
     assert "selfcritic models pull smollm2" in text
     names = [row[0] for row in parse_rows(text, "│")]
     assert names == [
-        *("first draft", "loop", "direct", "direct, repeated", "best of n"),
+        *("first draft", "loop", "direct", "direct, repeated", "best of n", "best of m"),
         *("addition", "three_sat", "functions"),
     ]
 
@@ -153,7 +153,21 @@ def test_each_draft_is_graded(printed: Callable[[], str]):
     context = Context(model=ScriptedModel(script=script), num_critiques=1)
     show_run(demo.console, QUESTION, stream_run(QUESTION, context))
     grades = re.findall(r"(✓ correct|✗ wrong, 1 flaw) ", printed())
-    assert grades == ["✗ wrong, 1 flaw", "✓ correct", "✓ correct"]
+    assert grades == ["✗ wrong, 1 flaw", "✓ correct"]
+
+
+def test_answer_is_graded_if_it_is_an_earlier_draft(printed: Callable[[], str]):
+    script = {
+        "generate": ["apple, olive, plum"],
+        "classify": [0.6, 0.9],
+        "critique": ['```\nolive\n```\n"olive" is out of order.'],
+        "helpfulness": [0.8],
+        "refine": ["olive, apple, plum"],
+    }
+    context = Context(model=ScriptedModel(script=script), num_critiques=1, max_rounds=1)
+    show_run(demo.console, QUESTION, stream_run(QUESTION, context))
+    grades = re.findall(r"(✓ correct|✗ wrong, 1 flaw) ", printed())
+    assert grades == ["✓ correct", "✗ wrong, 1 flaw", "✓ correct"]
 
 
 def test_question_without_an_oracle_is_not_graded(printed: Callable[[], str]):

@@ -40,11 +40,17 @@ def test_baselines_get_the_calls_of_the_loop():
     for arm in ("direct, repeated", "best of n"):
         for outcome, calls in zip(outcomes[arm], max_calls, strict=True):
             assert calls - 2 < outcome.calls <= calls
+    mean_calls = sum(max_calls) / len(max_calls)
+    assert all(abs(outcome.calls - mean_calls) < 2 for outcome in outcomes["best of m"])
+    first, loop, best_of_n = (outcomes[arm] for arm in ("first draft", "loop", "best of n"))
+    for index, calls in enumerate(max_calls):
+        if calls == 2:  # the loop accepted the first draft, which the others share
+            assert first[index].is_correct == loop[index].is_correct == best_of_n[index].is_correct
 
 
 def test_quality_tables_compare_the_arms():
     quality, cost = measure_quality(3, seed=1)
-    assert quality.row_count == 5
+    assert quality.row_count == 6
     assert "tokens out" in text_of(cost)
 
 

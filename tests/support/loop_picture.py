@@ -35,7 +35,12 @@ POSITIONS = {
 LABELS = {"__start__": "start", "__end__": "end"}
 ARC_HEIGHTS = {("classify", "refine"): 150.0, ("refine", "classify"): 215.0}
 """Edges that are drawn as an arc above the others, with the height of its control points."""
-OPTIONAL_EDGES = {("classify", "refine"), ("classify", "fsbs"), ("fsbs", "refine")}
+OPTIONAL_EDGES = {
+    ("classify", "refine"),
+    ("classify", "fsbs"),
+    ("fsbs", "refine"),
+    ("fsbs", "__end__"),
+}
 """Edges of parts that are off by default."""
 STYLE = """\
   <style>

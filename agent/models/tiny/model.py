@@ -18,6 +18,7 @@ from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.base import LocalChatModel, Reply
 from selfcritic.agent.models.tiny.engine import MAX_REPLY_TOKENS, VOCABULARY_FILE, Engine
 from selfcritic.agent.tasks import Alphabetize, Task, ThreeSat, parse_task
+from selfcritic.agent.tasks.alphabetize.task import write_questions
 from selfcritic.prompts import VARIABLES, load, parse_prompt
 
 SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
@@ -120,6 +121,7 @@ class TinyModel(LocalChatModel):
         unknown = self.unknown_words(task)
         if unknown:
             raise UnknownTaskError(self._unknown_words_message(unknown))
+        data = {**data, "question": _in_trained_wording(task)}
         variables = {name: data.get(name, "") for name in VARIABLES[prompt_name]}
         if "context" in variables:
             variables["context"] = ""
@@ -152,6 +154,16 @@ class TinyModel(LocalChatModel):
     @property
     def _llm_type(self) -> str:
         return "tiny"
+
+
+def _in_trained_wording(task: Task) -> str:
+    """Return the task's question as the model has learned to read it."""
+    if not isinstance(task, Alphabetize):
+        return task.question
+    wordings = write_questions(task.words)
+    if task.question in wordings:
+        return task.question
+    return wordings[0]
 
 
 def _names_in(task: Task) -> tuple[str, ...]:

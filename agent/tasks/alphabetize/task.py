@@ -78,13 +78,7 @@ class Alphabetize(Task):
                 f"alphabetize: choose a size from {cls.sizes[0]} to {cls.sizes[-1]} words, not {size}"
             )
         words = rng.sample(COMMON, size)
-        wordings = (
-            f"Sort these words alphabetically: {', '.join(words)}",
-            f"Put in alphabetical order: {' '.join(words)}",
-            "Please alphabetize the following list:\n" + "\n".join(words),
-            f"Arrange {', '.join(words[:-1])} and {words[-1]} in alphabetical order.",
-        )
-        return cls(rng.choice(wordings), tuple(words))
+        return cls(rng.choice(write_questions(words)), tuple(words))
 
     @cached_property
     def _sorted(self) -> list[str]:
@@ -300,3 +294,13 @@ class Alphabetize(Task):
 def _foreign_comment(word_list: WordList, index: int) -> Comment:
     start, end = word_list.spans[index]
     return comment_on(word_list.text, start, end, foreign_text(word_list.names[index]))
+
+
+def write_questions(words: Sequence[str]) -> tuple[str, ...]:
+    """Ask to sort the words, in each wording that `generate` draws."""
+    return (
+        f"Sort these words alphabetically: {', '.join(words)}",
+        f"Put in alphabetical order: {' '.join(words)}",
+        "Please alphabetize the following list:\n" + "\n".join(words),
+        f"Arrange {', '.join(words[:-1])} and {words[-1]} in alphabetical order.",
+    )

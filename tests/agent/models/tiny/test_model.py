@@ -211,6 +211,26 @@ def test_unknown_words_are_those_without_a_token(words: list[str]):
     assert load_tiny().unknown_words(task) == unknown
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Alphabetize: olive, apple, plum",
+        "Sort the words olive, apple, plum in alphabetical order, please.",
+        "Sort these words alphabetically:\n- olive\n- apple\n- plum",
+        "Sort these words alphabetically: olive; apple; plum.",
+    ],
+)
+def test_other_wordings_are_read_as_a_trained_one(question: str):
+    model = load_tiny(seed=1)
+    assert model.invoke(question).text == model.invoke(QUESTION).text
+
+
+def test_trained_wordings_are_not_changed():
+    model = load_tiny(seed=1)
+    question = "Put in alphabetical order: olive apple plum"
+    assert question in model._convert([HumanMessage(question)]).text
+
+
 def test_rejects_a_folder_without_a_model(tmp_path: Path):
     with pytest.raises(UnknownModelError, match="selfcritic train tiny"):
         load(f"tiny:{tmp_path}").invoke(QUESTION)
