@@ -14,7 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from langchain_core.messages import BaseMessage, convert_to_messages, messages_from_dict
+from langchain_core.messages import (
+    BaseMessage,
+    HumanMessage,
+    convert_to_messages,
+    messages_from_dict,
+)
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import Input
@@ -137,6 +142,12 @@ def _parse_input(content: Mapping[str, Any], sources: Mapping[str, str]) -> Inpu
         row_input["context"] = content["context"]
     if "messages" in content:
         row_input["messages"] = _parse_messages(content["messages"])
+        last_message = row_input["messages"][-1]
+        if "question" not in content and not isinstance(last_message, HumanMessage):
+            raise ValueError(
+                f"`messages` must end with a human message, not one of type {last_message.type}; "
+                "the loop writes the answer"
+            )
     return row_input
 
 

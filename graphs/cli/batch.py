@@ -229,13 +229,15 @@ def _run_rows(
 
 def _print_unfinished(report: Report, out: Path, console: Console) -> None:
     if report.failed:
+        noun = "row" if report.failed == 1 else "rows"
         console.print(
-            f"{report.failed:,} rows failed; see {_errors_path(out)}. Rerun the command to retry them.",
+            f"{report.failed:,} {noun} failed; see {_errors_path(out)}. Rerun the command to retry.",
             soft_wrap=True,
         )
     if report.remaining:
+        noun = "row" if report.remaining == 1 else "rows"
         console.print(
-            f"{report.remaining:,} rows left: the budget is spent. Rerun with a larger budget to continue.",
+            f"{report.remaining:,} {noun} left: the budget is spent. Rerun with a larger budget to continue.",
             soft_wrap=True,
         )
 

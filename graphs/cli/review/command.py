@@ -172,10 +172,10 @@ def review(
     try:
         report.check()
         context = critic.build_context(checkers or [], budget)
-        unit_test_checker = unit_tests(tests.read_text("utf-8")) if tests else None
+        unit_test_checker = unit_tests(_read_tests(tests)) if tests else None
         session = ReviewSession(context, question, checkers, unit_test_checker, console)
         documents = session.filter_documents(_read_documents(files, stdin_filename, session))
-    except (SelfcriticError, ValidationError, OSError, UnicodeDecodeError) as error:
+    except (SelfcriticError, ValidationError, OSError) as error:
         fail(error, BAD_USAGE)
     print_simulated_notice(context, console)
     if critic.model is None:
@@ -183,6 +183,10 @@ def review(
     reviews = _review_documents(session, documents, report)
     if len(reviews) < len(documents) or _is_failure(reviews, report):
         raise typer.Exit(FAILED)
+
+
+def _read_tests(path: Path) -> str:
+    return create_document(str(path), read_text(str(path))).text
 
 
 def _escape_unencodable_output() -> None:

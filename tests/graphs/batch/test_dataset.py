@@ -104,6 +104,13 @@ def test_an_error_names_the_columns():
     assert "`question` is empty" in (parse_row({"question": ""}).error or "")
 
 
+def test_messages_must_end_with_a_question():
+    answered = [*MESSAGES, {"role": "assistant", "content": "So."}]
+    error = parse_row(answered).error or ""
+    assert "`messages` must end with a human message, not one of type ai" in error
+    assert parse_row({"question": "Why?", "messages": answered}).error is None
+
+
 def test_reads_cells_above_the_limit_of_the_csv_module(tmp_path: Path):
     path = tmp_path / "in.csv"
     path.write_text(f'id,question\n1,"{"a" * 140_000}"\n2,Why?\n')

@@ -106,7 +106,7 @@ def test_fails_if_the_budget_covers_no_row():
 def test_one_usable_row_is_enough():
     result = run_batch(json.dumps({"question": QUESTION}) + '\n{"q": 1}\n')
     assert result.exit_code == 0
-    assert "1 rows failed; see out.errors.jsonl" in result.stderr
+    assert "1 row failed; see out.errors.jsonl" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_long_cell_does_not_end_the_batch():
     assert result.exit_code == 0, result.output
     finished = [row["id"] for row in results()]
     assert "b" in finished
-    assert len(finished) + result.stderr.count("rows failed") == 2
+    assert len(finished) + result.stderr.count("row failed") == 2
 
 
 def test_a_csv_file_in_another_encoding_is_an_error():

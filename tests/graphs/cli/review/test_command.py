@@ -273,7 +273,7 @@ def test_rejects_bad_input_before_any_request(data: bytes, exit_code: int, messa
     ("arguments", "message"),
     [
         (["no-such.py"], "no-such.py"),
-        (["."], "Is a directory"),
+        (["."], "is a folder. Pass files instead"),
         (["mean.py", "--json", "--sarif"], "pass one of them"),
         (["mean.py", "--model", "gtp-5"], "There is no model 'gtp-5'"),
         (["mean.py", "--checker", "spelling"], "there is no checker 'spelling'"),
@@ -281,7 +281,7 @@ def test_rejects_bad_input_before_any_request(data: bytes, exit_code: int, messa
         (["mean.py", "--tests", "mean.py"], "There are no tests"),
         (["notes.md", "--tests", "test_mean.py", "--model", "none"], "requires a Python file"),
         (["mean.py", "--fail-on", "severe"], "--fail-on"),
-        (["mean.py", "--length-modifier", "nan"], "length_modifier"),
+        (["mean.py", "--length-modifier", "nan"], "--length-modifier: "),
         ([], "FILE"),
     ],
 )
