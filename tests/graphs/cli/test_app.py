@@ -245,11 +245,11 @@ def test_help_texts_are_short(command: str):
 def test_shows_that_it_waits_for_a_server():
     address = f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
     arguments = ["x", "--model", "openai/toy", "--api-base", address, "--max-calls", "2"]
-    done = run(*arguments)
-    assert done.returncode == 1
+    done = CliRunner().invoke(app, ["run", *arguments])
+    assert done.exit_code == 1
     assert (
         done.stderr.count(f"Waiting for {address} for up to 60 seconds: Connection refused.") == 1
     )
     assert "The budget (2 calls) does not cover the next request." in done.stderr
     assert f"Last error: Connection refused. Is the server running at {address}?" in done.stderr
-    assert "Waiting" not in run(*arguments, "--quiet").stderr
+    assert "Waiting" not in CliRunner().invoke(app, ["run", *arguments, "--quiet"]).stderr
