@@ -11,22 +11,18 @@ from rich.prompt import Prompt
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.human_review import append_review, create_human_review
 
-FIELDS = {
-    "keep": "id",
-    "remove": "id",
-    "edit": "id text",
-    "add": "quote text",
-    "search_again": "length_modifier",
-    "accept": "",
-    "refine": "",
-}
+FIELDS = {"keep": "id", "remove": "id", "edit": "id text", "add": "quote text"}
+FIELDS |= {"search_again": "length_modifier", "accept": "", "refine": ""}
 console = Console(markup=False, highlight=False)  # model output is data, not markup
 
 
 def ask_decision() -> dict[str, object]:
     """Return what the person typed; the graph validates it."""
-    command = Prompt.ask(f"\n{', '.join(FIELDS)}", choices=list(FIELDS), show_choices=False)
-    fields = {name: Prompt.ask(f"  {name}") for name in FIELDS[command].split()}
+    try:
+        command = Prompt.ask(f"\n{', '.join(FIELDS)}", choices=list(FIELDS), show_choices=False)
+        fields = {name: Prompt.ask(f"  {name}") for name in FIELDS[command].split()}
+    except EOFError:  # Ctrl-D
+        sys.exit("\nThe review ended without a decision.")
     if command in ("keep", "remove", "edit", "add"):
         return {"actions": [{"type": command, **fields}]}
     return {"next": command, **fields}
@@ -45,11 +41,7 @@ while interrupts := output.get("__interrupt__"):
     for label in review["comments"]:
         comment = label["after"] or label["before"]
         console.print(f"{label['id']} {label['action']}: »{comment['quote']}« {comment['text']}")
-    try:
-        decision = ask_decision()
-    except (EOFError, KeyboardInterrupt):  # Ctrl-D or Ctrl-C
-        sys.exit("\nThe review ended without a decision.")
-    output = graph.invoke(Command(resume=decision), config)
+    output = graph.invoke(Command(resume=ask_decision()), config)
 console.print("Final answer:", output["answer"])
 if len(sys.argv) > 1:
     append_review(sys.argv[1], output)

@@ -36,7 +36,7 @@ def require_collector() -> None:
         socket.create_connection((url.hostname or "", url.port or 80), timeout=5).close()
     except OSError as error:
         sys.exit(
-            f"No OTLP collector listens at {address} ({error}). Start one, or set "
+            f"No OTLP collector listens at {address} ({error.strerror or error}). Start one, or set "
             "OTEL_EXPORTER_OTLP_ENDPOINT to its address."
         )
 

@@ -35,3 +35,9 @@ def test_accept_keeps_the_answer():
     process = run_example(["accept"])
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.endswith("Final answer: pear, plum, plum\n")
+
+
+def test_ctrl_d_ends_the_review():
+    process = run_example(["keep", "1"])
+    assert process.returncode == 1
+    assert process.stderr == "\nThe review ended without a decision.\n"
