@@ -159,11 +159,21 @@ def test_best_of_n(model: LlamaCppModel):
 
 
 def test_truncated_draft_is_sampled_again_and_not_accepted():
-    model = local_model(max_tokens=2)
-    graph = create_self_critique(model=model, **{**OPTIONS, "accept_threshold": 1.0}).compile()
-    output = graph.invoke({"question": "Count from one to twenty in words."})
+    class LongWinded(LlamaCppModel):
+        def _job(self, messages: Any, stop: Any, options: Any, on_delta: Any = None) -> Any:
+            grammar = 'root ::= "one two three four five six seven eight nine ten"'
+            return super()._job(messages, None, {**options, "grammar": grammar}, on_delta)
+
+    model = local_model()
+    generator = LongWinded(
+        model="smollm2", n_ctx=model.n_ctx, slots=model.slots, threads=1, max_tokens=2
+    )
+    options = {**OPTIONS, "accept_threshold": 1.0}
+    graph = create_self_critique(model=model, generator=generator, **options).compile()
+    output = graph.invoke({"question": "Count from one to ten in words."})
     assert output["rounds"][0].is_truncated
-    assert output["stop_reason"] != "accepted"
+    assert output["rounds"][0].answer.startswith("one two")  # twice the limit of two tokens
+    assert output["stop_reason"] != "accepted" or output["best_round"] > 0
     assert output["usage"].by_role["generator"].calls == 2
     check_critiques(output["rounds"][0].critiques)
 
