@@ -25,7 +25,7 @@ export DEMO_SEED = $(value SEED)
 demo: .venv/ready  ## Show the loop on three models (COUNT=200 SEED=… TASK='…' MODEL=…)
 	@.venv/bin/python -m examples.demo
 
-studio: export SELFCRITIC_MODEL := $(or $(MODEL),$(SELFCRITIC_MODEL),local:smollm2)
+studio: export SELFCRITIC_MODEL := $(or $(value MODEL),$(SELFCRITIC_MODEL),local:smollm2)
 studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT=2024 MODEL=…)
 	@echo "Model: $$SELFCRITIC_MODEL. Choose another with \`make studio MODEL=NAME\`; the option \`model\` of a run overrides it."
 	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))

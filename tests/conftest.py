@@ -1,5 +1,10 @@
 """Configure Hypothesis, and forget learned model capabilities between tests."""
 
+import gc
+import sys
+import warnings
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -15,3 +20,18 @@ def _forget_capabilities() -> None:
     """Forget what earlier tests learned about models: fake providers reuse names and ports."""
     capabilities.forget_all()
     normalize.forget_all()
+
+
+@pytest.fixture
+def close_clients() -> Iterator[None]:
+    """Close the clients of commands that ran in this process.
+
+    Each command has its own event loop; a client that outlives it would warn in a later test.
+    """
+    yield
+    litellm = sys.modules.get("litellm")
+    if litellm is not None:
+        litellm.in_memory_llm_clients_cache.flush_cache()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -255,6 +255,8 @@ def test_help_texts_are_short(command: str):
     assert [name for name, text in texts.items() if len(text) > 60] == []
 
 
+@pytest.mark.usefixtures("close_clients")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_shows_that_it_waits_for_a_server():
     address = f"http://127.0.0.1:{FakeProvider.refused_port()}/v1"
     arguments = ["x", "--model", "openai/toy", "--api-base", address, "--max-calls", "2"]

@@ -160,6 +160,8 @@ def test_takes_the_options_of_run(folder: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("close_clients")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_ctrl_c_names_the_way_to_resume():
     rows = "".join(json.dumps({"question": f"Question {i}"}) + "\n" for i in range(200))
     Path("in.jsonl").write_text(rows)

@@ -21,6 +21,11 @@ from tests.support.reasoning_provider import FORMS, Form, ReasoningProvider
 
 NUMBERS = "one, two, three, four, five, six, seven, eight, nine, ten"
 
+pytestmark = [
+    pytest.mark.usefixtures("close_clients"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 
 def reply(messages: list[Body], index: int) -> str | float:
     """Reply like a capable model, differently each time where the question is open."""
