@@ -28,7 +28,6 @@ from selfcritic.agent.sampling.verdicts import (
 )
 from selfcritic.agent.schemas import Capabilities
 
-DEFAULT_RETRY_PROMPT = "Reply with exactly one word: Yes or No."
 _VOTES = 5
 _REASONING_VOTES = 1
 """One verdict after thinking is worth more than five without, and costs as much."""
@@ -49,7 +48,7 @@ class Sampler:
     """The model of one role."""
 
     pipeline: RequestPipeline
-    retry_prompt: str = DEFAULT_RETRY_PROMPT
+    retry_prompt: str
     """Asks for a verdict again after replies without one."""
 
     @property

@@ -5,6 +5,7 @@ import os
 import pytest
 from langchain_core.messages import HumanMessage
 
+from selfcritic import prompts
 from selfcritic.agent.errors import BudgetExhausted, ModelError
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.sampling.budget import BudgetTracker
@@ -43,7 +44,7 @@ def pipeline(*models: LiteLLMModel, budget: Budget | None = None, **retries) -> 
 @pytest.mark.parametrize("fault", [OVERFLOW, OVERFLOW_OF_TGI], ids=["llama.cpp", "TGI"])
 def test_a_context_overflow_blames_no_parameter(fault: Fault):
     with FakeProvider(faults=[fault] * 9) as provider:
-        sampler = Sampler(pipeline(make_model(provider.url)))
+        sampler = Sampler(pipeline(make_model(provider.url)), prompts.load().retry_verdict)
         with pytest.raises(ModelError, match="choose a model with a larger context") as caught:
             run(sampler.sample(QUESTION, n=4))
         assert provider.calls() == 1

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
+from selfcritic import prompts
 from selfcritic.agent import Budget
 from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
 from selfcritic.agent.models.errors import ModelCallError
@@ -35,7 +36,8 @@ class WithoutLogprobs(ScriptedModel):
 
 
 def sampler(model, **budget) -> Sampler:
-    return Sampler(RequestPipeline([model], "critic", BudgetTracker(Budget(**budget))))
+    pipeline = RequestPipeline([model], "critic", BudgetTracker(Budget(**budget)))
+    return Sampler(pipeline, prompts.load().retry_verdict)
 
 
 def test_native_n_sends_one_request():
@@ -160,7 +162,8 @@ class RejectsPrefill(ScriptedModel):
 
 def test_a_rejected_prefill_is_not_sent_again():
     model = RejectsPrefill(script=["```\nq"] * 4)
-    one = Sampler(replace(sampler(model).pipeline, seed=1))
+    unseeded = sampler(model)
+    one = replace(unseeded, pipeline=replace(unseeded.pipeline, seed=1))
     for _ in range(2):
         assert texts(asyncio.run(one.continue_from(ASKED, "", 2, suffix="```"))) == ["```\nq"] * 2
     assert len(model.requests) == 3
