@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -41,6 +42,14 @@ FaultKind = Literal[
 ]
 Support = Literal["honor", "ignore", "reject"]
 Reply = Callable[[list[Body], int], str | float | None]
+
+
+@cache
+def _reserved_socket() -> socket.socket:
+    """Bind a port without listening, so that no server of another test is given it."""
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
 
 
 @dataclass(frozen=True)
@@ -176,10 +185,8 @@ class FakeProvider:
 
     @staticmethod
     def refused_port() -> int:
-        """Return a port where nothing listens."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return int(free.getsockname()[1])
+        """Return a port where nothing listens as long as this process lives."""
+        return int(_reserved_socket().getsockname()[1])
 
     async def _open(self) -> str:
         app = web.Application(client_max_size=2**26)
