@@ -6,7 +6,7 @@ BFGS and have mean 0. A small ridge keeps them finite if a critic wins or loses 
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from selfcritic.agent.evals.measures.intervals import Estimate, Rows, mean, resa
 Ratings: TypeAlias = NDArray[np.float64]
 _SCALE = math.log(10) / 400
 _RIDGE = 1e-6
+_ONE_SIDED = "won or lost every comparison: no finite rating fits best"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def fit_elo(preferences: Sequence[Preference]) -> dict[str, Estimate]:
     pairs = np.array([[index[name] for name in _names(preference)] for preference in preferences])
     scores = np.array([preference.score for preference in preferences])
     items = [preference.item for preference in preferences]
+    wins = _count_wins(pairs, scores, len(critics))
     fits: dict[bytes, Ratings] = {}
 
     def fit_rows(rows: Rows) -> Ratings:
@@ -74,6 +76,8 @@ def fit_elo(preferences: Sequence[Preference]) -> dict[str, Estimate]:
             return float(fit_rows(rows)[number])
 
         ratings[critic] = resample(rating, items)
+        if wins[number].sum() == 0 or wins[:, number].sum() == 0:
+            ratings[critic] = replace(ratings[critic], note=_ONE_SIDED)
     return ratings
 
 

@@ -5,9 +5,10 @@ interval of a rate uses the effective sample size.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,17 +113,10 @@ def mean(
         return Estimate(value, low, high, len(used), missing)
     if np.ptp(numbers) == 0:
         return Estimate(value, value, value, len(used), missing, "all values are equal")
-    interval = stats.bootstrap(
-        (sums, counts),
-        lambda total, count, axis: total.sum(axis=axis) / count.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="BCa" if len(sums) >= 3 else "percentile",
-        rng=seed,
-    ).confidence_interval
-    return Estimate(value, float(interval.low), float(interval.high), len(used), missing)
+    low, high = _bootstrap_ratio(sums, counts, "BCa", seed)
+    if math.isnan(low):  # a few clusters may not determine BCa's correction
+        low, high = _bootstrap_ratio(sums, counts, "percentile", seed)
+    return Estimate(value, low, high, len(used), missing)
 
 
 def resample(
@@ -149,21 +143,36 @@ def resample(
     return Estimate(value, float(low), float(high), count, missing, note)
 
 
+def _bootstrap_ratio(
+    sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    method: Literal["BCa", "percentile"],
+    seed: int,
+) -> tuple[float, float]:
+    """Return the interval of all sums over all counts; NaN if the method cannot compute it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        interval = stats.bootstrap(
+            (sums, counts),
+            lambda total, count, axis: total.sum(axis=axis) / count.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method=method,
+            rng=seed,
+        ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
 def _bootstrap_draws(statistic: Statistic, rows: Sequence[Rows], seed: int) -> NDArray[np.float64]:
     """Return the statistic of each resample of the clusters."""
-
-    def of_clusters(drawn: NDArray[np.int64]) -> float:
-        return statistic(np.concatenate([rows[index] for index in drawn]))
-
-    result = stats.bootstrap(
-        (np.arange(len(rows)),),
-        of_clusters,
-        vectorized=False,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=seed,
-    )
-    return np.asarray(result.bootstrap_distribution, dtype=float)
+    rng = np.random.default_rng(seed)
+    draws = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
+        clusters = rng.integers(len(rows), size=len(rows))
+        draws[number] = statistic(np.concatenate([rows[cluster] for cluster in clusters]))
+    return draws
 
 
 def _drop_missing(
