@@ -94,8 +94,8 @@ def mean(
     Args:
         values: One value per row; None is missing. NaN raises ValueError.
         clusters: The task of each row.
-        is_share: Whether values are between 0 and 1. If all are equal, a bootstrap has no width, so the interval is
-            Wilson's for as many rows as clusters.
+        is_share: Whether values are between 0 and 1. If all tasks have the same mean, a bootstrap has no width, so the
+            interval is Wilson's for as many rows as tasks.
         seed: Seed of the bootstrap.
     """
     used, groups, missing = _drop_missing(values, clusters)
@@ -108,11 +108,12 @@ def mean(
     value = float(numbers.mean())
     if len(sums) < 2:
         return Estimate(value, math.nan, math.nan, len(used), missing, "one task: no interval")
-    if np.ptp(numbers) == 0 and is_share:
+    is_constant = bool(np.ptp(sums / counts) == 0)
+    if is_constant and is_share:
         low, high = wilson(value * len(sums), len(sums))
         return Estimate(value, low, high, len(used), missing)
-    if np.ptp(numbers) == 0:
-        return Estimate(value, value, value, len(used), missing, "all values are equal")
+    if is_constant:
+        return Estimate(value, value, value, len(used), missing, "all tasks have the same mean")
     low, high = _bootstrap_ratio(sums, counts, "BCa", seed)
     if math.isnan(low):  # a few clusters may not determine BCa's correction
         low, high = _bootstrap_ratio(sums, counts, "percentile", seed)

@@ -56,7 +56,7 @@ def test_preference_rate_counts_both_orders():
         Preference(3, "a", "c", 0.0),
     ]
     estimate = preference_rate(preferences, "a", "b")
-    assert (estimate.value, estimate.count) == (pytest.approx(2.5 / 3), 3)
+    assert (estimate.value, estimate.count) == pytest.approx((2.5 / 3, 3))
     assert preference_rate(preferences, "b", "a").value == pytest.approx(0.5 / 3)
 
 

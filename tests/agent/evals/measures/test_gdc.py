@@ -3,6 +3,7 @@ import math
 import pytest
 
 from selfcritic.agent.evals.measures.gdc import GDCSample, measure_gdc
+from selfcritic.agent.evals.measures.intervals import Estimate
 
 RIGHT = GDCSample(quality=1.0, p_critiqueable=0.2, has_valid_critique=False)
 WRONG = GDCSample(quality=0.0, p_critiqueable=0.8, has_valid_critique=True)
@@ -12,7 +13,7 @@ BLIND = GDCSample(quality=0.0, p_critiqueable=0.1, has_valid_critique=True)
 """A wrong answer that the judge prefers, though its flaw is named."""
 
 
-def values(estimates: dict) -> dict[str, float]:
+def values(estimates: dict[str, Estimate]) -> dict[str, float]:
     return {name: estimate.value for name, estimate in estimates.items()}
 
 

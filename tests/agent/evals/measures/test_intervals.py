@@ -60,7 +60,7 @@ def test_mean_of_one_task_has_no_interval():
 
 
 def test_mean_of_equal_values():
-    assert mean([3.0, 3.0], ["a", "b"]).note == "all values are equal"
+    assert mean([3.0, 3.0], ["a", "b"]).note == "all tasks have the same mean"
     share = mean([1.0] * 20, list(range(20)), is_share=True)
     assert (share.low, share.high) == pytest.approx(wilson(20, 20))
 
@@ -68,7 +68,7 @@ def test_mean_of_equal_values():
 def test_mean_of_dependent_rows_has_a_wider_interval():
     rng = np.random.default_rng(1)
     values = rng.normal(size=40)
-    repeated = np.repeat(values, 5).tolist()
+    repeated: list[float] = np.repeat(values, 5).tolist()
     clustered = mean(repeated, [index // 5 for index in range(200)])
     independent = mean(repeated, list(range(200)))
     assert clustered.high - clustered.low > 1.8 * (independent.high - independent.low)
