@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest
 
 from selfcritic.agent.checkers.arithmetic.checker import arithmetic
 from selfcritic.agent.schemas import Comment

@@ -25,7 +25,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from selfcritic.agent import Critique, load
 from selfcritic.agent.context import SearchMethod

@@ -30,7 +30,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from examples.benchmarks.critics import mean, share
 from examples.benchmarks.tiny_arms import ACCEPT_THRESHOLD, arm_table

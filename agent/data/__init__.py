@@ -1,0 +1,1 @@
+"""Records of critic data, and readers of other tools' formats."""

@@ -1,0 +1,1 @@
+"""Measure critics: measures, reports and comparisons."""

@@ -1,0 +1,1 @@
+"""Measures of critics: pure functions from records to values with intervals."""

@@ -1,0 +1,94 @@
+import math
+
+import pytest
+
+from selfcritic.agent.evals.measures.discrimination import (
+    Predictions,
+    accuracy,
+    area_under_curve,
+    brier_score,
+    calibration_error,
+    pairwise_accuracy,
+    reliability_curve,
+)
+
+FOUR = Predictions([0.9, 0.6, 0.4, 0.1], [True, False, True, False], ["a", "a", "b", "b"])
+
+
+def test_auc_counts_ordered_pairs():
+    # Of the 4 pairs of a flawed and a right answer, (0.4, 0.6) is in the wrong order.
+    assert area_under_curve(FOUR).value == 0.75
+
+
+def test_equal_probabilities_count_half():
+    tied = Predictions([0.5, 0.5], [True, False], ["a", "b"])
+    assert area_under_curve(tied).value == 0.5
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_auc_of_one_class_is_undefined(label: bool):
+    estimate = area_under_curve(Predictions([0.2, 0.8], [label, label], ["a", "b"]))
+    assert math.isnan(estimate.value)
+    assert estimate.note == "all labels are equal"
+
+
+def test_brier_score():
+    # (0.01 + 0.36 + 0.36 + 0.01) / 4
+    assert brier_score(FOUR).value == pytest.approx(0.185)
+
+
+def test_calibration_error_weighs_bins_by_their_rows():
+    # Bin 0.9: one row, true: 0.1 off. Bin 0.2: three rows, one true: 1/3 - 0.2 off.
+    predictions = Predictions([0.9, 0.2, 0.2, 0.2], [True, True, False, False], range(4))
+    assert calibration_error(predictions).value == pytest.approx((0.1 + 3 * (1 / 3 - 0.2)) / 4)
+
+
+def test_probability_of_one_belongs_to_the_last_bin():
+    assert calibration_error(Predictions([1.0, 0.95], [True, True], "ab")).value == pytest.approx(
+        0.025
+    )
+
+
+def test_reliability_curve_has_only_bins_with_rows():
+    predictions = Predictions([0.9, 0.2, 0.2, 0.2], [True, True, False, False], range(4))
+    below, above = reliability_curve(predictions)
+    assert below == pytest.approx((0.2, 1 / 3))
+    assert above == pytest.approx((0.9, 1.0))
+
+
+def test_accuracy_at_a_threshold():
+    assert accuracy(FOUR).value == 0.5
+    assert accuracy(FOUR, threshold=0.35).value == 0.75
+
+
+def test_pairwise_accuracy_compares_within_a_task():
+    # Task a and task b are in the right order; task c has only one label.
+    predictions = Predictions(
+        [0.9, 0.6, 0.4, 0.1, 0.3], [True, False, True, False, True], ["a", "a", "b", "b", "c"]
+    )
+    estimate = pairwise_accuracy(predictions)
+    assert (estimate.value, estimate.count, estimate.missing) == (1.0, 2, 1)
+
+
+def test_unreadable_probabilities_are_missing_rows():
+    predictions = Predictions([0.9, 0.1], [True, False], ["a", "b"], missing=3)
+    for measure in (area_under_curve, brier_score, calibration_error, accuracy):
+        estimate = measure(predictions)
+        assert (estimate.count, estimate.missing) == (2, 3)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_rejects_what_is_no_probability(value: float):
+    with pytest.raises(ValueError, match="is not a probability"):
+        Predictions([value], [True], ["a"])
+
+
+def test_rejects_unequal_lengths():
+    with pytest.raises(ValueError, match="as many labels"):
+        Predictions([0.1], [True, False], ["a"])
+
+
+def test_no_rows():
+    empty = Predictions([], [], [])
+    for measure in (area_under_curve, brier_score, calibration_error, accuracy, pairwise_accuracy):
+        assert math.isnan(measure(empty).value)
