@@ -34,7 +34,7 @@ _SEVERITIES: Mapping[str, Severity] = {
     "reportOptional": "low",
     "reportPossiblyUnbound": "low",
 }
-_NEWER_SYNTAX = re.compile(r"requires Python 3\.\d+ or newer")
+_NEWER_SYNTAX = re.compile(r"requires? Python 3\.\d+ or newer|prior to Python 3\.\d+")
 # Comments that configure pyright, except those that turn rules off.
 _DIRECTIVE = re.compile(r"#(\s*)pyright:")
 _SELECTING_DIRECTIVE = re.compile(
