@@ -60,6 +60,8 @@ def _may_use_rounded_operands(left: Expression, right: Expression) -> bool:
 
 def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, whole: bool) -> bool:
     """Return whether a numeral rounds or truncates the other side."""
+    if numeral.repeats:
+        return False  # 0.(3) is exact
     text = numeral.numbers[-1]
     places = num_decimals(text)
     scale = _scale(numeral)
@@ -67,7 +69,7 @@ def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, wh
     rounded = numeral.value / scale
     unit = Fraction(1, 10**places)
     difference = abs(exact - rounded)
-    if approximate:
+    if approximate or numeral.is_cut:
         return difference <= max(unit, _half_of_last_digit(text))
     if not whole:
         if places == 0 and scale == 1 and abs(exact) < 10:
