@@ -13,7 +13,10 @@ _STRING_OR_COMMENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # Code that defines names at run time, so tools cannot know which names exist.
-_DYNAMIC_NAMES = re.compile(r"\b(?:globals|locals|exec|vars)\(|\bimport\s*\*")
+_DYNAMIC_NAMES = re.compile(
+    r"\b(?:globals|locals|exec|vars|_convert_)\(|\bimport\s*\*|@(?:\w+\.)?global_enum\b"
+    r"|\b_simple_enum\(|\bsys\.modules\[__name__\]"
+)
 _BUILTIN = re.compile(
     r"""
     \b(?:builtins|__builtins__) (?:\.__dict__)? \s* (?: \.\s*(\w+) | \[\s*["'](\w+)["']\s*\] ) \s*=(?!=)
@@ -29,6 +32,10 @@ _HOSTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (
         re.compile(r"^\#\s?(?:%%|In ?\[[\d ]*\])|\bget_ipython\(", re.MULTILINE),
         ("get_ipython", "display", "In", "Out", "_", "__", "___"),
+    ),
+    (
+        re.compile(r"\bPY[23]\b|\bpython_?2\b|\bversion_info\b|\bsix\b", re.IGNORECASE),
+        ("unicode", "basestring", "long", "xrange", "raw_input", "unichr", "reload", "cmp", "file"),
     ),
     (
         re.compile(r"\bgettext\b(?s:.{0,2000}?)\binstall\("),

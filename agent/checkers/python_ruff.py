@@ -8,41 +8,21 @@ from typing import Any
 import ruff
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
-from selfcritic.agent.checkers.python_findings import severity_of
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
+from selfcritic.agent.checkers.python_ruff_rules import (
+    IGNORED_RULES,
+    RULES,
+    STUB_RULES,
+    SYNTAX_ERROR,
+    is_false_alarm,
+)
 from selfcritic.agent.checkers.python_settings import Settings
-from selfcritic.agent.checkers.python_source import replace_surrogates
+from selfcritic.agent.checkers.python_source import replace_surrogates, split_lines
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_tool
-from selfcritic.agent.schemas import Severity
 
 _TIMEOUT_SECONDS = 60.0
 UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
-_SYNTAX_ERROR = "invalid-syntax"
-
-# Bugs and likely bugs: no style rules, nothing that needs a newer Python (B905).
-_RULES = "F,E9,B,PLE"
-_IGNORED_RULES = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
-_STUB_RULES = "B018,B024,B027"
-"""Ignored in stubs, where no function has a body."""
-_SEVERITIES: Mapping[str, Severity] = {
-    "F4": "low",
-    "F822": "low",  # a package may list its modules in `__all__`
-    "F54": "low",
-    "F811": "low",
-    "F84": "low",
-    "B007": "low",
-    "B018": "low",
-    "B024": "low",
-    "B027": "low",
-    "F5": "high",
-    "F63": "high",
-    "F7": "high",
-    "F82": "high",
-    "PLE": "high",
-    "E9": "high",
-    _SYNTAX_ERROR: "high",
-}
 _OLDEST_VERSION = 7
 _NEWEST_VERSION = 14
 """Versions of Python 3 that every supported ruff knows."""
@@ -58,11 +38,13 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
         CheckerError: ruff cannot be run.
     """
     names = find_host_names(text, settings.file_name)
-    command = [*_command(settings, settings.python_version, names), "--select", _RULES]
+    command = [*_command(settings, settings.python_version, names), "--select", RULES]
     command += ["--ignore", ",".join(_ignored_rules(settings))]
-    violations = [
-        violation for violation in _run(command, text, settings) if added_in(violation) is None
-    ]
+    lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
+    violations = []
+    for violation in _run(command, text, settings):
+        if added_in(violation) is None and not is_false_alarm(violation, lines):
+            violations.append(violation)
     if defines_names_at_run_time(text):
         violations = [
             violation for violation in violations if violation["code"] not in UNDEFINED_NAME_RULES
@@ -89,18 +71,13 @@ def added_in(violation: Mapping[str, Any]) -> int | None:
 
 def is_syntax_error(violation: Mapping[str, Any]) -> bool:
     """Detect syntax errors; ruff 0.14 gives them no code."""
-    return violation["code"] in (None, _SYNTAX_ERROR)
-
-
-def severity_of_rule(code: str) -> Severity:
-    """Return the severity of findings of a ruff rule."""
-    return severity_of(code, _SEVERITIES)
+    return violation["code"] in (None, SYNTAX_ERROR)
 
 
 def _ignored_rules(settings: Settings) -> list[str]:
-    rules = [_IGNORED_RULES, *settings.ruff_ignored]
+    rules = [IGNORED_RULES, *settings.ruff_ignored]
     if settings.file_name.endswith(".pyi"):
-        rules.append(_STUB_RULES)
+        rules.append(STUB_RULES)
     return rules
 
 

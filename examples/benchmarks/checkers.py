@@ -1,6 +1,6 @@
 """Run the Python checkers on correct files: objections, failures and times.
 
-    python -m examples.benchmarks.checkers [FOLDER …] [--checker NAME] [--sample N] [--strict] [--drafts] [--show]
+    python -m examples.benchmarks.checkers [FOLDER …] [--checker NAME] [--sample N [--seed N]] [--strict] [--drafts] [--show]
 
 The default folders are json, email, http and asyncio in the standard library. Files are checked as a user's files, with
 the configuration of their project, or with `--drafts` as a model's drafts. An objection is a finding of medium or high
@@ -56,6 +56,7 @@ def main(
     folders: Annotated[list[Path] | None, typer.Argument(help="Folders of Python files.")] = None,
     checker: Annotated[list[str], typer.Option(help="Checkers.")] = ["syntax", "lint"],  # noqa: B006 - typer copies it
     sample: Annotated[int | None, typer.Option(help="Random files (default: all).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
     strict: Annotated[bool, typer.Option(help="Ignore noqa and configuration.")] = False,
     drafts: Annotated[bool, typer.Option(help="Check the files as drafts.")] = False,
     show: Annotated[bool, typer.Option(help="Print the objections.")] = False,
@@ -64,7 +65,7 @@ def main(
     console = Console(width=110)
     paths = list(_find_files(folders or FOLDERS))
     if sample is not None and sample < len(paths):
-        paths = random.Random(0).sample(paths, sample)  # noqa: S311 - not for security
+        paths = random.Random(seed).sample(paths, sample)  # noqa: S311 - not for security
     table = Table(
         "checker",
         "files",
