@@ -20,14 +20,17 @@ _SEVERITIES: Mapping[str, Severity] = {
     "B006": "low",  # medium if the function changes the argument
     "B007": "low",
     "B008": "low",  # frameworks declare dependencies in defaults
+    "B012": "low",
     "B017": "low",
     "B018": "low",
     "B019": "low",
     "B020": "low",
+    "B021": "low",
     "B024": "low",
     "B026": "low",
     "B027": "low",
     "B033": "low",
+    "B034": "low",
     "E9": "high",
     "F4": "low",
     "F5": "high",
@@ -51,7 +54,10 @@ _MUTATION = (
 )
 _MAX_FUNCTION_LINES = 200
 _MANGLED_SLOT = re.compile(r"Attribute `__\w+?(?<!__)` is not defined in class's `__slots__`")
-_EXPECTS_ERROR = re.compile(r"\s*(?:async\s+)?with\b.*(?:[rR]aises|suppress|[wW]arns)\w*\b.*:")
+_EXPECTS_ERROR = re.compile(
+    r"\s*with\b.*(?:assertRaises|\braises|assertWarns|\bwarns)(?:Regex)?\(.*"
+)
+_MAX_BLOCK_LINES = 30
 
 
 def severity_of_rule(code: str) -> Severity:
@@ -70,17 +76,15 @@ def severity_of_violation(violation: Mapping[str, Any], lines: Sequence[str]) ->
 def is_false_alarm(violation: Mapping[str, Any], lines: Sequence[str]) -> bool:
     """Detect known false alarms of ruff, and code that a test expects to fail."""
     row = violation["location"]["row"]
-    if row > len(lines):
+    rule = violation["code"]
+    if row > len(lines) or rule in (None, SYNTAX_ERROR):
         return False
-    match violation["code"]:
-        case "PLE0237":
-            return _MANGLED_SLOT.match(violation["message"]) is not None
-        case "F821":
-            return _is_in_literal(lines[row - 1], violation["location"]["column"] - 1)
-        case "B015" | "B018":
-            return _is_expected_to_fail(lines, row - 1)
-        case _:
-            return False
+    if rule == "PLE0237" and _MANGLED_SLOT.match(violation["message"]):
+        return True
+    if rule == "F821" and is_in_literal(lines[row - 1], violation["location"]["column"] - 1):
+        return True
+    is_expression = rule in ("B015", "B018")
+    return _is_expected_to_fail(lines, row - 1, in_try=is_expression)
 
 
 def _is_default_changed(violation: Mapping[str, Any], lines: Sequence[str]) -> bool:
@@ -101,18 +105,21 @@ def _is_default_changed(violation: Mapping[str, Any], lines: Sequence[str]) -> b
     return False
 
 
-def _is_in_literal(line: str, column: int) -> bool:
-    """Detect a string in `Literal[…]`, which ruff reads as a type if it does not know the import."""
+def is_in_literal(line: str, column: int) -> bool:
+    """Detect a string in `Literal[…]`, which a tool reads as a type if it does not know the import."""
     before = line[:column]
     return before.endswith(('"', "'")) and "Literal[" in before
 
 
-def _is_expected_to_fail(lines: Sequence[str], index: int) -> bool:
-    """Detect a statement in a `with` block that expects an exception."""
+def _is_expected_to_fail(lines: Sequence[str], index: int, *, in_try: bool) -> bool:
+    """Detect a line in a `with` block that expects an exception, or in a `try` block."""
     indent = _indent(lines[index])
-    for line in reversed(lines[max(index - 20, 0) : index]):
-        if line.strip() and _indent(line) < indent:
-            return _EXPECTS_ERROR.match(line) is not None
+    for line in reversed(lines[max(index - _MAX_BLOCK_LINES, 0) : index]):
+        if not line.strip() or _indent(line) >= indent:
+            continue
+        indent = _indent(line)
+        if _EXPECTS_ERROR.match(line) or (in_try and line.strip() == "try:"):
+            return True
     return False
 
 

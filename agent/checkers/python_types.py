@@ -13,6 +13,7 @@ from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import Position, code_finding, severity_of
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
 from selfcritic.agent.checkers.python_ruff import UNDEFINED_NAME_RULES
+from selfcritic.agent.checkers.python_ruff_rules import is_in_literal
 from selfcritic.agent.checkers.python_settings import Settings
 from selfcritic.agent.checkers.python_source import Code, replace_surrogates
 from selfcritic.agent.errors import CheckerError
@@ -23,7 +24,10 @@ _TIMEOUT_SECONDS = 60.0
 _MAX_CHARS = 1_000_000  # pyright takes some seconds per 100,000 characters
 
 # Type stubs omit private names.
-_PRIVATE_NAME = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')
+_PRIVATE_NAME = re.compile(
+    r'"_\w+" is (?:unknown import symbol|not a known attribute of module)'
+    r'|"\w+" is not a known attribute of module "builtins"'
+)
 # The other modules of a package are not there.
 _RELATIVE_IMPORT = re.compile(r"\s*from\s+\.+\s*(?:[\w.]+\s+)?import\b")
 _UNDEFINED_NAME = re.compile(r'"(\w+)" is not defined')
@@ -141,10 +145,11 @@ def _is_false_alarm(error: Mapping[str, Any], code: Code, names: list[str]) -> b
     message = error["message"]
     if _PRIVATE_NAME.match(message):
         return True
-    undefined = _UNDEFINED_NAME.match(message)
-    if undefined is not None and undefined[1] in names:
-        return True
+    start = _position(code, error["range"]["start"])
     row = error["range"]["start"]["line"]
+    undefined = _UNDEFINED_NAME.match(message)
+    if undefined is not None:
+        return undefined[1] in names or is_in_literal(code.lines[row], start[1])
     return "is unknown import symbol" in message and _is_relative_import(code, row)
 
 

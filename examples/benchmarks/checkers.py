@@ -1,6 +1,6 @@
 """Run the Python checkers on correct files: objections, failures and times.
 
-    python -m examples.benchmarks.checkers [FOLDER …] [--checker NAME] [--sample N [--seed N]] [--strict] [--drafts] [--show]
+    python -m examples.benchmarks.checkers [FOLDER …] [--checker NAME] [--sample N] [--seed N]
 
 The default folders are json, email, http and asyncio in the standard library. Files are checked as a user's files, with
 the configuration of their project, or with `--drafts` as a model's drafts. An objection is a finding of medium or high
@@ -30,11 +30,13 @@ from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from selfcritic.agent.checkers.python_files import check_file
 from selfcritic.agent.checkers.registry import get_checkers, run_checkers
-from selfcritic.agent.protocols import CheckerFunction
 from selfcritic.agent.schemas import Comment
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
 FOLDERS = [STDLIB / name for name in ("json", "email", "http", "asyncio")]
+
+TEST_FOLDERS = {"test", "tests", "testing"}
+"""Skipped, because tests contain code that is wrong on purpose."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ def main(
     console = Console(width=110)
     paths = list(_find_files(folders or FOLDERS))
     if sample is not None and sample < len(paths):
-        paths = random.Random(seed).sample(paths, sample)  # noqa: S311 - not for security
+        paths = random.Random(seed).sample(paths, sample)
     table = Table(
         "checker",
         "files",
@@ -104,7 +106,9 @@ def main(
 def _find_files(folders: list[Path]) -> Iterator[Path]:
     for folder in folders:
         for path in sorted(folder.rglob("*.py*")):
-            if path.suffix in (".py", ".pyi") and path.read_text("utf-8", "ignore").strip():
+            is_test = not TEST_FOLDERS.isdisjoint(path.relative_to(folder).parts)
+            is_code = path.suffix in (".py", ".pyi") and not is_test
+            if is_code and path.read_text("utf-8", "ignore").strip():
                 yield path.resolve()
 
 
@@ -113,11 +117,7 @@ async def _check_files(
 ) -> Result:
     result = Result()
     for path in paths:
-        checker: CheckerFunction
-        if drafts:
-            checker = get_checkers([name])[name]
-        else:
-            checker = check_file(name, path, strict=strict)
+        checker = get_checkers([name])[name] if drafts else check_file(name, path, strict=strict)
         try:
             with tokenize.open(path) as file:
                 text = file.read()
