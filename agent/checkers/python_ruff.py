@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,20 +38,29 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
     Raises:
         CheckerError: ruff cannot be run.
     """
-    names = find_host_names(text, settings.file_name)
-    command = [*_command(settings, settings.python_version, names), "--select", RULES]
-    command += ["--ignore", ",".join(_ignored_rules(settings))]
+    violations = _lint(text, settings, settings.python_version or sys.version_info.minor)
+    newest_syntax = max((added_in(violation) or 0 for violation in violations), default=0)
+    if newest_syntax and settings.python_version is None:
+        violations = _lint(text, settings, newest_syntax)
     lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
-    violations = []
-    for violation in _run(command, text, settings):
-        if added_in(violation) is None and not is_false_alarm(violation, lines):
-            violations.append(violation)
+    violations = [
+        violation
+        for violation in violations
+        if added_in(violation) is None and not is_false_alarm(violation, lines)
+    ]
     if defines_names_at_run_time(text):
         violations = [
             violation for violation in violations if violation["code"] not in UNDEFINED_NAME_RULES
         ]
     syntax_errors = [violation for violation in violations if is_syntax_error(violation)]
     return (syntax_errors[:1] or violations)[:MAX_FINDINGS]
+
+
+def _lint(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
+    names = find_host_names(text, settings.file_name)
+    command = [*_command(settings, python_version, names), "--select", RULES]
+    command += ["--ignore", ",".join(_ignored_rules(settings))]
+    return list(_run(command, text, settings))
 
 
 def run_parser(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
@@ -81,10 +91,8 @@ def _ignored_rules(settings: Settings) -> list[str]:
     return rules
 
 
-def _command(settings: Settings, python_version: int | None, names: Sequence[str]) -> list[str]:
-    version = _NEWEST_VERSION
-    if python_version is not None:
-        version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
+def _command(settings: Settings, python_version: int, names: Sequence[str]) -> list[str]:
+    version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
     command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
     command += ["--no-preview", "--output-format", "json-lines"]
     command += ["--stdin-filename", settings.file_name]

@@ -30,6 +30,12 @@ _PRIVATE_NAME = re.compile(
 )
 # The other modules of a package are not there.
 _RELATIVE_IMPORT = re.compile(r"\s*from\s+\.+\s*(?:[\w.]+\s+)?import\b")
+# Idioms of code that is not typed: fallbacks for imports, and attributes that subclasses define.
+_UNTYPED_IDIOM = re.compile(
+    r'Type .* is not assignable to declared type "(?:type\[|\()|is obscured by a declaration of the same name'
+    r'|Cannot access attribute "\w+" for class "\w+\*"',
+    re.DOTALL,
+)
 _UNDEFINED_NAME = re.compile(r'"(\w+)" is not defined')
 _SYNTAX_ERROR = "syntax-error"
 _SEVERITIES: Mapping[str, Severity] = {
@@ -171,9 +177,18 @@ def _to_finding(draft: str, code: Code, error: Mapping[str, Any]) -> Comment:
         _position(code, error["range"]["end"]),
         f"{message} ({rule}).",
         source="typecheck",
-        severity=severity_of(rule, _SEVERITIES),
+        severity=_severity(code, error),
         rule=f"pyright/{rule}",
     )
+
+
+def _severity(code: Code, error: Mapping[str, Any]) -> Severity:
+    message = error["message"]
+    line = code.lines[error["range"]["start"]["line"]]
+    is_fallback = "is unknown import symbol" in message and line.startswith((" ", "\t"))
+    if is_fallback or _UNTYPED_IDIOM.search(message):
+        return "low"
+    return severity_of(error["rule"], _SEVERITIES)
 
 
 def _position(code: Code, position: Mapping[str, int]) -> Position:
