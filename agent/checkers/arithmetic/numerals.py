@@ -32,7 +32,7 @@ class Numeral:
 
 
 def read_numeral(text: str, number_format: NumberFormat) -> Numeral:
-    """Read a numeral as the format says.
+    """Read a numeral in a number format.
 
     Raises:
         Unsupported: The numeral has more than 100 characters, or does not fit the format.
