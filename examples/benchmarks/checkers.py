@@ -121,8 +121,8 @@ async def _check_files(
         try:
             with tokenize.open(path) as file:
                 text = file.read()
-        except (SyntaxError, UnicodeDecodeError) as error:
-            result.errors.append(f"{path}: {error}")
+        except (SyntaxError, UnicodeDecodeError) as encoding_error:
+            result.errors.append(f"{path}: {encoding_error}")
             continue
         start = time.perf_counter()
         findings, error = await run_checkers({name: checker}, "Is this code right?", text)

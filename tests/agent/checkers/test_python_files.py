@@ -236,16 +236,10 @@ def test_pyright_comments_and_configuration_are_honored_unless_strict(tmp_path: 
 
 
 def notebook(*cells: str) -> str:
-    sources = [
-        {
-            "cell_type": "code",
-            "source": cell,
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-        for cell in cells
-    ]
+    sources: list[dict[str, object]] = []
+    for cell in cells:
+        source = {"cell_type": "code", "source": cell, "metadata": {}, "outputs": []}
+        sources.append({**source, "execution_count": None})
     metadata = {"language_info": {"name": "python"}}
     return json.dumps({"cells": sources, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
