@@ -14,37 +14,17 @@ IGNORED_RULES = "B009,B010,B011,B904,B905,B911,B912,B028,E902,F403,F405"
 STUB_RULES = "B018,B024,B027"
 """Ignored in stubs, where no function has a body."""
 
+# Rules that often object to correct code.
+_LOW_RULES = """
+    B003 B004 B005 B006 B007 B008 B012 B013 B014 B017 B018 B019 B020 B021 B022 B024 B026 B027 B033 B034 B039 B901
+    F4 F504 F522 F523 F54 F811 F822 F84 PLE0605 PLE0704 PLE25
+"""
+_HIGH_RULES = f"E9 F5 F63 F7 F82 PLE {SYNTAX_ERROR}"
 _SEVERITIES: Mapping[str, Severity] = {
-    "B003": "low",
-    "B004": "low",
-    "B006": "low",  # medium if the function changes the argument
-    "B007": "low",
-    "B008": "low",  # frameworks declare dependencies in defaults
-    "B012": "low",
-    "B017": "low",
-    "B018": "low",
-    "B019": "low",
-    "B020": "low",
-    "B021": "low",
-    "B024": "low",
-    "B026": "low",
-    "B027": "low",
-    "B033": "low",
-    "B034": "low",
-    "E9": "high",
-    "F4": "low",
-    "F5": "high",
-    "F54": "low",
-    "F63": "high",
-    "F7": "high",
-    "F811": "low",
-    "F82": "high",
-    "F822": "low",  # a package may list its modules in `__all__`
-    "F84": "low",
-    "PLE": "high",
-    "PLE0605": "low",  # `__all__` may be computed
-    "PLE0704": "low",  # a function called in an exception handler may raise again
-    SYNTAX_ERROR: "high",
+    **dict.fromkeys(_LOW_RULES.split(), "low"),
+    **dict.fromkeys(_HIGH_RULES.split(), "high"),
+    "PLE1310": "medium",
+    "PLE2502": "medium",
 }
 _MUTABLE_DEFAULT = "B006"
 _PARAMETER = re.compile(r"(\w+)\s*(?::[^=]*)?=\s*\Z")
@@ -54,6 +34,7 @@ _MUTATION = (
 )
 _MAX_FUNCTION_LINES = 200
 _MANGLED_SLOT = re.compile(r"Attribute `__\w+?(?<!__)` is not defined in class's `__slots__`")
+_SHAPE_LIBRARY = re.compile(r"\s*(?:from|import)\s+(?:jaxtyping|torchtyping|nptyping)\b")
 _EXPECTS_ERROR = re.compile(
     r"\s*with\b.*(?:assertRaises|\braises|assertWarns|\bwarns)(?:Regex)?\(.*"
 )
@@ -81,7 +62,10 @@ def is_false_alarm(violation: Mapping[str, Any], lines: Sequence[str]) -> bool:
         return False
     if rule == "PLE0237" and _MANGLED_SLOT.match(violation["message"]):
         return True
-    if rule == "F821" and is_in_literal(lines[row - 1], violation["location"]["column"] - 1):
+    column = violation["location"]["column"] - 1
+    if rule == "F821" and is_in_literal(lines[row - 1], column):
+        return True
+    if rule in ("F722", "F821") and _is_shape(lines, row - 1, column):
         return True
     is_expression = rule in ("B015", "B018")
     return _is_expected_to_fail(lines, row - 1, in_try=is_expression)
@@ -109,6 +93,12 @@ def is_in_literal(line: str, column: int) -> bool:
     """Detect a string in `Literal[…]`, which a tool reads as a type if it does not know the import."""
     before = line[:column]
     return before.endswith(('"', "'")) and "Literal[" in before
+
+
+def _is_shape(lines: Sequence[str], index: int, column: int) -> bool:
+    """Detect the shape of an array in an annotation, such as Float[Array, "rows columns"]."""
+    is_text = lines[index][max(column - 1, 0) : column + 1].strip("[( ,")[:1] in ("'", '"')
+    return is_text and any(_SHAPE_LIBRARY.match(line) for line in lines)
 
 
 def _is_expected_to_fail(lines: Sequence[str], index: int, *, in_try: bool) -> bool:

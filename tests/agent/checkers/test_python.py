@@ -274,6 +274,8 @@ def test_names_from_the_host_are_defined_for_pyright():
         "class A:\n    __slots__ = ('_A__n',)\n\n    def __init__(self):\n        self.__n = 1\n",
         "def reraise():\n    raise\n",
         "from fastapi import Depends\n\ndef f(db=Depends(len)):\n    return db\n",
+        "from jaxtyping import Float\n\ndef f(x: Float[int, 'b c'], y: Float[int, 'n']):\n    return x, y\n",
+        "import sys\n\nprint('%(a)s' % {'a': 1, 'b': 2}, '{0}'.format(1, 2), 'a\u200bb')\n",
         "import pytest\n\ndef test_f(x, y):\n    with pytest.raises(TypeError):\n        x < y\n",
     ],
 )
