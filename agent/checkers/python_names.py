@@ -18,10 +18,11 @@ _DYNAMIC_NAMES = re.compile(
     r"\b(?:globals|locals|exec|vars|_convert_)\(|\bimport\s*\*|@(?:\w+\.)?global_enum\b"
     r"|\b_simple_enum\(|\bsys\.modules\[__name__\]"
 )
+# Strings are replaced by their index.
 _BUILTIN = re.compile(
     r"""
-    \b(?:builtins|__builtins__) (?:\.__dict__)? \s* (?: \.\s*(\w+) | \[\s*["'](\w+)["']\s*\] ) \s*=(?!=)
-  | \bsetattr\(\s* (?:builtins|__builtins__) \s*,\s* ["'](\w+)["']
+    \b(?:builtins|__builtins__) (?:\.__dict__)? \s* (?: \.\s*(\w+) | \[\s*"(\d+)"\s*\] ) \s*=(?!=)
+  | \bsetattr\(\s* (?:builtins|__builtins__) \s*,\s* "(\d+)"
     """,
     re.VERBOSE,
 )
@@ -66,9 +67,7 @@ def find_host_names(code: str, file_name: str) -> list[str]:
 
     They are recognized by the file's name, by the header of exported notebooks, and by assignments to builtins.
     """
-    names: list[str] = []
-    for match in _BUILTIN.finditer(code):
-        names += [name for name in match.groups() if name]
+    names = _find_assigned_builtins(code)
     for header, host_names in _HEADERS:
         if header.search(code):
             names += host_names
@@ -81,6 +80,24 @@ def find_host_names(code: str, file_name: str) -> list[str]:
     if file_name.endswith(".ipynb"):
         names += _IPYTHON_NAMES
     return sorted(set(names))
+
+
+def _find_assigned_builtins(code: str) -> list[str]:
+    if "builtins" not in code:
+        return []
+    strings: list[str] = []
+
+    def replace(match: re.Match[str]) -> str:
+        if match[0].startswith("#"):
+            return " "
+        strings.append(match[0].strip("\"'"))
+        return f'"{len(strings) - 1}"'
+
+    names: list[str] = []
+    for match in _BUILTIN.finditer(_STRING_OR_COMMENT.sub(replace, code)):
+        attribute, key, argument = match.groups()
+        names.append(attribute or strings[int(key or argument)])
+    return [name for name in names if name.isidentifier()]
 
 
 def defines_names_at_run_time(code: str) -> bool:

@@ -114,7 +114,9 @@ def test_parser_error_that_ruff_does_not_confirm_has_medium_severity(tmp_path: P
     assert check("syntax", tmp_path / "a.py", code, python_version="3.14") == []
 
 
-@pytest.mark.parametrize("name", ["syntax", "lint", pytest.param("typecheck", marks=needs_pyright)])
+@pytest.mark.parametrize(
+    "name", ["syntax", "lint", pytest.param("typecheck", marks=[needs_pyright, pytest.mark.slow])]
+)
 def test_stub_may_use_a_class_before_its_definition(tmp_path: Path, name: str):
     assert check(name, tmp_path / "shapes.pyi", STUB) == []
 
@@ -211,6 +213,7 @@ def test_noqa_is_honored_unless_strict(tmp_path: Path):
     assert check("syntax", path, warning.replace("F632", "E501")) == expected
 
 
+@pytest.mark.slow
 @needs_pyright
 def test_pyright_comments_and_configuration_are_honored_unless_strict(tmp_path: Path):
     code = (
