@@ -95,13 +95,13 @@ def _command(settings: Settings, python_version: int, names: Sequence[str]) -> l
     version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
     command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
     command += ["--no-preview", "--output-format", "json-lines"]
-    command += ["--stdin-filename", settings.file_name]
+    command.append(f"--stdin-filename={settings.file_name}")
     command += ["--config", "ruff.toml"] if settings.ruff_options else ["--isolated"]
     command += ["--target-version", f"py3{version}"]
     if not settings.honors_comments:
         command.append("--ignore-noqa")
     if names:
-        builtins = [*names, *settings.ruff_options.get("builtins", ())]
+        builtins = [*names, *settings.builtins]
         command += ["--config", f"builtins = {_to_toml(builtins)}"]
     return [*command, "-"]
 

@@ -121,6 +121,13 @@ def test_stub_may_use_a_class_before_its_definition(tmp_path: Path, name: str):
     assert check(name, tmp_path / "shapes.pyi", STUB) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["tool", "a.pyw", "-a.py", "a b.py", "read.md", "é.py", "a.ipynb.py"]
+)
+def test_file_name_does_not_matter(tmp_path: Path, name: str):
+    assert check("lint", tmp_path / name, UNDEFINED) == [("ruff/F821", "high")]
+
+
 def test_undefined_name_is_found_in_a_stub_and_in_a_module(tmp_path: Path):
     undefined = ("ruff/F821", "high")
     assert check("lint", tmp_path / "shapes.pyi", "def f() -> C: ...\n") == [undefined]
@@ -185,6 +192,9 @@ def test_nearest_ruff_configuration_applies(tmp_path: Path):
         ("pyrightconfig.json", "{"),
         ("ruff.toml", 'extend = "missing.toml"\n'),
         ("ruff.toml", "builtins = 3\n"),
+        ("ruff.toml", 'builtins = "given"\n'),
+        ("pyproject.toml", "a = " + "[" * 5_000),
+        ("pyproject.toml", "# \udcff\n"),
     ],
 )
 def test_unreadable_configuration_is_reported_as_not_checked(
