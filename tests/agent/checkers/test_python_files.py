@@ -200,7 +200,7 @@ def test_nearest_ruff_configuration_applies(tmp_path: Path):
 def test_unreadable_configuration_is_reported_as_not_checked(
     tmp_path: Path, name: str, content: str
 ):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(
         CheckerError, match=r"'lint' could not check the text: .*(ruff|pyright|toml)"
     ):
