@@ -200,3 +200,13 @@ def _code_lines(text: str) -> list[str]:
         if line_start.strip() and not line_start.lstrip().startswith("#"):
             lines.append(line_start)
     return lines
+
+
+def split_lines(text: str) -> list[str]:
+    """Split at the line ends of Python."""
+    return _LINE_END.split(text)
+
+
+def replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which cannot be written to a file."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
