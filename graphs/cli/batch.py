@@ -39,6 +39,7 @@ from selfcritic.graphs.cli.options import (
     expand_groups,
     parse_max_output_tokens,
 )
+from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
@@ -120,7 +121,7 @@ def batch(
     Rows that failed are written to OUT with the suffix .errors.jsonl. Other columns are copied to the results. Exits
     with 1 if no row has a result.
     """
-    console = Console(stderr=True, quiet=quiet, highlight=False)
+    console = create_console(stderr=True, quiet=quiet)
     show_warnings(console)
     try:
         context = _build_context(models, loop, refinement, options.dask)

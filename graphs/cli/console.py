@@ -18,6 +18,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.graphs.cli.terminal import create_console
 
 BAD_USAGE = 2
 FAILED = 1
@@ -94,7 +95,7 @@ def show_warnings(console: Console) -> None:
 
 def print_error(error: Exception | str) -> None:
     """Print one line to stderr, even in quiet mode."""
-    console = Console(stderr=True, highlight=False)
+    console = create_console(stderr=True)
     console.print(Text.assemble(("error: ", "bold red"), describe(error)), soft_wrap=True)
 
 

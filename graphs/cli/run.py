@@ -40,6 +40,7 @@ from selfcritic.graphs.cli.options import (
     parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.documents import create_document, read_text
+from selfcritic.graphs.cli.terminal import create_console, write_result
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -100,7 +101,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Answer a question: draft, find flaws, refine."""
-    console = Console(stderr=True, quiet=quiet, highlight=False)
+    console = create_console(stderr=True, quiet=quiet)
     show_warnings(console)
     with ExitStack() as stack:
         try:
@@ -119,7 +120,7 @@ def run(
     text = output["answer"]
     if as_json:
         text = json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False)
-    sys.stdout.write(text + "\n")
+    write_result(text)
 
 
 def _build_context(
