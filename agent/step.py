@@ -175,6 +175,22 @@ def _saves_requests() -> bool:
 async def _run_as_task(
     name: str, request: Callable[[], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Run a request as a LangGraph task, so a resumed run reuses its result."""
-    decorator: Any = task(name=name)
-    return cast(dict[str, Any], await decorator(request)())
+    """Run a request as a LangGraph task, so a resumed run reuses its result.
+
+    Each checkpoint lists the names of all tasks of its thread, so only the first digit of the hash is in the name. A
+    result that was saved for another request, which a resumed node sent in another order, is not used.
+    """
+
+    async def run() -> dict[str, Any]:
+        return {**await request(), "request": name}
+
+    decorator: Any = task(name=_task_name(name))
+    result = cast(dict[str, Any], await decorator(run)())
+    if result.get("request") != name:
+        return await request()
+    return result
+
+
+def _task_name(request_name: str) -> str:
+    role, _, digest = request_name.partition(" ")
+    return f"{role} {digest[:1]}"

@@ -20,7 +20,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError, SelfcriticError
 from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.schemas import StopReason, Usage
-from selfcritic.agent.state import State, has_steps, parse_state
+from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
 from selfcritic.agent.step import Step, answer_message, called_sync
 from selfcritic.graphs.serialization import register_records
 from selfcritic.prompts import PromptError
@@ -108,7 +108,9 @@ def sync_and_async(
 
 async def _run(node: Node, state: State, runtime: Runtime[Context]) -> State:
     await preload(runtime.context)
-    return await call_async(node, parse_state(state), runtime)
+    parsed = parse_state(state)
+    update = await call_async(node, parsed, runtime)
+    return with_changed_rounds(parsed, update)
 
 
 def _start_served(node: Node) -> Node:

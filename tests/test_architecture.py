@@ -31,6 +31,7 @@ LAYERS = (
     ("agent.checkers",),
     ("agent.tasks",),
     ("agent.models",),
+    ("agent.channels",),
     ("agent.state",),
     ("agent.messages",),
     ("agent.context",),

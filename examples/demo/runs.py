@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.state import State
+from selfcritic.agent.state import State, with_all_rounds
 from selfcritic.agent.tasks import Task, parse_task
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.cli.trace import Trace
@@ -38,7 +38,7 @@ def stream_run(question: str, context: Context) -> Iterator[Event]:
             state = cast(State, chunk)
             continue
         for node, update in cast(dict[str, State], chunk).items():
-            yield Event(node, update)
+            yield Event(node, with_all_rounds(state, update))
     yield Event(_END, state)
 
 

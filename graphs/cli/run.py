@@ -17,7 +17,7 @@ from rich.console import Console
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelError
 from selfcritic.agent.schemas import Usage
-from selfcritic.agent.state import Input, Output, State
+from selfcritic.agent.state import Input, Output, State, with_all_rounds
 from selfcritic.graphs.checkpoints import open_checkpointer
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
@@ -206,7 +206,7 @@ class _RunObserver:
         self.state.update(state)
 
     def on_update(self, node: str, update: State) -> None:
-        self._trace.show(node, update)
+        self._trace.show(node, with_all_rounds(self.state, update))
         if self._events is None:
             return
         event = {"node": node, "update": TypeAdapter(State).dump_python(update, mode="json")}
