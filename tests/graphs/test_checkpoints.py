@@ -323,11 +323,12 @@ def test_serializer_restores_every_record(caplog: pytest.LogCaptureFixture):
 
 @pytest.mark.parametrize(
     ("version", "options"),
-    # Version 2 has no `judged_by` of critiques, and scored critiques that quote nothing.
-    [(2, {"allow_ungrounded": True}), (3, {})],
+    # Version 2 has no `judged_by` of critiques, and scored critiques that quote nothing. Up to version 3, each
+    # checkpoint holds all rounds, without their index.
+    [(2, {"allow_ungrounded": True}), (3, {}), (4, {})],
 )
 def test_reads_and_resumes_checkpoints(version: int, options: dict[str, Any], tmp_path: Path):
-    """Read a file written by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v3.sqlite`.
+    """Read a file written by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v4.sqlite`.
 
     The files are never rewritten: a version that saves another format adds a file.
     """
@@ -363,7 +364,7 @@ def test_reads_and_resumes_checkpoints(version: int, options: dict[str, Any], tm
         assert [candidate.answer for candidate in first.candidates] == ["Nice", "Lyon"]
         assert [critique.helpfulness for critique in first.critiques] == pytest.approx([0.8, 0.3])
         assert (first.critiques[0].comments[0].text, second.answer) == ("It is Paris.", "Paris")
-    if version == 3:
+    if version == 4:
         assert resumed["rounds"] == finished["rounds"]
 
 
