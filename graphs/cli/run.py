@@ -251,7 +251,7 @@ async def _stream(
                 continue
             for node, update in cast(dict[str, Any], chunk).items():
                 if node in builder.nodes:  # skips checkpointed requests, which stream as tasks
-                    observer.on_update(node, update)
+                    await asyncio.to_thread(observer.on_update, node, update)
 
 
 def _check_same_question(saved: dict[str, Any], run_input: Input, target: CheckpointTarget) -> None:

@@ -309,7 +309,7 @@ def test_labels_and_examples_of_any_prompt_set_are_no_comments():
 
 def test_bounds_the_search_for_misquoted_words(monkeypatch: pytest.MonkeyPatch):
     answer = "A brown sentence. A green sentence. A white sentence."
-    text = "```\nA braun sentence\n```\nA.\n\n```\nA grean sentence\n```\nB.\n\n```\nA white sentence\n```\nC."
+    text = "```\nA browm sentence\n```\nA.\n\n```\nA grean sentence\n```\nB.\n\n```\nA white sentence\n```\nC."
     assert len(ground(text, answer).comments) == 3
     monkeypatch.setattr(grounding, "_MAX_FUZZY_COST", 16**2 * len(answer))
     comments = ground(text, answer).comments
