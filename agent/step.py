@@ -15,7 +15,7 @@ from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.examples import prompt_examples
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
-from selfcritic.agent.messages import get_context
+from selfcritic.agent.messages import ChatContext, get_context
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
@@ -64,10 +64,15 @@ class Step:
     def render_prompt(self, name: prompts.PromptName, **data: str) -> list[BaseMessage]:
         """Render a prompt for this run's question and context."""
         question = self.state["question"]
-        context = get_context(self.state, self.context.max_input_chars - len(question))
+        context = self.chat_context().text
         return self._prompts.render(
             name, self.context.task_type, question=question, context=context, **data
         )
+
+    def chat_context(self) -> ChatContext:
+        """Return the context of the question, and how much of the chat is left out."""
+        max_chars = self.context.max_input_chars - len(self.state["question"])
+        return get_context(self.state, max_chars, self.context.max_chat_chars)
 
     def critique_prompt(self, round_: Round, prefix: str = "") -> list[BaseMessage]:
         """Render the critique prompt for a draft, with the checkers' findings.

@@ -190,7 +190,8 @@ def _run(
         except SelfcriticError as error:
             fail(error, FAILED)
         trace.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
-    output = {key: value for key, value in state.items() if key in Output.__annotations__}
+    values = cast(dict[str, Any], state)
+    output = {key: values[key] for key in Output.__annotations__ if key in values}
     return cast(Output, output)
 
 

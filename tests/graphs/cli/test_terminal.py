@@ -61,7 +61,16 @@ def test_a_console_prints_no_control_characters(text: str):
         console.print(Text(text), soft_wrap=True)
     output = console.file.getvalue()
     # Colors, and the spinner's cursor movements and clearing of lines, are rich's own.
-    for own in ("\x1b[0m", "\x1b[1m", "\x1b[3m", "\x1b[?25l", "\x1b[?25h", "\r", "\x1b[2K", "\x1b[1A"):
+    for own in (
+        "\x1b[0m",
+        "\x1b[1m",
+        "\x1b[3m",
+        "\x1b[?25l",
+        "\x1b[?25h",
+        "\r",
+        "\x1b[2K",
+        "\x1b[1A",
+    ):
         output = output.replace(own, "")
     assert UNSAFE.isdisjoint(map(ord, output))
     if text == MARKUP:
@@ -71,7 +80,7 @@ def test_a_console_prints_no_control_characters(text: str):
 def run_in_terminal(command: list[str], environment: dict[str, str]) -> str:
     """Run a command in a pseudo-terminal and return what it prints there."""
     leader, follower = pty.openpty()
-    with open(leader, "rb", closefd=True) as terminal:
+    with os.fdopen(leader, "rb") as terminal:
         process = subprocess.Popen(
             command, stdin=follower, stdout=follower, stderr=follower, env=environment
         )
