@@ -95,7 +95,7 @@ def _model() -> ForgetfulModel:
             return 0.9
         if prompt.name == "critique":
             return f"{CRITIQUE} This is remark {next(numbers)}."
-        return f"This is draft {next(numbers)}. " + "It says what the reader should do. " * 4
+        return f"This is draft {next(numbers)}. " + "The reader should do this first. " * 4
 
     return ForgetfulModel(script=reply)
 

@@ -29,7 +29,9 @@ def test_shows_similar_lines_next_to_each_other_with_their_changed_words():
         "- So be it.",
         "+ So it is.",
     ]
-    changed = [diff.plain[span.start : span.end] for span in diff.spans if "bold" in span.style]
+    changed = [
+        diff.plain[span.start : span.end] for span in diff.spans if "bold" in str(span.style)
+    ]
     assert changed[:2] == ["12", "13"]
 
 
