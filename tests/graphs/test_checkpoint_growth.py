@@ -149,6 +149,18 @@ def test_an_edited_state_replaces_rounds_from_the_first_index_on(
         assert saved[-1].p_critiqueable == 0.25
 
 
+def test_an_edited_state_of_an_unfinished_run_continues():
+    graph = build(2, InMemorySaver(serde=serializer()))
+    graph.invoke(QUESTION, THREAD, interrupt_after=["classify"])
+    rounds = graph.get_state(THREAD).values["rounds"]
+    edited = [rounds[0].model_copy(update={"answer": "This is an edited draft."})]
+    graph.update_state(THREAD, {"rounds": edited}, as_node="classify")
+    assert graph.get_state(THREAD).next == ("critique",)
+    output = graph.invoke(None, THREAD)
+    assert output["rounds"][0].answer == "This is an edited draft."
+    assert len(output["rounds"]) == 3
+
+
 def test_an_earlier_checkpoint_has_its_own_rounds():
     graph = build(3, InMemorySaver(serde=serializer()))
     output = graph.invoke(QUESTION, THREAD)
