@@ -100,6 +100,8 @@ class Case:
     thread: str = "t"
     killed: list[Counter[str]] = field(default_factory=list)
     """Requests saved at each kill."""
+    has_ended: bool = False
+    """Whether the run ended before a kill."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -128,6 +130,8 @@ class Case:
         """Start or resume the run, and kill it some seconds after some more log lines."""
         if self.run((after, seconds, signal.SIGKILL)) == "killed":
             self.killed.append(self.saved())
+        else:
+            self.has_ended = True
 
     def saved(self) -> Counter[str]:
         """Return the requests whose replies are in the file."""
@@ -146,11 +150,29 @@ class Case:
             query = "SELECT type, value FROM writes WHERE channel = '__return__' AND thread_id = ?"
             return sqlite.execute(query, (self.thread,)).fetchall()
 
+    def count_charges(self) -> int:
+        """Count the charges in the file, each saved before its request was sent."""
+        query = "SELECT count(*) FROM {} WHERE channel = 'selfcritic:charge' AND thread_id = {}"
+        if self.where.startswith("postgresql"):
+            with psycopg.connect(self.where) as postgres:
+                query = query.format("checkpoint_writes", "%s")
+                return postgres.execute(query, (self.thread,)).fetchone()[0]
+        with closing(sqlite3.connect(self.where)) as sqlite:
+            return sqlite.execute(query.format("writes", "?"), (self.thread,)).fetchone()[0]
+
+    @property
+    def calls(self) -> int:
+        """Calls in the usage of the run's output."""
+        return json.loads((self.folder / "out").read_text())["usage"]["calls"]
+
     @property
     def output(self) -> dict[str, Any]:
         """Output of the run, without fields that differ from run to run."""
         output: dict[str, Any] = json.loads((self.folder / "out").read_text())
         del output["usage"]["seconds"]
+        del output["usage"]["calls"]
+        for usage in output["usage"]["by_role"].values():
+            del usage["calls"]
         for message in output["messages"]:
             del message["id"]
         return output
@@ -186,11 +208,20 @@ def check(case: Case, baseline: Case) -> None:
     before = len(case.log)
     assert case.run() == "ended"
     assert case.output == baseline.output
-    if case.killed:
+    if case.has_ended:
+        assert case.requests(start=before) == Counter()
+    elif case.killed:
         assert case.requests(start=before) == baseline.requests() - case.killed[-1]
-    assert (case.requests() - baseline.requests()).total() <= MAX_IN_FLIGHT[case.replies] * len(
-        case.killed
-    )
+    max_in_flight = MAX_IN_FLIGHT[case.replies] * len(case.killed)
+    assert (case.requests() - baseline.requests()).total() <= max_in_flight
+    check_calls(case)
+    assert case.calls - case.requests().total() <= max_in_flight
+
+
+def check_calls(case: Case) -> None:
+    """Assert that the usage has every request, and no other calls than saved charges."""
+    assert case.calls == case.count_charges()
+    assert case.calls >= case.requests().total()
 
 
 def check_all(cases: Sequence[tuple[int, Case]], baseline: Case) -> None:
@@ -250,6 +281,8 @@ def test_returns_the_same_output_with_weaker_durability(
         assert case.run() == "ended"
         assert case.output == baseline.output
         assert (case.requests() - baseline.requests()).total() <= 8
+        if durability == "sync":
+            check_calls(case)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(kill_and_resume, range(6)))
