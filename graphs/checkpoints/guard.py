@@ -17,7 +17,7 @@ from selfcritic.agent.errors import CheckpointError, SelfcriticError
 
 
 class GuardedSaver(BaseCheckpointSaver[str]):
-    """Checkpointer whose errors are CheckpointErrors; goes before the checkpointer in the bases."""
+    """Mixin that raises CheckpointError; list it first among the bases."""
 
     database_errors: tuple[type[Exception], ...] = ()
     """Errors of the database's driver."""

@@ -54,7 +54,7 @@ async def open_postgres(address: PostgresAddress) -> AsyncIterator[BaseCheckpoin
 
 @asynccontextmanager
 async def lock_postgres_thread(address: PostgresAddress, thread: str) -> AsyncIterator[None]:
-    """Lock a thread with an advisory lock on a connection of its own. Raises InputError."""
+    """Lock a thread with an advisory lock on a separate connection. Raises InputError."""
     from psycopg import Error
 
     digest = hashlib.sha256(f"selfcritic {thread}".encode("utf-8", "surrogatepass")).digest()

@@ -470,7 +470,7 @@ PLAIN_TEXT = "This text is long enough to have the size of a database header. " 
         (["--thread", "t"], "--checkpoint and --thread go together"),
         (
             ["--checkpoint", "FOLDER/no/such/folder/db", "--thread", "t"],
-            "unable to open database file",
+            "Check that its folder exists",
         ),
         (["--checkpoint", "FOLDER", "--thread", "t"], "unable to open database file"),
         (["--checkpoint", "FOLDER/text", "--thread", "t"], "file is not a database"),
