@@ -15,6 +15,9 @@ from langgraph.checkpoint.base import (
 
 from selfcritic.agent.errors import CheckpointError, SelfcriticError
 
+_KEYS = {"v", "id", "channel_values", "channel_versions", "versions_seen"}
+"""Keys of a checkpoint that LangGraph reads."""
+
 
 class GuardedSaver(BaseCheckpointSaver[str]):
     """Mixin that raises CheckpointError; list it first among the bases."""
@@ -45,7 +48,10 @@ class GuardedSaver(BaseCheckpointSaver[str]):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read a checkpoint."""
         with self.guard():
-            return await super().aget_tuple(config)
+            saved = await super().aget_tuple(config)
+            if saved is not None:
+                _check_payload(saved.checkpoint)
+            return saved
 
     async def alist(
         self, config: RunnableConfig | None, **options: Any
@@ -76,3 +82,9 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         """Save the writes of a task."""
         with self.guard():
             await super().aput_writes(config, writes, task_id, task_path)
+
+
+def _check_payload(checkpoint: object) -> None:
+    """Raise TypeError for a value that is no checkpoint."""
+    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= _KEYS:
+        raise TypeError("not a checkpoint")

@@ -6,11 +6,9 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +36,7 @@ from selfcritic.agent.schemas import (
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli.app import app
+from tests.support.postgres_server import PostgresServer
 from tests.support.write_checkpoint import QUESTION, model
 
 pytestmark = pytest.mark.slow
@@ -425,30 +424,9 @@ def test_accepts_text_that_names_a_record_of_an_earlier_version():
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server on a free port and yield its address."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    su = shutil.which("su")
-    if not programs or os.getuid() != 0 or su is None:
-        pytest.skip("needs PostgreSQL's initdb, and root to become the user postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.chown(folder, "postgres")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        control = programs[-1].parent / "pg_ctl"
-
-        def as_postgres(command: str) -> None:
-            subprocess.run(
-                [su, "postgres", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/"
-            )
-
-        as_postgres(f"{programs[-1]} -D {folder}/data -A trust -U postgres --no-sync")
-        as_postgres(f"{control} -D {folder}/data -o '{options}' -l {folder}/log -w start")
-        try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            as_postgres(f"{control} -D {folder}/data -m immediate -w stop")
+    """Run a PostgreSQL server and yield its address."""
+    with PostgresServer() as server:
+        yield server.address
 
 
 def test_resumes_from_postgres(
