@@ -3,7 +3,8 @@
 import io
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -40,11 +41,31 @@ class SafeConsole(Console):
         return super().status(status, **options)
 
 
+class _TolerantStream:
+    """Text stream without errors: messages must not end a run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def create_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Create the console of a command."""
-    stream = sys.stderr if stderr else sys.stdout
-    escape_unencodable(stream)
-    return SafeConsole(stderr=stderr, quiet=quiet)
+    """Create the console of a command; one for stderr drops what cannot be written."""
+    if stderr:
+        return SafeConsole(file=cast(TextIO, _TolerantStream(sys.stderr)), quiet=quiet)
+    escape_unencodable(sys.stdout)
+    return SafeConsole(quiet=quiet)
 
 
 def escape_unencodable(stream: TextIO) -> None:
@@ -59,3 +80,4 @@ def write_result(text: str) -> None:
     if sys.stdout.isatty():
         text = escape_lines(text)
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
