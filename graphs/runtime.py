@@ -78,7 +78,7 @@ def resolve_context(defaults: Context) -> Context:
     """Merge the run's options into the graph's; ignore a parent graph's."""
     runtime: Runtime[Context] | None = get_runtime(Context)
     context: object = None
-    if runtime is not None:  # there is none while `update_state` looks for the next node
+    if runtime is not None:  # missing while `update_state` looks for the next node
         context = runtime.context
     return defaults.merge(context if isinstance(context, Context) else None)
 

@@ -2,7 +2,7 @@
 
     python -m examples.benchmarks.checkpoints
 
-Target: linear growth: the last part of a thread adds at most 1.5 times what an earlier part of equal length added.
+Target: five times the rounds or turns take at most six times the space.
 """
 
 import asyncio
