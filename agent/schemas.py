@@ -124,6 +124,8 @@ class Candidate(Record):
 class Round(Candidate):
     """A draft with its judgment, findings and critiques."""
 
+    index: int | None = Field(default=None, ge=0)
+    """Index in `rounds`; None before the round is part of a run."""
     findings: list[Comment] = []
     """Errors that the checkers found in the answer."""
     candidates: list[Candidate] = []

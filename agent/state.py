@@ -1,19 +1,17 @@
 """Define the state of the graphs: typed keys, JSON and msgpack serializable."""
 
-from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
+from typing import Any, Literal, cast, get_args, get_type_hints
 
-from langchain_core.messages import AnyMessage
-from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from selfcritic.agent.channels import Messages, Rounds, changed_rounds, merge_rounds
 from selfcritic.agent.schemas import (
     Capabilities,
     Critique,
     Record,
     ReviewedComment,
-    Round,
     StopReason,
     Usage,
 )
@@ -25,7 +23,7 @@ class Input(TypedDict, total=False):
     question: str
     context: str
     """Text that the answer must be based on, such as the passage to summarize."""
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Messages
 
 
 class Output(TypedDict, total=False):
@@ -38,17 +36,19 @@ class Output(TypedDict, total=False):
     """P(critiqueable) of the answer."""
     best_round: int
     """Index of the round with the answer."""
-    rounds: list[Round]
+    rounds: Rounds
     usage: Usage
     capabilities: dict[str, Capabilities]
     """Detected capabilities of each role's model."""
     ungrounded_critiques: int
     """Number of critiques in all rounds without a comment that quotes the draft; by default, they are not used."""
+    omitted_messages: int
+    """Number of earlier messages of the chat that are not sent; see `max_chat_chars`."""
     self_graded: bool
     """Whether one model both drafts and criticizes."""
     error: str | None
     """Error of a model (`model_error`) or custom stop condition (`stop_when`) that ended the run."""
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Messages
 
 
 class ReviewInput(TypedDict, total=False):
@@ -65,7 +65,7 @@ class ReviewOutput(TypedDict, total=False):
 
     critique: Critique | None
     """The selected critique; None if no critique is eligible."""
-    rounds: list[Round]
+    rounds: Rounds
     """One round: the answer, the findings of the checkers, and all sampled critiques."""
     ungrounded_rate: float | None
     """Share of the quotes in all critiques that are not in the answer; None without quotes."""
@@ -105,7 +105,10 @@ class SavedState(Input, Output, HumanReviewOutput, total=False):
 
 
 class State(SavedState, total=False):
-    """State shared by all nodes; `rounds[-1]` is the current round."""
+    """State shared by all nodes; `rounds[-1]` is the current round.
+
+    An update's `rounds` are the new and changed ones, from the `index` of the first one on.
+    """
 
     remaining_steps: RemainingSteps
     """Steps up to LangGraph's `recursion_limit`, including the current one; LangGraph sets it."""
@@ -115,6 +118,22 @@ def has_steps(state: State, count: int) -> bool:
     """Whether LangGraph's `recursion_limit` allows more steps after the current one."""
     remaining = state.get("remaining_steps")
     return remaining is None or remaining > count
+
+
+def with_all_rounds(state: State, update: State) -> State:
+    """Return a streamed update with all rounds of the run, given the state before it."""
+    if "rounds" not in update:
+        return update
+    rounds = merge_rounds(state.get("rounds"), [update["rounds"]])
+    return cast(State, {**update, "rounds": rounds})
+
+
+def with_changed_rounds(state: State, update: State) -> State:
+    """Return a node's update with only its new and changed rounds."""
+    if "rounds" not in update:
+        return update
+    rounds = changed_rounds(state.get("rounds", []), update["rounds"])
+    return cast(State, {**update, "rounds": rounds})
 
 
 def _contains_record(annotation: Any) -> bool:

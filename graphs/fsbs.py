@@ -28,8 +28,9 @@ Differences from the paper:
 """
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Any, Unpack, cast
 
+from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
@@ -71,6 +72,20 @@ def create_fsbs(
 
     _add_edges(builder, defaults)
     return builder
+
+
+def create_search_node(**options: Unpack[Options]) -> Runnable[State, State]:
+    """Create the FSBS graph as a node, whose update has only the round that was searched."""
+    return create_fsbs(**options).compile() | RunnableLambda(_latest_update)
+
+
+def _latest_update(state: State) -> State:
+    """Keep only the last item of lists that the parent graph has; checkpoints save each update."""
+    update = dict(state)
+    for key in ("rounds", "messages"):
+        if key in update:
+            update[key] = cast(list[Any], update[key])[-1:]
+    return cast(State, update)
 
 
 def _add_edges(

@@ -57,7 +57,7 @@ from selfcritic.agent.nodes.select import select
 from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
-from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.fsbs import create_search_node
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 _OUTPUT = TypeAdapter(HumanReviewOutput)
@@ -92,7 +92,7 @@ def create_human_review(
         await_decision=await_decision,
         refine=_refine,
     )
-    builder.add_node("fsbs", create_fsbs(**review_options).compile())
+    builder.add_node("fsbs", create_search_node(**review_options))
 
     _add_edges(builder, defaults)
     return builder

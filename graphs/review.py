@@ -19,7 +19,7 @@ from selfcritic.agent.nodes.review import check_answer, finalize_review, load_an
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
-from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.fsbs import create_search_node
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
@@ -50,7 +50,7 @@ def create_review(
         select=select,
         finalize_review=finalize_review,
     )
-    builder.add_node("fsbs", create_fsbs(**review_options).compile())
+    builder.add_node("fsbs", create_search_node(**review_options))
 
     _add_edges(builder, defaults)
     return builder

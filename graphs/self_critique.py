@@ -22,7 +22,7 @@ from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import Input, Output, State
-from selfcritic.graphs.fsbs import create_fsbs
+from selfcritic.graphs.fsbs import create_search_node
 from selfcritic.graphs.runtime import (
     Node,
     StopCondition,
@@ -69,7 +69,7 @@ def create_self_critique(
         refine=refine,
     )
     fsbs_options: Options = {"helpful_threshold": defaults.helpful_threshold, **options}
-    builder.add_node("fsbs", create_fsbs(**fsbs_options).compile())
+    builder.add_node("fsbs", create_search_node(**fsbs_options))
 
     _add_edges(builder, defaults)
     return builder

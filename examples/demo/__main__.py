@@ -17,7 +17,6 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.text import Text
 
 from examples.demo.models import (
@@ -43,12 +42,14 @@ from examples.demo.tables import (
 from selfcritic.agent.errors import SelfcriticError, format_validation_error
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.graphs.cli.console import show_warnings
+from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.cli.terminal import create_console
 
 NUM_SHOWN = 2
 MAX_TRIES = 40
 SHOWN_SIZES = range(10, 17)  # words; short enough to read, long enough for errors
 FREE_QUESTION = "Why do leaves change color in autumn? Answer in one short sentence."
-console = Console(highlight=False)
+console = create_console()
 
 
 def main(
@@ -183,7 +184,7 @@ def print_note(text: str) -> None:
 
 def print_error(text: str) -> None:
     """Print an error; it may contain brackets."""
-    console.print(Text(text, style="red"), soft_wrap=True)
+    console.print(Text(escape_lines(text), style="red"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.state import State
+from selfcritic.agent.state import State, with_all_rounds
 from selfcritic.agent.tasks import Task, parse_task
 from selfcritic.graphs import create_self_critique
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.trace import Trace
 
 _END = "__end__"
@@ -38,7 +39,7 @@ def stream_run(question: str, context: Context) -> Iterator[Event]:
             state = cast(State, chunk)
             continue
         for node, update in cast(dict[str, State], chunk).items():
-            yield Event(node, update)
+            yield Event(node, with_all_rounds(state, update))
     yield Event(_END, state)
 
 
@@ -61,7 +62,7 @@ def find_refined_runs(
 def show_run(console: Console, question: str, events: Iterable[Event]) -> None:
     """Print a run; drafts of a built-in task get a grade."""
     console.rule(style="dim")
-    console.print(Text(question), soft_wrap=True)
+    console.print(Text(escape_lines(question)), soft_wrap=True)
     task = parse_task(question)
     with Trace(console) as trace:
         for node, update in events:

@@ -18,6 +18,8 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.cli.terminal import create_console
 
 BAD_USAGE = 2
 FAILED = 1
@@ -69,7 +71,7 @@ def print_simulated_notice(context: Context, console: Console) -> None:
 
 def print_notice(text: str, console: Console) -> None:
     """Print a dimmed note without wrapping."""
-    console.print(Text(text, style="dim italic"), soft_wrap=True)
+    console.print(Text(escape_lines(text), style="dim italic"), soft_wrap=True)
 
 
 class _NoticeHandler(logging.Handler):
@@ -94,8 +96,9 @@ def show_warnings(console: Console) -> None:
 
 def print_error(error: Exception | str) -> None:
     """Print one line to stderr, even in quiet mode."""
-    console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("error: ", "bold red"), describe(error)), soft_wrap=True)
+    console = create_console(stderr=True)
+    message = escape_lines(describe(error))
+    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
 def describe(error: Exception | str) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfcritic.agent.schemas import Capabilities, Usage
+from selfcritic.graphs.cli.control_characters import escape_lines
 
 Status = Literal["yes", "partly", "no", "unknown"]
 
@@ -72,7 +73,7 @@ def print_report(report: ModelReport, model: str, console: Console) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in report.findings:
-        result = Text(finding.details)
+        result = Text(escape_lines(finding.details))
         if finding.hint:
             result.append(f"\n→ {finding.hint}", "dim")
         is_neutral = finding.status == "no" and not finding.hint

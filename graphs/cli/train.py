@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
+from selfcritic.graphs.cli.terminal import create_console
 
 TaskName = Literal["alphabetize", "addition", "three_sat"]
 SizeName = Literal["test", "small", "medium", "large"]
@@ -34,7 +34,7 @@ def tiny(
     ] = None,
 ) -> None:
     """Train the tiny model and print its name for --model; rerun the command to resume."""
-    console = Console(stderr=True, highlight=False)
+    console = create_console(stderr=True)
     try:
         from selfcritic.agent.training.tiny.trainer import TrainConfig
         from selfcritic.agent.training.tiny.trainer import train as train_model
@@ -45,4 +45,4 @@ def tiny(
         model_folder = train_model(config, folder, minutes, console.print)
     except InputError as error:
         fail(error, BAD_USAGE)
-    Console(highlight=False).print(f"tiny:{model_folder}", soft_wrap=True)
+    create_console().print(f"tiny:{model_folder}", soft_wrap=True)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
-from rich.console import Console
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.context import Context
@@ -54,6 +53,7 @@ from selfcritic.graphs.cli.review.result import Review, to_json
 from selfcritic.graphs.cli.review.sarif import to_sarif
 from selfcritic.graphs.cli.review.session import NO_MODEL, ReviewSession
 from selfcritic.graphs.cli.review.terminal_view import ReviewPrinter
+from selfcritic.graphs.cli.terminal import create_console
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def review(
     quiet: Quiet = False,
 ) -> None:
     """Review files or a diff. Without --model, only checkers run."""
-    console = Console(stderr=True, quiet=quiet, highlight=False)
+    console = create_console(stderr=True, quiet=quiet)
     show_warnings(console)
     _escape_unencodable_output()
     try:
@@ -225,7 +225,7 @@ def _review_documents(
     reviews: list[Review] = []
     printer = None
     if not report.as_json and not report.as_sarif:
-        printer = ReviewPrinter(Console(highlight=False), report.min_severity, report.context_lines)
+        printer = ReviewPrinter(create_console(), report.min_severity, report.context_lines)
 
     def on_review(review: Review) -> None:
         reviews.append(review)

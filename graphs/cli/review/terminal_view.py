@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.schemas import SEVERITIES, Severity
-from selfcritic.graphs.cli.review.control_characters import escape_controls
+from selfcritic.graphs.cli.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.result import LocatedComment, Review, severity_rank
 
