@@ -74,8 +74,12 @@ def add_nodes(
 
 
 def resolve_context(defaults: Context) -> Context:
-    """Merge the run's options into the graph's; ignore a parent graph's."""
-    context: object = get_runtime(Context).context
+    """Merge the run's options into the graph's; ignore a parent graph's.
+
+    LangGraph's `update_state` calls routing functions without a runtime, so without options of a run.
+    """
+    runtime: Runtime[Context] | None = get_runtime(Context)
+    context: object = runtime.context if runtime is not None else None
     return defaults.merge(context if isinstance(context, Context) else None)
 
 

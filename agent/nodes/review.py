@@ -82,7 +82,7 @@ async def finalize_review(state: State, runtime: Runtime[Context]) -> State:
         pool = _findings_as_critiques(step.round.findings)
     reason = _stop_reason(state, pool)
     if state.get("stop_reason") is None:
-        step.emit("stopped", reason=reason)
+        step.emit_stopped(reason, state.get("error"))
     return step.update(
         rounds=step.rounds_with(critiques=pool),
         critique=selected_critique(pool),
