@@ -276,6 +276,8 @@ class Context(BaseModel):
     @property
     def is_self_graded(self) -> bool:
         """Whether one model both drafts and criticizes."""
+        if not self.has_critic:
+            return False
         return model_key(self.model_for("generator")) == model_key(self.model_for("critic"))
 
     def merge(self, other: "Context | None") -> "Context":

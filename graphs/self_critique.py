@@ -86,7 +86,8 @@ def _add_edges(builder: StateGraph[State, Context, Input, Output], defaults: Con
         context = resolve_context(defaults)
         if context.refinement == "direct":
             return "refine"
-        return "fsbs" if context.search == "fsbs" else "critique"
+        has_search = context.search == "fsbs" and context.has_critic
+        return "fsbs" if has_search else "critique"
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
