@@ -11,9 +11,11 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     FiniteFloat,
     InstanceOf,
+    Tag,
     WithJsonSchema,
     model_validator,
 )
@@ -42,8 +44,20 @@ CheckerSpec = Annotated[
     AfterValidator(validate_checker),
     WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
 ]
-NamedScorer = Annotated[str, AfterValidator(validate_scorer)]
-ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
+ScorerSpec = Annotated[
+    str | ScorerFunction, AfterValidator(validate_scorer), WithJsonSchema({"type": "string"})
+]
+ScorerWeights = Annotated[dict[ScorerSpec, FiniteFloat], Field(min_length=1)]
+
+
+def _scorer_kind(scorer: Any) -> str:
+    return "weights" if isinstance(scorer, Mapping) else "scorer"
+
+
+ScorerOption = Annotated[
+    Annotated[ScorerSpec, Tag("scorer")] | Annotated[ScorerWeights, Tag("weights")],
+    Discriminator(_scorer_kind),
+]
 
 
 MODEL_VARIABLE = "SELFCRITIC_MODEL"
@@ -145,9 +159,9 @@ class Context(BaseModel):
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
         json_schema_extra=_nodes("expand_beams", "prune_beams"),
     )
-    scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
+    scorer: ScorerOption = Field(
         default="helpfulness",
-        description=f"Reward of critiques: {', '.join(SCORERS)}, a function, or weights by name.",
+        description=f"Reward of critiques: {', '.join(SCORERS)}, a function, or weights of these.",
         json_schema_extra=_nodes("select", "score"),
     )
     length_modifier: float = Field(

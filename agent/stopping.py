@@ -8,6 +8,7 @@ from selfcritic.agent.errors import (
     CheckerError,
     JudgeUnreadable,
     ReplyTruncated,
+    ScorerError,
     SelfcriticError,
 )
 from selfcritic.agent.schemas import Comment, JudgeMethod, Round, StopReason
@@ -98,6 +99,8 @@ def stop_reason_for(error: SelfcriticError) -> StopReason:
     """Return the stop reason for an error after the first draft."""
     if isinstance(error, CheckerError):
         return "checker_error"
+    if isinstance(error, ScorerError):
+        return "scorer_error"
     if isinstance(error, BudgetExhausted):
         return "budget"
     if isinstance(error, JudgeUnreadable):

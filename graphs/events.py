@@ -61,8 +61,8 @@ class ScoredEvent(TypedDict):
 
     event: Literal["scored"]
     round: int
-    index: int
-    """Index in the `critiques` of the round, the first of equal critiques."""
+    index: int | None
+    """Index in the `critiques` of the round, the first of equal critiques; None if it is not saved there yet."""
     critique: str
     """The scored text."""
     by: str

@@ -66,7 +66,7 @@ def test_a_helpful_critique_is_preferred():
 
 def test_the_event_names_the_index_of_the_findings():
     graph = create_self_critique(model=scripted(), checkers=[atlas], num_critiques=2).compile()
-    events = [event for event in graph.stream(QUESTION, stream_mode="custom")]
+    events = list(graph.stream(QUESTION, stream_mode="custom"))
     [selected] = [event for event in events if event["event"] == "selected"]
     assert selected["index"] == 2
 
