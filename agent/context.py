@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from selfcritic import prompts
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import disable_retries, get_model, model_key
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
-from selfcritic.prompts import TaskType
+from selfcritic.prompts import PromptSet, TaskType
 
 register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
@@ -293,6 +294,13 @@ class Context(BaseModel):
         if not self.has_critic:
             return False
         return model_key(self.model_for("generator")) == model_key(self.model_for("critic"))
+
+    def load_prompts(self) -> PromptSet:
+        """Return the run's prompt set. Raises InputError if a file is missing or invalid."""
+        try:
+            return prompts.load(self.prompts, self.prompt_dir)
+        except prompts.PromptError as error:
+            raise InputError(str(error)) from error
 
     def merge(self, other: "Context | None") -> "Context":
         """Return a copy with the options that `other` sets explicitly."""

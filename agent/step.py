@@ -45,7 +45,7 @@ class Step:
             self.context.budget, state.get("usage"), parent=parent_budget.get()
         )
         self._capabilities = _copy_capabilities(state)
-        self._prompts = prompts.load(self.context.prompts, self.context.prompt_dir)
+        self._prompts = self.context.load_prompts()
 
     @property
     def rounds(self) -> list[Round]:

@@ -23,7 +23,6 @@ from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state
 from selfcritic.agent.step import Step, answer_message, called_sync
 from selfcritic.graphs.serialization import register_records
-from selfcritic.prompts import PromptError
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A sync or async node: takes the state and the runtime (options in `runtime.context`), returns the keys to update.
@@ -121,7 +120,7 @@ def _start_served(node: Node) -> Node:
     async def start(state: State, runtime: Runtime[Context]) -> State:
         try:
             return await _run(node, state, runtime)
-        except (SelfcriticError, PromptError) as error:
+        except SelfcriticError as error:
             if not _is_served(runtime):
                 raise
             return _failed_update(error)
@@ -147,7 +146,7 @@ def _is_served(runtime: Runtime[Context]) -> bool:
     return runtime.server_info is not None and not is_subgraph
 
 
-def _failed_update(error: SelfcriticError | PromptError) -> State:
+def _failed_update(error: SelfcriticError) -> State:
     """Return the result of a run without a draft."""
     reason: StopReason = "invalid_input"
     if isinstance(error, BudgetExhausted):
