@@ -3,7 +3,7 @@
 uvicorn examples.streaming_web:app, then open http://127.0.0.1:8000
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
 from fastapi import FastAPI
@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse
 
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.graphs import Event, create_self_critique, stream_answer
+from selfcritic.graphs import create_self_critique, stream_answer
 
 app = FastAPI()
 graph = create_self_critique(model="simulated").compile()
@@ -39,7 +39,7 @@ def page() -> str:
 
 
 @app.get("/run", response_class=EventSourceResponse)
-async def run(question: str) -> AsyncIterator[Event | dict[str, str]]:
+async def run(question: str) -> AsyncIterator[Mapping[str, object]]:
     """Stream the tokens of the first draft and the events of one run; cancel it with the client."""
     try:
         async with aclosing(stream_answer(graph, {"question": question})) as events:

@@ -1,6 +1,8 @@
 """Type the events that `stream_answer` yields and the loop writes to LangGraph's custom stream."""
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from selfcritic.agent.schemas import JudgeMethod, StopReason
 
