@@ -24,7 +24,8 @@ def check_question(question: str, context: str, options: Context) -> None:
     """Raise InputError if the question is empty, too long or lacks context."""
     if not question.strip():
         raise InputError(
-            "The question is empty: set `question`, or `messages` that end with a human message."
+            "The question is empty: set `question`, or `messages` that end with a human message that has text. "
+            "An image alone is not a question."
         )
     check_size(options, question=question, context=context)
     if options.task_type == "summary" and not context.strip():
