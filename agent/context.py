@@ -11,19 +11,22 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     FiniteFloat,
     InstanceOf,
+    Tag,
     WithJsonSchema,
     model_validator,
 )
 
+from selfcritic import prompts
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import disable_retries, get_model, model_key
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
-from selfcritic.prompts import TaskType
+from selfcritic.prompts import PromptSet, TaskType
 
 register_checker("task_tests", "selfcritic.agent.tasks.checker:task_tests")
 
@@ -42,8 +45,20 @@ CheckerSpec = Annotated[
     AfterValidator(validate_checker),
     WithJsonSchema({"type": "string", "enum": list(CHECKERS)}),
 ]
-NamedScorer = Annotated[str, AfterValidator(validate_scorer)]
-ScorerSpec = Annotated[NamedScorer | ScorerFunction, WithJsonSchema({"type": "string"})]
+ScorerSpec = Annotated[
+    str | ScorerFunction, AfterValidator(validate_scorer), WithJsonSchema({"type": "string"})
+]
+ScorerWeights = Annotated[dict[ScorerSpec, FiniteFloat], Field(min_length=1)]
+
+
+def _scorer_kind(scorer: Any) -> str:
+    return "weights" if isinstance(scorer, Mapping) else "scorer"
+
+
+ScorerOption = Annotated[
+    Annotated[ScorerSpec, Tag("scorer")] | Annotated[ScorerWeights, Tag("weights")],
+    Discriminator(_scorer_kind),
+]
 
 
 MODEL_VARIABLE = "SELFCRITIC_MODEL"
@@ -145,9 +160,9 @@ class Context(BaseModel):
         description="Force Sampling Beam Search: n continuations, k kept, d iterations.",
         json_schema_extra=_nodes("expand_beams", "prune_beams"),
     )
-    scorer: ScorerSpec | Annotated[dict[NamedScorer, FiniteFloat], Field(min_length=1)] = Field(
+    scorer: ScorerOption = Field(
         default="helpfulness",
-        description=f"Reward of critiques: {', '.join(SCORERS)}, a function, or weights by name.",
+        description=f"Reward of critiques: {', '.join(SCORERS)}, a function, or weights of these.",
         json_schema_extra=_nodes("select", "score"),
     )
     length_modifier: float = Field(
@@ -282,7 +297,16 @@ class Context(BaseModel):
     @property
     def is_self_graded(self) -> bool:
         """Whether one model both drafts and criticizes."""
+        if not self.has_critic:
+            return False
         return model_key(self.model_for("generator")) == model_key(self.model_for("critic"))
+
+    def load_prompts(self) -> PromptSet:
+        """Return the run's prompt set. Raises InputError if a file is missing or invalid."""
+        try:
+            return prompts.load(self.prompts, self.prompt_dir)
+        except prompts.PromptError as error:
+            raise InputError(str(error)) from error
 
     def merge(self, other: "Context | None") -> "Context":
         """Return a copy with the options that `other` sets explicitly."""

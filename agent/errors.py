@@ -47,6 +47,10 @@ class CheckerError(SelfcriticError):
     """A checker failed, or its tool cannot run."""
 
 
+class ScorerError(SelfcriticError):
+    """A scorer function failed, or returned something that is not a score for each critique."""
+
+
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - not a failure: becomes a stop reason
     """The next request would exceed the run's budget and was not sent."""
 

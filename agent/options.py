@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
     checkers: Sequence[str | CheckerFunction]
     search: SearchMethod
     fsbs: FSBSConfig
-    scorer: str | ScorerFunction | Mapping[str, float]
+    scorer: str | ScorerFunction | Mapping[str, float] | Mapping[str | ScorerFunction, float]
     length_modifier: float
     max_rounds: int
     refinement: Literal["conditional", "direct"]

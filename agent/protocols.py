@@ -1,7 +1,7 @@
 """Define the interfaces of checkers and scorers."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from selfcritic.agent.schemas import Comment, Critique
 
@@ -9,7 +9,7 @@ from selfcritic.agent.schemas import Comment, Critique
 class Checker(Protocol):
     """Finds errors in a draft without calling a model."""
 
-    def __call__(self, question: str, draft: str, /) -> Awaitable[list[Comment]]:
+    def __call__(self, question: str, draft: str, /) -> Coroutine[Any, Any, list[Comment]]:
         """Return findings with `start`, `end` and the checker's name as `source`.
 
         Returns no findings if the checker does not apply to the draft. Raises CheckerError if it applies but cannot
@@ -18,11 +18,16 @@ class Checker(Protocol):
         ...
 
 
-CheckerFunction = Callable[[str, str], Awaitable[list[Comment]] | list[Comment]]
-"""Pydantic-compatible type of a `Checker`; a plain function runs in a thread."""
+Findings = Sequence[Comment | Mapping[str, Any]]
+"""Comments, or dicts with their fields."""
+
+
+CheckerFunction = Callable[[str, str], Awaitable[Findings] | Findings]
+"""Pydantic-compatible type of a checker; a plain function runs in a thread."""
 
 
 Scores = Sequence[float | None]
+"""A score for each critique; None, NaN or an infinite number rejects the critique."""
 
 
 ScorerFunction = Callable[[str, str, Sequence[Critique]], Awaitable[Scores] | Scores]
@@ -50,15 +55,17 @@ class Scorer(Protocol):
         ...
 
 
-def validate_scorer(name: str) -> str:
-    """Return the name of an existing scorer.
+def validate_scorer(scorer: str | ScorerFunction) -> str | ScorerFunction:
+    """Return the name of an existing scorer, or a function.
 
     Raises:
         ValueError: The scorer does not exist.
     """
-    kind, colon, argument = name.partition(":")
-    for scorer in SCORERS:
-        scorer_kind, takes_argument, _ = scorer.partition(":")
-        if kind == scorer_kind and bool(takes_argument) == bool(colon) == bool(argument):
-            return name
-    raise ValueError(f"unknown scorer '{name}': use {', '.join(SCORERS)}, or pass a function")
+    if not isinstance(scorer, str):
+        return scorer
+    kind, colon, argument = scorer.partition(":")
+    for known_scorer in SCORERS:
+        known_kind, takes_argument, _ = known_scorer.partition(":")
+        if kind == known_kind and bool(takes_argument) == bool(colon) == bool(argument):
+            return scorer
+    raise ValueError(f"unknown scorer '{scorer}': use {', '.join(SCORERS)}, or pass a function")

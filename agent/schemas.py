@@ -20,6 +20,7 @@ StopReason = Literal[
     "judge_unreadable",
     "truncated",
     "checker_error",
+    "scorer_error",
     "stop_when",
     "step_limit",
     "invalid_input",

@@ -49,7 +49,7 @@ class Step:
         if journal is not None:
             self._budget.open_journal(journal)
         self._capabilities = _copy_capabilities(state)
-        self._prompts = prompts.load(self.context.prompts, self.context.prompt_dir)
+        self._prompts = self.context.load_prompts()
 
     @property
     def rounds(self) -> list[Round]:
@@ -130,6 +130,13 @@ class Step:
             round_index = len(self.rounds) - 1
         self._write({"event": event, "round": round_index, **data})
 
+    def emit_stopped(
+        self, reason: StopReason, error: str | None, round_index: int | None = None, **data: Any
+    ) -> None:
+        """Write the event that ends a run, with its usage so far."""
+        usage = self._budget.usage.model_dump(mode="json")
+        self.emit("stopped", round_index, reason=reason, error=error, usage=usage, **data)
+
     def update(self, stop: StopReason | SelfcriticError | None = None, **changes: Any) -> State:
         """Return a node's state update with the usage so far.
 
@@ -152,7 +159,14 @@ class Step:
             ending["error"] = str(stop)
         rounds: Sequence[Round] = changes.get("rounds", self.state.get("rounds", []))
         answer = changes.get("answer", self.state.get("answer", ""))
-        self.emit("stopped", len(rounds) - 1, reason=reason, answer=answer)
+        best_round = changes.get("best_round", self.state.get("best_round", 0))
+        self.emit_stopped(
+            reason,
+            ending.get("error", changes.get("error")),
+            len(rounds) - 1,
+            answer=answer,
+            best_round=best_round,
+        )
         return ending | {"stop_reason": reason, "messages": [answer_message(answer)]}
 
 

@@ -9,6 +9,7 @@ from selfcritic.agent.errors import (
     CheckpointError,
     JudgeUnreadable,
     ReplyTruncated,
+    ScorerError,
     SelfcriticError,
 )
 from selfcritic.agent.schemas import Comment, JudgeMethod, Round, StopReason
@@ -99,6 +100,8 @@ def stop_reason_for(error: SelfcriticError) -> StopReason:
     """Return the stop reason for an error after the first draft."""
     if isinstance(error, CheckerError):
         return "checker_error"
+    if isinstance(error, ScorerError):
+        return "scorer_error"
     if isinstance(error, BudgetExhausted):
         return "budget"
     if isinstance(error, CheckpointError):

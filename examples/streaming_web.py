@@ -3,7 +3,8 @@
 uvicorn examples.streaming_web:app, then open http://127.0.0.1:8000
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -16,11 +17,15 @@ app = FastAPI()
 graph = create_self_critique(model="simulated").compile()
 PAGE = """<!doctype html><title>selfcritic</title><p id="answer"></p><ol id="events"></ol>
 <script>
+  let message
   const source = new EventSource("/run" + (location.search || "?question=What is 128 %2B 256?"))
   source.onmessage = ({data}) => {
     const event = JSON.parse(data)
-    if (event.event === "token") answer.textContent += event.text
-    else events.appendChild(document.createElement("li")).textContent = data
+    if (event.event === "token") {
+      if (event.id !== message) answer.textContent = ""  // another message, such as after a tool call
+      message = event.id
+      answer.textContent += event.text
+    } else events.appendChild(document.createElement("li")).textContent = data
     if (event.event === "stopped") answer.textContent = event.answer  // replaces the draft
   }
   source.onerror = () => source.close()  // without this, the browser starts another run
@@ -34,10 +39,11 @@ def page() -> str:
 
 
 @app.get("/run", response_class=EventSourceResponse)
-async def run(question: str) -> AsyncIterator[dict[str, object]]:
-    """Stream the tokens of the first draft and the events of one run."""
+async def run(question: str) -> AsyncIterator[Mapping[str, object]]:
+    """Stream the tokens of the first draft and the events of one run; cancel it with the client."""
     try:
-        async for event in stream_answer(graph, {"question": question}):
-            yield event
+        async with aclosing(stream_answer(graph, {"question": question})) as events:
+            async for event in events:
+                yield event
     except SelfcriticError as error:
         yield {"event": "failed", "reason": str(error)}

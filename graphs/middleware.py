@@ -4,6 +4,7 @@ For agents created by `langchain.agents.create_agent`. Needs the extra `langchai
 of the loop. The messages before it, including tool results, are the context that the answer must follow from.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, NotRequired, Unpack, cast
 
@@ -13,22 +14,25 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables.config import RunnableConfig
 from langgraph.runtime import RunControl, Runtime
+from langgraph.types import StreamWriter
 from langgraph.typing import ContextT
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.messages import is_final_answer
+from selfcritic.agent.models import get_model
 from selfcritic.agent.nodes.generate import start_from_messages
-from selfcritic.agent.options import Options
+from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.schemas import Round, Usage
 from selfcritic.agent.state import Input, Output
+from selfcritic.graphs.events import StoppedEvent
 from selfcritic.graphs.runtime import Node, StopCondition, forward_events
 from selfcritic.graphs.self_critique import create_self_critique
-from selfcritic.prompts import PromptError
 
+_log = logging.getLogger(__name__)
 _STEP_LIMIT = RunnableConfig(recursion_limit=10_000)
 """The agent's own limit must not end the loop."""
-_START_ERRORS = (InputError, UnknownModelError, PromptError)
+_START_ERRORS = (InputError, UnknownModelError)
 """Errors before the loop's first request; the agent's answer must not be lost."""
 _RunKey = tuple[RunControl | None, str]
 _MAX_RUNS = 1_000
@@ -39,7 +43,11 @@ class SelfCritiqueState(AgentState[ResponseT]):
     """Agent state with the loop's output."""
 
     self_critique: NotRequired[Annotated[Output | None, OmitFromInput]]
-    """The loop's output: `stop_reason`, `rounds`, `usage` and more. None if the agent gave no text answer."""
+    """The loop's output: `stop_reason`, `rounds`, `usage` and more.
+
+    None if there is no text answer to criticize: the last message is empty or a tool call, there is a structured
+    response, or there is no human message.
+    """
 
 
 class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], ContextT, ResponseT]):
@@ -50,6 +58,11 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
     id, so it replaces the original. The agent's output has the loop's output under `self_critique`. Streamed tokens
     are those of the original answer; the refined message appears in streamed updates and values. The agent's custom
     stream has the loop's events.
+
+    Raises:
+        InputError: An option is invalid.
+        UnknownModelError: A model's name is unknown.
+        ValidationError: An option has the wrong type.
     """
 
     state_schema = cast("type[SelfCritiqueState[ResponseT]]", SelfCritiqueState)
@@ -65,7 +78,9 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         all_nodes = {"generate": start_from_messages, **(nodes or {})}
         builder = create_self_critique(nodes=all_nodes, stop_when=stop_when, **options)
         self._loop = builder.compile(name="self_critique")
-        self._has_model = options.get("model") is not None
+        self._options = to_context(options)
+        self._has_model = self._options.model is not None
+        _check_options(self._options)
         self._agent_models: dict[_RunKey, BaseChatModel] = {}
         self._last_model: BaseChatModel | None = None
 
@@ -88,7 +103,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         return await handler(request)
 
     def _remember_model(self, request: ModelRequest[ContextT]) -> None:
-        if self._has_model or not isinstance(request.model, BaseChatModel):
+        if not isinstance(request.model, BaseChatModel):
             return
         self._last_model = request.model
         self._agent_models[_run_key(request.runtime)] = request.model
@@ -96,11 +111,23 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
             oldest = next(iter(self._agent_models))
             self._agent_models.pop(oldest, None)
 
-    def _context(self, runtime: Runtime[ContextT]) -> Context | None:
-        """Return the options that a run adds: the agent's model, unless `model` is set."""
+    def _take_model(self, runtime: Runtime[ContextT]) -> BaseChatModel | None:
+        """Return the model that gave the answer, if known."""
         # A run that was resumed after its last model call has no entry.
-        model = self._agent_models.pop(_run_key(runtime), self._last_model)
-        return Context(model=model) if model is not None else None
+        return self._agent_models.pop(_run_key(runtime), self._last_model)
+
+    def _context(self, agent_model: BaseChatModel | None) -> Context | None:
+        """Return the options that a run adds: the agent's model, unless `model` is set."""
+        if self._has_model or agent_model is None:
+            return None
+        return Context(model=agent_model)
+
+    def _add_self_graded(self, output: Output, agent_model: BaseChatModel | None) -> None:
+        """Add whether the agent's model is also the critic, if it is known."""
+        if agent_model is None:
+            return
+        options = self._options.merge(self._context(agent_model))
+        output["self_graded"] = options.merge(Context(generator=agent_model)).is_self_graded
 
     def after_agent(
         self,
@@ -108,15 +135,18 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         runtime: Runtime[ContextT],
     ) -> dict[str, Any]:
         """Run the loop on the final answer."""
-        context = self._context(runtime)
+        agent_model = self._take_model(runtime)
         if not _has_answer(state):
             return {"self_critique": None}
+        context = self._context(agent_model)
         try:
             with forward_events(runtime.stream_writer):
-                output = self._loop.invoke(_loop_input(state), _STEP_LIMIT, context=context)
+                result = self._loop.invoke(_loop_input(state), _STEP_LIMIT, context=context)
         except _START_ERRORS as error:
-            return _update(state, _unchanged_output(state, error))
-        return _update(state, cast(Output, output))
+            return _update(state, _keep_answer(state, error, runtime.stream_writer))
+        output = cast(Output, result)
+        self._add_self_graded(output, agent_model)
+        return _update(state, output)
 
     async def aafter_agent(
         self,
@@ -124,15 +154,30 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
         runtime: Runtime[ContextT],
     ) -> dict[str, Any]:
         """Run the loop on the final answer."""
-        context = self._context(runtime)
+        agent_model = self._take_model(runtime)
         if not _has_answer(state):
             return {"self_critique": None}
+        context = self._context(agent_model)
         try:
             with forward_events(runtime.stream_writer):
-                output = await self._loop.ainvoke(_loop_input(state), _STEP_LIMIT, context=context)
+                result = await self._loop.ainvoke(_loop_input(state), _STEP_LIMIT, context=context)
         except _START_ERRORS as error:
-            return _update(state, _unchanged_output(state, error))
-        return _update(state, cast(Output, output))
+            return _update(state, _keep_answer(state, error, runtime.stream_writer))
+        output = cast(Output, result)
+        self._add_self_graded(output, agent_model)
+        return _update(state, output)
+
+
+def _check_options(options: Context) -> None:
+    """Raise InputError or UnknownModelError for files and names that cannot be loaded."""
+    options.load_prompts()
+    specs = [options.model, options.generator, options.critic, options.judge, options.refiner]
+    for fallbacks in options.fallbacks.values():
+        specs += fallbacks
+    for spec in specs:
+        is_unset_critic = spec == "none" and spec == options.critic
+        if isinstance(spec, str) and not is_unset_critic:
+            get_model(spec)
 
 
 def _run_key(runtime: Runtime[Any]) -> _RunKey:
@@ -155,16 +200,29 @@ def _loop_input(state: SelfCritiqueState[Any]) -> Input:
     return {"messages": state["messages"]}
 
 
-def _unchanged_output(state: SelfCritiqueState[Any], error: Exception) -> Output:
-    """Keep the agent's answer after the loop rejected its input."""
+def _keep_answer(state: SelfCritiqueState[Any], error: Exception, write: StreamWriter) -> Output:
+    """Keep the agent's answer after the loop rejected its input; log and stream the reason."""
+    _log.warning("The agent's answer was not criticized: %s", error)
     answer = state["messages"][-1].text
+    usage = Usage()
+    write(
+        StoppedEvent(
+            event="stopped",
+            round=0,
+            reason="invalid_input",
+            error=str(error),
+            usage=usage.model_dump(mode="json"),
+            answer=answer,
+            best_round=0,
+        )
+    )
     return Output(
         answer=answer,
         stop_reason="invalid_input",
         p_critiqueable=None,
         best_round=0,
         rounds=[Round(answer=answer)],
-        usage=Usage(),
+        usage=usage,
         capabilities={},
         error=str(error),
     )

@@ -24,7 +24,6 @@ from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
 from selfcritic.agent.step import Step, answer_message, called_sync
 from selfcritic.graphs.serialization import register_records
-from selfcritic.prompts import PromptError
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
 """A sync or async node: takes the state and the runtime (options in `runtime.context`), returns the keys to update.
@@ -75,11 +74,12 @@ def add_nodes(
 
 
 def resolve_context(defaults: Context) -> Context:
-    """Merge the run's options into the graph's; ignore a parent graph's."""
+    """Merge the run's options into the graph's; ignore a parent graph's.
+
+    LangGraph's `update_state` calls routing functions without a runtime, so without options of a run.
+    """
     runtime: Runtime[Context] | None = get_runtime(Context)
-    context: object = None
-    if runtime is not None:  # missing while `update_state` looks for the next node
-        context = runtime.context
+    context: object = runtime.context if runtime is not None else None
     return defaults.merge(context if isinstance(context, Context) else None)
 
 
@@ -130,7 +130,7 @@ def _start_served(node: Node) -> Node:
     async def start(state: State, runtime: Runtime[Context]) -> State:
         try:
             return await _run(node, state, runtime)
-        except (SelfcriticError, PromptError) as error:
+        except SelfcriticError as error:
             if not _is_served(runtime):
                 raise
             return _failed_update(error)
@@ -156,7 +156,7 @@ def _is_served(runtime: Runtime[Context]) -> bool:
     return runtime.server_info is not None and not is_subgraph
 
 
-def _failed_update(error: SelfcriticError | PromptError) -> State:
+def _failed_update(error: SelfcriticError) -> State:
     """Return the result of a run without a draft."""
     reason: StopReason = "invalid_input"
     if isinstance(error, BudgetExhausted):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
@@ -32,6 +33,9 @@ from selfcritic.graphs.runtime import (
     with_step_limit,
     with_stop_condition,
 )
+
+SelfCritiqueGraph = CompiledStateGraph[State, Context, Input, Output]
+"""Type of `create_self_critique(…).compile()`."""
 
 
 def create_self_critique(
@@ -82,7 +86,8 @@ def _add_edges(builder: StateGraph[State, Context, Input, Output], defaults: Con
         context = resolve_context(defaults)
         if context.refinement == "direct":
             return "refine"
-        return "fsbs" if context.search == "fsbs" else "critique"
+        has_search = context.search == "fsbs" and context.has_critic
+        return "fsbs" if has_search else "critique"
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")

@@ -78,7 +78,7 @@ def test_program_runs_with_the_wheel(wheel_python: Path, tmp_path: Path):
     assert output_lines == [
         "384 384 384 accepted 0 generator judge generator judge",
         "384 list",
-        "token stopped 0.",
+        "accepted token stopped 0.",
         "384 384 384 accepted 0 generator judge generator judge",
         "1 rows",
         "True True adds_up LangGraph reviewed",

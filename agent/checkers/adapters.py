@@ -4,7 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from selfcritic.agent.checkers.findings import first_line_span, locate_comment
+from selfcritic.agent.checkers.findings import first_line_span, locate_comment, place_on_draft
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.errors import CheckerError
@@ -33,7 +33,7 @@ def from_function(
     """Turn a function of question and draft into a checker.
 
     The function may be async; a plain one runs in a thread. `evidence` defaults to "confirmed". Quotes without offsets
-    are located in the draft.
+    are located in the draft. The quote "" is for the whole draft.
 
     The checker raises CheckerError if a quote is not in the draft.
     """
@@ -43,6 +43,7 @@ def from_function(
         result = await call_async(function, question, draft)
         return _to_findings(result, draft, source)
 
+    check.__name__ = source
     return check
 
 
@@ -73,6 +74,7 @@ def from_tool(tool: "BaseTool", *, name: str | None = None) -> Checker:
         result = await tool.ainvoke(payload)
         return _to_findings(result, draft, name or tool.name)
 
+    check.__name__ = name or tool.name
     return check
 
 
@@ -100,6 +102,7 @@ def from_evaluator(
                 findings.append(_to_evaluator_finding(result, draft, name))
         return findings
 
+    check.__name__ = name or str(getattr(evaluator, "__name__", type(evaluator).__name__))
     return check
 
 
@@ -158,11 +161,13 @@ def _to_finding(comment: Comment, draft: str, source: str) -> Comment:
     finding = comment.model_copy(update=defaults)
     if _has_valid_offsets(finding, draft):
         return finding
+    if not comment.quote.strip():
+        return place_on_draft(finding, draft)
     located = locate_comment(finding, draft)
     if located is None:
         raise CheckerError(
             f"The checker {source} quotes text that is not in the draft: {comment.quote[:80]!r}. "
-            "Quote the exact words of the draft."
+            'Quote the exact words of the draft, or use the quote "" for the whole draft.'
         )
     return located
 

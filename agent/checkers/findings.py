@@ -59,6 +59,12 @@ def first_line_span(draft: str) -> tuple[int, int]:
     return start, min(end, start + _MAX_OPENING_CHARS)
 
 
+def place_on_draft(comment: Comment, draft: str) -> Comment:
+    """Return a comment on the whole draft, such as on something missing, with the span that represents it."""
+    start, end = first_line_span(draft)
+    return comment.model_copy(update={"quote": draft[start:end], "start": start, "end": end})
+
+
 def locate_comment(comment: Comment, draft: str) -> Comment | None:
     """Copy the comment with its offsets and the draft's exact words.
 

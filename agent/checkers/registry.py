@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from selfcritic.agent.checkers.findings import locate_comment
+from selfcritic.agent.checkers.findings import locate_comment, place_on_draft
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker, CheckerFunction
@@ -110,4 +110,6 @@ def _complete(comment: Comment, answer: str, name: str) -> Comment:
     finding = comment.model_copy(update={"source": comment.source or name})
     if finding.start is not None:
         return finding
+    if not finding.quote.strip():
+        return place_on_draft(finding, answer)
     return locate_comment(finding, answer) or finding

@@ -132,7 +132,7 @@ async def _is_equation_claim_refuted(
     comment: Comment, answer: str, arithmetic: CheckerFunction
 ) -> bool:
     text = _EQUALS_IN_WORDS.sub(" = ", comment.text)
-    false_equations = await call_async(arithmetic, "", text)
+    false_equations = await _check_equations(text, arithmetic)
     if any(equation.quote not in answer for equation in false_equations):
         return True
     if not _FALSE_EQUATION_CLAIM.search(comment.text):
@@ -148,9 +148,14 @@ async def _is_true_equation(equation: str, arithmetic: CheckerFunction) -> bool:
     altered = _LAST_DIGIT.sub(_change_digit, equation)
     if altered == equation or equation.count("=") != 1:
         return False
-    if not await call_async(arithmetic, "", altered):
+    if not await _check_equations(altered, arithmetic):
         return False
-    return not await call_async(arithmetic, "", equation)
+    return not await _check_equations(equation, arithmetic)
+
+
+async def _check_equations(text: str, arithmetic: CheckerFunction) -> list[Comment]:
+    findings = await call_async(arithmetic, "", text)
+    return [Comment.model_validate(finding) for finding in findings]
 
 
 def _change_digit(digit: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from itertools import product
 
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.schemas import Critique
+from selfcritic.agent.schemas import Comment, Critique
 
 _BISECTION_STEPS = 60
 
@@ -203,3 +203,8 @@ def merge_critiques(critiques: Sequence[Critique]) -> Critique:
     comments = [comment for critique in critiques for comment in critique.comments]
     comments.sort(key=lambda comment: (comment.start or 0, comment.end or 0))
     return Critique(text=render(comments), comments=comments, selected=True)
+
+
+def findings_as_critique(findings: Sequence[Comment]) -> Critique:
+    """Return a selected critique of all findings; `source` of each comment names its checker."""
+    return Critique(text=render(findings), comments=list(findings), selected=True)

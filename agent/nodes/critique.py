@@ -29,6 +29,8 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
 
 async def sample_critiques(step: Step, draft: Round) -> list[Critique]:
     """Sample critiques of a draft and ground them. Raises BudgetExhausted or ModelError."""
+    if not step.context.has_critic:
+        return []
     samples = await step.sampler("critic").sample(
         step.critique_prompt(draft), step.context.num_critiques
     )

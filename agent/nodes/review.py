@@ -7,8 +7,11 @@ from langgraph.runtime import Runtime
 
 from selfcritic.agent.checkers.registry import get_checkers, run_checkers
 from selfcritic.agent.context import Context, Role
-from selfcritic.agent.critic.format import render
-from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
+from selfcritic.agent.critic.selection import (
+    count_ungrounded,
+    findings_as_critique,
+    selected_critique,
+)
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.nodes.validation import (
     check_models,
@@ -76,10 +79,11 @@ async def finalize_review(state: State, runtime: Runtime[Context]) -> State:
     step = Step(state, runtime)
     pool = step.round.critiques
     if not step.context.has_critic:
-        pool = _findings_as_critiques(step.round.findings)
+        findings = step.round.findings
+        pool = [findings_as_critique(findings)] if findings else []
     reason = _stop_reason(state, pool)
     if state.get("stop_reason") is None:
-        step.emit("stopped", reason=reason)
+        step.emit_stopped(reason, state.get("error"))
     return step.update(
         rounds=step.rounds_with(critiques=pool),
         critique=selected_critique(pool),
@@ -94,13 +98,6 @@ def _stop_reason(state: State, pool: Sequence[Critique]) -> StopReason:
     if reason is not None:
         return reason
     return "reviewed" if pool else "no_helpful_critique"
-
-
-def _findings_as_critiques(findings: list[Comment]) -> list[Critique]:
-    """Return a list with one critique of all findings, if any."""
-    if not findings:
-        return []
-    return [Critique(text=render(findings), comments=findings, selected=True)]
 
 
 def ungrounded_rate(pool: Sequence[Critique]) -> float | None:

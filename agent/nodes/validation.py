@@ -24,7 +24,8 @@ def check_question(question: str, context: str, options: Context) -> None:
     """Raise InputError if the question is empty, too long or lacks context."""
     if not question.strip():
         raise InputError(
-            "The question is empty: set `question`, or `messages` that end with a human message."
+            "The question is empty: set `question`, or `messages` that end with a human message that has text. "
+            "An image alone is not a question."
         )
     check_size(options, question=question, context=context)
     if options.task_type == "summary" and not context.strip():
@@ -46,13 +47,13 @@ def check_size(options: Context, /, **texts: str) -> None:
 
 def check_models(options: Context, roles: Sequence[Role] = get_args(Role)) -> None:
     """Raise UnknownModelError or InputError if a role's model cannot be loaded."""
-    for role in roles:
+    for role in _roles_with_model(options, roles):
         options.models_for(role)
 
 
 def check_prices(options: Context, roles: Sequence[Role] = get_args(Role)) -> None:
     """Raise InputError if the price of a role's model is unknown. May import litellm."""
-    for role in roles:
+    for role in _roles_with_model(options, roles):
         for model in options.models_for(role):
             if getattr(model, "is_priced", False):
                 continue
@@ -66,3 +67,18 @@ def check_prices(options: Context, roles: Sequence[Role] = get_args(Role)) -> No
                 "Name the model as PROVIDER/MODEL and set input_cost_per_token and output_cost_per_token, "
                 "or limit calls or tokens instead."
             )
+
+
+def _roles_with_model(options: Context, roles: Sequence[Role]) -> list[Role]:
+    """Return the roles without a critic that is "none". Raises InputError if another role's model is "none"."""
+    remaining: list[Role] = []
+    for role in roles:
+        if role == "critic" and not options.has_critic:
+            continue
+        if options.model_for(role) == "none":
+            raise InputError(
+                f'The {role}\'s model is "none", which only the critic can be: set `critic="none"` to use only the '
+                "checkers, and `model` to the model of the other roles."
+            )
+        remaining.append(role)
+    return remaining

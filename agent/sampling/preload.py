@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from typing import get_args
 
-from selfcritic import prompts
 from selfcritic.agent.checkers.registry import get_checkers
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import SelfcriticError
@@ -32,7 +31,7 @@ def _key(context: Context) -> _Key:
 
 
 def _load(context: Context) -> None:
-    prompts.load(context.prompts, context.prompt_dir)
+    context.load_prompts()
     get_checkers(context.checkers)
     for role in get_args(Role):
         # The node that calls the model raises it again; there may be a draft to return.

@@ -5,6 +5,7 @@ Source: paper 1, critique reranking.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import SelfcriticError
@@ -22,8 +23,7 @@ async def helpfulness(
 
     Returns P(helpful) of each, None if the judge failed, and the first error.
     """
-    texts = [critique_text(critique) for critique in critiques]
-    results = await asyncio.gather(*(_ask_judge(step, text) for text in texts))
+    results = await asyncio.gather(*(_ask_judge(step, critique) for critique in critiques))
     verdicts: Verdicts = []
     first_error: SelfcriticError | None = None
     for verdict, error in results:
@@ -32,14 +32,26 @@ async def helpfulness(
     return verdicts, first_error
 
 
-async def _ask_judge(step: Step, text: str) -> tuple[YesProbability | None, SelfcriticError | None]:
+async def _ask_judge(
+    step: Step, critique: Critique
+) -> tuple[YesProbability | None, SelfcriticError | None]:
+    text = critique_text(critique)
     prompt = step.render_prompt("helpfulness", answer=step.round.answer, critique=text)
     try:
         verdict = await step.sampler("judge").probability(prompt, step.context.num_votes)
     except SelfcriticError as error:
         return None, error
-    step.emit("scored", critique=text, helpfulness=verdict.probability, by=verdict.judged_by)
+    emit_score(step, critique, helpfulness=verdict.probability, by=verdict.judged_by)
     return verdict, None
+
+
+def emit_score(step: Step, critique: Critique, **data: Any) -> None:
+    """Write an event with the critique's index in the round."""
+    index = None
+    for number, other in enumerate(step.round.critiques):
+        if other is critique:
+            index = number
+    step.emit("scored", index=index, critique=critique_text(critique).rstrip(), **data)
 
 
 def comparable_scores(verdicts: Verdicts, earlier: Sequence[Critique]) -> list[float | None]:

@@ -3,16 +3,21 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.critic.selection import is_usable
-from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.errors import ScorerError, SelfcriticError
 from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
-from selfcritic.agent.scoring.helpfulness import Verdicts, comparable_scores, helpfulness
+from selfcritic.agent.scoring.helpfulness import (
+    Verdicts,
+    comparable_scores,
+    emit_score,
+    helpfulness,
+)
 from selfcritic.agent.scoring.reward_model import reward_model
 from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
@@ -37,7 +42,7 @@ async def score_critiques(
     for critique in critiques:
         text = critique_text(critique)
         if text and text not in scored and _may_be_scored(step, critique):
-            unscored[text] = critique
+            unscored.setdefault(text, critique)
 
     error = None
     if unscored:
@@ -110,18 +115,35 @@ async def _run_scorer(
     no_scores = [None] * len(critiques)
     try:
         function = _get_scorer(step, scorer)
-        scores = await call_async(function, step.state["question"], step.round.answer, critiques)
-        if len(scores) != len(critiques):
-            raise ValueError(f"it returned {len(scores)} scores for {len(critiques)} critiques")
+        results = await call_async(function, step.state["question"], step.round.answer, critiques)
+        scores = _read_scores(results, len(critiques))
     except SelfcriticError as error:
         return no_scores, error
     except Exception as error:  # noqa: BLE001 - a custom scorer can raise anything
-        return no_scores, ModelError(
-            f"The scorer '{name}' failed ({type(error).__name__}: {error})."
+        return no_scores, ScorerError(
+            f"The scorer '{name}' failed ({type(error).__name__}: {error}). Fix it, or set another `scorer`."
         )
     for critique, score in zip(critiques, scores, strict=True):
-        step.emit("scored", critique=critique_text(critique), by=name, score=score)
+        emit_score(step, critique, by=name, score=score)
     return scores, None
+
+
+def _read_scores(results: Sequence[Any], count: int) -> list[float | None]:
+    """Return a number for each critique, None for one that is rejected."""
+    if len(results) != count:
+        raise ValueError(f"it returned {len(results)} scores for {count} critiques")
+    scores: list[float | None] = []
+    for result in results:
+        if result is None:
+            scores.append(None)
+        elif isinstance(result, SupportsFloat):
+            score = float(result)
+            scores.append(score if math.isfinite(score) else None)
+        else:
+            raise TypeError(
+                f"it returned {result!r:.80}; return a number, or None to reject the critique"
+            )
+    return scores
 
 
 def _scorer_name(scorer: AnyScorer) -> str:

@@ -28,7 +28,6 @@ from langchain_core.messages.ai import UsageMetadata
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import TypeAdapter
 
-from selfcritic import prompts
 from selfcritic.agent.context import MODEL_VARIABLE, Context, Role
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
 from selfcritic.agent.models.errors import redact
@@ -299,7 +298,7 @@ async def _check(graph: Graph, context: Context, budget: Budget, concurrency: in
         raise InputError(f"`concurrency` must be at least 1, not {concurrency}.")
     if graph.checkpointer:
         raise InputError("A batch has its own ledger: compile the graph without a checkpointer.")
-    prompts.load(context.prompts, context.prompt_dir)
+    context.load_prompts()
     check_models(context, get_args(Role))
     if budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, context)

@@ -43,6 +43,7 @@ _STOP_REASON_TEXT: dict[StopReason, str] = {
     "step_limit": "LangGraph's recursion_limit is reached",
     "invalid_input": "the input is not valid",
     "checker_error": "a checker failed",
+    "scorer_error": "a scorer failed",
     "reviewed": "reviewed",
     "interrupted": "interrupted",
 }

@@ -1,11 +1,14 @@
 """Validate and merge the options of a run."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context, load
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.graphs import create_self_critique
 
 
 def test_merge_overrides_only_explicit_options():
@@ -98,3 +101,10 @@ def test_rejects_a_budget_out_of_bounds(limits):
 def test_rejects_weights_and_temperatures_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Context(**options)
+
+
+@pytest.mark.parametrize("options", [{"prompts": "nosuch"}, {"prompt_dir": "nosuch"}])
+def test_a_missing_prompt_set_is_an_input_error(options: Any):
+    graph = create_self_critique(model="simulated", **options).compile()
+    with pytest.raises(InputError, match="nosuch"):
+        graph.invoke({"question": "What is 1 + 2?"})

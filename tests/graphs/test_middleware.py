@@ -1,6 +1,7 @@
 """Middleware: an agent's final answer is criticized and refined."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel, ValidationError
 
 from selfcritic.agent import Budget, Round, Usage
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
@@ -87,7 +88,8 @@ def test_replaces_the_final_answer(synchronous: bool):
     assert [round_.answer for round_ in loop["rounds"]] == ["Lyon", "Paris"]
     assert set(loop["usage"].by_role) == {"judge", "critic", "refiner"}
     assert loop["usage"].calls == 5
-    assert not {"messages", "self_graded"} & set(loop)
+    assert "messages" not in loop
+    assert not loop["self_graded"]
 
 
 def test_does_not_change_an_accepted_answer():
@@ -353,14 +355,50 @@ def test_a_role_with_its_own_model_keeps_it():
     assert len(judge.requests) == 1
 
 
-@pytest.mark.parametrize("options", [{"model": "nosuch"}, {"prompts": "nosuch"}])
-def test_keeps_the_answer_if_the_options_are_wrong(options: Any):
-    output = run(
-        create_agent(LoopModel(script=["Lyon"]), middleware=[SelfCritiqueMiddleware(**options)])
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"model": "nosuch"}, UnknownModelError),
+        ({"critic": "nosuch"}, UnknownModelError),
+        ({"fallbacks": {"judge": ["nosuch"]}}, UnknownModelError),
+        ({"model": "none"}, UnknownModelError),
+        ({"prompts": "nosuch"}, InputError),
+        ({"prompt_dir": "nosuch"}, InputError),
+    ],
+)
+def test_wrong_names_are_rejected_at_construction(options: Any, error: type[Exception]):
+    with pytest.raises(error, match=r"nosuch|none"):
+        SelfCritiqueMiddleware(**options)
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_rejected_answer_is_logged_and_ends_the_events(
+    synchronous: bool, caplog: pytest.LogCaptureFixture
+):
+    middleware = SelfCritiqueMiddleware(model=critic(), max_input_chars=5)
+    agent = make_agent("Lyon", middleware=[middleware])
+    with caplog.at_level(logging.WARNING, "selfcritic"):
+        [event] = collect(agent, synchronous, stream_mode="custom")
+    [record] = caplog.records
+    assert record.getMessage().startswith("The agent's answer was not criticized: ")
+    assert (event["event"], event["reason"], event["answer"]) == (
+        "stopped",
+        "invalid_input",
+        "Lyon",
     )
-    assert output["messages"][-1].text == "Lyon"
-    assert output["self_critique"]["stop_reason"] == "invalid_input"
-    assert "nosuch" in output["self_critique"]["error"]
+    assert "the limit is 5" in event["error"]
+    assert event["usage"]["calls"] == 0
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_output_states_whether_the_agents_model_is_the_critic(synchronous: bool):
+    same = create_agent(LoopModel(script=["Lyon", 0.1]), middleware=[SelfCritiqueMiddleware()])
+    assert run(same, synchronous)["self_critique"]["self_graded"]
+    for options in ({"model": critic(classify=[0.1])}, {"critic": critic()}, {"critic": "none"}):
+        agent = create_agent(
+            LoopModel(script=["Lyon", 0.1]), middleware=[SelfCritiqueMiddleware(**options)]
+        )
+        assert not run(agent, synchronous)["self_critique"]["self_graded"]
 
 
 def test_agents_that_share_the_middleware_keep_their_models():

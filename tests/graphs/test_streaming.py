@@ -101,7 +101,7 @@ def test_tags_of_the_caller_are_kept():
 
 def stream(graph: Any, graph_input: Any = QUESTION, **options: Any) -> list[dict[str, Any]]:
     async def collect_events() -> list[dict[str, Any]]:
-        return [event async for event in stream_answer(graph, graph_input, **options)]
+        return [dict(event) async for event in stream_answer(graph, graph_input, **options)]
 
     return asyncio.run(collect_events())
 
@@ -117,12 +117,17 @@ def test_a_chat_user_sees_the_first_draft_and_then_the_answer():
     kinds = Counter(event["event"] for event in events)
     assert kinds["draft"] == kinds["judged"] == 2
     assert kinds["critique"] == 8
-    assert events[-1] == {
+    stopped = events[-1]
+    usage = stopped.pop("usage")
+    assert stopped == {
         "event": "stopped",
         "round": 1,
         "reason": "accepted",
         "answer": "Paris",
+        "best_round": 1,
+        "error": None,
     }
+    assert usage["calls"] == sum(role["calls"] for role in usage["by_role"].values()) > 0
 
 
 def test_only_the_first_of_several_drafts_is_streamed():

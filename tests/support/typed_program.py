@@ -6,11 +6,13 @@ Lines with deliberate type errors have `type: ignore[…]`. Without the package'
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
 from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
@@ -33,12 +35,15 @@ from selfcritic.agent.nodes.generate import start_from_messages
 from selfcritic.agent.schemas import Capabilities, RoleUsage, StopReason
 from selfcritic.agent.state import Input, Output, ReviewInput, ReviewOutput
 from selfcritic.graphs import (
+    Event,
+    SelfCritiqueGraph,
     calibrate,
     create_best_of_n,
     create_fsbs,
     create_human_review,
     create_review,
     create_self_critique,
+    discard_question,
     rerank,
     run_batch,
     stream_answer,
@@ -49,7 +54,7 @@ from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
 QUESTION: Input = {"question": "What is 128 + 256?"}
 WRONG: Input = {"question": 7}  # type: ignore[typeddict-item]
-Loop = CompiledStateGraph[State, Context, Input, Output]
+Loop = SelfCritiqueGraph
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
@@ -138,9 +143,22 @@ def show_typed(graph: Loop) -> None:
     sys.stdout.write(f"{answer} {type(number).__name__}\n")
 
 
+def show_event(event: Event) -> None:
+    """Use fields that only some events have."""
+    if event["event"] == "stopped":
+        reason: StopReason = event["reason"]
+        sys.stdout.write(f"{reason} ")
+    elif event["event"] == "token":
+        event["answer"]  # type: ignore[typeddict-item]
+
+
 async def stream(graph: Loop) -> None:
     """Print the kinds of events of a run."""
-    kinds = [event["event"] async for event in stream_answer(graph, QUESTION)]
+    kinds: list[str] = []
+    async with aclosing(stream_answer(graph, QUESTION, context=Context(seed=1))) as events:
+        async for event in events:
+            kinds.append(event["event"])
+            show_event(event)
     sys.stdout.write(f"{kinds[0]} {kinds[-1]} {selfcritic.__version__[:2]}\n")
 
 
@@ -148,7 +166,9 @@ async def save(model: BaseChatModel, folder: Path) -> Report:
     """Run the loop with a checkpointer, then a batch."""
     async with open_checkpointer(str(folder / "runs.sqlite")) as saver:
         graph: Loop = create_self_critique(model=model).compile(checkpointer=saver)
-        show(cast(Output, await graph.ainvoke(QUESTION, {"configurable": {"thread_id": "1"}})))
+        config = RunnableConfig(configurable={"thread_id": "1"})
+        show(cast(Output, await graph.ainvoke(QUESTION, config)))
+        await discard_question(graph, config)
     results: list[Result] = []
     batch: Loop = create_best_of_n().compile(name="best_of_n")
     report = await run_batch(

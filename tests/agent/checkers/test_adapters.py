@@ -2,26 +2,23 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from langchain_core.tools import StructuredTool, tool
 
 from selfcritic.agent.checkers import Checker, from_evaluator, from_function, from_tool
+from selfcritic.agent.checkers.registry import get_checkers
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.schemas import Comment
+from selfcritic.graphs import create_review
 
 QUESTION = "What then?"
 DRAFT = "First, one.\nThen, two.\n"
 
 
 def run(checker: Checker, draft: str = DRAFT) -> list[Comment]:
-    return asyncio.run(_await(checker(QUESTION, draft)))
-
-
-async def _await(comments: Awaitable[list[Comment]]) -> list[Comment]:
-    return await comments
+    return asyncio.run(checker(QUESTION, draft))
 
 
 @pytest.mark.parametrize(
@@ -152,3 +149,36 @@ def test_scores_below_the_threshold_are_findings(result: Any, expected: list[tup
 def test_a_missing_score_is_never_a_pass(result: Any):
     with pytest.raises(CheckerError, match=r"evaluator .*Return a"):
         run(from_evaluator(lambda *, inputs, outputs: result))
+
+
+def report_missing_source(question: str, draft: str) -> list[dict[str, str]]:
+    return [{"quote": "", "text": "The answer names no source.", "severity": "high"}]
+
+
+@pytest.mark.parametrize("checker", [report_missing_source, from_function(report_missing_source)])
+def test_an_empty_quote_is_a_finding_on_the_whole_draft(checker: Any):
+    checkers = get_checkers([checker])
+    assert list(checkers) == ["report_missing_source"]
+    draft = "\n  It is Paris.\nReally."
+    output: Any = (
+        create_review(model="none", checkers=[checker])
+        .compile()
+        .invoke({"question": "?", "answer": draft})
+    )
+    [finding] = output["rounds"][0].findings
+    assert (finding.quote, finding.start, finding.end) == ("It is Paris.", 3, 15)
+    assert (finding.source, finding.severity) == ("report_missing_source", "high")
+
+
+def test_a_failing_adapter_is_named_by_its_function():
+    def quote_elsewhere(question: str, draft: str) -> list[dict[str, str]]:
+        return [{"quote": "Berlin", "text": "Wrong."}]
+
+    output: Any = (
+        create_review(model="none", checkers=[from_function(quote_elsewhere)])
+        .compile()
+        .invoke({"question": "?", "answer": "Paris"})
+    )
+    assert output["stop_reason"] == "checker_error"
+    assert "The checker 'quote_elsewhere'" in output["error"]
+    assert 'use the quote "" for the whole draft' in output["error"]
