@@ -26,6 +26,8 @@ _INPUT = TypeAdapter(Input)
 _OUTPUT = TypeAdapter(Output)
 _GRAPHS = ("self_critique", "best_of_n")
 _POLL_SECONDS = 1.0
+_REPLY_SECONDS = 30.0
+"""Seconds within which a scheduler must answer; a loaded one may be slow."""
 _WARN_SECONDS = 5.0
 """Seconds without a worker before a warning."""
 _log = logging.getLogger(__name__)
@@ -95,9 +97,10 @@ async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
     last_seen = time.monotonic()
     has_warned = False
     while True:
-        if client.status != "running":
+        try:
+            workers = await asyncio.wait_for(client.scheduler.ncores(), _REPLY_SECONDS)
+        except OSError:  # also a timeout
             return f"The Dask scheduler at {address} has ended. Start it, then rerun to resume."
-        workers = client.scheduler_info(n_workers=-1).get("workers")
         seconds = time.monotonic() - last_seen
         if workers:
             last_seen = time.monotonic()
@@ -129,6 +132,10 @@ def _check_serializable(graph_name: str, options: Context) -> None:
     if not all(isinstance(model, str) for model in options.configured_models):
         raise InputError(
             "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
+        )
+    if any(map(callable, [*options.checkers, options.scorer])):
+        raise InputError(
+            "With Dask, set checkers and the scorer by name, not as functions: workers load them."
         )
     if graph_name not in _GRAPHS:
         raise InputError(
