@@ -11,6 +11,7 @@ import importlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -87,9 +88,10 @@ async def _first_result(row: Awaitable[Any], lost: "asyncio.Task[str]") -> Any:
             row_task.cancel()
     if not row_task.done():
         raise WorkersLost(lost.result())
-    if row_task.cancelled():
-        raise WorkersLost("The Dask scheduler has ended. Start it, then rerun to resume.")
-    return row_task.result()
+    try:
+        return row_task.result()
+    except (FutureCancelled, asyncio.CancelledError):  # Dask cancels all futures
+        raise WorkersLost("The Dask scheduler has ended. Start it, then rerun to resume.") from None
 
 
 async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
@@ -105,14 +107,14 @@ async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
         if workers:
             last_seen = time.monotonic()
             has_warned = False
+        elif seconds > min(_WARN_SECONDS, max_wait / 2) and not has_warned:
+            has_warned = True
+            _log.warning("Waiting for a Dask worker to connect to %s", address)
         elif seconds > max_wait:
             return (
                 f"No worker is connected to the Dask scheduler at {address} for {max_wait:g} seconds. Start one with: "
                 f"dask worker {address}, then rerun to resume."
             )
-        elif seconds > min(_WARN_SECONDS, max_wait / 2) and not has_warned:
-            has_warned = True
-            _log.warning("Waiting for a Dask worker to connect to %s", address)
         await asyncio.sleep(min(_POLL_SECONDS, max_wait / 4))
 
 
