@@ -6,16 +6,22 @@ do not wrap. Visible symbols replace control characters.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.schemas import SEVERITIES, Severity
+from selfcritic.agent.schemas import Severity
 from selfcritic.graphs.cli.review.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
-from selfcritic.graphs.cli.review.result import LocatedComment, Review, severity_rank
+from selfcritic.graphs.cli.review.result import (
+    LocatedComment,
+    Review,
+    severity_rank,
+    sort_by_severity,
+)
+from selfcritic.graphs.cli.review.summary import count_comments
 
 _COLORS: dict[Severity, str] = {
     "low": "cyan",
@@ -28,6 +34,15 @@ _MAX_WHOLE_FILE = 1000
 """Maximum number of lines of a file that is printed in full."""
 _DEFAULT_CONTEXT = 3
 """Context lines of diffs and of longer files."""
+FOLDER_CONTEXT = 3
+"""Context lines of files that a folder contains."""
+_MAX_LINE_CHARS = 500
+"""Maximum characters of a line that is printed; minified files have one line."""
+_CHARS_BEFORE_QUOTE = 100
+_MAX_COMMENT_CHARS = 2000
+_MAX_QUOTE_CHARS = 200
+_MIN_RANKED = 2
+"""Number of comments from which on they are ranked."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +71,46 @@ class ReviewPrinter:
         self._min_severity = min_severity
         self._context_lines = context_lines
 
-    def print(self, review: Review) -> None:
-        """Print the document, then the comments without a location."""
+    def print(self, review: Review, context_lines: int | None = None) -> None:
+        """Print the document, then the comments without a location.
+
+        `context_lines` applies to this document if no number is set for all.
+        """
         comments = review.comments(self._min_severity)
         heading = Text(escape_controls(review.document.name), style="bold")
-        summary = _summarize(comments) + _incomplete_note(review)
+        summary = count_comments(comments) + _incomplete_note(review)
         self._write(Text.assemble(heading, (f"  {summary}", "dim")))
         if comments:
-            self._print_document(review.document, comments)
+            if self._context_lines is not None:
+                context_lines = self._context_lines
+            self._print_document(review.document, comments, context_lines)
         self._print_unlocated(review)
 
-    def _print_document(self, document: Document, comments: Sequence[LocatedComment]) -> None:
+    def print_ranking(self, reviews: Sequence[Review]) -> None:
+        """Print one line for each comment of all reviews, the most severe first."""
+        comments: list[LocatedComment] = []
+        places: dict[int, str] = {}
+        for review in reviews:
+            for comment in review.comments(self._min_severity):
+                places[id(comment)] = review.document.describe(comment.location)
+                comments.append(comment)
+        if len(comments) < _MIN_RANKED:
+            return
+        self._write(Text("By severity", style="bold"))
+        for comment in sort_by_severity(comments):
+            lead = Text(f"  {comment.severity.ljust(len('medium'))}  ", _COLORS[comment.severity])
+            text = Text(escape_controls(places[id(comment)]))
+            summary = comment.comment.text.strip().partition("\n")[0]
+            text.append(f"  {comment.source}: ", "dim")
+            text.append(escape_controls(_shorten(summary, _MAX_QUOTE_CHARS)))
+            self._print_indented(lead, text)
+
+    def _print_document(
+        self,
+        document: Document,
+        comments: Sequence[LocatedComment],
+        context_lines: int | None,
+    ) -> None:
         comments_below: defaultdict[int, list[LocatedComment]] = defaultdict(list)
         spans: defaultdict[int, list[_QuotedSpan]] = defaultdict(list)
         for comment in comments:
@@ -74,38 +118,18 @@ class ReviewPrinter:
             for span in _quoted_spans(document, comment):
                 spans[span.line].append(span)
         largest_number = max(document.line_number(line) for line in comments_below)
-        if self._context_lines is not None:
-            largest_number += self._context_lines
+        if context_lines is not None:
+            largest_number += context_lines
         number_width = len(str(largest_number))
         ellipsis = "⋮".rjust(number_width + 2)
         previous = -1
-        for line in self._select_lines(document, spans):
+        for line in _select_lines(document, spans, context_lines):
             if line != previous + 1:
                 self._write_dim(ellipsis)
             previous = line
             self._print_line(document, line, spans[line], number_width)
-            for comment in _most_severe_first(comments_below[line]):
+            for comment in sort_by_severity(comments_below[line]):
                 self._print_comment(comment, number_width)
-
-    def _select_lines(
-        self,
-        document: Document,
-        quoted_lines: Iterable[int],
-    ) -> Iterable[int]:
-        num_lines = len(document.lines)
-        context_lines = self._context_lines
-        centers = set(quoted_lines)
-        if context_lines is None:
-            if document.changed_lines is None and num_lines <= _MAX_WHOLE_FILE:
-                return range(num_lines)
-            context_lines = _DEFAULT_CONTEXT
-            centers |= document.changed_lines or set()
-        selected: set[int] = set()
-        for center in centers:
-            first = max(center - context_lines, 0)
-            last = min(center + context_lines, num_lines - 1)
-            selected.update(range(first, last + 1))
-        return sorted(selected)
 
     def _print_line(
         self,
@@ -124,8 +148,8 @@ class ReviewPrinter:
             gutter.append("┃ ", _COLORS[_max_severity(spans)])
         else:
             gutter.append("│ ", "dim")
-        highlighted = self._highlight(document.lines[line], spans)
-        self._print_indented(gutter, highlighted)
+        text, spans = _clip_line(document.lines[line], spans)
+        self._print_indented(gutter, self._highlight(text, spans))
 
     def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
         """Mark quotes; overlapping ones get the color of the highest severity."""
@@ -165,7 +189,8 @@ class ReviewPrinter:
         text = Text()
         text.append(comment.severity or "unrated", f"bold {color}")
         text.append(f"{label}: ", "dim")
-        text.append(escape_controls(comment.text, keep="\n"), style)
+        shown = _shorten(comment.text, _MAX_COMMENT_CHARS)
+        text.append(escape_controls(shown, keep="\n"), style)
         self._print_indented(lead, text)
 
     def _print_unlocated(self, review: Review) -> None:
@@ -174,13 +199,15 @@ class ReviewPrinter:
         if review.unlocated:
             self._write_dim("  Quotes that are not in the file:")
         for comment in review.unlocated:
-            quote = " ".join(comment.quote.split())
+            quote = _shorten(" ".join(comment.quote.split()), _MAX_QUOTE_CHARS)
             text = Text(f"»{escape_controls(quote)}« ")
-            text.append(escape_controls(comment.text, keep="\n"), "dim")
+            shown = _shorten(comment.text, _MAX_COMMENT_CHARS)
+            text.append(escape_controls(shown, keep="\n"), "dim")
             self._print_indented(indent, text)
         if review.critique is not None and review.critique.unparsed:
             self._write_dim("  Text without a quote:")
-            unparsed = escape_controls(review.critique.unparsed, keep="\n")
+            unparsed = _shorten(review.critique.unparsed, _MAX_COMMENT_CHARS)
+            unparsed = escape_controls(unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
         if review.ungrounded_critiques:
             num_critiques = len(review.output["rounds"][0].critiques)
@@ -213,6 +240,51 @@ class ReviewPrinter:
         self._console.print(text, soft_wrap=True)
 
 
+def _shorten(text: str, max_chars: int) -> str:
+    if len(text) <= max_chars:
+        return text
+    rest = len(text) - max_chars
+    return f"{text[:max_chars]}… ({rest:,} more characters; --json has all)"
+
+
+def _clip_line(line: str, spans: Sequence[_QuotedSpan]) -> tuple[str, Sequence[_QuotedSpan]]:
+    """Cut a very long line to the part around its first quote."""
+    if len(line) <= _MAX_LINE_CHARS:
+        return line, spans
+    first_quote = min((span.start for span in spans), default=0)
+    start = max(first_quote - _CHARS_BEFORE_QUOTE, 0)
+    end = min(start + _MAX_LINE_CHARS, len(line))
+    before = "…" if start else ""
+    after = "…" if end < len(line) else ""
+    clipped: list[_QuotedSpan] = []
+    for span in spans:
+        if span.start < end:
+            shifted_start = span.start - start + len(before)
+            shifted_end = min(span.end, end) - start + len(before)
+            clipped.append(replace(span, start=shifted_start, end=shifted_end))
+    return f"{before}{line[start:end]}{after}", clipped
+
+
+def _select_lines(
+    document: Document,
+    quoted_lines: Iterable[int],
+    context_lines: int | None,
+) -> Iterable[int]:
+    num_lines = len(document.lines)
+    centers = set(quoted_lines)
+    if context_lines is None:
+        if document.changed_lines is None and num_lines <= _MAX_WHOLE_FILE:
+            return range(num_lines)
+        context_lines = _DEFAULT_CONTEXT
+        centers |= document.changed_lines or set()
+    selected: set[int] = set()
+    for center in centers:
+        first = max(center - context_lines, 0)
+        last = min(center + context_lines, num_lines - 1)
+        selected.update(range(first, last + 1))
+    return sorted(selected)
+
+
 def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_QuotedSpan]:
     """Split a quote by line, without indentation."""
     location = comment.location
@@ -234,30 +306,9 @@ def _max_severity(spans: Sequence[_QuotedSpan]) -> Severity:
     return max(severities, key=severity_rank)
 
 
-def _most_severe_first(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
-    return sorted(
-        comments,
-        key=lambda comment: severity_rank(comment.severity),
-        reverse=True,  # keeps the order of equal severities
-    )
-
-
-def _summarize(comments: Sequence[LocatedComment]) -> str:
-    if not comments:
-        return "no comments"
-    noun = "comment" if len(comments) == 1 else "comments"
-    severities = [comment.severity for comment in comments]
-    counts: list[str] = []
-    for severity in reversed(SEVERITIES):
-        count = severities.count(severity)
-        if count:
-            counts.append(f"{count} {severity}")
-    return f"{len(comments)} {noun}: {', '.join(counts)}"
-
-
 def _incomplete_note(review: Review) -> str:
     if review.error:
         return "; the review failed"
-    if review.output.get("stop_reason") == "budget":
+    if review.is_cut_short:
         return "; the budget was spent"
     return ""
