@@ -12,7 +12,8 @@ class Checker(Protocol):
     def __call__(self, question: str, draft: str, /) -> Awaitable[list[Comment]]:
         """Return findings with `start`, `end` and the checker's name as `source`.
 
-        Returns no findings if the checker does not apply to the draft, or its tool is not installed.
+        Returns no findings if the checker does not apply to the draft. Raises CheckerError if it applies but cannot
+        check the draft, for example because its tool is not installed.
         """
         ...
 

@@ -50,6 +50,8 @@ class Comment(Record):
     """Offset after the quote's last character."""
     source: str | None = None
     """Name of the checker that found it, such as "syntax" or "unit_tests"; None for a critic's comment."""
+    rule: str | None = None
+    """Identifier of the underlying rule, such as "ruff/F821"; None for a critic's comment."""
     evidence: Literal["confirmed", "refuted"] | None = None
     """Result of verifying a critic's comment with the checkers; None if they cannot verify it."""
 

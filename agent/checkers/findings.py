@@ -14,7 +14,14 @@ _MIN_SPAN_CHARS = 4
 
 
 def finding(
-    draft: str, start: int, end: int, text: str, *, source: str, severity: Severity = "medium"
+    draft: str,
+    start: int,
+    end: int,
+    text: str,
+    *,
+    source: str,
+    severity: Severity = "medium",
+    rule: str | None = None,
 ) -> Comment:
     """Return a confirmed comment on `draft[start:end]`.
 
@@ -35,6 +42,7 @@ def finding(
         start=start,
         end=end,
         source=source,
+        rule=rule,
         evidence="confirmed",
     )
 

@@ -200,3 +200,8 @@ def _code_lines(text: str) -> list[str]:
         if line_start.strip() and not line_start.lstrip().startswith("#"):
             lines.append(line_start)
     return lines
+
+
+def replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which cannot be written to a file."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import cast
 
 from selfcritic.agent.checkers.findings import locate_comment
@@ -69,31 +68,41 @@ def _import_checker(name: str) -> Checker:
 
 async def run_checkers(
     checkers: Mapping[str, CheckerFunction], question: str, answer: str
-) -> list[Comment]:
-    """Run all checkers concurrently and return their findings.
+) -> tuple[list[Comment], CheckerError | None]:
+    """Run all checkers concurrently.
 
-    The findings are in the order of the checkers. Each has a source. A finding whose quote is not in the answer
-    is kept without offsets.
-
-    Raises:
-        CheckerError: a checker raised, or returned something that is not a comment.
+    Returns the findings in the order of the checkers, and an error that names each checker that failed. A checker fails
+    if it raises, or returns something that is not a comment. Each finding has a source. A finding whose quote is not in
+    the answer is kept without offsets.
     """
     runs = [_run_checker(name, checker, question, answer) for name, checker in checkers.items()]
-    findings = await asyncio.gather(*runs)
-    return list(chain.from_iterable(findings))
+    findings: list[Comment] = []
+    errors: list[CheckerError] = []
+    for result in await asyncio.gather(*runs):
+        if isinstance(result, CheckerError):
+            errors.append(result)
+        else:
+            findings += result
+    if not errors:
+        return findings, None
+    if len(errors) == 1:
+        return findings, errors[0]
+    return findings, CheckerError(" ".join(str(error) for error in errors))
 
 
 async def _run_checker(
     name: str, checker: CheckerFunction, question: str, answer: str
-) -> list[Comment]:
+) -> list[Comment] | CheckerError:
     try:
         results = await call_async(checker, question, answer)
         comments = [Comment.model_validate(result) for result in results]
         return [_complete(comment, answer, name) for comment in comments]
-    except Exception as error:  # a user's function can raise anything
-        raise CheckerError(
+    except CheckerError as error:
+        return CheckerError(f"The checker '{name}' could not check the text: {error}")
+    except Exception as error:  # noqa: BLE001 - a user's function can raise anything
+        return CheckerError(
             f"The checker '{name}' failed ({type(error).__name__}: {error}). Fix it or remove it from `checkers`."
-        ) from error
+        )
 
 
 def _complete(comment: Comment, answer: str, name: str) -> Comment:

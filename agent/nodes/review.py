@@ -63,15 +63,12 @@ async def check_answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 async def check_draft(step: Step, answer: str) -> tuple[list[Comment], SelfcriticError | None]:
-    """Return the checkers' findings, or the error of a checker that failed."""
+    """Return the checkers' findings, and the error of checkers that failed."""
     checkers = get_checkers(step.context.checkers)
-    try:
-        findings = await run_checkers(checkers, step.state["question"], answer)
-    except SelfcriticError as error:
-        return [], error
+    findings, error = await run_checkers(checkers, step.state["question"], answer)
     for finding in findings:
         step.emit("found", finding=finding.model_dump(mode="json"))
-    return findings, None
+    return findings, error
 
 
 async def finalize_review(state: State, runtime: Runtime[Context]) -> State:

@@ -31,6 +31,7 @@ def create_comment(left: Expression, right: Expression, draft: str) -> Comment:
         start=start,
         end=right.end,
         source="arithmetic",
+        rule="arithmetic/false-equation",
         evidence="confirmed",
     )
 

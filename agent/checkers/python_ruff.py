@@ -1,0 +1,169 @@
+"""Run ruff on Python code and read its violations."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ruff
+
+from selfcritic.agent.checkers.findings import MAX_FINDINGS
+from selfcritic.agent.checkers.python_findings import severity_of
+from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
+from selfcritic.agent.checkers.python_settings import Settings
+from selfcritic.agent.checkers.python_source import replace_surrogates
+from selfcritic.agent.errors import CheckerError
+from selfcritic.agent.sandbox.run import run_tool
+from selfcritic.agent.schemas import Severity
+
+_TIMEOUT_SECONDS = 60.0
+UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
+_SYNTAX_ERROR = "invalid-syntax"
+
+# Bugs and likely bugs: no style rules, nothing that needs a newer Python (B905).
+_RULES = "F,E9,B,PLE"
+_IGNORED_RULES = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
+_STUB_RULES = "B018,B024,B027"
+"""Ignored in stubs, where no function has a body."""
+_SEVERITIES: Mapping[str, Severity] = {
+    "F4": "low",
+    "F822": "low",  # a package may list its modules in `__all__`
+    "F54": "low",
+    "F811": "low",
+    "F84": "low",
+    "B007": "low",
+    "B018": "low",
+    "B024": "low",
+    "B027": "low",
+    "F5": "high",
+    "F63": "high",
+    "F7": "high",
+    "F82": "high",
+    "PLE": "high",
+    "E9": "high",
+    _SYNTAX_ERROR: "high",
+}
+_OLDEST_VERSION = 7
+_NEWEST_VERSION = 14
+"""Versions of Python 3 that every supported ruff knows."""
+_ADDED_IN = re.compile(r"\(syntax was added in Python 3\.(\d+)\)")
+
+
+def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
+    """Return ruff's violations for the content of a Python file or notebook.
+
+    Only the first of several syntax errors is returned. Syntax of newer versions of Python is accepted.
+
+    Raises:
+        CheckerError: ruff cannot be run.
+    """
+    names = find_host_names(text, settings.file_name)
+    command = [*_command(settings, settings.python_version, names), "--select", _RULES]
+    command += ["--ignore", ",".join(_ignored_rules(settings))]
+    violations = [
+        violation for violation in _run(command, text, settings) if added_in(violation) is None
+    ]
+    if defines_names_at_run_time(text):
+        violations = [
+            violation for violation in violations if violation["code"] not in UNDEFINED_NAME_RULES
+        ]
+    syntax_errors = [violation for violation in violations if is_syntax_error(violation)]
+    return (syntax_errors[:1] or violations)[:MAX_FINDINGS]
+
+
+def run_parser(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
+    """Return the syntax errors that ruff's parser reports for a version of Python.
+
+    Raises:
+        CheckerError: ruff cannot be run.
+    """
+    command = [*_command(settings, python_version, ()), "--select", "E9", "--ignore", "E902"]
+    return [violation for violation in _run(command, text, settings) if is_syntax_error(violation)]
+
+
+def added_in(violation: Mapping[str, Any]) -> int | None:
+    """Return the minor version of Python that added the syntax, if it is only too new."""
+    match = _ADDED_IN.search(violation["message"])
+    return int(match[1]) if match else None
+
+
+def is_syntax_error(violation: Mapping[str, Any]) -> bool:
+    """Detect syntax errors; ruff 0.14 gives them no code."""
+    return violation["code"] in (None, _SYNTAX_ERROR)
+
+
+def severity_of_rule(code: str) -> Severity:
+    """Return the severity of findings of a ruff rule."""
+    return severity_of(code, _SEVERITIES)
+
+
+def _ignored_rules(settings: Settings) -> list[str]:
+    rules = [_IGNORED_RULES, *settings.ruff_ignored]
+    if settings.file_name.endswith(".pyi"):
+        rules.append(_STUB_RULES)
+    return rules
+
+
+def _command(settings: Settings, python_version: int | None, names: Sequence[str]) -> list[str]:
+    version = _NEWEST_VERSION
+    if python_version is not None:
+        version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
+    command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
+    command += ["--no-preview", "--output-format", "json-lines"]
+    command += ["--stdin-filename", settings.file_name]
+    command += ["--config", "ruff.toml"] if settings.ruff_options else ["--isolated"]
+    command += ["--target-version", f"py3{version}"]
+    if not settings.honors_comments:
+        command.append("--ignore-noqa")
+    if names:
+        builtins = [*names, *settings.ruff_options.get("builtins", ())]
+        command += ["--config", f"builtins = {_to_toml(builtins)}"]
+    return [*command, "-"]
+
+
+def _find_ruff() -> str:
+    try:
+        return str(ruff.find_ruff_bin())
+    except FileNotFoundError as error:
+        raise CheckerError(
+            f"ruff is not installed ({error}). Reinstall it: pip install ruff"
+        ) from error
+
+
+def _run(command: Sequence[str], text: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
+    result = run_tool(
+        command,
+        stdin=replace_surrogates(text),
+        files={"ruff.toml": _to_toml_document(settings.ruff_options)},
+        seconds=_TIMEOUT_SECONDS,
+    )
+    if result.timed_out:
+        raise CheckerError(
+            f"ruff did not finish within {_TIMEOUT_SECONDS:g} s. Review a smaller file."
+        )
+    # Exit code 2 with some output means that the output exceeded its limit.
+    if result.returncode != 0 and not (result.returncode == 2 and result.stdout):
+        reason = " ".join(result.stderr.split())[:500]
+        advice = "Correct the project's ruff configuration, or pass --strict"
+        if not settings.ruff_options:
+            advice = "Reinstall ruff, or remove `lint`"
+        raise CheckerError(
+            f"ruff cannot be run (exit code {result.returncode}): {reason}. {advice}."
+        )
+    # Drops the last line, which may be truncated. Not `splitlines`: messages quote the code.
+    for line in result.stdout.split("\n")[:-1]:
+        yield json.loads(line)
+
+
+def _to_toml_document(options: Mapping[str, Any]) -> str:
+    return "".join(f"{json.dumps(key)} = {_to_toml(value)}\n" for key, value in options.items())
+
+
+def _to_toml(value: Any) -> str:
+    """Write a value that was read from TOML; JSON's strings and numbers are valid TOML."""
+    if isinstance(value, Mapping):
+        items = [f"{json.dumps(key)} = {_to_toml(item)}" for key, item in value.items()]
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_to_toml, value))}]"
+    return json.dumps(value, default=str)
