@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,6 @@ from rich.console import Console
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.context import Context
-from selfcritic.agent.critic.severity import severity_of
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.schemas import Severity
 from selfcritic.graphs.cli.console import (
@@ -57,6 +57,18 @@ from selfcritic.graphs.cli.review.sarif import check_uris, to_sarif
 from selfcritic.graphs.cli.review.session import NO_MODEL, ReviewSession
 from selfcritic.graphs.cli.review.summary import describe_reviews, describe_skipped
 from selfcritic.graphs.cli.review.terminal_view import FOLDER_CONTEXT, ReviewPrinter
+
+
+_SEVERITY_NAMES: Mapping[str, Severity] = {
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "note": "low",
+    "warning": "medium",
+    "error": "high",
+    "critical": "high",
+}
+"""Severities, and the words of SARIF and other tools for them."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,8 @@ class ReportOptions:
 
 
 def _parse_severity(option: str, value: str) -> Severity:
-    severity = severity_of(value)
+    word = value.strip().casefold()
+    severity = _SEVERITY_NAMES.get(word)
     if severity is None:
         raise InputError(f"{option} takes low, medium or high; got '{value}'.")
     return severity

@@ -92,6 +92,8 @@ def _raw_paths(diff: FileDiff) -> tuple[str, str]:
     git_old, git_new = _split_git_paths(diff.git_paths)
     if not git_new:
         return new, new
+    if new == git_old:  # of a deleted file
+        return git_new, new
     return git_old, new or git_new
 
 

@@ -23,7 +23,9 @@ def describe_reviews(
     if num_hunks:
         files += f" ({count(num_hunks, 'hunk')})"
     line = f"reviewed {files}"
-    if reviews and reviewers:
+    if not reviews:
+        return line
+    if reviewers:
         line += f" with {', '.join(reviewers)}"
     line += f"; {count_comments(comments)}"
     num_failed = sum(review.error is not None for review in reviews)

@@ -3,7 +3,7 @@
 import pytest
 
 from selfcritic.graphs.cli.review.documents import Document
-from selfcritic.graphs.cli.review.session import default_checkers, default_question, is_code
+from selfcritic.graphs.cli.review.languages import default_checkers, default_question, is_code
 
 
 @pytest.mark.parametrize(
