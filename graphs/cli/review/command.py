@@ -58,7 +58,6 @@ from selfcritic.graphs.cli.review.session import NO_MODEL, ReviewSession
 from selfcritic.graphs.cli.review.summary import describe_reviews, describe_skipped
 from selfcritic.graphs.cli.review.terminal_view import FOLDER_CONTEXT, ReviewPrinter
 
-
 _SEVERITY_NAMES: Mapping[str, Severity] = {
     "low": "low",
     "medium": "medium",

@@ -5,6 +5,7 @@ shell commands, `await` outside of functions, and values that a cell shows.
 """
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS, finding
 from selfcritic.agent.checkers.python_files import run_ruff, severity_of_rule
+from selfcritic.agent.checkers.python_source import is_valid_python
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
@@ -29,8 +31,7 @@ _NAMING_MAGIC = re.compile(
 )
 """Lines that define names which the notebook does not show."""
 _TIMED_STATEMENT = re.compile(
-    r"^%time(?:it)?(?: +-\w+(?: +\d+)?)* +(?!(?:for|if|while|with|try|def|class|async|@)\b)(?=\w)",
-    re.MULTILINE,
+    r"^(?P<magic>%time(?:it)?(?: +-\w+(?: +\d+)?)* +)(?P<statement>.+)", re.MULTILINE
 )
 
 
@@ -77,8 +78,9 @@ def read_notebook(
     for cell in cells:
         parts.append(cell.heading)
         places.append(CellLine(cell.number, 0, file_lines.current))
-        for index, line in enumerate(cell.source.split("\n")):
-            file_line = file_lines.find(line)
+        lines = cell.source.split("\n")
+        for index, line in enumerate(lines):
+            file_line = file_lines.find(line, is_last=index == len(lines) - 1)
             if added is not None and file_line in added:
                 changed.add(len(places))
             places.append(CellLine(cell.number, index + 1, file_line))
@@ -117,14 +119,16 @@ class _FileLines:
         self.current = 1
         """Number of the line that was found last."""
 
-    def find(self, line: str) -> int:
+    def find(self, line: str, *, is_last: bool) -> int:
         """Return the number of the JSON's line with this line of code."""
-        for ensure_ascii in (False, True):
-            quoted = json.dumps(line, ensure_ascii=ensure_ascii)[:-1]
+        # Jupyter saves one string per line; all but the last one end in a line feed.
+        forms = [line, line + "\n"] if is_last else [line + "\n"]
+        for form, ensure_ascii in itertools.product(forms, (False, True)):
+            quoted = json.dumps(form, ensure_ascii=ensure_ascii)
             position = self._text.find(quoted, self._offset)
             if position >= 0:
                 self.current += self._text.count("\n", self._offset, position)
-                self._offset = position
+                self._offset = position + len(quoted)
                 break
         return self.current
 
@@ -206,7 +210,11 @@ def _to_json(document: Document) -> str:
 
 def _as_statement(match: re.Match[str]) -> str:
     """Replace a magic by Python of the same length, so that ruff reads its statement."""
-    return "if 1:".ljust(len(match[0]))
+    for prefix in ("_ =", "if 1:"):
+        line = prefix.ljust(len(match["magic"])) + match["statement"]
+        if is_valid_python(line):
+            return line
+    return match[0]
 
 
 def _without_known_names(findings: Sequence[Comment], code: str) -> list[Comment]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -237,7 +237,8 @@ def test_reads_a_named_pipe(tmp_path: Path):
     """A shell passes `<(git diff)` as a pipe."""
     Path("calc.py").write_text(AFTER)
     os.mkfifo("pipe")
-    with subprocess.Popen(["sh", "-c", 'printf %s "$1" > pipe', "sh", DIFF]) as writer:
-        done = gate("pipe")
-        writer.wait(timeout=60)
+    writer = threading.Thread(target=Path("pipe").write_text, args=[DIFF], daemon=True)
+    writer.start()
+    done = gate("pipe")
+    writer.join(timeout=60)
     assert done.exit_code == 1
