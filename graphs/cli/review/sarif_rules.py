@@ -45,13 +45,14 @@ def build_rule(rule: str, comments: Sequence[LocatedComment]) -> dict[str, Any]:
         properties["tags"] = ["security"]
     descriptor: dict[str, Any] = {
         "id": rule,
-        "name": description.name,
         "shortDescription": {"text": description.short},
         "fullDescription": {"text": description.full},
         "help": {"text": description.help, "markdown": description.help},
         "defaultConfiguration": {"level": LEVELS[severity]},
         "properties": properties,
     }
+    if description.name != rule:  # SARIF does not allow equal ones
+        descriptor["name"] = description.name
     if description.help_uri is not None:
         descriptor["helpUri"] = description.help_uri
     return descriptor
