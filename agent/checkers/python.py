@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from selfcritic.agent.checkers.python_findings import code_finding, ruff_positions
-from selfcritic.agent.checkers.python_ruff import run_ruff, severity_of_rule
+from selfcritic.agent.checkers.python_ruff import run_ruff
+from selfcritic.agent.checkers.python_ruff_rules import SYNTAX_ERROR, severity_of_violation
 from selfcritic.agent.checkers.python_settings import DRAFT, Settings
 from selfcritic.agent.checkers.python_source import Code, as_code, find_python
 from selfcritic.agent.checkers.python_syntax import check_syntax
@@ -69,7 +70,7 @@ def _check_lint(draft: str, code: Code, settings: Settings) -> list[Comment]:
 
 
 def _ruff_finding(draft: str, code: Code, violation: Mapping[str, Any]) -> Comment:
-    rule = violation["code"] or "invalid-syntax"
+    rule = violation["code"] or SYNTAX_ERROR
     start, end = ruff_positions(violation)
     return code_finding(
         draft,
@@ -78,7 +79,7 @@ def _ruff_finding(draft: str, code: Code, violation: Mapping[str, Any]) -> Comme
         end,
         f"{violation['message']} ({rule}).",
         source="lint",
-        severity=severity_of_rule(rule),
+        severity=severity_of_violation(violation, code.lines),
         rule=f"ruff/{rule}",
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfcritic.agent.checkers import python_ruff
 from selfcritic.agent.checkers.python import run_check
-from selfcritic.agent.checkers.python_ruff import severity_of_rule
+from selfcritic.agent.checkers.python_ruff_rules import severity_of_rule
 from selfcritic.agent.checkers.python_settings import read_settings
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment

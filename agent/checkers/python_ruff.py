@@ -2,47 +2,28 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ruff
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
-from selfcritic.agent.checkers.python_findings import severity_of
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
+from selfcritic.agent.checkers.python_ruff_rules import (
+    IGNORED_RULES,
+    RULES,
+    STUB_RULES,
+    SYNTAX_ERROR,
+    is_false_alarm,
+)
 from selfcritic.agent.checkers.python_settings import Settings
-from selfcritic.agent.checkers.python_source import replace_surrogates
+from selfcritic.agent.checkers.python_source import replace_surrogates, split_lines
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_tool
-from selfcritic.agent.schemas import Severity
 
 _TIMEOUT_SECONDS = 60.0
 UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
-_SYNTAX_ERROR = "invalid-syntax"
-
-# Bugs and likely bugs: no style rules, nothing that needs a newer Python (B905).
-_RULES = "F,E9,B,PLE"
-_IGNORED_RULES = "B009,B010,B011,B904,B905,B911,B028,E902,F403,F405"
-_STUB_RULES = "B018,B024,B027"
-"""Ignored in stubs, where no function has a body."""
-_SEVERITIES: Mapping[str, Severity] = {
-    "F4": "low",
-    "F822": "low",  # a package may list its modules in `__all__`
-    "F54": "low",
-    "F811": "low",
-    "F84": "low",
-    "B007": "low",
-    "B018": "low",
-    "B024": "low",
-    "B027": "low",
-    "F5": "high",
-    "F63": "high",
-    "F7": "high",
-    "F82": "high",
-    "PLE": "high",
-    "E9": "high",
-    _SYNTAX_ERROR: "high",
-}
 _OLDEST_VERSION = 7
 _NEWEST_VERSION = 14
 """Versions of Python 3 that every supported ruff knows."""
@@ -57,11 +38,15 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
     Raises:
         CheckerError: ruff cannot be run.
     """
-    names = find_host_names(text, settings.file_name)
-    command = [*_command(settings, settings.python_version, names), "--select", _RULES]
-    command += ["--ignore", ",".join(_ignored_rules(settings))]
+    violations = _lint(text, settings, settings.python_version or sys.version_info.minor)
+    newest_syntax = max((added_in(violation) or 0 for violation in violations), default=0)
+    if newest_syntax and settings.python_version is None:
+        violations = _lint(text, settings, newest_syntax)
+    lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
     violations = [
-        violation for violation in _run(command, text, settings) if added_in(violation) is None
+        violation
+        for violation in violations
+        if added_in(violation) is None and not is_false_alarm(violation, lines)
     ]
     if defines_names_at_run_time(text):
         violations = [
@@ -69,6 +54,13 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
         ]
     syntax_errors = [violation for violation in violations if is_syntax_error(violation)]
     return (syntax_errors[:1] or violations)[:MAX_FINDINGS]
+
+
+def _lint(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
+    names = find_host_names(text, settings.file_name)
+    command = [*_command(settings, python_version, names), "--select", RULES]
+    command += ["--ignore", ",".join(_ignored_rules(settings))]
+    return list(_run(command, text, settings))
 
 
 def run_parser(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
@@ -89,25 +81,18 @@ def added_in(violation: Mapping[str, Any]) -> int | None:
 
 def is_syntax_error(violation: Mapping[str, Any]) -> bool:
     """Detect syntax errors; ruff 0.14 gives them no code."""
-    return violation["code"] in (None, _SYNTAX_ERROR)
-
-
-def severity_of_rule(code: str) -> Severity:
-    """Return the severity of findings of a ruff rule."""
-    return severity_of(code, _SEVERITIES)
+    return violation["code"] in (None, SYNTAX_ERROR)
 
 
 def _ignored_rules(settings: Settings) -> list[str]:
-    rules = [_IGNORED_RULES, *settings.ruff_ignored]
+    rules = [IGNORED_RULES, *settings.ruff_ignored]
     if settings.file_name.endswith(".pyi"):
-        rules.append(_STUB_RULES)
+        rules.append(STUB_RULES)
     return rules
 
 
-def _command(settings: Settings, python_version: int | None, names: Sequence[str]) -> list[str]:
-    version = _NEWEST_VERSION
-    if python_version is not None:
-        version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
+def _command(settings: Settings, python_version: int, names: Sequence[str]) -> list[str]:
+    version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
     command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
     command += ["--no-preview", "--output-format", "json-lines"]
     command += ["--stdin-filename", settings.file_name]

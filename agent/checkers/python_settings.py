@@ -32,8 +32,8 @@ _MAX_EXTENDS = 10
 _PYTHON_VERSION = re.compile(r"(?:py|==|>=|~=|>|\^|^)\s*3\.?(\d+)")
 _SELECTOR = re.compile(r"ALL|(?:F|E|E9|B|PL|PLE)\d*")
 """Selectors of rules that the checkers use; ruff rejects selectors that it does not know."""
-# A trailing comma is valid in JSON with comments.
-_JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+_JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 
 
 @dataclass(frozen=True)
@@ -257,11 +257,17 @@ def _read_toml(path: Path) -> dict[str, Any] | None:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read JSON with comments and trailing commas."""
     try:
-        text = _JSON_COMMENT.sub(lambda match: match[1] or "", path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        for pattern in (_JSON_COMMENT, _TRAILING_COMMA):
+            text = pattern.sub(_keep_strings, text)
         content = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     return content if isinstance(content, dict) else {}
+
+
+def _keep_strings(match: re.Match[str]) -> str:
+    return match[1] or ""
 
 
 def _unreadable(path: Path, error: Exception) -> CheckerError:

@@ -202,6 +202,11 @@ def _code_lines(text: str) -> list[str]:
     return lines
 
 
+def split_lines(text: str) -> list[str]:
+    """Split at the line ends of Python."""
+    return _LINE_END.split(text)
+
+
 def replace_surrogates(text: str) -> str:
     """Replace lone surrogates, which cannot be written to a file."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)

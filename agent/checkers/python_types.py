@@ -13,6 +13,7 @@ from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import Position, code_finding, severity_of
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
 from selfcritic.agent.checkers.python_ruff import UNDEFINED_NAME_RULES
+from selfcritic.agent.checkers.python_ruff_rules import is_in_literal
 from selfcritic.agent.checkers.python_settings import Settings
 from selfcritic.agent.checkers.python_source import Code, replace_surrogates
 from selfcritic.agent.errors import CheckerError
@@ -23,9 +24,18 @@ _TIMEOUT_SECONDS = 60.0
 _MAX_CHARS = 1_000_000  # pyright takes some seconds per 100,000 characters
 
 # Type stubs omit private names.
-_PRIVATE_NAME = re.compile(r'"_\w+" is (?:unknown import symbol|not a known attribute of module)')
+_PRIVATE_NAME = re.compile(
+    r'"_\w+" is (?:unknown import symbol|not a known attribute of module)'
+    r'|"\w+" is not a known attribute of module "builtins"'
+)
 # The other modules of a package are not there.
 _RELATIVE_IMPORT = re.compile(r"\s*from\s+\.+\s*(?:[\w.]+\s+)?import\b")
+# Idioms of code that is not typed: fallbacks for imports, and attributes that subclasses define.
+_UNTYPED_IDIOM = re.compile(
+    r'Type .* is not assignable to declared type "(?:type\[|\()|is obscured by a declaration of the same name'
+    r'|Cannot access attribute "\w+" for class "\w+\*"',
+    re.DOTALL,
+)
 _UNDEFINED_NAME = re.compile(r'"(\w+)" is not defined')
 _SYNTAX_ERROR = "syntax-error"
 _SEVERITIES: Mapping[str, Severity] = {
@@ -141,10 +151,11 @@ def _is_false_alarm(error: Mapping[str, Any], code: Code, names: list[str]) -> b
     message = error["message"]
     if _PRIVATE_NAME.match(message):
         return True
-    undefined = _UNDEFINED_NAME.match(message)
-    if undefined is not None and undefined[1] in names:
-        return True
+    start = _position(code, error["range"]["start"])
     row = error["range"]["start"]["line"]
+    undefined = _UNDEFINED_NAME.match(message)
+    if undefined is not None:
+        return undefined[1] in names or is_in_literal(code.lines[row], start[1])
     return "is unknown import symbol" in message and _is_relative_import(code, row)
 
 
@@ -166,9 +177,18 @@ def _to_finding(draft: str, code: Code, error: Mapping[str, Any]) -> Comment:
         _position(code, error["range"]["end"]),
         f"{message} ({rule}).",
         source="typecheck",
-        severity=severity_of(rule, _SEVERITIES),
+        severity=_severity(code, error),
         rule=f"pyright/{rule}",
     )
+
+
+def _severity(code: Code, error: Mapping[str, Any]) -> Severity:
+    message = error["message"]
+    line = code.lines[error["range"]["start"]["line"]]
+    is_fallback = "is unknown import symbol" in message and line.startswith((" ", "\t"))
+    if is_fallback or _UNTYPED_IDIOM.search(message):
+        return "low"
+    return severity_of(error["rule"], _SEVERITIES)
 
 
 def _position(code: Code, position: Mapping[str, int]) -> Position:

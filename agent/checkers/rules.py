@@ -41,7 +41,7 @@ _OWN_RULES = {
     "syntax/SyntaxWarning": (
         "Python warns of the code.",
         "The compiler accepts the code and warns that it is probably a mistake, or an error in a later version.",
-        "Change the code as the message says.",
+        "Change the code that the message names.",
     ),
     "syntax/newer-python": (
         "The syntax is newer than the oldest supported Python.",
@@ -95,7 +95,7 @@ def describe_rule(rule: str) -> RuleDescription:
         name=_to_pascal_case(rule),
         short=f"A finding of the checker {rule}.",
         full=f"The checker {rule} found an error in the quoted text.",
-        help="Correct the quoted text as the message says.",
+        help="Correct the quoted text; the message describes the error.",
     )
 
 

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from selfcritic.agent.checkers.arithmetic.equations import is_equal, units_differ
 from selfcritic.agent.checkers.arithmetic.expressions import PLAIN, Expression, NumberFormat
-from selfcritic.agent.checkers.arithmetic.parser import parse
+from selfcritic.agent.checkers.arithmetic.parser import parse, starts_repetend
 from selfcritic.agent.checkers.arithmetic.report import create_comment
 from selfcritic.agent.checkers.arithmetic.statements import Equation, find_equations
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token
@@ -32,6 +32,7 @@ from selfcritic.agent.schemas import Comment
 
 _MAX_FINDINGS = 1_000
 _CONTEXT_WINDOW = 200  # characters on each side of an equation
+_YEAR = re.compile(r"(?:1[5-9]|20)[0-9]{2}")
 _SENTENCE_END = re.compile(r"[.!?]\s")
 
 
@@ -86,6 +87,8 @@ def _is_ambiguous(equation: Equation, right: Expression) -> bool:
         return True  # "It is 8!" may be an exclamation.
     if _is_range(equation.left):
         return True  # "pages 10-15" is not a subtraction.
+    if _is_date(equation):
+        return True
     # 2 × 3 × 4 = 2 × 3 = 6, and 6 × 4 = 24: bad style, but the calculation is correct.
     return right.operations > 0 and _starts_with(equation.left, equation.right)
 
@@ -95,6 +98,14 @@ def _is_range(tokens: Sequence[Token]) -> bool:
     if kinds != ["number", "minus", "number"]:
         return False
     return not any(token.spaced for token in tokens[1:])
+
+
+def _is_date(equation: Equation) -> bool:
+    """Detect a date, as in 9/11 = 2001."""
+    kinds = [token.kind for token in equation.left]
+    is_pair = kinds == ["number", "divide", "number"] and not equation.left[1].spaced
+    right = [token.text for token in equation.right]
+    return is_pair and len(right) == 1 and _YEAR.fullmatch(right[0]) is not None
 
 
 def _starts_with(tokens: Sequence[Token], prefix: Sequence[Token]) -> bool:
@@ -148,7 +159,7 @@ def _readings(
     if _starts_with_dash(equation.left):
         variants.append(equation.left[1:])
     for left_tokens in variants:
-        for left_format, right_format in _number_formats(left, right):
+        for left_format, right_format in _number_formats(equation, left, right):
             left_reading = parse(left_tokens, left_format)
             right_reading = parse(equation.right, right_format)
             if left_reading and right_reading:
@@ -161,9 +172,10 @@ def _starts_with_dash(tokens: Sequence[Token]) -> bool:
 
 
 def _number_formats(
-    left: Expression, right: Expression
+    equation: Equation, left: Expression, right: Expression
 ) -> Iterator[tuple[NumberFormat, NumberFormat]]:
     """Yield the possible number formats of both sides."""
+    numerals = [token for token in (*equation.left, *equation.right) if token.kind == "number"]
     decimals = max(left.decimals, right.decimals)
     sixths_options = [False]
     if decimals >= 2:
@@ -173,11 +185,25 @@ def _number_formats(
         dot_options.append(True)
     left_percents = _percent_options(left)
     right_percents = _percent_options(right)
-    options = itertools.product(sixths_options, dot_options, left_percents, right_percents)
-    for sixths, dot, left_percent, right_percent in options:
-        left_format = NumberFormat(left_percent, sixths, dot)
-        right_format = NumberFormat(right_percent, sixths, dot)
+    comma_options = [False]
+    if any("," in token.text for token in numerals):
+        comma_options.append(True)
+    repeat_options = [False]
+    if _has_repetend(equation.left) or _has_repetend(equation.right):
+        repeat_options.append(True)
+    left_percents = _percent_options(left)
+    right_percents = _percent_options(right)
+    options = itertools.product(
+        sixths_options, dot_options, comma_options, repeat_options, left_percents, right_percents
+    )
+    for sixths, dot, comma, repeat, left_percent, right_percent in options:
+        left_format = NumberFormat(left_percent, sixths, dot, comma, repeat)
+        right_format = NumberFormat(right_percent, sixths, dot, comma, repeat)
         yield left_format, right_format
+
+
+def _has_repetend(tokens: Sequence[Token]) -> bool:
+    return any(starts_repetend(tokens, index) for index in range(len(tokens)))
 
 
 def _percent_options(side: Expression) -> list[Fraction]:

@@ -49,7 +49,8 @@ def _differ_by_precision(left: Expression, right: Expression) -> bool:
     if has_root and difference <= _ROOT_TOLERANCE:
         return True
     # 0.1 + 0.2 = 0.30000000000000004
-    is_float = max(left.decimals, right.decimals) >= _FLOAT_DECIMALS
+    has_repetend = left.repeats or right.repeats
+    is_float = not has_repetend and max(left.decimals, right.decimals) >= _FLOAT_DECIMALS
     return is_float and difference <= _FLOAT_TOLERANCE
 
 
@@ -60,6 +61,8 @@ def _may_use_rounded_operands(left: Expression, right: Expression) -> bool:
 
 def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, whole: bool) -> bool:
     """Return whether a numeral rounds or truncates the other side."""
+    if numeral.repeats:
+        return False  # 0.(3) is exact
     text = numeral.numbers[-1]
     places = num_decimals(text)
     scale = _scale(numeral)
@@ -67,6 +70,8 @@ def _is_rounding(numeral: Expression, side: Expression, *, approximate: bool, wh
     rounded = numeral.value / scale
     unit = Fraction(1, 10**places)
     difference = abs(exact - rounded)
+    if numeral.is_cut:
+        return difference <= unit
     if approximate:
         return difference <= max(unit, _half_of_last_digit(text))
     if not whole:
@@ -96,9 +101,9 @@ def _half_of_last_digit(numeral: str) -> Fraction:
 
     Trailing zeros of an integer do not count as digits.
     """
-    zeros = 0
-    if "." not in numeral:
-        zeros = len(numeral) - len(numeral.rstrip("0"))
+    if "." in numeral:
+        return Fraction(1, 2 * 10 ** num_decimals(numeral))
+    zeros = len(numeral) - len(numeral.rstrip("0"))
     return Fraction(10**zeros, 2)
 
 

@@ -14,6 +14,10 @@ class NumberFormat:
     """Whether 0.33 and 0.167 mean 1/3 and 1/6."""
     dot_separates_thousands: bool = False
     """Whether 1.500 means 1,500."""
+    comma_is_decimal: bool = False
+    """Whether 1,500 means 1.500."""
+    parentheses_repeat: bool = False
+    """Whether 0.1(6) means 1/6."""
 
 
 PLAIN = NumberFormat()
@@ -39,6 +43,10 @@ class Expression:
     """False if it contains an irrational root; the value is then correct to at least 100 bits."""
     percents: bool = False
     """Whether it contains a "%" sign."""
+    repeats: bool = False
+    """Whether it contains a repeating decimal, such as 0.(3)."""
+    is_cut: bool = False
+    """Whether it is a numeral that ends in an ellipsis, such as 0.33…."""
 
     @property
     def decimals(self) -> int:

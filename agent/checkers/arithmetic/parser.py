@@ -25,7 +25,7 @@ from selfcritic.agent.checkers.arithmetic.bounded import (
 )
 from selfcritic.agent.checkers.arithmetic.cursor import TokenCursor
 from selfcritic.agent.checkers.arithmetic.expressions import PLAIN, Expression, NumberFormat
-from selfcritic.agent.checkers.arithmetic.numerals import normalize_numeral, numeral_value
+from selfcritic.agent.checkers.arithmetic.numerals import read_numeral, repeating_value
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token, get_words
 from selfcritic.agent.checkers.arithmetic.vocabulary import NUMBER_WORDS
 
@@ -48,6 +48,15 @@ def parse(tokens: Sequence[Token], number_format: NumberFormat = PLAIN) -> Expre
         return None
 
 
+def starts_repetend(tokens: Sequence[Token], index: int) -> bool:
+    """Detect digits in parentheses that directly follow a decimal, as in 0.1(6)."""
+    following = tokens[index : index + 3]
+    if [token.kind for token in following] != ["open", "number", "close"] or index == 0:
+        return False
+    has_decimals = "." in tokens[index - 1].text
+    return has_decimals and not following[0].spaced and following[1].text.isdigit()
+
+
 class _Parser(TokenCursor):
     """A recursive descent parser that evaluates while it reads.
 
@@ -65,6 +74,8 @@ class _Parser(TokenCursor):
         self.expression.value = self._parse_sum()
         if not self.is_at_end():
             raise Unsupported
+        if self.expression.is_cut and self.expression.operations:
+            raise Unsupported  # 3 × 0.333…
         self.expression.end = self._end_without_description()
         return self.expression
 
@@ -256,13 +267,25 @@ class _Parser(TokenCursor):
         text = self.expect("number").text
         if self.kind() in ("frac", "digits", "number"):
             raise Unsupported  # 2 1/2: a mixed number or a product
-        numeral = normalize_numeral(text, self.number_format)
-        self.expression.numbers.append(numeral)
-        value = numeral_value(numeral, self.number_format)
+        numeral = read_numeral(text, self.number_format)
+        self.expression.numbers.append(numeral.digits)
+        self.expression.repeats |= numeral.repeats
+        self.expression.is_cut |= numeral.is_cut
+        value = numeral.value
+        if self.number_format.parentheses_repeat and starts_repetend(self.tokens, self.position):
+            value = self._parse_repetend(numeral.digits)
         if self.kind() == "scale":
             scale = self.expect("scale").text
             value *= _SCALES[scale]
         return value
+
+    def _parse_repetend(self, prefix: str) -> Fraction:
+        """Parse the (6) of 0.1(6)."""
+        self.expect("open")
+        repetend = self.expect("number").text
+        self.expect("close")
+        self.expression.repeats = True
+        return repeating_value(prefix, repetend)
 
     def _parse_units(self, value: Fraction) -> Fraction:
         """Skip the units after a value and apply percent signs."""

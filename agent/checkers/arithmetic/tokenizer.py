@@ -29,6 +29,28 @@ class Token(NamedTuple):
 _WORD = r"[^\W\d_]++(?:['’\-][^\W\d_]++){0,3}+"
 _LIST_MARK = r"[^\S\n]{0,20}(?:\*|[0-9]{1,3}\))(?=\s)"
 
+# All patterns are verbose.
+_THOUSANDS = r"(?: (?:\\!)? (?:,|\{,\}) (?:\\!)? | \\, ) [0-9]{3}"
+_INTEGER = rf"(?: [1-9][0-9]{{0,2}} (?:{_THOUSANDS}){{1,12}} | 0 | [1-9][0-9]* ) (?![0-9])"
+_DOTTED = r"\\dot \s? (?: \{[0-9]\} | [0-9] )"
+_REPETEND = rf"""
+    \\(?:overline|bar) \s? (?: \{{[0-9]{{1,30}}\}} | [0-9] )
+  | {_DOTTED} (?: [0-9]{{0,30}} {_DOTTED} )?
+"""
+_DECIMALS = rf"""
+    \. [0-9]* (?:{_REPETEND})
+  | \. \( [0-9]{{1,30}} \)
+  | \. [0-9]+ (?: \.{{3}} | … | \\[lcd]?dots(?![A-Za-z]) )?
+"""
+_DECIMAL_COMMA = r"\{,\} (?: [0-9]{1,2} | [0-9]{4,} ) (?![0-9])"
+# What follows may belong to the number, as in 320,\;000 and 0.\mathring{3}.
+_CONTINUED = r"""
+    [.,]?[0-9]
+  | \{?(?:\\!)?,(?:\\[,;:!\ ]|~)[0-9]
+  | ,[^\S\n]0[0-9]{2}(?![0-9])
+  | \.\{?\\(?!q?quad|text|boxed)[a-z]+\s?\{?[0-9]
+"""
+
 _TOKEN = re.compile(
     rf"""
     (?P<item> \A{_LIST_MARK} )
@@ -45,9 +67,7 @@ _TOKEN = re.compile(
     )
   | (?P<approx> (?:&\s{{0,9}})? (?:≈|≃|≅|(?:\\approx|\\simeq|\\cong)(?![A-Za-z])) &? )
   | (?P<number>
-        (?:[0-9]{{1,3}}(?:(?:,|\{{,\}}|\\,)[0-9]{{3}}){{1,12}}(?![0-9])
-          | (?:0|[1-9][0-9]*)(?![0-9])) (?:\.[0-9]+)? (?![.,]?[0-9])
-      | (?<![\w.])\.[0-9]+ (?![.,]?[0-9])
+        (?: {_INTEGER} (?:{_DECIMALS}|{_DECIMAL_COMMA})? | (?<![\w.]) (?:{_DECIMALS}) ) (?!{_CONTINUED})
     )
   | (?P<digits> \\[dt]?frac\s*[0-9]\s*[0-9](?![0-9]) )
   | (?P<frac> \\[dt]?frac(?![A-Za-z]) )

@@ -4,12 +4,13 @@ import asyncio
 import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.checkers import Checker, lint, syntax, typecheck
-from selfcritic.agent.checkers import python as checkers
+from selfcritic.agent.checkers import Checker, lint, python_ruff, python_types, syntax, typecheck
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.schemas import Comment
 
 needs_pyright = pytest.mark.skipif(
@@ -74,15 +75,19 @@ def test_compiler_warning_has_low_severity():
     ]
 
 
-def test_compiler_crash_is_not_a_finding():
+def test_compiler_crash_is_reported_as_not_checked():
     draft = "def f():\n    return " + "-" * 200_000 + "1\n"
-    assert all("Error" in comment.text for comment in run(syntax, draft))
+    with pytest.raises(CheckerError, match=r"compiler cannot read the code \(.*Simplify"):
+        run(syntax, draft)
 
 
 @pytest.mark.parametrize(
     ("draft", "quote", "text", "severity"),
     [
         ("def f(x=[]):\n    return x\n", "def f(x=[]):", "B006", "medium"),
+        ("def f(x=[]):\n    x.append(1)\n", "def f(x=[]):", "B006", "medium"),
+        ("def f(x=[]):\n    return len(x)\n", "def f(x=[]):", "B006", "low"),
+        ("def f(x=[]):\n    pass\n\ndef g(x):\n    x.append(1)\n", "def f(x=[]):", "B006", "low"),
         ("def f():\n\t'🙂🙂'; return missing\r\n", "missing", "`missing` (F821)", "high"),
         ("def f():\n    return '%s %s' % (1,)\n", "'%s %s' % (1,)", "F507", "high"),
         ("import json\n", "json", "F401", "low"),
@@ -149,14 +154,142 @@ def test_pyright_findings_have_quote_rule_and_severity():
 
 
 @needs_pyright
-def test_typecheck_skips_unknown_packages_and_code_with_syntax_errors():
-    assert findings_of(typecheck, "import no_such_package\n\nno_such_package.f(1).g\n") == []
-    assert findings_of(typecheck, "def f(x: int) -> str:\n    return x\n\ndef g(\n") == []
+def test_typecheck_skips_unknown_packages():
+    draft = "import no_such_package\nfrom .other import thing\n\nno_such_package.f(1).g(thing)\n"
+    assert findings_of(typecheck, draft) == []
 
 
-def test_typecheck_finds_nothing_if_pyright_is_not_installed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(checkers, "_pyright_command", lambda: None)
-    assert findings_of(typecheck, "def f(x: int) -> str:\n    return x\n") == []
+@pytest.mark.slow
+@needs_pyright
+def test_typecheck_reports_only_the_first_syntax_error():
+    (comment,) = run(typecheck, "def f(x: int) -> str:\n    return x\n\ndef g(\n")
+    assert comment.rule == "pyright/syntax-error"
+    assert comment.severity == "high"
+
+
+CODE = "def f(x: int) -> str:\n    return x\n"
+
+
+def test_missing_tool_is_reported_as_not_checked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(python_types.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(CheckerError, match="requires pyright: pip install basedpyright"):
+        run(typecheck, CODE)
+
+    def find_no_ruff():
+        raise FileNotFoundError("ruff")
+
+    monkeypatch.setattr(python_ruff.ruff, "find_ruff_bin", find_no_ruff)
+    with pytest.raises(CheckerError, match="ruff is not installed"):
+        run(lint, CODE)
+
+
+def test_failing_or_slow_tool_is_reported_as_not_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(python_ruff.ruff, "find_ruff_bin", lambda: str(tool))
+    monkeypatch.setattr(python_types, "find_pyright", lambda: [str(tool)])
+    with pytest.raises(CheckerError, match=r"ruff cannot be run \(exit code 3\): broken"):
+        run(lint, CODE)
+    with pytest.raises(CheckerError, match=r"pyright failed \(exit code 3\): broken"):
+        run(typecheck, CODE)
+
+    tool.write_text("#!/bin/sh\nexec sleep 30\n")
+    monkeypatch.setattr(python_ruff, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(python_types, "_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(CheckerError, match="ruff did not finish within"):
+        run(lint, CODE)
+    with pytest.raises(CheckerError, match="pyright did not finish within"):
+        run(typecheck, CODE)
+
+
+def test_code_that_is_too_long_for_pyright_is_reported_as_not_checked():
+    with pytest.raises(CheckerError, match=r"has 1,000,0\d\d characters; `typecheck` reads"):
+        run(typecheck, CODE + "#" * 1_000_000)
+
+
+SILENCED_DRAFT = """\
+# ruff: noqa
+# flake8: noqa
+# ruff: disable[F821]
+# ruff: file-ignore[F821]
+# pyright: basic, reportUndefinedVariable=false
+# type: ignore
+# [tool.ruff]
+# builtins = ["absent"]
+
+
+def f(x: int) -> str:
+    # globals() exec( import * builtins.absent = 1
+    "builtins.absent = 1"
+    \"\"\"locals() # %%\"\"\"
+    absent(x)  # noqa: F821  # type: ignore  # pyright: ignore[reportUndefinedVariable]
+    return ""
+"""
+
+
+@pytest.mark.parametrize(
+    ("checker", "wrap"),
+    [
+        (lint, "{}"),
+        (lint, "Text\n\n```python\n{}\n```\n"),
+        pytest.param(typecheck, "```python\n{}\n```\n", marks=needs_pyright),
+    ],
+)
+def test_draft_cannot_silence_a_checker(checker: Checker, wrap: str):
+    quotes = [comment.quote for comment in run(checker, wrap.format(SILENCED_DRAFT))]
+    assert quotes == ["absent"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "# Databricks notebook source\ndf = spark.read.table('a')\ndisplay(df)\n",
+        "# In[1]:\n\nx = 1\ndisplay(x)\nget_ipython().run_line_magic('time', 'x')\n",
+        "import gettext\n\ngettext.install('app')\nprint(_('Hello'))\n",
+        "import builtins\n\nbuiltins.given = 1\nprint(given)\n",
+        "import builtins\n\nsetattr(builtins, 'given', 1)\nprint(given)\n",
+        "__builtins__['given'] = 1\nprint(given)\n",
+        "import sys\n\nPY3 = sys.version_info[0] == 3\nif not PY3:\n    str = unicode\n",
+        "from enum import IntEnum, global_enum\n\n@global_enum\nclass Day(IntEnum):\n    MONDAY = 0\n\n"
+        "print(MONDAY)\n",
+        "import sys\n\nsys.modules[__name__].given = 1\nprint(given)\n",
+        "from odd_typing import Literal\n\ndef f(x: Literal['auto'] = 'auto'):\n    return x\n",
+    ],
+)
+def test_names_from_the_host_are_defined(code: str):
+    undefined = [comment for comment in run(lint, code) if comment.rule == "ruff/F821"]
+    assert undefined == []
+
+
+@pytest.mark.slow
+@needs_pyright
+def test_names_from_the_host_are_defined_for_pyright():
+    code = (
+        "# Databricks notebook source\nimport builtins\nfrom odd_typing import Literal\n\n"
+        "builtins.given = 1\ndisplay(given, spark)\nx: Literal['auto'] = 'auto'\n"
+    )
+    assert run(typecheck, code) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import operator\n\ndef f(x, y):\n    return list(map(operator.eq, x, y))\n",
+        "__all__ = ['a'] + list('bc')\n",
+        "class A:\n    __slots__ = ('_A__n',)\n\n    def __init__(self):\n        self.__n = 1\n",
+        "def reraise():\n    raise\n",
+        "from fastapi import Depends\n\ndef f(db=Depends(len)):\n    return db\n",
+        "from jaxtyping import Float\n\ndef f(x: Float[int, 'b c'], y: Float[int, 'n']):\n    return x, y\n",
+        "import sys\n\nprint('%(a)s' % {'a': 1, 'b': 2}, '{0}'.format(1, 2), 'a\u200bb')\n",
+        "import pytest\n\ndef test_f(x, y):\n    with pytest.raises(TypeError):\n        x < y\n",
+    ],
+)
+def test_correct_code_has_no_objections(code: str):
+    assert [comment for comment in run(lint, code) if comment.severity != "low"] == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ async def raises(_question: str, _draft: str):
 
 def run(*checkers, answer: str = "Lyon is  big"):
     by_name = {checker.__name__: checker for checker in checkers}
-    return asyncio.run(run_checkers(by_name, "q", answer))
+    findings, error = asyncio.run(run_checkers(by_name, "q", answer))
+    assert error is None
+    return findings
 
 
 @pytest.mark.parametrize("name", CHECKERS)
@@ -84,7 +86,26 @@ def test_plain_function_is_a_checker():
     assert (finding.text, finding.start, finding.source) == ("so", 0, "plain")
 
 
+def run_with_errors(*checkers):
+    by_name = {checker.__name__: checker for checker in checkers}
+    return asyncio.run(run_checkers(by_name, "q", "Lyon is  big"))
+
+
 @pytest.mark.parametrize("checker", [raises, returns_text])
-def test_error_names_the_checker_that_failed(checker):
-    with pytest.raises(CheckerError, match=f"'{checker.__name__}' failed"):
-        run(quick, checker)
+def test_error_names_the_checker_that_failed_and_keeps_the_findings_of_others(checker):
+    findings, error = run_with_errors(quick, checker)
+    assert [finding.text for finding in findings] == ["second", "third"]
+    assert isinstance(error, CheckerError)
+    assert f"'{checker.__name__}' failed" in str(error)
+
+
+def test_error_names_every_checker_that_could_not_check():
+    async def cannot(_question: str, _draft: str):
+        raise CheckerError("Its tool is missing. Install it.")
+
+    findings, error = run_with_errors(raises, cannot)
+    assert findings == []
+    assert str(error) == (
+        "The checker 'raises' failed (KeyError: 'map'). Fix it or remove it from `checkers`. "
+        "The checker 'cannot' could not check the text: Its tool is missing. Install it."
+    )

@@ -23,7 +23,7 @@ def evidence_for(answer: str, *comments: tuple[str, str], checkers=CHECKERS) -> 
 
     async def verify() -> list[Comment]:
         by_name = get_checkers(checkers)
-        findings = await run_checkers(by_name, "q", answer)
+        findings, _ = await run_checkers(by_name, "q", answer)
         verified = await verify_comments(critique, answer, findings, by_name)
         return verified.comments
 
