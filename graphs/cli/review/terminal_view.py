@@ -5,8 +5,7 @@ do not wrap. Visible symbols replace control characters.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rich.console import Console
@@ -15,10 +14,17 @@ from rich.text import Text
 from selfcritic.agent.schemas import Severity
 from selfcritic.graphs.cli.review.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.quoted_lines import (
+    QuotedSpan,
+    clip_line,
+    max_severity,
+    quoted_spans,
+    select_lines,
+    shorten,
+)
 from selfcritic.graphs.cli.review.result import (
     LocatedComment,
     Review,
-    severity_rank,
     sort_by_severity,
 )
 from selfcritic.graphs.cli.review.summary import count_comments
@@ -30,29 +36,12 @@ _COLORS: dict[Severity, str] = {
 }
 _TAB_SIZE = 4
 _MIN_TEXT_WIDTH = 20
-_MAX_WHOLE_FILE = 1000
-"""Maximum number of lines of a file that is printed in full."""
-_DEFAULT_CONTEXT = 3
-"""Context lines of diffs and of longer files."""
 FOLDER_CONTEXT = 3
 """Context lines of files that a folder contains."""
-_MAX_LINE_CHARS = 500
-"""Maximum characters of a line that is printed; minified files have one line."""
-_CHARS_BEFORE_QUOTE = 100
 _MAX_COMMENT_CHARS = 2000
 _MAX_QUOTE_CHARS = 200
 _MIN_RANKED = 2
 """Number of comments from which on they are ranked."""
-
-
-@dataclass(frozen=True)
-class _QuotedSpan:
-    """Columns of one line that a comment quotes."""
-
-    line: int
-    start: int
-    end: int
-    severity: Severity
 
 
 class ReviewPrinter:
@@ -102,7 +91,7 @@ class ReviewPrinter:
             text = Text(escape_controls(places[id(comment)]))
             summary = comment.comment.text.strip().partition("\n")[0]
             text.append(f"  {comment.source}: ", "dim")
-            text.append(escape_controls(_shorten(summary, _MAX_QUOTE_CHARS)))
+            text.append(escape_controls(shorten(summary, _MAX_QUOTE_CHARS)))
             self._print_indented(lead, text)
 
     def _print_document(
@@ -112,10 +101,10 @@ class ReviewPrinter:
         context_lines: int | None,
     ) -> None:
         comments_below: defaultdict[int, list[LocatedComment]] = defaultdict(list)
-        spans: defaultdict[int, list[_QuotedSpan]] = defaultdict(list)
+        spans: defaultdict[int, list[QuotedSpan]] = defaultdict(list)
         for comment in comments:
             comments_below[comment.location.end_line].append(comment)
-            for span in _quoted_spans(document, comment):
+            for span in quoted_spans(document, comment):
                 spans[span.line].append(span)
         largest_number = max(document.line_number(line) for line in comments_below)
         if context_lines is not None:
@@ -123,7 +112,7 @@ class ReviewPrinter:
         number_width = len(str(largest_number))
         ellipsis = "⋮".rjust(number_width + 2)
         previous = -1
-        for line in _select_lines(document, spans, context_lines):
+        for line in select_lines(document, spans, context_lines):
             if line != previous + 1:
                 self._write_dim(ellipsis)
             previous = line
@@ -135,7 +124,7 @@ class ReviewPrinter:
         self,
         document: Document,
         line: int,
-        spans: Sequence[_QuotedSpan],
+        spans: Sequence[QuotedSpan],
         number_width: int,
     ) -> None:
         number = str(document.line_number(line) or "")
@@ -145,13 +134,13 @@ class ReviewPrinter:
         gutter = Text()
         gutter.append(f"{number.rjust(number_width + 2)} {marker}", "dim")
         if spans:
-            gutter.append("┃ ", _COLORS[_max_severity(spans)])
+            gutter.append("┃ ", _COLORS[max_severity(spans)])
         else:
             gutter.append("│ ", "dim")
-        text, spans = _clip_line(document.lines[line], spans)
+        text, spans = clip_line(document.lines[line], spans)
         self._print_indented(gutter, self._highlight(text, spans))
 
-    def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
+    def _highlight(self, line: str, spans: Sequence[QuotedSpan]) -> Text:
         """Mark quotes; overlapping ones get the color of the highest severity."""
         is_plain = not self._console.is_terminal
         edges = {0, len(line)}
@@ -168,7 +157,7 @@ class ReviewPrinter:
                 text.append("«")
             style = ""
             if is_quoted:
-                style = f"underline {_COLORS[_max_severity(covering)]}"
+                style = f"underline {_COLORS[max_severity(covering)]}"
             part = escape_controls(line[start:end])
             text.append(part, style)
             was_quoted = is_quoted
@@ -189,7 +178,7 @@ class ReviewPrinter:
         text = Text()
         text.append(comment.severity or "unrated", f"bold {color}")
         text.append(f"{label}: ", "dim")
-        shown = _shorten(comment.text, _MAX_COMMENT_CHARS)
+        shown = shorten(comment.text, _MAX_COMMENT_CHARS)
         text.append(escape_controls(shown, keep="\n"), style)
         self._print_indented(lead, text)
 
@@ -199,14 +188,14 @@ class ReviewPrinter:
         if review.unlocated:
             self._write_dim("  Quotes that are not in the file:")
         for comment in review.unlocated:
-            quote = _shorten(" ".join(comment.quote.split()), _MAX_QUOTE_CHARS)
+            quote = shorten(" ".join(comment.quote.split()), _MAX_QUOTE_CHARS)
             text = Text(f"»{escape_controls(quote)}« ")
-            shown = _shorten(comment.text, _MAX_COMMENT_CHARS)
+            shown = shorten(comment.text, _MAX_COMMENT_CHARS)
             text.append(escape_controls(shown, keep="\n"), "dim")
             self._print_indented(indent, text)
         if review.critique is not None and review.critique.unparsed:
             self._write_dim("  Text without a quote:")
-            unparsed = _shorten(review.critique.unparsed, _MAX_COMMENT_CHARS)
+            unparsed = shorten(review.critique.unparsed, _MAX_COMMENT_CHARS)
             unparsed = escape_controls(unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
         if review.ungrounded_critiques:
@@ -238,72 +227,6 @@ class ReviewPrinter:
     def _write(self, text: Text) -> None:
         text.rstrip()
         self._console.print(text, soft_wrap=True)
-
-
-def _shorten(text: str, max_chars: int) -> str:
-    if len(text) <= max_chars:
-        return text
-    rest = len(text) - max_chars
-    return f"{text[:max_chars]}… ({rest:,} more characters; --json has all)"
-
-
-def _clip_line(line: str, spans: Sequence[_QuotedSpan]) -> tuple[str, Sequence[_QuotedSpan]]:
-    """Cut a very long line to the part around its first quote."""
-    if len(line) <= _MAX_LINE_CHARS:
-        return line, spans
-    first_quote = min((span.start for span in spans), default=0)
-    start = max(first_quote - _CHARS_BEFORE_QUOTE, 0)
-    end = min(start + _MAX_LINE_CHARS, len(line))
-    before = "…" if start else ""
-    after = "…" if end < len(line) else ""
-    clipped: list[_QuotedSpan] = []
-    for span in spans:
-        if span.start < end:
-            shifted_start = span.start - start + len(before)
-            shifted_end = min(span.end, end) - start + len(before)
-            clipped.append(replace(span, start=shifted_start, end=shifted_end))
-    return f"{before}{line[start:end]}{after}", clipped
-
-
-def _select_lines(
-    document: Document,
-    quoted_lines: Iterable[int],
-    context_lines: int | None,
-) -> Iterable[int]:
-    num_lines = len(document.lines)
-    centers = set(quoted_lines)
-    if context_lines is None:
-        if document.changed_lines is None and num_lines <= _MAX_WHOLE_FILE:
-            return range(num_lines)
-        context_lines = _DEFAULT_CONTEXT
-        centers |= document.changed_lines or set()
-    selected: set[int] = set()
-    for center in centers:
-        first = max(center - context_lines, 0)
-        last = min(center + context_lines, num_lines - 1)
-        selected.update(range(first, last + 1))
-    return sorted(selected)
-
-
-def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_QuotedSpan]:
-    """Split a quote by line, without indentation."""
-    location = comment.location
-    for line in range(location.line, location.end_line + 1):
-        text = document.lines[line]
-        start = 0
-        end = len(text)
-        if line == location.line:
-            start = location.column
-        if line == location.end_line:
-            end = location.end_column
-        quoted = text[start:end]
-        indent = len(quoted) - len(quoted.lstrip())
-        yield _QuotedSpan(line, start + indent, end, comment.severity)
-
-
-def _max_severity(spans: Sequence[_QuotedSpan]) -> Severity:
-    severities = [span.severity for span in spans]
-    return max(severities, key=severity_rank)
 
 
 def _incomplete_note(review: Review) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.schemas import Comment
 from selfcritic.graphs.cli.app import app
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.notebooks import lint_notebook, read_notebook
@@ -36,7 +37,8 @@ def read(text: str, added: frozenset[int] | None = None) -> Document:
 def lint(*sources: str) -> list[str]:
     """Return the findings as "cell:line text"."""
     document = read(make_json(*sources))
-    findings = asyncio.run(lint_notebook(document, strict=True)("", document.text))
+    checker = lint_notebook(document, strict=True)
+    findings: list[Comment] = asyncio.run(checker("", document.text))
     places: list[str] = []
     for finding in findings:
         assert finding.rule is not None
