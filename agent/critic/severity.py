@@ -1,7 +1,8 @@
 """Read how severe a critic calls a flaw.
 
 The form asked for is "[high] text". Also read are "**[high]** text", "`[high]` text", "High: text", "(high) text",
-"【高】text" and "Severity: high", and words such as critical, blocker, minor, nit, hoch, élevée or 高.
+"[high, bug] text", "[error] text", "🔴 High: text", "【高】text" and "Severity: high", and words such as critical,
+blocker, minor, nit, hoch, élevée or 高.
 """
 
 import re
@@ -25,8 +26,17 @@ _WORDS: Mapping[Severity, str] = {
         低 轻微 輕微 軽微 niedrig gering faible mineur mineure bajo baja leve منخفضة منخفض بسيطة بسيط низкая низкий 낮음
     """,
 }
+_BRACKETED_WORDS: Mapping[Severity, str] = {
+    "high": "error p0 p1",
+    "medium": "warning warn p2",
+    "low": "note suggestion style cosmetic optional p3 p4",
+}
+"""Marks of linters and trackers; outside of brackets, these are ordinary words."""
 _SEVERITY_OF: dict[str, Severity] = {
-    fold_text(word): severity for severity, words in _WORDS.items() for word in words.split()
+    fold_text(word): severity
+    for table in (_BRACKETED_WORDS, _WORDS)
+    for severity, words in table.items()
+    for word in words.split()
 }
 SEVERITY_LABELS = (
     "severity|level|priority|impact|严重程度|严重性|嚴重程度|級別|级别|schweregrad|schwere|gravité|sévérité|gravedad|severidad|"
@@ -36,13 +46,17 @@ SEVERITY_LABELS = (
 _WORD = "|".join(
     sorted((word for words in _WORDS.values() for word in words.split()), key=len, reverse=True)
 )
+_IN_BRACKETS = "|".join([_WORD, *" ".join(_BRACKETED_WORDS.values()).split()])
+_DETAIL = r"(?:\s?[,|/;:·]\s?[^\W\d_][\w -]{0,20})?"
+"""What may follow in the brackets, such as the kind of flaw in "[high, bug]"."""
+_SIGN = r"(?:[❌⚠❗‼⛔🚫🚨🔴🟠🟡🟢🔵]\ufe0f?[ \t]*)?"
 _SEPARATORS = r"(?:[ \t]*(?:[:：]|[-–—](?=\s)))*+\s*+"
 _MARK = re.compile(
     rf"""
-    \A\s*+ (?P<open>[*_`]{{0,3}})
+    \A\s*+ {_SIGN} (?P<open>[*_`]{{0,3}})
     (?:
-        [\[【［(（〔]\s?(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
-        (?P<bracketed>{_WORD})(?:[ ](?:severity|priority))?\s?[\]】］)）〕]
+        [\[【［(（〔]\s?[*_]{{0,3}}(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
+        (?P<bracketed>{_IN_BRACKETS})(?:[ -](?:severity|priority))?{_DETAIL}[*_]{{0,3}}\s?[\]】］)）〕]
         (?:[ ]?[:：](?P<colon_close>[*_`]{{1,3}}) | (?P<close>[*_`]{{0,3}})) {_SEPARATORS}
       | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
         (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}

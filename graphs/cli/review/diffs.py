@@ -1,105 +1,138 @@
-"""Split a unified diff, as `git diff` prints it, into documents.
+"""Split a diff into documents.
 
 The document is the whole file if the working tree has the diff's new version; otherwise it is the new side of the
 hunks. Only lines that the diff added may be quoted.
 """
 
-import io
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from unidiff.errors import UnidiffParseError
-from unidiff.patch import PatchedFile, PatchSet
-
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import Document, is_utf8, read_text, repo_root
+from selfcritic.graphs.cli.review.diff_paths import display_path, find_file, leaves_repository
+from selfcritic.graphs.cli.review.documents import (
+    STDIN,
+    Document,
+    Skipped,
+    display_name,
+    is_utf8,
+    repo_root,
+)
+from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
+from selfcritic.graphs.cli.review.unified_diff import FileDiff, clean, parse_unified_diff
 
-_DIFF_HEADER = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ [^\n]*\n@@ -)", re.MULTILINE)
-_COMMIT_HEADER = re.compile(r"(?:commit|From) [0-9a-f]{7,64}\b")
-"""First line of `git show` and `git format-patch`, above the diff."""
-_COMBINED_HUNK = re.compile(r"^@@@+ -", re.MULTILINE)
+_FILE_HEADER = re.compile(
+    r"^(?:diff --(?:git|cc|combined) |--- [^\n]*\n\+\+\+ [^\n]*\n@@+ -)", re.MULTILINE
+)
+_FIRST_LINE = re.compile(
+    r"\s*(?:diff -|--- [^\n]*\n\+\+\+ |Index: |# HG changeset patch|(?:commit|From) [0-9a-f]{7,64}\b)"
+)
+"""Start of a diff, of `git show`, `git format-patch`, `hg export` or `svn diff`."""
+_OTHER_DIFFS = {
+    "is a context diff": re.compile(r"^\*{15}$", re.MULTILINE),
+    "is a diff without context": re.compile(r"^\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] ", re.MULTILINE),
+    "has hunks without file names, or text in front of its lines": re.compile(
+        r"^[^\w\n]*(?:diff --git |@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@)", re.MULTILINE
+    ),
+    "has files with merge conflicts": re.compile(r"^\* Unmerged path ", re.MULTILINE),
+    "only lists files that differ": re.compile(
+        r"\s*(?:(?:Binary files|Files) [^\n]* differ\n?|Only in [^\n]+: [^\n]+\n?)+\Z"
+    ),
+    "only lists files": re.compile(
+        r"^(?: \d+ files? changed(?:,|$)|:\d{6} \d{6} [0-9a-f]+)", re.MULTILINE
+    ),
+}
+"""Diffs that cannot be reviewed, and how to recognize them."""
+_NOT_COMPARED = re.compile(
+    r"^(?:Only in (?P<folder>[^\n]+?): (?P<name>[^\n]+)|\* Unmerged path (?P<unmerged>[^\n]+))$",
+    re.MULTILINE,
+)
 
 
 def is_diff(name: str, text: str) -> bool:
-    """Detect a diff by its first line or file name."""
-    if _DIFF_HEADER.match(text):
-        return True
-    may_start_later = _COMMIT_HEADER.match(text) or name.endswith((".diff", ".patch"))
-    return bool(may_start_later) and _DIFF_HEADER.search(text) is not None
+    """Detect a diff.
 
-
-def parse_diff(diff: str) -> tuple[list[Document], list[str]]:
-    """Return the changed documents, and a reason for each skipped file.
+    Standard input, and files named `.diff` or `.patch`, may have any text above the diff; others start with it.
 
     Raises:
-        InputError: The diff is a combined diff, or cannot be parsed.
+        InputError: The diff has a form that cannot be read.
     """
-    if _COMBINED_HUNK.search(diff):
-        raise InputError(
-            "Combined diffs of merges are not supported: diff against one parent with git diff PARENT."
-        )
-    try:
-        patch = PatchSet(io.StringIO(diff, newline="\n"))
-    except UnidiffParseError as error:
-        raise InputError(
-            f"The diff cannot be read: {error}. Pass it unchanged, as `git diff` prints it."
-        ) from None
+    cleaned = clean(text)
+    has_diff = _FILE_HEADER.search(cleaned) is not None
+    if name != STDIN and not name.endswith((".diff", ".patch")):
+        return has_diff and _FIRST_LINE.match(cleaned) is not None
+    if not has_diff:
+        _refuse_other_diffs(name, cleaned)
+    return has_diff
+
+
+def parse_diff(diff: str) -> tuple[list[Document], list[Skipped]]:
+    """Return the changed documents and the skipped files.
+
+    Raises:
+        InputError: The diff cannot be parsed.
+    """
     documents: list[Document] = []
-    skipped: list[str] = []
-    for file in patch:
-        reason = _skip_reason(file)
-        if reason is None:
-            documents.append(_create_document(file))
-        else:
-            skipped.append(f"{_file_path(file)} {reason}")
-    return documents, skipped
+    skipped: list[Skipped] = []
+    for file in parse_unified_diff(diff):
+        path = display_path(file)
+        skip = _skip(file, path)
+        if skip is not None:
+            skipped.append(skip)
+            continue
+        try:
+            documents.append(_create_document(file, path))
+        except InputError as error:
+            skipped.append(Skipped(path, str(error), "unreadable"))
+    return documents, skipped + _find_uncompared(diff)
 
 
-def _skip_reason(file: PatchedFile) -> str | None:
-    if file.is_binary_file:
-        return "is binary"
-    if file.is_removed_file:
-        return "is deleted"
+def _refuse_other_diffs(name: str, text: str) -> None:
+    for problem, pattern in _OTHER_DIFFS.items():
+        if pattern.search(text):
+            raise InputError(
+                f"{display_name(name)} {problem}. Pass a diff as `git diff` prints it, without options such as "
+                "--graph, --stat or --word-diff. To review other text, pass --stdin-filename NAME.md."
+            )
+    if name != STDIN:
+        raise InputError(
+            f"{name} has no diff in it. Pass a diff as `git diff` prints it, or rename the file."
+        )
+
+
+def _skip(file: FileDiff, path: str) -> Skipped | None:
+    if leaves_repository(path):
+        reason = "is outside the repository; run the command in the folder that the diff's paths start from"
+        return Skipped(path, reason, "unreadable")
+    if file.is_deleted:
+        return Skipped(path, "is deleted", "empty")
+    if file.is_binary:
+        return Skipped(path, "is binary", "unsupported")
+    if file.is_submodule:
+        return Skipped(path, "is a submodule", "unsupported")
+    if file.is_link:
+        return Skipped(path, "is a symbolic link", "unsupported")
     if not file.added:
-        return "has no added lines"
-    if not is_utf8(str(file)):
-        return "is not UTF-8"
+        return Skipped(path, "has no added lines", "empty")
     return None
 
 
-def _file_path(file: PatchedFile) -> str:
-    """Return the path, with git's C-style escapes decoded."""
-    path = file.path
-    is_quoted = path.startswith('"') and path.endswith('"')
-    if not is_quoted:
-        return path
-    escaped = path[1:-1].encode("ascii", "replace").decode("unicode_escape")
-    return escaped.encode("latin-1").decode("utf-8", "replace")
-
-
-def _create_document(file: PatchedFile) -> Document:
-    path = _file_path(file)
-    added: set[int] = set()
-    for hunk in file:
-        for line in hunk:
-            if line.is_added and line.target_line_no is not None:
-                added.add(line.target_line_no)
-    whole_text = _read_working_tree(file)
-    if whole_text is not None:
-        return Document(
-            name=path,
-            text=whole_text,
-            uri=quote(path),
-            changed_lines=frozenset(number - 1 for number in added),
-            diff=str(file),
-        )
+def _create_document(file: FileDiff, path: str) -> Document:
+    whole_file = find_file(file)
+    if whole_file is not None:
+        found_path, text = whole_file
+        return _whole_document(file, found_path, text)
+    if not is_utf8(file.text):
+        raise InputError("is not UTF-8; convert it, for example with: iconv -f latin1 -t utf-8")
     line_numbers: list[int] = []
     lines: list[str] = []
-    for number, text in _new_lines(file):
+    for number, text in _numbered_lines(file):
         line_numbers.append(number)
         lines.append(text)
+    added = file.added
     changed_lines = frozenset(index for index, number in enumerate(line_numbers) if number in added)
     return Document(
         name=path,
@@ -107,47 +140,48 @@ def _create_document(file: PatchedFile) -> Document:
         uri=quote(path),
         line_numbers=line_numbers,
         changed_lines=changed_lines,
-        diff=str(file),
+        diff=file.text,
+        num_hunks=len(file.hunks),
     )
 
 
-def _new_lines(file: PatchedFile) -> Iterator[tuple[int, str]]:
+def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
+    """Build a document of the whole file, named relative to the repository's root."""
+    absolute = Path(os.path.normpath(path))
+    name = absolute.relative_to(repo_root()).as_posix()
+    uri = quote(name)
+    if is_notebook(name):
+        notebook = read_notebook(name, text, uri, absolute, file.added)
+        return replace(notebook, diff=file.text, num_hunks=len(file.hunks))
+    return Document(
+        name=name,
+        text=text,
+        uri=uri,
+        path=absolute,
+        changed_lines=frozenset(number - 1 for number in file.added),
+        diff=file.text,
+        num_hunks=len(file.hunks),
+    )
+
+
+def _numbered_lines(file: FileDiff) -> Iterator[tuple[int, str]]:
     """Yield numbered new lines; hunk headings have number 0."""
-    for hunk in file:
-        heading = f"@@ line {hunk.target_start} @@ {hunk.section_header}".rstrip()
+    for hunk in file.hunks:
+        heading = f"@@ line {hunk.start} @@ {hunk.section}".rstrip()
         yield 0, heading + "\n"
-        for line in hunk:
-            if line.target_line_no is not None:
-                yield line.target_line_no, line.value.removesuffix("\n") + "\n"
+        for line in hunk.new_lines:
+            yield line.number, line.text + "\n"
 
 
-def _read_working_tree(file: PatchedFile) -> str | None:
-    """Read the whole file if it has the diff's new lines.
-
-    A diff can name any path, so files outside the repository are not read.
-    """
-    for folder in (repo_root(), Path.cwd()):
-        path = (folder / _file_path(file)).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            continue
-        try:
-            text = read_text(str(path))
-        except (InputError, OSError):
-            continue
-        if is_utf8(text) and _has_new_lines(text, file):
-            return text
-    return None
-
-
-def _has_new_lines(text: str, file: PatchedFile) -> bool:
-    lines = text.split("\n")
-    for hunk in file:
-        for line in hunk:
-            number = line.target_line_no
-            if number is None:
-                continue
-            actual = lines[number - 1] if 1 <= number <= len(lines) else ""
-            expected = line.value.rstrip("\r\n").removeprefix("\ufeff")
-            if actual.rstrip("\r") != expected:
-                return False
-    return True
+def _find_uncompared(diff: str) -> list[Skipped]:
+    """Return the files that a diff names without their contents."""
+    skipped: list[Skipped] = []
+    is_from_git = "diff --git " in diff
+    for match in _NOT_COMPARED.finditer(clean(diff)):
+        if match["unmerged"]:
+            reason = "has merge conflicts; resolve them first"
+            skipped.append(Skipped(match["unmerged"], reason, "unreadable"))
+        elif not is_from_git:
+            name = f"{match['folder']}/{match['name']}"
+            skipped.append(Skipped(name, "is in one folder only; diff with -N", "unreadable"))
+    return skipped

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import re
 import sys
 import tokenize
@@ -11,11 +12,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from selfcritic.agent.errors import InputError
 
 STDIN = "-"
+MAX_BYTES = 50_000_000
+_MARKED_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # starts with the mark of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 """A non-UTF-8 byte, as decoded by `surrogateescape`."""
 _ESCAPE_BASE = 0xDC00
@@ -35,6 +44,29 @@ class Location:
 
 
 @dataclass(frozen=True)
+class CellLine:
+    """Place of a line in a notebook."""
+
+    cell: int
+    """Number of the cell, from 1, Markdown cells included."""
+    line: int
+    """Number of the line in the cell, from 1; 0 for the cell's heading."""
+    file_line: int
+    """Number of the line in the notebook's JSON."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An input that is not reviewed."""
+
+    name: str
+    reason: str
+    """Predicate of a sentence about it, such as "is binary"."""
+    kind: Literal["empty", "unsupported", "unreadable"]
+    """Whether it has nothing to review, cannot be reviewed, or could not be read."""
+
+
+@dataclass(frozen=True)
 class Document:
     r"""A text to review. Its lines end in "\n" or "\r\n"."""
 
@@ -48,6 +80,11 @@ class Document:
     changed_lines: frozenset[int] | None = None
     """Indices of the lines that a diff added; only these may be quoted. None without a diff."""
     diff: str = ""
+    num_hunks: int = 0
+    path: Path | None = None
+    """The file whose whole text this is; None for hunks and for text without a file."""
+    cells: Sequence[CellLine] = ()
+    """Place of each line in its notebook; empty for other files."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -87,10 +124,30 @@ class Document:
         )
 
     def line_number(self, line: int) -> int:
-        """Map a line index to its number in the file; 0 for hunk headings."""
+        """Map a line index to its number in the file or cell; 0 for headings."""
+        if self.cells:
+            return self.cells[line].line
         if self.line_numbers is None:
             return line + 1
         return self.line_numbers[line]
+
+    def file_line(self, line: int) -> int:
+        """Map a line index to its number in the file on disk."""
+        if self.cells:
+            return self.cells[line].file_line
+        return self.line_number(line)
+
+    def cell_number(self, location: Location) -> int | None:
+        """Return the number of a location's cell; None outside of notebooks."""
+        return self.cells[location.line].cell if self.cells else None
+
+    def describe(self, location: Location) -> str:
+        """Describe where a location starts, such as "x.py:12:5" or "x.ipynb:cell 3:2:5"."""
+        place = f"{self.line_number(location.line)}:{location.column + 1}"
+        cell = self.cell_number(location)
+        if cell is not None:
+            place = f"cell {cell}:{place}"
+        return f"{self.name}:{place}"
 
     def is_quotable(self, location: Location) -> bool:
         """Check that a location touches a changed line; always true without a diff."""
@@ -103,19 +160,46 @@ class Document:
 def read_text(name: str) -> str:
     """Decode a file or standard input; escape invalid bytes.
 
-    Keeps line endings and drops a byte order mark. Decodes UTF-16 by its byte order mark, and Python source by its
-    declared encoding.
+    Keeps line endings and drops a byte order mark. Decodes UTF-16 and UTF-32 by their byte order mark, and Python
+    source by its declared encoding.
 
     Raises:
-        InputError: The file is binary.
+        InputError: The file is binary, too large, or has an unknown encoding.
         OSError: The file cannot be read.
     """
-    data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
+    data = _read_bytes(name)
+    for mark, encoding in _MARKED_ENCODINGS.items():
+        if data.startswith(mark):
+            return _decode_marked(name, data, encoding)
     if b"\0" in data:
-        raise InputError(f"{display_name(name)} is binary: pass text files only.")
+        raise InputError(
+            f"{display_name(name)} is binary: pass text files only, in UTF-8 or UTF-16 with a byte order mark."
+        )
     return data.decode(_detect_encoding(name, data), "surrogateescape")
+
+
+def _read_bytes(name: str) -> bytes:
+    if name == STDIN:
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        with Path(name).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        limit = MAX_BYTES // 1_000_000
+        raise InputError(
+            f"{display_name(name)} has over {limit} MB, the most that can be reviewed at once. Split it into parts."
+        )
+    return data
+
+
+def _decode_marked(name: str, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{display_name(name)} has a byte order mark of {encoding.upper()}, but invalid bytes at offset "
+            f"{error.start}. Save it as UTF-8."
+        ) from None
 
 
 def create_document(name: str, text: str, document_name: str | None = None) -> Document:
@@ -133,7 +217,13 @@ def create_document(name: str, text: str, document_name: str | None = None) -> D
             "Convert it first, for example with: iconv -f latin1 -t utf-8"
         )
     document_name = document_name or name
-    return Document(name=document_name, text=text, uri=file_uri(document_name))
+    path = Path(document_name).absolute()
+    return Document(
+        name=document_name,
+        text=text,
+        uri=file_uri(document_name),
+        path=path if path.is_file() else None,
+    )
 
 
 def is_utf8(text: str) -> bool:
@@ -157,19 +247,24 @@ def repo_root() -> Path:
 
 def file_uri(name: str) -> str:
     """Return a URI relative to the repository root, or absolute outside it."""
-    path = Path(name).resolve()
     root = repo_root()
-    if path.is_relative_to(root):
-        return quote(path.relative_to(root).as_posix())
+    path = Path(os.path.normpath(Path.cwd() / name))
+    for candidate in (path, path.resolve()):  # a link in the repository keeps its name
+        if candidate.is_relative_to(root):
+            return quote(candidate.relative_to(root).as_posix())
     return path.as_uri()
 
 
 def _detect_encoding(name: str, data: bytes) -> str:
     default = "utf-8-sig"
-    if not name.endswith((".py", ".pyi")):
+    if not name.endswith((".py", ".pyw", ".pyi")):
         return default
     try:
         declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    except SyntaxError:  # an unknown encoding, or invalid UTF-8
-        return default
+    except SyntaxError as error:
+        if "unknown encoding" in str(error):
+            raise InputError(
+                f"{name} declares an encoding that Python lacks: {error}. Correct the comment in its first lines."
+            ) from None
+        return default  # invalid UTF-8
     return default if declared == "utf-8" else declared

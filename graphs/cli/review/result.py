@@ -1,7 +1,8 @@
 """Locate the comments of a review and convert them to JSON."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.agent.state import ReviewOutput
-from selfcritic.graphs.cli.review.documents import Document, Location
+from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
@@ -61,6 +62,11 @@ class Review:
         return self.output.get("error")
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether the budget was spent before the review was complete."""
+        return self.output.get("stop_reason") == "budget"
+
+    @property
     def critique(self) -> Critique | None:
         """The selected critique."""
         return self.output.get("critique")
@@ -93,12 +99,16 @@ class Review:
         return sorted(located, key=lambda comment: (comment.start, comment.end))
 
     def comments(self, min_severity: Severity) -> list[LocatedComment]:
-        """Return the quotable comments of at least this severity, in order."""
-        return [
+        """Return the quotable comments of at least this severity, the most severe first.
+
+        Comments of the same severity are in document order.
+        """
+        shown = [
             comment
             for comment in self.located
             if comment.is_quotable and comment.is_at_least(min_severity)
         ]
+        return sort_by_severity(shown)
 
     @property
     def hidden_count(self) -> int:
@@ -113,6 +123,12 @@ class Review:
             unlocated += self.critique.ungrounded
         return unlocated
 
+    def is_clean(self, min_severity: Severity) -> bool:
+        """Check that there is nothing to print."""
+        if self.error or self.unlocated or self.ungrounded_critiques:
+            return False
+        return not self.comments(min_severity)
+
     def fails(self, min_severity: Severity, fail_on: Severity) -> bool:
         """Check for a shown, unrefuted comment of severity `fail_on` or higher."""
         for located in self.comments(min_severity):
@@ -124,6 +140,10 @@ class Review:
         start = comment.start or 0
         end = comment.end or start
         location = self.document.locate(start, end)
+        if comment.source is None and not self.document.is_quotable(location):
+            start, end = self._find_changed(start, end)
+            location = self.document.locate(start, end)
+            comment = comment.model_copy(update={"start": start, "end": end})
         return LocatedComment(
             comment=comment,
             start=start,
@@ -132,13 +152,40 @@ class Review:
             is_quotable=self.document.is_quotable(location),
         )
 
+    def _find_changed(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first occurrence of a quote on a changed line, else the same one."""
+        text = self.document.text
+        quote = text[start:end]
+        if not quote.strip():
+            return start, end
+        pattern = re.escape(quote)
+        if re.match(r"\w", quote):
+            pattern = rf"\b{pattern}"
+        if re.search(r"\w\Z", quote):
+            pattern = rf"{pattern}\b"
+        for match in re.finditer(pattern, text):
+            if self.document.is_quotable(self.document.locate(match.start(), match.end())):
+                return match.start(), match.end()
+        return start, end
 
-def to_json(reviews: Sequence[Review], min_severity: Severity) -> dict[str, Any]:
+
+def sort_by_severity(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
+    """Sort the most severe first; keep the order of equal severities."""
+    return sorted(comments, key=lambda comment: severity_rank(comment.severity), reverse=True)
+
+
+def to_json(
+    reviews: Sequence[Review], min_severity: Severity, skipped: Sequence[Skipped] = ()
+) -> dict[str, Any]:
     """Build one object for all reviews.
 
-    Each file has the shown comments and the output of the graph. Lines and columns count from 1, in characters.
+    Each file has the shown comments, the most severe first, and the output of the graph. Lines and columns count from
+    1, in characters; those of a notebook count in its cells.
     """
-    return {"files": [_review_to_json(review, min_severity) for review in reviews]}
+    return {
+        "files": [_review_to_json(review, min_severity) for review in reviews],
+        "skipped": [asdict(skip) for skip in skipped],
+    }
 
 
 def _review_to_json(review: Review, min_severity: Severity) -> dict[str, Any]:
@@ -158,6 +205,7 @@ def _comment_to_json(located: LocatedComment, document: Document) -> dict[str, A
     location = located.location
     return {
         **located.comment.model_dump(mode="json"),
+        "cell": document.cell_number(location),
         "line": document.line_number(location.line),
         "column": location.column + 1,
         "end_line": document.line_number(location.end_line),

@@ -3,20 +3,34 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import cast
 
-from pygments.lexers import find_lexer_class_for_filename
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.checkers.python_source import find_python
+from selfcritic.agent.checkers.python_files import check_file
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Round
 from selfcritic.agent.state import ReviewInput, ReviewOutput
-from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.control_characters import escape_controls
+from selfcritic.graphs.cli.review.documents import Document, Skipped
+from selfcritic.graphs.cli.review.inputs import Inputs
+from selfcritic.graphs.cli.review.languages import (
+    NOTEBOOK,
+    PYTHON,
+    PYTHON_CHECKERS,
+    applies,
+    default_checkers,
+    default_question,
+    is_code,
+    is_testable,
+    language_of,
+)
+from selfcritic.graphs.cli.review.notebooks import lint_notebook
 from selfcritic.graphs.cli.review.result import Review
 from selfcritic.graphs.review import create_review
 
@@ -24,16 +38,13 @@ NO_MODEL = "none"
 """Value of --model for a review by checkers only."""
 
 _CONCURRENCY = 4
-_TEXT_LANGUAGES = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
-_PYTHON_CHECKERS = ("syntax", "lint", "typecheck")
-_PYTHON_DEFAULTS = ["syntax", "lint"]
-_TEXT_DEFAULTS = ["arithmetic"]
 
 
 class ReviewSession:
     """Reviews the documents of one command within one budget.
 
-    `checkers=None` selects the checkers by file type. `tests` runs on Python files only.
+    `checkers=None` selects the checkers by file type. `tests` runs on Python files only. `strict` ignores `noqa`
+    comments and the configuration of the user's project.
     """
 
     def __init__(
@@ -43,6 +54,8 @@ class ReviewSession:
         checkers: Sequence[str] | None,
         tests: Checker | None,
         console: Console,
+        *,
+        strict: bool = False,
     ) -> None:
         if not context.has_critic:  # the size limit protects models only
             context = context.model_copy(update={"max_input_chars": sys.maxsize})
@@ -51,31 +64,44 @@ class ReviewSession:
         self._checkers = checkers
         self._tests = tests
         self._console = console
+        self._strict = strict
         self._graph = create_review().compile(name="review")
 
-    def filter_documents(self, documents: Sequence[Document]) -> list[Document]:
-        """Keep the documents that a checker or a model reviews; report the rest.
+    @property
+    def has_critic(self) -> bool:
+        """Whether a model reviews the documents."""
+        return self._context.has_critic
+
+    def filter_documents(self, inputs: Inputs) -> list[Document]:
+        """Keep the documents that a checker or a model reviews; add the others to `skipped`.
 
         Raises:
-            InputError: A document is too long for a model, or no document can be tested.
+            InputError: A named document is too long for a model, or no document can be tested.
         """
-        for document in documents:
-            self._check_size(document)
+        documents = inputs.documents
         if self._tests and documents and not any(is_testable(document) for document in documents):
             raise InputError("--tests requires a Python file to run on.")
         reviewed: list[Document] = []
         for document in documents:
-            if not self._context.has_critic and not self._get_checkers(document):
-                self.report(
-                    f"{document.name}: no checker supports this file type; pass --checker or --model."
-                )
-                continue
-            if self._is_language_unclear(document):
-                self.report(
-                    f"{document.name}: too short to detect the language; skipped by the Python checkers."
-                )
-            reviewed.append(document)
+            skip = self._skip(document)
+            size_problem = self._size_problem(document)
+            if skip is None and size_problem is not None:
+                if document.name not in inputs.from_folders:
+                    raise InputError(f"{document.name} {size_problem}")
+                skip = Skipped(document.name, size_problem.rstrip("."), "unreadable")
+            if skip is not None:
+                inputs.skipped.append(skip)
+            else:
+                reviewed.append(document)
         return reviewed
+
+    def checker_names(self, document: Document) -> list[str]:
+        """Return the names of the checkers that review a document."""
+        names = default_checkers(document) if self._checkers is None else self._checkers
+        names = [name for name in names if applies(name, document)]
+        if self._tests and is_testable(document):
+            names.append("unit_tests")
+        return names
 
     def review(
         self,
@@ -96,7 +122,7 @@ class ReviewSession:
 
     def report(self, message: str) -> None:
         """Print a message to stderr."""
-        self._console.print(Text(message, style="dim"), soft_wrap=True)
+        self._console.print(Text(escape_controls(message), style="dim"), soft_wrap=True)
 
     async def _review_all(
         self,
@@ -110,7 +136,8 @@ class ReviewSession:
                 group.create_task(self._review_one(document, semaphore)) for document in documents
             ]
             for task, document in zip(tasks, documents, strict=True):
-                with self._console.status(f"reviewing {document.name} …"):
+                status = Text(f"reviewing {escape_controls(document.name)} …")
+                with self._console.status(status):
                     review = await task
                 on_review(review)
 
@@ -136,75 +163,45 @@ class ReviewSession:
                 output = ReviewOutput(rounds=[draft], error=str(error))
         return Review(document, question, output)
 
-    def _check_size(self, document: Document) -> None:
+    def _skip(self, document: Document) -> Skipped | None:
+        """Return why neither a checker nor a model reviews a document."""
+        if self._context.has_critic or self.checker_names(document):
+            return None
+        if document.line_numbers is not None and language_of(document) in (PYTHON, NOTEBOOK):
+            reason = (
+                "differs from the diff in the working tree, so checkers cannot run; "
+                "check out the diff's new version, or pass --model"
+            )
+            return Skipped(document.name, reason, "unreadable")
+        reason = "has a file type that no checker supports; pass --checker or --model"
+        return Skipped(document.name, reason, "unsupported")
+
+    def _size_problem(self, document: Document) -> str | None:
         size = len(document.text) + len(document.diff)
         limit = self._context.max_input_chars
-        if self._context.has_critic and size > limit:
-            raise InputError(
-                f"{document.name} has {size:,} characters; models accept at most {limit:,}. "
-                "Review it in parts, or with checkers only: --model none."
-            )
+        if not self._context.has_critic or size <= limit:
+            return None
+        return (
+            f"has {size:,} characters; models accept at most {limit:,}. "
+            "Review it in parts, or with checkers only: --model none."
+        )
 
     def _get_checkers(self, document: Document) -> list[str | Checker]:
         checkers: list[str | Checker] = []
-        if self._checkers is None:
-            checkers.extend(default_checkers(document))
-        else:
-            checkers.extend(self._checkers)
-        if self._tests and is_testable(document):
-            checkers.append(self._tests)
+        for name in self.checker_names(document):
+            checkers.append(self._get_checker(name, document))
         return checkers
 
-    def _is_language_unclear(self, document: Document) -> bool:
-        """Check for Python files whose code `find_python` does not recognize."""
-        if _detect_language(document.name) != "Python":
-            return False
-        if not any(checker in _PYTHON_CHECKERS for checker in self._get_checkers(document)):
-            return False
-        for line in document.text.splitlines():
-            is_code_line = line.strip() and not line.strip().startswith("#")
-            if is_code_line:
-                return find_python(document.text) is None
-        return False
-
-
-def default_question(document: Document) -> str:
-    """Build the default question from the file type."""
-    language = _detect_language(document.name)
-    title = document.name
-    if language:
-        title += f" ({language})"
-    if document.diff:
-        return f"Review this change to {title}. The context is its diff; quote only what it adds."
-    if is_code(document):
-        return f"Review this code, {title}. It must do what its names, comments and docstrings say."
-    return f"Review this text, {title}. What it says must be true, and follow from what it says before."
-
-
-def is_code(document: Document) -> bool:
-    """Detect source code by file name."""
-    return _detect_language(document.name) not in _TEXT_LANGUAGES
-
-
-def default_checkers(document: Document) -> list[str]:
-    """Select checkers by file type; partial files get none."""
-    if document.line_numbers is not None:
-        return []
-    language = _detect_language(document.name)
-    if language == "Python":
-        return _PYTHON_DEFAULTS
-    if language in _TEXT_LANGUAGES:
-        return _TEXT_DEFAULTS
-    return []
-
-
-def is_testable(document: Document) -> bool:
-    """Accept whole files with a Python or unknown extension."""
-    if document.line_numbers is not None:
-        return False
-    return _detect_language(document.name) in ("Python", "")
-
-
-def _detect_language(name: str) -> str:
-    lexer = find_lexer_class_for_filename(name)
-    return lexer.name if lexer is not None else ""
+    def _get_checker(self, name: str, document: Document) -> str | Checker:
+        """Return a checker; those of Python know the file and its project."""
+        if name == "unit_tests" and self._tests is not None:
+            return self._tests
+        language = language_of(document)
+        is_user_file = document.path is not None
+        strict = self._strict or not is_user_file
+        if name in PYTHON_CHECKERS and language == NOTEBOOK:
+            return lint_notebook(document, strict=strict)
+        if name in PYTHON_CHECKERS and language == PYTHON:
+            path = document.path or Path.cwd() / document.name
+            return check_file(name, path, strict=strict)
+        return name

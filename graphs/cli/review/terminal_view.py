@@ -5,17 +5,29 @@ do not wrap. Visible symbols replace control characters.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
-from selfcritic.agent.schemas import SEVERITIES, Severity
+from selfcritic.agent.schemas import Severity
 from selfcritic.graphs.cli.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
-from selfcritic.graphs.cli.review.result import LocatedComment, Review, severity_rank
+from selfcritic.graphs.cli.review.quoted_lines import (
+    QuotedSpan,
+    clip_line,
+    max_severity,
+    quoted_spans,
+    select_lines,
+    shorten,
+)
+from selfcritic.graphs.cli.review.result import (
+    LocatedComment,
+    Review,
+    sort_by_severity,
+)
+from selfcritic.graphs.cli.review.summary import count_comments
 
 _COLORS: dict[Severity, str] = {
     "low": "cyan",
@@ -24,20 +36,12 @@ _COLORS: dict[Severity, str] = {
 }
 _TAB_SIZE = 4
 _MIN_TEXT_WIDTH = 20
-_MAX_WHOLE_FILE = 1000
-"""Maximum number of lines of a file that is printed in full."""
-_DEFAULT_CONTEXT = 3
-"""Context lines of diffs and of longer files."""
-
-
-@dataclass(frozen=True)
-class _QuotedSpan:
-    """Columns of one line that a comment quotes."""
-
-    line: int
-    start: int
-    end: int
-    severity: Severity
+FOLDER_CONTEXT = 3
+"""Context lines of files that a folder contains."""
+_MAX_COMMENT_CHARS = 2000
+_MAX_QUOTE_CHARS = 200
+_MIN_RANKED = 2
+"""Number of comments from which on they are ranked."""
 
 
 class ReviewPrinter:
@@ -56,62 +60,71 @@ class ReviewPrinter:
         self._min_severity = min_severity
         self._context_lines = context_lines
 
-    def print(self, review: Review) -> None:
-        """Print the document, then the comments without a location."""
+    def print(self, review: Review, context_lines: int | None = None) -> None:
+        """Print the document, then the comments without a location.
+
+        `context_lines` applies to this document if no number is set for all.
+        """
         comments = review.comments(self._min_severity)
         heading = Text(escape_controls(review.document.name), style="bold")
-        summary = _summarize(comments) + _incomplete_note(review)
+        summary = count_comments(comments) + _incomplete_note(review)
         self._write(Text.assemble(heading, (f"  {summary}", "dim")))
         if comments:
-            self._print_document(review.document, comments)
+            if self._context_lines is not None:
+                context_lines = self._context_lines
+            self._print_document(review.document, comments, context_lines)
         self._print_unlocated(review)
 
-    def _print_document(self, document: Document, comments: Sequence[LocatedComment]) -> None:
+    def print_ranking(self, reviews: Sequence[Review]) -> None:
+        """Print one line for each comment of all reviews, the most severe first."""
+        comments: list[LocatedComment] = []
+        places: dict[int, str] = {}
+        for review in reviews:
+            for comment in review.comments(self._min_severity):
+                places[id(comment)] = review.document.describe(comment.location)
+                comments.append(comment)
+        if len(comments) < _MIN_RANKED:
+            return
+        self._write(Text("By severity", style="bold"))
+        for comment in sort_by_severity(comments):
+            lead = Text(f"  {comment.severity.ljust(len('medium'))}  ", _COLORS[comment.severity])
+            text = Text(escape_controls(places[id(comment)]))
+            summary = comment.comment.text.strip().partition("\n")[0]
+            text.append(f"  {comment.source}: ", "dim")
+            text.append(escape_controls(shorten(summary, _MAX_QUOTE_CHARS)))
+            self._print_indented(lead, text)
+
+    def _print_document(
+        self,
+        document: Document,
+        comments: Sequence[LocatedComment],
+        context_lines: int | None,
+    ) -> None:
         comments_below: defaultdict[int, list[LocatedComment]] = defaultdict(list)
-        spans: defaultdict[int, list[_QuotedSpan]] = defaultdict(list)
+        spans: defaultdict[int, list[QuotedSpan]] = defaultdict(list)
         for comment in comments:
             comments_below[comment.location.end_line].append(comment)
-            for span in _quoted_spans(document, comment):
+            for span in quoted_spans(document, comment):
                 spans[span.line].append(span)
         largest_number = max(document.line_number(line) for line in comments_below)
-        if self._context_lines is not None:
-            largest_number += self._context_lines
+        if context_lines is not None:
+            largest_number += context_lines
         number_width = len(str(largest_number))
         ellipsis = "⋮".rjust(number_width + 2)
         previous = -1
-        for line in self._select_lines(document, spans):
+        for line in select_lines(document, spans, context_lines):
             if line != previous + 1:
                 self._write_dim(ellipsis)
             previous = line
             self._print_line(document, line, spans[line], number_width)
-            for comment in _most_severe_first(comments_below[line]):
+            for comment in sort_by_severity(comments_below[line]):
                 self._print_comment(comment, number_width)
-
-    def _select_lines(
-        self,
-        document: Document,
-        quoted_lines: Iterable[int],
-    ) -> Iterable[int]:
-        num_lines = len(document.lines)
-        context_lines = self._context_lines
-        centers = set(quoted_lines)
-        if context_lines is None:
-            if document.changed_lines is None and num_lines <= _MAX_WHOLE_FILE:
-                return range(num_lines)
-            context_lines = _DEFAULT_CONTEXT
-            centers |= document.changed_lines or set()
-        selected: set[int] = set()
-        for center in centers:
-            first = max(center - context_lines, 0)
-            last = min(center + context_lines, num_lines - 1)
-            selected.update(range(first, last + 1))
-        return sorted(selected)
 
     def _print_line(
         self,
         document: Document,
         line: int,
-        spans: Sequence[_QuotedSpan],
+        spans: Sequence[QuotedSpan],
         number_width: int,
     ) -> None:
         number = str(document.line_number(line) or "")
@@ -121,13 +134,13 @@ class ReviewPrinter:
         gutter = Text()
         gutter.append(f"{number.rjust(number_width + 2)} {marker}", "dim")
         if spans:
-            gutter.append("┃ ", _COLORS[_max_severity(spans)])
+            gutter.append("┃ ", _COLORS[max_severity(spans)])
         else:
             gutter.append("│ ", "dim")
-        highlighted = self._highlight(document.lines[line], spans)
-        self._print_indented(gutter, highlighted)
+        text, spans = clip_line(document.lines[line], spans)
+        self._print_indented(gutter, self._highlight(text, spans))
 
-    def _highlight(self, line: str, spans: Sequence[_QuotedSpan]) -> Text:
+    def _highlight(self, line: str, spans: Sequence[QuotedSpan]) -> Text:
         """Mark quotes; overlapping ones get the color of the highest severity."""
         is_plain = not self._console.is_terminal
         edges = {0, len(line)}
@@ -144,7 +157,7 @@ class ReviewPrinter:
                 text.append("«")
             style = ""
             if is_quoted:
-                style = f"underline {_COLORS[_max_severity(covering)]}"
+                style = f"underline {_COLORS[max_severity(covering)]}"
             part = escape_controls(line[start:end])
             text.append(part, style)
             was_quoted = is_quoted
@@ -165,7 +178,8 @@ class ReviewPrinter:
         text = Text()
         text.append(comment.severity or "unrated", f"bold {color}")
         text.append(f"{label}: ", "dim")
-        text.append(escape_controls(comment.text, keep="\n"), style)
+        shown = shorten(comment.text, _MAX_COMMENT_CHARS)
+        text.append(escape_controls(shown, keep="\n"), style)
         self._print_indented(lead, text)
 
     def _print_unlocated(self, review: Review) -> None:
@@ -174,13 +188,15 @@ class ReviewPrinter:
         if review.unlocated:
             self._write_dim("  Quotes that are not in the file:")
         for comment in review.unlocated:
-            quote = " ".join(comment.quote.split())
+            quote = shorten(" ".join(comment.quote.split()), _MAX_QUOTE_CHARS)
             text = Text(f"»{escape_controls(quote)}« ")
-            text.append(escape_controls(comment.text, keep="\n"), "dim")
+            shown = shorten(comment.text, _MAX_COMMENT_CHARS)
+            text.append(escape_controls(shown, keep="\n"), "dim")
             self._print_indented(indent, text)
         if review.critique is not None and review.critique.unparsed:
             self._write_dim("  Text without a quote:")
-            unparsed = escape_controls(review.critique.unparsed, keep="\n")
+            unparsed = shorten(review.critique.unparsed, _MAX_COMMENT_CHARS)
+            unparsed = escape_controls(unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
         if review.ungrounded_critiques:
             num_critiques = len(review.output["rounds"][0].critiques)
@@ -213,51 +229,9 @@ class ReviewPrinter:
         self._console.print(text, soft_wrap=True)
 
 
-def _quoted_spans(document: Document, comment: LocatedComment) -> Iterator[_QuotedSpan]:
-    """Split a quote by line, without indentation."""
-    location = comment.location
-    for line in range(location.line, location.end_line + 1):
-        text = document.lines[line]
-        start = 0
-        end = len(text)
-        if line == location.line:
-            start = location.column
-        if line == location.end_line:
-            end = location.end_column
-        quoted = text[start:end]
-        indent = len(quoted) - len(quoted.lstrip())
-        yield _QuotedSpan(line, start + indent, end, comment.severity)
-
-
-def _max_severity(spans: Sequence[_QuotedSpan]) -> Severity:
-    severities = [span.severity for span in spans]
-    return max(severities, key=severity_rank)
-
-
-def _most_severe_first(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
-    return sorted(
-        comments,
-        key=lambda comment: severity_rank(comment.severity),
-        reverse=True,  # keeps the order of equal severities
-    )
-
-
-def _summarize(comments: Sequence[LocatedComment]) -> str:
-    if not comments:
-        return "no comments"
-    noun = "comment" if len(comments) == 1 else "comments"
-    severities = [comment.severity for comment in comments]
-    counts: list[str] = []
-    for severity in reversed(SEVERITIES):
-        count = severities.count(severity)
-        if count:
-            counts.append(f"{count} {severity}")
-    return f"{len(comments)} {noun}: {', '.join(counts)}"
-
-
 def _incomplete_note(review: Review) -> str:
     if review.error:
         return "; the review failed"
-    if review.output.get("stop_reason") == "budget":
+    if review.is_cut_short:
         return "; the budget was spent"
     return ""

@@ -112,11 +112,11 @@ def test_reports_files_without_anything_to_review():
     )
     documents, skipped = parse_diff(diff)
     assert [document.name for document in documents] == ["kept.py"]
-    assert sorted(skipped) == [
-        "gone.py is deleted",
-        "latin.py is not UTF-8",
-        "less.py has no added lines",
-        "picture.png is binary",
+    assert sorted((skip.name, skip.reason.partition(";")[0], skip.kind) for skip in skipped) == [
+        ("gone.py", "is deleted", "empty"),
+        ("latin.py", "is not UTF-8", "unreadable"),
+        ("less.py", "has no added lines", "empty"),
+        ("picture.png", "is binary", "unsupported"),
     ]
 
 
@@ -125,8 +125,11 @@ def test_reads_no_file_outside_the_repository(tmp_path_factory: pytest.TempPathF
     secret = tmp_path_factory.mktemp("elsewhere") / "secret.txt"
     secret.write_text("first\nkey\n")
     path = "../" * 30 + str(secret).lstrip("/")
-    [document], _ = parse_diff(f"--- a/{path}\n+++ b/{path}\n@@ -0,0 +1 @@\n+first\n")
-    assert document.text == "@@ line 1 @@\nfirst\n"
+    for name in (path, str(secret), r"C:\secret.txt", "C:/secret.txt", r"..\secret.txt"):
+        documents, [skip] = parse_diff(f"--- a/{name}\n+++ b/{name}\n@@ -0,0 +1 @@\n+first\n")
+        assert documents == []
+        assert (skip.name, skip.kind) == (name, "unreadable")
+        assert "is outside the repository" in skip.reason
 
 
 def test_recognizes_a_diff_after_a_commit_message_or_by_its_name():
@@ -142,8 +145,11 @@ def test_recognizes_a_diff_after_a_commit_message_or_by_its_name():
 @pytest.mark.parametrize(
     ("diff", "message"),
     [
-        ("diff --cc x\n--- a/x\n+++ b/x\n@@@ -1,1 -1,1 +1,1 @@@\n--a\n++b\n", "Combined diffs"),
-        ("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n-a\n+b\n", "cannot be read"),
+        ("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n-a\n+b\n", "line 3 is cut off"),
+        ("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n-a\n+b", "line 3 is cut off"),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n-a\n+b\n", "more lines than"),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\na\n", "starts with neither"),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n [-a-]{+b+}\n", "changes no line, as in a word diff"),
     ],
 )
 def test_rejects_a_diff_that_cannot_be_read(diff: str, message: str):

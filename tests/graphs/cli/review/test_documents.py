@@ -34,7 +34,6 @@ def make_document(text: str, **fields: object) -> Document:
             "# -*- coding: latin-1 -*-\nx = 'é'\n",
         ),
         ("x.py", "\ufeffx = 1\n".encode(), "x = 1\n"),
-        ("x.py", b"# coding: no-such-encoding\n", "# coding: no-such-encoding\n"),
     ],
 )
 def test_decodes_text_and_keeps_line_ends(tmp_path: Path, name: str, data: bytes, text: str):

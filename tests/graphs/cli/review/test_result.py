@@ -15,10 +15,12 @@ def comment_texts(review: Review, min_severity: Severity = LOW) -> list[str]:
     return [located.comment.text for located in review.comments(min_severity)]
 
 
-def test_sorts_comments_by_location():
-    critique = "```\nsix\n```\nlast\n\n```\none\n```\nfirst"
-    review = make_review(TEXT, critique, [make_comment(TEXT, "five", "middle")])
-    assert comment_texts(review) == ["first", "middle", "last"]
+def test_sorts_comments_by_severity_then_by_location():
+    critique = (
+        "```\nsix\n```\n[high] third\n\n```\none\n```\n[high] first\n\n```\ntwo\n```\n[low] last"
+    )
+    review = make_review(TEXT, critique, [make_comment(TEXT, "five", "second", "high")])
+    assert comment_texts(review) == ["first", "second", "third", "last"]
 
 
 def test_locates_each_comment_once():
@@ -37,7 +39,7 @@ def test_shows_a_finding_once_if_the_critic_repeats_it():
 
 @pytest.mark.parametrize(
     ("min_severity", "expected"),
-    [(LOW, ["a", "b", "c"]), (MEDIUM, ["b", "c"]), (HIGH, ["c"])],
+    [(LOW, ["c", "b", "a"]), (MEDIUM, ["c", "b"]), (HIGH, ["c"])],
 )
 def test_treats_an_unrated_comment_as_medium(min_severity: Severity, expected: list[str]):
     findings = [
@@ -101,3 +103,29 @@ def test_json_has_lines_and_columns_from_1_and_the_output_of_the_graph():
     )
     assert file["critique"]["selected"] is True
     assert file["rounds"][0]["answer"] == TEXT
+
+
+SAME_LINE_TWICE = "if x:\n    return None\nreturn None\n"
+
+
+@pytest.mark.parametrize(("quote", "line"), [("return None", 2), ("    return None", 1)])
+def test_a_quote_of_several_lines_is_on_the_changed_one(quote: str, line: int):
+    critique = f"```\n{quote}\n```\n[high] Wrong."
+    review = make_review(SAME_LINE_TWICE, critique, changed_lines=frozenset({line}))
+    [comment] = review.comments(LOW)
+    assert comment.location.line == line
+    assert SAME_LINE_TWICE[comment.comment.start : comment.comment.end] == quote
+    assert review.fails(LOW, HIGH)
+
+
+def test_a_quote_moves_to_no_part_of_a_word():
+    text = "x = 1\nmax = 2\n"
+    review = make_review(text, "```\nx\n```\nWrong.", changed_lines=frozenset({1}))
+    assert review.comments(LOW) == []
+    assert review.hidden_count == 1
+
+
+def test_a_finding_of_a_checker_does_not_move():
+    finding = make_comment(SAME_LINE_TWICE, "return None", "Wrong.", source="lint")
+    review = make_review(SAME_LINE_TWICE, findings=[finding], changed_lines=frozenset({2}))
+    assert review.comments(LOW) == []

@@ -104,25 +104,25 @@ def test_a_file_outside_the_repository_has_an_absolute_uri():
 
 def test_rules_suppressions_and_fingerprints():
     findings = [
-        make_comment(TEXT, "one", "A.", "low", source="lint"),
+        make_comment(TEXT, "one", "A.", "low", source="lint", rule="ruff/F821"),
         make_comment(TEXT, "three", "B.", evidence="refuted"),
         make_comment(TEXT, "four", "C.", "high", evidence="confirmed"),
     ]
     run = sarif_run(make_review(TEXT, findings=findings))
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["critic", "lint"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["critic", "ruff/F821"]
     assert [
         (result["ruleIndex"], result["level"], "suppressions" in result)
         for result in run["results"]
     ] == [
-        (1, "note", False),
-        (0, "warning", True),
         (0, "error", False),
+        (0, "warning", True),
+        (1, "note", False),
     ]
     moved_text = "new\n" + TEXT
-    moved_finding = make_comment(moved_text, "one", "Other words.", source="lint")
+    moved_finding = make_comment(moved_text, "one", "Other words.", source="lint", rule="ruff/F821")
     moved_run = sarif_run(make_review(moved_text, findings=[moved_finding]))
     fingerprints = [result["partialFingerprints"] for result in run["results"]]
-    assert moved_run["results"][0]["partialFingerprints"] == fingerprints[0]
+    assert moved_run["results"][0]["partialFingerprints"] == fingerprints[-1]
     assert len({json.dumps(fingerprint) for fingerprint in fingerprints}) == 3
 
 

@@ -1,0 +1,114 @@
+"""Read the files, folders and diffs of a command line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfcritic.agent.errors import InputError
+from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
+from selfcritic.graphs.cli.review.documents import (
+    STDIN,
+    Document,
+    Skipped,
+    create_document,
+    display_name,
+    read_text,
+)
+from selfcritic.graphs.cli.review.languages import is_walked
+from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
+from selfcritic.graphs.cli.review.walk import walk_folder
+
+DEFAULT_STDIN_NAME = "stdin"
+
+
+@dataclass
+class Inputs:
+    """What a command line names."""
+
+    documents: list[Document] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    from_folders: frozenset[str] = frozenset()
+    """Names of the documents that a folder contains."""
+
+
+def read_inputs(names: Sequence[str], stdin_filename: str, *, has_model: bool) -> Inputs:
+    """Read all inputs; those with nothing to review are in `skipped`.
+
+    Raises:
+        InputError: An input that is named on the command line cannot be reviewed.
+        OSError: It cannot be read.
+    """
+    inputs = Inputs()
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            continue
+        seen.add(name)
+        if name != STDIN and Path(name).is_dir():
+            _read_folder(inputs, name, seen, has_model)
+        else:
+            _read_input(inputs, name, stdin_filename)
+    return inputs
+
+
+def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
+    text = read_text(name)
+    diff_name = name
+    if name == STDIN and stdin_filename != DEFAULT_STDIN_NAME:
+        diff_name = stdin_filename
+    if not text.strip():
+        is_missing = name == STDIN or name.endswith((".diff", ".patch"))
+        inputs.skipped.append(
+            Skipped(display_name(name), "is empty", "unsupported" if is_missing else "empty")
+        )
+    elif is_diff(diff_name, text):
+        documents, skipped = parse_diff(text)
+        inputs.documents += documents
+        inputs.skipped += skipped
+    else:
+        document = _create_document(name, text, stdin_filename)
+        _add(inputs, document)
+
+
+def _read_folder(inputs: Inputs, folder: str, seen: set[str], has_model: bool) -> None:
+    walked: set[str] = set()
+    for name in walk_folder(folder):
+        if name in seen:
+            continue
+        seen.add(name)
+        if not is_walked(name, has_model):
+            reason = "has a file type that is not reviewed in a folder"
+            inputs.skipped.append(Skipped(name, reason, "unsupported"))
+            continue
+        try:
+            text = read_text(name)
+            if not text.strip():
+                inputs.skipped.append(Skipped(name, "is empty", "empty"))
+                continue
+            document = _create_document(name, text, DEFAULT_STDIN_NAME)
+        except (InputError, OSError) as error:
+            inputs.skipped.append(Skipped(name, _reason(name, error), "unreadable"))
+            continue
+        walked.add(name)
+        _add(inputs, document)
+    inputs.from_folders |= walked
+
+
+def _reason(name: str, error: InputError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}"
+    return str(error).removeprefix(f"{name} ").rstrip(".")
+
+
+def _create_document(name: str, text: str, stdin_filename: str) -> Document:
+    document = create_document(name, text, stdin_filename if name == STDIN else None)
+    if is_notebook(document.name):
+        return read_notebook(document.name, document.text, document.uri, document.path)
+    return document
+
+
+def _add(inputs: Inputs, document: Document) -> None:
+    if document.text.strip():
+        inputs.documents.append(document)
+    else:
+        inputs.skipped.append(Skipped(document.name, "has no code", "empty"))
