@@ -5,8 +5,6 @@ read-only folders, gives up all rights and forks the program. Signals from the p
 processes end with it. Bubblewrap replaces these steps. Every program gets its limits and a filter on system calls.
 """
 
-# ruff: noqa: PTH, SIM105 - pathlib and contextlib take longer to import than the rest to run
-
 from __future__ import annotations
 
 import os
@@ -21,13 +19,13 @@ from selfcritic.agent.sandbox.inside.system_calls import (
     PR_SET_PDEATHSIG,
     call,
     drop_rights,
-    filter_calls,
     enter_user_namespace,
+    filter_calls,
     mount,
     prctl,
 )
 
-TYPE_CHECKING = False  # importing `typing` takes long, too
+TYPE_CHECKING = False  # importing `typing` or `pathlib` takes longer than all of this takes to run
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import CodeType
@@ -70,7 +68,7 @@ def main(options: Mapping[str, Any], program: CodeType | None) -> None:
         resource.setrlimit(kind, (limit, limit))
     os.environ.clear()
     if program is None:
-        source = sys.stdin.buffer.raw.read(options["size"])  # type: ignore[attr-defined]
+        source = os.read(0, options["size"])
         program = compile(source, "<program>", "exec")
     exec(program, {"__name__": "__main__"})  # noqa: S102 - what the sandbox is for
 
@@ -141,9 +139,10 @@ def _map_ids(process: str, user: int, group: int, proc: int | None = None) -> No
 def _build_file_system(options: Mapping[str, Any]) -> None:
     size_mb = options["tmpfs_mb"]
     mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID, "size=1m,nr_inodes=4k,mode=755")  # noqa: S108
-    os.mkdir(f"/tmp{_OLD_ROOT}")
-    call("pivot_root", b"/tmp", os.fsencode(f"/tmp{_OLD_ROOT}"))
+    new_root = "/tmp"  # noqa: S108 - a mount point on every system
+    mount("tmpfs", new_root, "tmpfs", _MS_NOSUID, "size=1m,nr_inodes=4k,mode=755")
+    os.mkdir(new_root + _OLD_ROOT)
+    call("pivot_root", os.fsencode(new_root), os.fsencode(new_root + _OLD_ROOT))
     os.chdir("/")
     os.mkdir("/proc")
     try:

@@ -164,13 +164,13 @@ def enter_user_namespace() -> bool:
 def mount(
     source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
 ) -> None:
-    """Call mount(2)."""
+    """Mount or remount a file system."""
     texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
     call("mount", *texts[:3], ctypes.c_ulong(flags), texts[3])
 
 
 def prctl(option: int, value: int, argument: bytes | int = 0) -> None:
-    """Call prctl(2)."""
+    """Change a property of this process."""
     call("prctl", option, value, argument, 0, 0)
 
 
