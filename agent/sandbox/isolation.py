@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Literal, NamedTuple
 
-from selfcritic.agent.sandbox.bundle import compile_modules
+from selfcritic.agent.sandbox.bundle import launcher_modules
 
 Isolation = Literal["bubblewrap", "unshare", "none"]
 
@@ -83,7 +83,7 @@ class Launch(NamedTuple):
             "visible": self.visible,
             "work": _WORK_DIR,
         }
-        modules = compile_modules("system_calls", "launcher")
+        modules = launcher_modules()
         payload = marshal.dumps((modules, options, code))
         return [*self.prefix, *PYTHON_COMMAND, _START, str(len(payload))], payload + source
 
