@@ -213,19 +213,19 @@ def _is_separable(tree: ast.Module) -> bool:
     for function in _test_functions(tree):
         if _fixture_names(function) & (_PYTEST_FIXTURES - _SEPARABLE_FIXTURES):
             return False
-    test_classes = {"TestCase", "unittest.TestCase", "object"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncFunctionDef | ast.Await):
-            return False
-        if isinstance(node, ast.ClassDef):
-            is_test_class = node.name.startswith("Test") or bool(node.bases)
-            if not is_test_class or {ast.unparse(base) for base in node.bases} - test_classes:
-                return False
-        if isinstance(node, ast.Name) and node.id in _TOGETHER_NAMES:
-            return False
-        if isinstance(node, ast.Compare) and _compares_identity(node):
-            return False
-    return True
+    return all(_is_separable_node(node) for node in ast.walk(tree))
+
+
+def _is_separable_node(node: ast.AST) -> bool:
+    if isinstance(node, ast.ClassDef):
+        bases = {ast.unparse(base) for base in node.bases}
+        is_test_class = node.name.startswith("Test") or bool(bases)
+        return is_test_class and bases <= {"TestCase", "unittest.TestCase", "object"}
+    if isinstance(node, ast.Compare):
+        return not _compares_identity(node)
+    if isinstance(node, ast.Name):
+        return node.id not in _TOGETHER_NAMES
+    return not isinstance(node, ast.AsyncFunctionDef | ast.Await)
 
 
 def _is_installed(module: str) -> bool:

@@ -19,20 +19,18 @@ the code produced except numbers and the names of built-in exceptions, because i
 
 import ast
 import asyncio
-import builtins
 import json
 import re
-import signal
 import sysconfig
 import textwrap
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from selfcritic.agent.checkers.findings import finding
 from selfcritic.agent.checkers.python_source import Code, as_code, find_python, is_valid_python
 from selfcritic.agent.checkers.suite import Suite, analyze
-from selfcritic.agent.errors import CheckerError, InputError
+from selfcritic.agent.checkers.test_events import MAX_TEXT_CHARS, Events, Failure
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sandbox.bundle import test_runner
 from selfcritic.agent.sandbox.run import SandboxResult, run_python
@@ -41,15 +39,10 @@ from selfcritic.agent.schemas import Comment, Severity
 Trust = Literal["separate", "objects", "together"]
 
 _MAX_FAILURES = 5
-_MAX_TEXT_CHARS = 400
-_MAX_NUMBER_CHARS = 60
 _PACKAGE_DIRS = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 _ASSERT_LINE = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
 _DEFINITION = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 _FUNCTION = re.compile(r"^def[ \t]+(\w+)", re.MULTILINE)
-
-# Numbers, True, False, None, and containers of them.
-_NUMBERS = re.compile(r"(?:[-+\d.eEj,:()\[\]{}\s]|True|False|None|inf|nan)*")
 
 # A line that ends the result of an example: a fence, or the end of a docstring.
 _END_OF_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
@@ -112,14 +105,14 @@ class Tests:
         result = run_python(
             test_runner(), stdin=stdin, seconds=self.seconds, memory_mb=self.memory_mb
         )
-        events = _Events(result)
+        events = Events(result)
         failures = events.failures(self.seconds)
         if not failures and not events.num_run:
             raise CheckerError(
                 "No test ran: all of them are skipped. Remove the marks, or add a test that runs."
             )
         findings = [
-            _to_finding(draft, code, _Failure.parse(failure, result), checker)
+            _to_finding(draft, code, Failure.parse(failure, result), checker)
             for failure in failures[:_MAX_FAILURES]
         ]
         num_more = len(failures) - len(findings)
@@ -129,118 +122,6 @@ class Tests:
         if trust == "separate" and not events.is_trusted:
             trust = "objects"
         return TestReport(findings, events.num_run, trust, result)
-
-
-class _Events:
-    """The events that the runner reported; what is no event is taken for tampering."""
-
-    def __init__(self, result: SandboxResult) -> None:
-        self._result = result
-        self._events: list[dict[str, Any]] = []
-        self._is_tampered = False
-        for line in result.stdout.splitlines():
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                event = None
-            if isinstance(event, dict):
-                self._events.append(event)
-            else:
-                self._is_tampered = True
-        if not self._events:
-            reason = result.stderr[-_MAX_TEXT_CHARS:] or "out of time"
-            raise CheckerError(
-                f"The sandbox did not start: {reason}. Raise `seconds` or `memory_mb`."
-            )
-        for event in self._events:
-            if "unusable" in event:
-                raise CheckerError(f"The tests cannot run in the sandbox: {event['unusable']}.")
-
-    @property
-    def num_run(self) -> int:
-        """How many tests ran."""
-        return sum(event["ran"] for event in self._events if type(event.get("ran")) is int)
-
-    @property
-    def is_trusted(self) -> bool:
-        """Whether the code gave no verdict on an object of its own."""
-        return self._events[-1].get("is_trusted") is True
-
-    def failures(self, seconds: float) -> list[Mapping[str, Any]]:
-        """Return the failed tests; an early end is a failure of the last test."""
-        failures: list[Mapping[str, Any]] = []
-        last_test: Mapping[str, Any] = {}
-        ending = None
-        for event in self._events:
-            if "failed" in event:
-                failures.append(event["failed"])
-            elif "test" in event:
-                last_test = event
-            elif "exited" in event:
-                ending = _describe_exit(event["exited"])
-            self._is_tampered |= "tampered" in event
-        if "done" not in self._events[-1]:
-            ending = _describe_exit(self._result.returncode)
-            if self._result.timed_out:
-                ending = f"does not end within {seconds:g} seconds"
-        if self._is_tampered:
-            ending = "tampers with the results of the tests"
-        if ending is not None:
-            failures.append({**last_test, "ending": ending})
-        return failures
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A failed test, reduced to what a finding may contain."""
-
-    test: str
-    row: int | None
-    error: str
-    text: str
-
-    @classmethod
-    def parse(cls, record: object, result: SandboxResult) -> "_Failure":
-        """Read a record, which the code may have forged."""
-        if not isinstance(record, dict):
-            record = {}
-        test = str(record.get("test", ""))[:_MAX_TEXT_CHARS]
-        row = record.get("row")
-        row = row if type(row) is int and row > 0 else None
-        if "ending" in record:
-            return cls(test, row, "", record["ending"])
-        error = str(record.get("error", ""))[:100]
-        text = str(record.get("text", ""))[:_MAX_TEXT_CHARS]
-        values = _read_values(record.get("values"))
-        if result.isolation == "none":
-            is_builtin = isinstance(vars(builtins).get(error), type)
-            error = error if is_builtin else "an exception"
-            text = ""
-            values = [(source, _hide_text(value)) for source, value in values]
-        if values:
-            text = ", ".join(f"{source} is {value}" for source, value in values)
-        return cls(test, row, error or "an exception", text)
-
-
-def _read_values(values: object) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    if isinstance(values, list):
-        for pair in values:
-            if isinstance(pair, list) and len(pair) == 2:
-                pairs.append((str(pair[0]), str(pair[1])))
-    return pairs
-
-
-def _hide_text(value: str) -> str:
-    is_number = len(value) <= _MAX_NUMBER_CHARS and _NUMBERS.fullmatch(value)
-    return value if is_number else "something else"
-
-
-def _describe_exit(code: object) -> str:
-    number = code if isinstance(code, int) else 0
-    if number - 128 in set(signal.Signals):
-        return f"is killed by the signal {signal.Signals(number - 128).name}"
-    return f"ends the process with exit code {number}"
 
 
 def _definition_rows(code: str) -> dict[str, int]:
@@ -255,7 +136,7 @@ def _find_entry(code: str, question: str) -> str:
     """Return the function of the code that the tests are for."""
     names = list(dict.fromkeys(_FUNCTION.findall(code)))
     named = [name for name in names if re.search(rf"\b{name}\b", question)]
-    candidates = named or names
+    candidates: list[str] = named or names
     if not candidates:
         return "candidate"  # an undefined name: the test fails
     if len(candidates) > 1:
@@ -342,11 +223,11 @@ def _separate_results(question: str) -> str:
     return "\n".join(lines)
 
 
-def _to_finding(draft: str, code: Code, failure: _Failure, checker: str) -> Comment:
+def _to_finding(draft: str, code: Code, failure: Failure, checker: str) -> Comment:
     row = failure.row or _first_row(code)
     offset = code.offset(min(row, len(code.lines)), 0)
     text = _describe_failure(failure)
-    text = textwrap.shorten(text, _MAX_TEXT_CHARS, placeholder=" …") + "."
+    text = textwrap.shorten(text, MAX_TEXT_CHARS, placeholder=" …") + "."
     # The module may exist and only be missing on this machine.
     severity: Severity = "low" if failure.error == "ModuleNotFoundError" else "high"
     return finding(draft, offset, offset, text, source=checker, severity=severity)
@@ -360,7 +241,7 @@ def _first_row(code: Code) -> int:
     return 1
 
 
-def _describe_failure(failure: _Failure) -> str:
+def _describe_failure(failure: Failure) -> str:
     test = failure.test
     subject = f"The test `{test.removeprefix('assert ')}`" if test else "The code"
     if not failure.error:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from types import BuiltinFunctionType
 from typing import Any
 
 PLAIN_TYPES = (
@@ -38,11 +39,12 @@ PLAIN_TYPES = (
 
 _MAX_JSON_INT = 2**53
 _CONTAINERS = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
+    "bytearray": bytearray,
     "dict": dict,
+    "frozenset": frozenset,
+    "list": list,
+    "set": set,
+    "tuple": tuple,
 }
 _MUTABLE = (list, set, dict, bytearray)
 _BUILTIN_NAMES = {
@@ -73,7 +75,7 @@ class Encoder:
             return value
         if kind is int:
             return value if abs(value) < _MAX_JSON_INT else ["int", hex(value)]
-        if kind.__name__ in _CONTAINERS and kind in PLAIN_TYPES or kind is bytearray:
+        if kind in _CONTAINERS.values():
             return self._encode_container(value)
         scalar = _encode_scalar(value)
         return scalar if scalar is not None else self._encode_object(value)
@@ -112,9 +114,8 @@ def _encode_scalar(value: Any) -> Any:
         return [kind.__name__, value.isoformat()]
     if kind is datetime.timedelta:
         return ["timedelta", value.days, value.seconds, value.microseconds]
-    if isinstance(value, type) and value in _BUILTIN_NAMES or type(value) is type(len):
-        name = _BUILTIN_NAMES.get(value)
-        return None if name is None else ["builtin", name]
+    if isinstance(value, type | BuiltinFunctionType) and value in _BUILTIN_NAMES:
+        return ["builtin", _BUILTIN_NAMES[value]]
     return None
 
 
@@ -156,34 +157,31 @@ class Decoder:
             return self._decode_builtin(*arguments)
         if kind in _SCALARS:
             return _SCALARS[kind](*arguments)
-        if kind in _CONTAINERS or kind == "bytearray":
+        if kind in _CONTAINERS:
             return self._decode_container(kind, *arguments)
         return self._decode_object(data)
 
     def fill(self, container: Any, content: Any) -> None:
-        """Replace the items of a mutable container.
-
-        Unchanged items keep their place, so that an iteration over the container can go on.
-        """
+        """Replace the items of a mutable container."""
         if isinstance(container, bytearray):
             container[:] = bytes.fromhex(content)
         elif isinstance(container, list):
             container[:] = [self.decode(item) for item in content]
         elif isinstance(container, set):
-            items = {self.decode(item) for item in content}
+            members = {self.decode(item) for item in content}
             container.clear()
-            container.update(items)
+            container.update(members)
         elif isinstance(container, dict):
-            items = {self.decode(key): self.decode(item) for key, item in content}
+            pairs = [(self.decode(key), self.decode(item)) for key, item in content]
             container.clear()
-            container.update(items)
+            container.update(pairs)
 
     def _decode_container(self, kind: str, number: int, content: Any) -> Any:
         if kind in ("tuple", "frozenset"):
             items = [self.decode(item) for item in content]
             self.containers[number] = _CONTAINERS[kind](items)
         else:
-            self.containers[number] = bytearray() if kind == "bytearray" else _CONTAINERS[kind]()
+            self.containers[number] = _CONTAINERS[kind]()
             self.fill(self.containers[number], content)
         return self.containers[number]
 

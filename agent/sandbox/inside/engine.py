@@ -1,9 +1,7 @@
 """Run assertions, test functions, unittest's cases and examples on the names of the code."""
 
 import ast
-import asyncio
 import copy
-import doctest
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -18,7 +16,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from selfcritic.agent.sandbox.inside.codec import is_plain
-from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported, type_name
+from selfcritic.agent.sandbox.inside.proxy import type_name
+from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
+from selfcritic.agent.sandbox.inside.unittest_engine import unittest_calls
 from selfcritic.agent.sandbox.inside.worker import CODE_FILE, MAX_TEXT_CHARS, row_in_code
 
 _TESTS_FILE = "<tests>"
@@ -47,9 +47,7 @@ class Test(NamedTuple):
 
 def run_tests(options: Mapping[str, Any], names: Names, report: Report) -> None:
     """Run all tests and report each, its failure, and at the end the number of tests that ran."""
-    importer = _CodeImporter(names)
-    sys.meta_path.append(importer)
-    importer.replace_modules(options["source"])
+    sys.meta_path.append(_CodeImporter(names, options["source"]))
     if options["engine"] == "pytest":
         from selfcritic.agent.sandbox.inside.pytest_engine import run_with_pytest
 
@@ -74,35 +72,41 @@ def run_tests(options: Mapping[str, Any], names: Names, report: Report) -> None:
 
 
 class _CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Import the code under any unused module name."""
+    """Import the code under any unused module name that the tests import."""
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self, names: Names, tests: str) -> None:
+        self._names = names
+        self._modules: set[str] = set()
+        for node in ast.walk(ast.parse(tests)):
+            if isinstance(node, ast.Import):
+                self._modules.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                self._modules.add(node.module)
+                self._replace(node.module, [alias.name for alias in node.names])
 
-    def replace_modules(self, tests: str) -> None:
-        """Import the code in place of a module that lacks the names which the tests import.
+    def _replace(self, name: str, imported: Sequence[str]) -> None:
+        """Import the code in place of a module that lacks these names.
 
         The file of the code may be named like a module of the library, such as `code` or `queue`.
         """
-        for node in ast.walk(ast.parse(tests)):
-            if not isinstance(node, ast.ImportFrom) or node.module not in sys.stdlib_module_names:
-                continue
-            module = importlib.import_module(node.module)
-            missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
-            if any(name in self.names for name in missing):
-                spec = importlib.machinery.ModuleSpec(node.module, self)
-                sys.modules[node.module] = self.create_module(spec)
+        if name not in sys.stdlib_module_names:
+            return
+        module = importlib.import_module(name)
+        missing = [name for name in imported if not hasattr(module, name)]
+        if any(name in self._names for name in missing):
+            spec = importlib.machinery.ModuleSpec(name, self)
+            sys.modules[name] = self.create_module(spec)
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
-        """Claim every unknown module outside a package."""
-        if "." in fullname:
+        """Claim the modules that the tests import."""
+        if fullname not in self._modules or "." in fullname:
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """Return a module with the code's names."""
         module = types.ModuleType(spec.name)
-        for name, value in self.names.items():
+        for name, value in self._names.items():
             if not name.startswith("__"):
                 setattr(module, name, value)
         return module
@@ -130,7 +134,7 @@ def _find_tests(options: Mapping[str, Any], code_names: Names) -> Iterator[Test]
         yield Test(ast.unparse(node), copy.deepcopy(node), _statement_call(node, names), is_counted)
     for node in body:
         if isinstance(node, _DEFINITIONS) and node.name in names:
-            for name, run in _definition_calls(names[node.name], names):
+            for name, run in _definition_calls(names[node.name]):
                 yield Test(name, node, run)
     entry = options["entry"]
     if entry:
@@ -184,72 +188,21 @@ def _is_equal(left: Any, right: Any) -> Any:
     if is_equal is not True or is_plain(left) == is_plain(right):
         return is_equal
     value = right if is_plain(left) else left
-    return not (value == _DECOY)
+    equals_everything = value == _DECOY
+    return not equals_everything
 
 
-def _definition_calls(value: Any, names: Names) -> Iterator[tuple[str, _TestCall]]:
+def _definition_calls(value: Any) -> Iterator[tuple[str, _TestCall]]:
     """Yield the calls of a test function or class, each with its name."""
     name = getattr(value, "__name__", "")
     if isinstance(value, type) and issubclass(value, unittest.TestCase):
-        yield from _unittest_calls(value, names)
+        yield from unittest_calls(value)
     elif isinstance(value, type) and name.startswith("Test"):
         for method in dir(value):
             if method.startswith("test"):
                 yield f"{name}.{method}", partial(_call_method, value, method)
     elif name.startswith("test") and inspect.isfunction(value):
         yield name, partial(_call, value)
-
-
-def _unittest_calls(case: type[unittest.TestCase], names: Names) -> Iterator[tuple[str, _TestCall]]:
-    """Run a class with its fixtures, then yield a call for each result."""
-    names["setUpModule"] = names.get("setUpModule")
-    result = _CaseResult()
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
-    suite.run(result)
-    yield from result.calls
-
-
-class _CaseResult(unittest.TestResult):
-    """Collects each result as a call that repeats it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[str, _TestCall]] = []
-
-    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: D102, N802
-        self._add(test, None)
-
-    def addFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: D102, N802
-        self._add(test, err[1])
-
-    def addError(self, test: unittest.TestCase, err: Any) -> None:  # noqa: D102, N802
-        if isinstance(err[1], CodeExited | Tampered | Unsupported):
-            raise err[1]
-        self._add(test, err[1])
-
-    def addSubTest(  # noqa: D102, N802
-        self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any
-    ) -> None:
-        if err is not None:
-            self._add(test, err[1])
-
-    def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: D102, N802
-        self._add(test, unittest.SkipTest(reason))
-
-    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: D102, N802, ARG002
-        self._add(test, None)
-
-    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: D102, N802
-        self._add(test, AssertionError("passes, but is expected to fail"))
-
-    def _add(self, test: unittest.TestCase, error: BaseException | None) -> None:
-        parts = test.id().split(".")
-        self.calls.append((".".join(parts[-2:]), partial(_repeat, error)))
-
-
-def _repeat(error: BaseException | None) -> None:
-    if error is not None:
-        raise error
 
 
 def _call_method(test_class: type, method: str) -> None:
@@ -260,6 +213,8 @@ def _call_method(test_class: type, method: str) -> None:
 def _call(function: Callable[[], object]) -> None:
     result = function()
     if inspect.iscoroutine(result):
+        import asyncio  # slow, and rarely needed
+
         asyncio.run(result)
 
 
@@ -282,6 +237,8 @@ def _run_example(source: str, expected: str, names: Names) -> None:
 
 
 def _is_expected(printed: str, value: Any, expected: str) -> bool:
+    import doctest  # slow, and only needed for examples
+
     output = printed if value is None else f"{printed}{value!r}\n"
     flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1
     if doctest.OutputChecker().check_output(expected + "\n", output, flags):

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from selfcritic.agent.sandbox.inside.engine import Names, Report, describe_failure
-from selfcritic.agent.sandbox.inside.remote import CodeExited, Proxy, Tampered, Unsupported
+from selfcritic.agent.sandbox.inside.proxy import Proxy
+from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
+from selfcritic.agent.sandbox.inside.worker import row_in_code
 
 _MODULE = "test_of_draft"
 _OPTIONS = (
@@ -94,12 +96,14 @@ class _Plugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Report a failure with its exception."""
         report = yield
+        error = call.excinfo.value if call.excinfo else None
+        if report.skipped and error is not None and row_in_code(error) is not None:
+            report.outcome = "failed"  # the code cannot skip its tests
         if call.when == "call" and report.outcome != "skipped":
             self.num_run += 1
         if hasattr(report, "wasxfail") and report.skipped:
             self.num_run += call.when == "call"
             return report
-        error = call.excinfo.value if call.excinfo else None
         if isinstance(error, CodeExited | Tampered | Unsupported):
             self.end = error
             item.session.shouldstop = "the code is gone"

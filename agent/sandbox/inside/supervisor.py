@@ -22,6 +22,7 @@ from selfcritic.agent.sandbox.inside.remote import (
     RemoteCode,
     Tampered,
     Unsupported,
+    discard_streams,
     start_process,
 )
 from selfcritic.agent.sandbox.inside.system_calls import PR_SET_DUMPABLE, prctl
@@ -40,9 +41,7 @@ def main() -> None:
         prctl(PR_SET_DUMPABLE, 0)  # the worker can neither trace this process nor open its files
     options = json.loads(sys.stdin.buffer.readline())
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
-    with open(os.devnull, "r+b", buffering=0) as null:
-        for number in range(3):
-            os.dup2(null.fileno(), number)
+    discard_streams()
     sys.stdin = io.StringIO()
     sys.stdout = io.StringIO()
     sys.path += options["packages"]
@@ -79,9 +78,12 @@ def _run(code: RemoteCode, options: Mapping[str, Any], report: Any) -> None:
     if options["mode"] == "separate":
         run_tests(options, names, report)
         return
+    event: Any = None
     for event in code.run_tests(options):
         _check_event(event)
         report(event)
+    if event is None or "ran" not in event:
+        raise Tampered
 
 
 def _check_event(event: Any) -> None:

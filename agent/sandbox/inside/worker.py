@@ -61,7 +61,7 @@ class Server:
         self._handles: dict[int, int] = {}
         self._printed = io.StringIO()
         self.module = types.ModuleType("draft")
-        self._operations = {
+        self._operations: dict[str, Callable[..., Any]] = {
             **_OPERATIONS,
             "data": self._data,
             "load": self._load,
