@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from selfcritic.agent.sandbox.inside.codec import is_plain
-from selfcritic.agent.sandbox.inside.proxy import type_name
+from selfcritic.agent.sandbox.inside.proxy import Proxy, type_name
 from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
 from selfcritic.agent.sandbox.inside.unittest_engine import unittest_calls
 from selfcritic.agent.sandbox.inside.worker import CODE_FILE, MAX_TEXT_CHARS, row_in_code
@@ -188,6 +188,8 @@ def _is_equal(left: Any, right: Any) -> Any:
     if is_equal is not True or is_plain(left) == is_plain(right):
         return is_equal
     value = right if is_plain(left) else left
+    if type(value) is Proxy:  # it has checked the same
+        return is_equal
     equals_everything = value == _DECOY
     return not equals_everything
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from selfcritic.agent.sandbox.inside.codec import Decoder, Encoder, dump
+from selfcritic.agent.sandbox.inside.codec import Decoder, Encoder, dump, is_plain
 from selfcritic.agent.sandbox.inside.proxy import Proxy
 
 _MAX_LINE_BYTES = 64_000_000
@@ -132,15 +132,28 @@ class RemoteCode:
         try:
             function = self._callbacks[message["callback"]]
             arguments = [decoder.decode(argument) for argument in message["arguments"]]
+            named = {name: decoder.decode(value) for name, value in message["named"].items()}
         except _MALFORMED as error:
             raise Tampered from error
         try:
-            value = function(*arguments)
+            value = function(*arguments, **named)
         except Exception as error:  # noqa: BLE001 - the code has to see it
-            self._send({"error": f"{type(error).__name__}: {error}"})
+            self._send(self._encode_error(error))
             return
         encoder = Encoder(self._encode_object)
         self._send({"value": encoder.encode(value)})
+
+    def _encode_error(self, error: Exception) -> Mapping[str, Any]:
+        """Encode an error as the nearest class that the code knows, too."""
+        known = [
+            kind
+            for kind in type(error).__mro__
+            if hasattr(kind, "_handle_") or vars(builtins).get(kind.__name__) is kind
+        ]
+        encoder = Encoder(self._encode_object)
+        arguments = error.args if is_plain(error.args) else (str(error),)
+        encoded = [encoder.encode(argument) for argument in arguments]
+        return {"error": encoder.encode(known[0]), "arguments": encoded}
 
     def _send(self, message: Any) -> None:
         with suppress(BrokenPipeError):  # `_receive` notices that the process has ended

@@ -164,20 +164,28 @@ class Server:
             return self._objects[argument]
         if kind == "iterator":
             return iter([Decoder(self._decode_object).decode(item) for item in argument])
-        return lambda *arguments: self._call_back(argument, arguments)
+        return lambda *arguments, **named: self._call_back(argument, arguments, named)
 
-    def _call_back(self, number: int, arguments: Sequence[Any]) -> Any:
+    def _call_back(self, number: int, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Call a function of the tests; answer requests until it returns."""
         encoder = Encoder(self._encode_object)
-        self._write({"callback": number, "arguments": [encoder.encode(item) for item in arguments]})
+        call = {
+            "callback": number,
+            "arguments": [encoder.encode(item) for item in arguments],
+            "named": {name: encoder.encode(item) for name, item in named.items()},
+        }
+        self._write(call)
         while True:
             message = self._read()
             if isinstance(message, list):
                 self._answer(*message)
-            elif "error" in message:
-                raise RuntimeError(message["error"])
             else:
-                return Decoder(self._decode_object).decode(message["value"])
+                break
+        decoder = Decoder(self._decode_object)
+        if "error" in message:
+            kind = decoder.decode(message["error"])
+            raise kind(*[decoder.decode(argument) for argument in message["arguments"]])
+        return decoder.decode(message["value"])
 
     def _encode_error(self, error: BaseException) -> Mapping[str, Any]:
         text = ""
