@@ -47,6 +47,10 @@ def run_with_pytest(options: Mapping[str, Any], names: Names, report: Report) ->
     pytest.main(arguments, plugins=[plugin])
     if plugin.end is not None:
         raise plugin.end
+    if plugin.num_finished < plugin.num_collected:
+        # Only the code can do that: the tests run without plugins and options.
+        error = RuntimeError("the code stopped the run before the last test")
+        report({"failed": describe_failure("", error, None)})
     report({"ran": plugin.num_run})
 
 
@@ -57,6 +61,8 @@ class _Plugin:
         self._used = {name: names[name] for name in options["used"] if name in names}
         self._report = report
         self.num_run = 0
+        self.num_collected = 0
+        self.num_finished = 0
         self.end: _EndOfRun | None = None
 
     def pytest_collection(self) -> None:
@@ -86,6 +92,14 @@ class _Plugin:
         asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
         return True
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count the tests."""
+        self.num_collected = len(session.items)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Count a test that has ended."""
+        self.num_finished += 1
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Report the start of a test."""
         self._report({"test": _test_name(nodeid), "row": self._row_of(nodeid)})
@@ -95,8 +109,8 @@ class _Plugin:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Report a failure with its exception."""
-        report = yield
         error = call.excinfo.value if call.excinfo else None
+        report = yield
         if report.skipped and error is not None and row_in_code(error) is not None:
             report.outcome = "failed"  # the code cannot skip its tests
         if call.when == "call" and report.outcome != "skipped":

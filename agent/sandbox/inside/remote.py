@@ -179,8 +179,7 @@ class RemoteCode:
         kind, handle, name, base = data
         if kind == "exception":
             if handle not in self._exceptions:
-                parent = getattr(builtins, base)
-                self._exceptions[handle] = type(str(name), (parent,), {"_handle_": handle})
+                self._exceptions[handle] = _mirror_exception(str(name), base, handle)
             return self._exceptions[handle]
         if kind != "object":
             raise ValueError("not an encoded object")
@@ -189,6 +188,8 @@ class RemoteCode:
     def _decode_error(self, error: Mapping[str, Any]) -> BaseException:
         decoder = Decoder(self._decode_object)
         kind = decoder.decode(error["class"])
+        if not issubclass(kind, Exception | SystemExit):
+            kind = _mirror_exception(kind.__name__, "Exception", None)
         arguments = [decoder.decode(argument) for argument in error["arguments"]]
         raised: BaseException = kind.__new__(kind, *arguments)
         raised.args = tuple(arguments)
@@ -199,6 +200,17 @@ class RemoteCode:
         raised._row_ = error["row"]  # type: ignore[attr-defined]
         raised._text_ = str(error["text"])  # type: ignore[attr-defined]
         return raised
+
+
+def _mirror_exception(name: str, base: str, handle: int | None) -> type[BaseException]:
+    """Return a class for a class of the code, derived from the same built-in class.
+
+    A KeyboardInterrupt of the code must not stop the tests, so that classes without the base Exception get it.
+    """
+    parent = getattr(builtins, base)
+    if not issubclass(parent, Exception | SystemExit):
+        parent = Exception
+    return type(name, (parent,), {"_handle_": handle})
 
 
 def start_process(serve: Callable[[BinaryIO, BinaryIO], None]) -> RemoteCode:
