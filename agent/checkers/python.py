@@ -145,6 +145,7 @@ def _check_syntax(draft: str) -> list[Comment]:
         stdin=_replace_surrogates(code.text),
         seconds=_TIMEOUT_SECONDS,
         memory_mb=_COMPILER_MEMORY_MB,
+        is_trusted=True,
     )
     if result.returncode != 0:
         return []

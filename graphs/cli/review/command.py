@@ -37,6 +37,7 @@ from selfcritic.graphs.cli.options import (
     MaxOutputTokens,
     NumCritiques,
     Quiet,
+    RequireIsolation,
     Search,
     Seed,
     expand_groups,
@@ -80,6 +81,7 @@ class CriticOptions:
         ),
     ] = 0.0
     seed: Seed = None
+    require_isolation: RequireIsolation = False
 
     def build_context(self, checkers: list[str], budget: BudgetOptions) -> Context:
         """Load the model and validate the options.
@@ -101,6 +103,7 @@ class CriticOptions:
             checkers=checkers,
             budget=budget.to_budget(),
             seed=self.seed,
+            require_isolation=self.require_isolation,
         )
 
 
