@@ -87,7 +87,7 @@ def analyze(source: str) -> Suite:
     needs_entry = _needs_entry(tree)
     if not needs_entry and not any(_is_test(node) for node in tree.body) and not _has_doctest(tree):
         raise InputError(
-            "No test would run: add assertions, functions test_…, classes Test… with methods test_…, "
+            "There are no tests to run: add assertions, functions test_…, classes Test… with methods test_…, "
             "or a function check(candidate)."
         )
     engine: Engine = "plain"

@@ -132,10 +132,10 @@ def _launches() -> Iterator[Launch]:
     visible = _visible_paths()
     if os.geteuid() == 0:
         yield Launch("unshare", is_root=True, visible=visible)
-    bubblewrap = shutil.which("bwrap")  # the program's environment has no PATH
+    yield Launch("unshare", visible=visible)
+    bubblewrap = shutil.which("bwrap")  # may have rights that this program lacks
     if bubblewrap is not None:
         yield Launch("bubblewrap", prefix=(bubblewrap, *_bubblewrap_options(visible)))
-    yield Launch("unshare", visible=visible)
 
 
 def _bubblewrap_options(visible: Sequence[str]) -> list[str]:
