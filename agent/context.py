@@ -17,6 +17,7 @@ from pydantic import (
     InstanceOf,
     Tag,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -25,6 +26,7 @@ from selfcritic.agent.checkers.registry import CHECKERS, register_checker, valid
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import disable_retries, get_model, model_key
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
+from selfcritic.agent.sandbox.isolation import find_isolation_problem
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
 from selfcritic.prompts import PromptSet, TaskType
 
@@ -149,6 +151,10 @@ class Context(BaseModel):
         description="Names or functions of checkers; findings take precedence over model opinions.",
         json_schema_extra=_nodes("classify", "check_answer"),
     )
+    require_isolation: bool = Field(
+        default=False,
+        description="Refuse to run where the sandbox cannot isolate the code of drafts.",
+    )
     search: SearchMethod = Field(
         default="rejection",
         description="How to sample critiques: independently, or by Force Sampling Beam Search (CriticGPT).",
@@ -254,6 +260,15 @@ class Context(BaseModel):
             if name not in cls.model_fields:
                 raise ValueError(_unknown_option(str(name), list(cls.model_fields)))
         return options
+
+    @field_validator("require_isolation")
+    @classmethod
+    def _check_isolation(cls, is_required: bool) -> bool:
+        """Raise InputError if isolation is required and does not work."""
+        problem = find_isolation_problem() if is_required else None
+        if problem:
+            raise InputError(f"`require_isolation` (--require-isolation) cannot be met: {problem}.")
+        return is_required
 
     def model_for(self, role: Role) -> str | BaseChatModel:
         """Return the model of a role, or the default model.

@@ -3,38 +3,59 @@
 A failure quotes the line of the draft that raised, else the function that the test names, and reports the result. Code
 that fails to load, times out or exits the process is also a finding. The code can import the standard library and the
 packages installed next to this one. `selfcritic.agent.sandbox.run` documents its isolation.
+
+`TestReport.trust` states how far the code could have forged the results:
+
+- "separate": The tests ran in a process of their own. It sent arguments to the code's process, got data back, and
+  compared the data itself. The code can neither see the expected values nor write a result.
+- "objects": As above, but some test compared or asked an object of the code that is not data, which can lie about
+  itself. An object that equals everything still fails.
+- "together": The tests need the code in their own process, because they replace parts of it, are async, inherit from
+  its classes or import further modules. Code that is written to deceive such tests can do so.
+
+Without isolation, code of the same user could attack the process of the tests; and then findings contain nothing that
+the code produced except numbers and the names of built-in exceptions, because it could have read them from a file.
 """
 
 import ast
 import asyncio
-import importlib.resources
 import json
 import re
-import secrets
-import signal
 import sysconfig
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Literal
 
 from selfcritic.agent.checkers.findings import finding
 from selfcritic.agent.checkers.python_source import Code, as_code, find_python, is_valid_python
-from selfcritic.agent.errors import CheckerError, InputError
+from selfcritic.agent.checkers.suite import Suite, analyze
+from selfcritic.agent.checkers.test_events import MAX_TEXT_CHARS, Events, Failure
+from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
+from selfcritic.agent.sandbox.bundle import test_runner
 from selfcritic.agent.sandbox.run import SandboxResult, run_python
 from selfcritic.agent.schemas import Comment, Severity
 
+Trust = Literal["separate", "objects", "together"]
+
 _MAX_FAILURES = 5
-_MAX_TEXT_CHARS = 400
 _PACKAGE_DIRS = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_RUNNER_SOURCE = (importlib.resources.files("selfcritic.agent.sandbox") / "runner.py").read_text(
-    "utf-8"
-)
 _ASSERT_LINE = re.compile(r"^[ \t]*`?(assert\b[^\n]{1,1000}?)`?[ \t\r]*$", re.MULTILINE)
+_DEFINITION = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
+_FUNCTION = re.compile(r"^def[ \t]+(\w+)", re.MULTILINE)
 
 # A line that ends the result of an example: a fence, or the end of a docstring.
 _END_OF_RESULT = re.compile(r"\s*(?:```|~~~|\"{3}|'{3})")
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """The result of tests on a draft."""
+
+    findings: list[Comment]
+    num_run: int
+    trust: Trust
+    result: SandboxResult
 
 
 @dataclass(frozen=True)
@@ -46,54 +67,84 @@ class Tests:
     asserts: tuple[str, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     """Expressions and their expected results, as written in doctest."""
+    suite: Suite = field(default_factory=Suite)
     seconds: float = 10.0
     memory_mb: int = 1024
 
-    def check(self, draft: str, checker: str) -> list[Comment]:
+    def check(self, draft: str, checker: str, question: str = "") -> list[Comment]:
         """Run all tests on a draft and return the failures.
 
-        The first five failures are reported; the rest are only counted. `checker` is the source of the findings.
+        Raises:
+            CheckerError: The tests could not be run.
+        """
+        return self.run(draft, checker, question).findings
+
+    def run(self, draft: str, checker: str, question: str = "") -> TestReport:
+        """Run all tests on a draft.
+
+        The first five failures are reported; the rest are only counted. `checker` is the source of the findings. The
+        question names the function that `check(candidate)` gets, if the draft has several.
 
         Raises:
-            CheckerError: the sandbox did not start.
+            CheckerError: The sandbox did not start, the tests cannot run in it, or no test ran.
         """
         code = find_python(draft) or as_code(draft)
-        mark = secrets.token_hex(16)
-        result = self._run(code, mark)
-        events = _parse_events(result.stdout, mark)
-        if not events:
-            reason = result.stderr[-_MAX_TEXT_CHARS:] or "out of time"
+        options = {
+            "code": code.text,
+            "source": self.source,
+            "asserts": self.asserts,
+            "examples": self.examples,
+            "engine": self.suite.engine,
+            "mode": self.suite.mode,
+            "used": self.suite.used,
+            "entry": _find_entry(code.text, question) if self.suite.needs_entry else None,
+            "rows": _definition_rows(code.text),
+            "packages": _PACKAGE_DIRS,
+        }
+        stdin = json.dumps(options) + "\n"
+        result = run_python(
+            test_runner(), stdin=stdin, seconds=self.seconds, memory_mb=self.memory_mb
+        )
+        events = Events(result)
+        failures = events.failures(self.seconds)
+        if not failures and not events.num_run:
             raise CheckerError(
-                f"The sandbox did not start: {reason}. Raise `seconds` or `memory_mb`."
+                "No test ran: all of them are skipped. Remove the marks, or add a test that runs."
             )
-
-        failures = [event["failed"] for event in events if "failed" in event]
-        if "done" not in events[-1]:
-            last_test = next(event for event in reversed(events) if "test" in event)
-            failures.append({**last_test, "error": "", "text": self._describe_exit(result)})
         findings = [
-            _to_finding(draft, code, failure, checker) for failure in failures[:_MAX_FAILURES]
+            _to_finding(draft, code, Failure.parse(failure, result), checker)
+            for failure in failures[:_MAX_FAILURES]
         ]
         num_more = len(failures) - len(findings)
         if num_more:
             findings[-1].text += f" So do {num_more} more tests."
-        return findings
+        trust: Trust = "together" if self.suite.mode == "together" else "separate"
+        if trust == "separate" and not events.is_trusted:
+            trust = "objects"
+        return TestReport(findings, events.num_run, trust, result)
 
-    def _run(self, code: Code, mark: str) -> SandboxResult:
-        arguments = json.dumps([mark, code.text, self.source, self.asserts, self.examples])
-        program = (
-            f"{_RUNNER_SOURCE}\nsys.path += {_PACKAGE_DIRS!r}\nmain(*json.loads({arguments!r}))\n"
+
+def _definition_rows(code: str) -> dict[str, int]:
+    """Return the row of each definition at the top level."""
+    rows: dict[str, int] = {}
+    for match in _DEFINITION.finditer(code):
+        rows[match[1]] = code.count("\n", 0, match.start()) + 1
+    return rows
+
+
+def _find_entry(code: str, question: str) -> str:
+    """Return the function of the code that the tests are for."""
+    names = list(dict.fromkeys(_FUNCTION.findall(code)))
+    named = [name for name in names if re.search(rf"\b{name}\b", question)]
+    candidates: list[str] = named or names
+    if not candidates:
+        return "candidate"  # an undefined name: the test fails
+    if len(candidates) > 1:
+        raise CheckerError(
+            f"No test ran: check(candidate) is for one function, and the code has {', '.join(names)}. "
+            "Name one in the question, or call check at the end of the tests."
         )
-        return run_python(program, seconds=self.seconds, memory_mb=self.memory_mb)
-
-    def _describe_exit(self, result: SandboxResult) -> str:
-        """Describe how the program ended before running all tests."""
-        if result.timed_out:
-            return f"does not end within {self.seconds:g} seconds"
-        signal_number = (result.returncode or 0) - 128
-        if signal_number in set(signal.Signals):
-            return f"is killed by the signal {signal.Signals(signal_number).name}"
-        return f"ends the process with exit code {result.returncode}"
+    return candidates[0]
 
 
 def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> Checker:
@@ -104,33 +155,20 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     - assertions at module level;
     - functions `test_…`, also async, and classes `Test…`;
     - `unittest.TestCase` classes;
-    - pytest's `parametrize`, `raises` and `approx`, if pytest is installed.
+    - a function `check(candidate)`, as in HumanEval, which gets the draft's only function, or the one that the
+      question names;
+    - fixtures, marks, set-up functions and doctests, if pytest is installed. It runs without plugins and conftest.py.
 
     The tests see the names of the draft. They can also import the draft under any unused module name.
     `seconds` and `memory_mb` limit all tests together. Findings have the source "unit_tests" and high severity.
 
     Raises:
-        InputError: the source is not Python, has no tests, or uses fixtures.
+        InputError: The source is not Python, no test in it would run, or it needs something that is not installed.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise InputError(
-            f"The tests are not Python: {error}. Pass assertions or test functions."
-        ) from error
-    nodes = list(ast.walk(tree))
-    if not any(_is_test(node) for node in nodes):
-        raise InputError("There are no tests: add assertions, functions test_…, or classes Test….")
-    for node in nodes:
-        name = _name_if_uses_fixtures(node)
-        if name:
-            raise InputError(
-                f"{name} takes arguments, but fixtures are not supported: create what it needs in it."
-            )
-    tests = Tests(source, seconds=seconds, memory_mb=memory_mb)
+    tests = Tests(source, suite=analyze(source), seconds=seconds, memory_mb=memory_mb)
 
-    async def check(_question: str, draft: str, /) -> list[Comment]:
-        return await asyncio.to_thread(tests.check, draft, "unit_tests")
+    async def check(question: str, draft: str, /) -> list[Comment]:
+        return await asyncio.to_thread(tests.check, draft, "unit_tests", question)
 
     return check
 
@@ -145,31 +183,6 @@ def tests_in_question(question: str) -> Tests | None:
     if not asserts and not examples:
         return None
     return Tests(asserts=asserts, examples=examples)
-
-
-def _parse_events(output: str, mark: str) -> list[Mapping[str, Any]]:
-    events: list[Mapping[str, Any]] = []
-    for line in output.split("\n"):
-        if line.startswith(mark):
-            events.append(json.loads(line.removeprefix(mark)))
-    return events
-
-
-def _is_test(node: ast.AST) -> bool:
-    if isinstance(node, ast.Assert):
-        return True
-    name = getattr(node, "name", "")
-    return isinstance(name, str) and name.lower().startswith("test")
-
-
-def _name_if_uses_fixtures(node: ast.AST) -> str | None:
-    """Return the name of a test with arguments that no decorator provides."""
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return None
-    if node.decorator_list or not node.name.startswith("test"):
-        return None
-    arguments = {argument.arg for argument in node.args.args}
-    return node.name if arguments - {"self", "cls"} else None
 
 
 def _is_assertion(text: str) -> bool:
@@ -210,13 +223,13 @@ def _separate_results(question: str) -> str:
     return "\n".join(lines)
 
 
-def _to_finding(draft: str, code: Code, failure: Mapping[str, Any], checker: str) -> Comment:
-    row = failure["row"] or _first_row(code)
-    offset = code.offset(row, 0)
-    text = _describe_failure(failure["test"], failure["error"], failure["text"])
-    text = textwrap.shorten(text, _MAX_TEXT_CHARS, placeholder=" …") + "."
+def _to_finding(draft: str, code: Code, failure: Failure, checker: str) -> Comment:
+    row = failure.row or _first_row(code)
+    offset = code.offset(min(row, len(code.lines)), 0)
+    text = _describe_failure(failure)
+    text = textwrap.shorten(text, MAX_TEXT_CHARS, placeholder=" …") + "."
     # The module may exist and only be missing on this machine.
-    severity: Severity = "low" if failure["error"] == "ModuleNotFoundError" else "high"
+    severity: Severity = "low" if failure.error == "ModuleNotFoundError" else "high"
     return finding(draft, offset, offset, text, source=checker, severity=severity)
 
 
@@ -228,11 +241,12 @@ def _first_row(code: Code) -> int:
     return 1
 
 
-def _describe_failure(test: str, error: str, text: str) -> str:
+def _describe_failure(failure: Failure) -> str:
+    test = failure.test
     subject = f"The test `{test.removeprefix('assert ')}`" if test else "The code"
-    if not error:
-        return f"{subject} {text}"
-    detail = f": {text.rstrip('.')}" if text else ""
-    if error == "AssertionError" and test:
+    if not failure.error:
+        return f"{subject} {failure.text}"
+    detail = f": {failure.text.rstrip('.')}" if failure.text else ""
+    if failure.error == "AssertionError" and test:
         return f"{subject} fails{detail}"
-    return f"{subject} raises {error}{detail}"
+    return f"{subject} raises {failure.error}{detail}"

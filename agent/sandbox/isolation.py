@@ -1,13 +1,18 @@
 """Choose the strongest isolation that works on this machine."""
 
 import functools
+import marshal
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from types import CodeType
+from typing import Literal, NamedTuple
+
+from selfcritic.agent.sandbox.bundle import launcher_modules
 
 Isolation = Literal["bubblewrap", "unshare", "none"]
 
@@ -15,89 +20,146 @@ Isolation = Literal["bubblewrap", "unshare", "none"]
 PYTHON_COMMAND = (str(Path(sys.executable).resolve()), "-I", "-S", "-X", "utf8", "-c")
 """Start of a command that runs a Python program given as text."""
 
-# $0 is a directory below /tmp to keep visible, or not a path.
-# The shell remains as process 1 of the pid namespace: all others end with it, and they cannot stop it.
-_MOUNT_SCRIPT = r"""
-set -e
-mount -t tmpfs none /sys
-case "$0" in /*) mkdir /sys/kept; mount --bind "$0" /sys/kept ;; esac
-mount -t tmpfs -o size=16m none /tmp
-case "$0" in /*) mkdir -p "$0"; mount --bind /sys/kept "$0"; umount /sys/kept ;; esac
-mount -o remount,ro /sys
-done=" "
-while read -r _ place _ options _; do
-    case "$place" in "$0") ;; /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /tmp | /tmp/*) continue ;; esac
-    case "$done,$options," in *" $place "* | *,ro,*) continue ;; esac
-    done="$done$place "
-    case "$place" in *\\*) place=$(printf %b "$place") ;; esac
-    mount -o "remount,bind,$options,ro" "$place"
-done < /proc/self/mounts
-mkdir -m 777 /tmp/selfcritic-draft
-cd /tmp/selfcritic-draft
-"$@" || exit $?
-"""
-_UNSHARE = (
-    "--net",
-    "--ipc",
-    "--pid",
-    "--mount-proc",
-    "--fork",
-    "--kill-child",
-    "sh",
-    "-c",
-    _MOUNT_SCRIPT,
+TMPFS_MB = 16
+"""Size limit of /tmp, which contains the working folder, and of /dev/shm."""
+
+_WORK_DIR = "/tmp/selfcritic-draft"  # noqa: S108 - inside the sandbox
+_SYSTEM_PATHS = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
 )
-_DROP_PRIVILEGES = ("setpriv", "--no-new-privs")
-_AS_NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
-_BUBBLEWRAP = """--unshare-all --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc --tmpfs /sys
-    --tmpfs /tmp --dir /tmp/selfcritic-draft --chdir /tmp/selfcritic-draft"""
+_BUBBLEWRAP = f"""--unshare-all --die-with-parent --new-session --cap-drop ALL --uid 65534 --gid 65534
+    --dev /dev --size {TMPFS_MB << 20} --tmpfs /dev/shm --remount-ro /dev --proc /proc
+    --size {TMPFS_MB << 20} --tmpfs /tmp"""
+_START = """
+import marshal, sys
+modules, options, program = marshal.loads(sys.stdin.buffer.raw.read(int(sys.argv[1])))
+for name, code in modules:
+    module = sys.modules[name] = type(sys)(name)
+    exec(marshal.loads(code), vars(module))
+module.main(options, program)
+"""
+_MAX_START_SECONDS = 20
+_ADVICE = (
+    "install bubblewrap, or enable unprivileged user namespaces (sysctl user.max_user_namespaces)"
+)
+
+
+class Launch(NamedTuple):
+    """A way to start a program with an isolation."""
+
+    isolation: Isolation
+    is_root: bool = False
+    """Whether the launcher uses root's rights, and not a user namespace, to isolate the program."""
+    prefix: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
+    """Paths that the program can read; the launcher mounts them for "unshare"."""
+
+    def command(
+        self, program: str | CodeType, limits: Mapping[str, int]
+    ) -> tuple[list[str], bytes]:
+        """Return a command, and the start of its stdin.
+
+        A program given as text is not compiled in this process, because some texts crash the compiler.
+        """
+        source = b""
+        code: CodeType | None = None
+        if isinstance(program, CodeType):
+            code = program
+        else:
+            source = program.encode("utf-8", "surrogatepass")
+        options = {
+            "isolation": self.isolation,
+            "is_root": self.is_root,
+            "limits": dict(limits),
+            "size": len(source),
+            "tmpfs_mb": TMPFS_MB,
+            "visible": self.visible,
+            "work": _WORK_DIR,
+        }
+        modules = launcher_modules()
+        payload = marshal.dumps((modules, options, code))
+        return [*self.prefix, *PYTHON_COMMAND, _START, str(len(payload))], payload + source
+
+
+def find_isolation_problem() -> str | None:
+    """Return why programs are not isolated here and how to change that, or None if they are."""
+    if strongest_launch().isolation != "none":
+        return None
+    return f"the sandbox cannot isolate programs on this machine: {_ADVICE}"
 
 
 @functools.cache
-def strongest_isolation() -> tuple[Isolation, tuple[str, ...]]:
-    """Return the first isolation that works and its command prefix.
-
-    Returns "none" and an empty prefix if no tool works.
-    """
-    for isolation, (tool, *options) in _isolation_commands():
-        path = shutil.which(tool)  # the program's environment has no PATH
-        if path is None:
-            continue
-        prefix = (path, *options)
-        if _can_start_python(prefix):
-            return isolation, prefix
-    return "none", ()
+def strongest_launch() -> Launch:
+    """Return the first isolation that works; "none" always does."""
+    for launch in _launches():
+        if _can_start(launch):
+            return launch
+    return Launch("none")
 
 
-def _can_start_python(prefix: tuple[str, ...]) -> bool:
-    # An interpreter that cannot read its own library uses another one if it finds it.
-    program = f"import sys, resource; sys.exit(sys.prefix != {sys.base_prefix!r})"
-    command = [*prefix, *PYTHON_COMMAND, program]
-    process = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, env={}, check=False
-    )
-    return process.returncode == 0
+def _visible_paths() -> tuple[str, ...]:
+    """Return the files that a program can read: the interpreter, its packages and the system's libraries."""
+    paths = [
+        *_SYSTEM_PATHS,
+        sys.base_prefix,
+        sys.base_exec_prefix,
+        sys.prefix,
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        PYTHON_COMMAND[0],
+    ]
+    visible: list[str] = []
+    for path in paths:
+        is_covered = any(Path(path).is_relative_to(parent) for parent in visible)
+        if path != "/" and not is_covered and Path(path).exists():
+            visible.append(path)
+    return tuple(visible)
 
 
-def _isolation_commands() -> Iterator[tuple[Isolation, tuple[str, ...]]]:
-    """Yield each kind of isolation and its command prefix, best first."""
-    # A virtual environment below /tmp stays visible: programs import its packages.
-    kept_dir = sys.prefix if Path(sys.prefix).is_relative_to("/tmp") else ""  # noqa: S108 - not a file of ours
-    unshare = (*_UNSHARE, kept_dir or "sh", *_DROP_PRIVILEGES)
+def _launches() -> Iterator[Launch]:
+    """Yield the ways to start a program, best first."""
+    if sys.platform != "linux":
+        return
+    visible = _visible_paths()
     if os.geteuid() == 0:
-        # Runs as nobody, because root can fork without limit.
-        # The second attempt may read all files, for an interpreter that only root can read.
-        for rights in ("-all", "-all,+dac_read_search"):
-            capabilities = (
-                f"--bounding-set={rights}",
-                f"--inh-caps={rights}",
-                f"--ambient-caps={rights}",
-            )
-            yield "unshare", ("unshare", *unshare, *_AS_NOBODY, *capabilities)
-    kept_mount = ("--ro-bind", kept_dir, kept_dir) if kept_dir else ()
-    yield "bubblewrap", ("bwrap", *_BUBBLEWRAP.split(), *kept_mount)
-    as_root_of_namespace = ("--user", "--map-root-user")
-    yield (
-        "unshare",
-        ("unshare", *as_root_of_namespace, *unshare, "--bounding-set=-all", "--inh-caps=-all"),
-    )
+        yield Launch("unshare", is_root=True, visible=visible)
+    yield Launch("unshare", visible=visible)
+    bubblewrap = shutil.which("bwrap")  # may have rights that this program lacks
+    if bubblewrap is not None:
+        yield Launch("bubblewrap", prefix=(bubblewrap, *_bubblewrap_options(visible)))
+
+
+def _bubblewrap_options(visible: Sequence[str]) -> list[str]:
+    options = _BUBBLEWRAP.split()
+    for path in visible:
+        if Path(path).is_symlink():
+            options += ["--symlink", str(Path(path).readlink()), path]
+        else:
+            options += ["--ro-bind", path, path]
+    return [*options, "--dir", _WORK_DIR, "--chdir", _WORK_DIR, "--remount-ro", "/"]
+
+
+def _can_start(launch: Launch) -> bool:
+    # The imports show that the interpreter can read its library.
+    command, payload = launch.command("import json, socket, subprocess", {})
+    try:
+        process = subprocess.run(
+            command,
+            input=payload,
+            capture_output=True,
+            env={},
+            check=False,
+            timeout=_MAX_START_SECONDS,
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return False
+    return process.returncode == 0

@@ -2,24 +2,28 @@
 
 Every program gets an empty environment, an empty working directory that is deleted afterwards, and only three open
 streams. Hard limits apply to wall time, processor time, memory, file size, open files and processes. When the program
-ends, its process group is killed. On Linux the group is also killed once its processes together use twice the memory
-limit.
+ends, its process group is killed. On Linux it is also killed once its processes together, shared memory included, use
+twice the memory limit.
+
+On Linux with x86-64 or ARM64, system calls are denied that trace processes, use keyrings, create namespaces or mounts,
+or create memory that belongs to no process.
 
 `SandboxResult.isolation` names the further measures:
 
-- "bubblewrap" or "unshare": There is no network. Other processes are invisible, and no process survives the program.
-  All file systems are read-only except a private /tmp, which contains the working directory. There are no capabilities.
-  Root's programs run as the user `nobody`.
-  Not prevented: The program can read what the user can read. Root's program can read any file if `nobody` cannot reach
-  the interpreter. Root's bubblewrap limits memory and time, but not the number of processes.
-- "none": No further measures. The program can write wherever the user can, open sockets, read the environment
-  of this process in /proc, and leave its process group to run forever. Root has no limit on processes.
+- "bubblewrap" or "unshare": The program runs as `nobody` without capabilities, in its own namespaces. It sees the
+  interpreter, its packages, /usr, /lib and a few devices, all read-only. Only /tmp, which contains the working
+  directory, and /dev/shm are writable; they are empty at the start and limited to 16 MB each. Files, processes,
+  sockets and keyrings of the host are out of reach, and there is no network. No process survives the program.
+  "unshare" needs root's rights or a user namespace, and no other program.
+- "none": The program can read and write what the user can, signal and inspect the user's processes, and leave its
+  process group to run forever. Root has no limit on processes. On Linux it can create no sockets, and cannot signal
+  all processes at once. Each run logs a warning.
 """
 
 import contextlib
+import io
+import logging
 import math
-import os
-import resource
 import signal
 import subprocess
 import sys
@@ -29,8 +33,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
+from typing import BinaryIO
 
-from selfcritic.agent.sandbox.isolation import PYTHON_COMMAND, Isolation, strongest_isolation
+from selfcritic.agent.sandbox.isolation import (
+    PYTHON_COMMAND,
+    Isolation,
+    Launch,
+    find_isolation_problem,
+    strongest_launch,
+)
+from selfcritic.agent.sandbox.watcher import kill_group, watch
 
 OUTPUT_BYTES = 1_000_000
 """Limit on each stream and each file of a program. Writing more fails."""
@@ -41,24 +54,12 @@ TOOL_BYTES = 20_000_000
 TOOL_MB = 4096
 """Memory limit of a tool."""
 
-_MAX_PROCESSES = 64
-_MAX_OPEN_FILES = 64
-_POLL_SECONDS = 0.1
+MAX_PROCESSES = 64
+"""Limit on the processes and threads of a program."""
 
-# Sets the limits inside the process, because `preexec_fn` is not safe with threads.
-# Reads the program from the start of stdin: it is too long for an argument, and a file would have to be stored.
-_LAUNCHER = """
-import os, resource, sys
-size, *limits = map(int, sys.argv[1:])
-for name, limit in zip(("CPU", "FSIZE", "NPROC", "NOFILE", "CORE", "AS"), limits):
-    kind = getattr(resource, "RLIMIT_" + name)
-    hard = resource.getrlimit(kind)[1]
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(kind, (limit, limit))
-os.environ.clear()
-del sys.argv[1:]
-exec(compile(sys.stdin.buffer.raw.read(size), "<program>", "exec"), {"__name__": "__main__"})
-"""
+_MAX_OPEN_FILES = 64
+_MAX_TOOL_PROCESSES = 1000
+_logger = logging.getLogger(__name__)
 
 _TOOL_LAUNCHER = """
 import os, resource, sys
@@ -84,35 +85,48 @@ class SandboxResult:
 
 
 def run_python(
-    program: str,
+    program: str | CodeType,
     *,
     stdin: str = "",
     seconds: float = 2.0,
     memory_mb: int = 512,
     isolate: bool = True,
+    is_trusted: bool = False,
 ) -> SandboxResult:
     """Run a program as `__main__` and wait for its end.
 
-    It can import the standard library only. Without `isolate` only the limits apply, and the program starts some
-    milliseconds earlier.
+    It can import the standard library only. Without `isolate` the isolation is "none", and the program starts some
+    milliseconds earlier. A trusted program, which does not run code from its stdin, may lack isolation silently.
     """
-    isolation: Isolation = "none"
-    prefix: tuple[str, ...] = ()
+    launch = Launch("none")
     if isolate:
-        isolation, prefix = strongest_isolation()
-    source = program.encode("utf-8", "surrogatepass")
-    limits = [math.ceil(seconds) + 1, OUTPUT_BYTES, _MAX_PROCESSES, _MAX_OPEN_FILES, 0]
-    if sys.platform == "linux":  # macOS refuses a limit on the address space
-        limits.append(memory_mb * 2**20)
-    command = [*prefix, *PYTHON_COMMAND, _LAUNCHER, str(len(source)), *map(str, limits)]
+        launch = strongest_launch()
+        problem = find_isolation_problem()
+        if problem and not is_trusted:
+            _logger.warning("warning: the code of a draft runs without isolation: %s", problem)
+    command, payload = launch.command(program, _limits(seconds, memory_mb))
     return _run(
         command,
-        stdin=source + stdin.encode("utf-8", "surrogatepass"),
+        stdin=payload + stdin.encode("utf-8", "surrogatepass"),
         files={},
         seconds=seconds,
         memory_mb=2 * memory_mb,
-        isolation=isolation,
+        max_processes=MAX_PROCESSES + 4,  # with those of the launcher
+        isolation=launch.isolation,
     )
+
+
+def _limits(seconds: float, memory_mb: int) -> dict[str, int]:
+    limits = {
+        "RLIMIT_CPU": math.ceil(seconds) + 1,
+        "RLIMIT_FSIZE": OUTPUT_BYTES,
+        "RLIMIT_NPROC": MAX_PROCESSES,
+        "RLIMIT_NOFILE": _MAX_OPEN_FILES,
+        "RLIMIT_CORE": 0,
+    }
+    if sys.platform == "linux":  # macOS refuses a limit on the address space
+        limits["RLIMIT_AS"] = memory_mb * 2**20
+    return limits
 
 
 def run_tool(
@@ -133,6 +147,7 @@ def run_tool(
         files=files or {},
         seconds=seconds,
         memory_mb=TOOL_MB,
+        max_processes=_MAX_TOOL_PROCESSES,
         isolation="none",
     )
 
@@ -144,46 +159,61 @@ def _run(
     files: Mapping[str, str],
     seconds: float,
     memory_mb: int,
+    max_processes: int,
     isolation: Isolation,
 ) -> SandboxResult:
-    with tempfile.TemporaryDirectory(prefix="selfcritic-") as name:
-        directory = Path(name)
-        (directory / "stdin").write_bytes(stdin)
-        (directory / "work").mkdir()
-        for file_name, text in files.items():
-            (directory / "work" / file_name).write_bytes(text.encode("utf-8", "replace"))
-        returncode = _wait(command, directory, seconds, memory_mb)
-        # The limit on file size bounds what is read here.
-        stdout = (directory / "stdout").read_text("utf-8", "replace")
-        stderr = (directory / "stderr").read_text("utf-8", "replace")
+    with contextlib.ExitStack() as stack:
+        # Files without names: a program cannot replace them.
+        streams = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(3)]
+        streams[0].write(stdin)
+        streams[0].seek(0)
+        folder = Path("/")
+        if isolation == "none":
+            temporary = tempfile.TemporaryDirectory(
+                prefix="selfcritic-", ignore_cleanup_errors=True
+            )
+            folder = Path(stack.enter_context(temporary))
+        for name, text in files.items():
+            (folder / name).write_bytes(text.encode("utf-8", "replace"))
+        returncode = _wait(command, streams, folder, seconds, memory_mb, max_processes)
+        stdout, stderr = (_read_text(stream) for stream in streams[1:])
     return SandboxResult(stdout, stderr, returncode, returncode is None, isolation)
 
 
-def _wait(command: list[str], directory: Path, seconds: float, memory_mb: int) -> int | None:
-    """Run a command with its streams in the directory.
+def _read_text(stream: BinaryIO) -> str:
+    """Read a stream, with universal newlines."""
+    stream.seek(0)
+    content = io.BytesIO(stream.read(TOOL_BYTES))
+    return io.TextIOWrapper(content, "utf-8", "replace").read()
+
+
+def _wait(
+    command: list[str],
+    streams: Sequence[BinaryIO],
+    folder: Path,
+    seconds: float,
+    memory_mb: int,
+    max_processes: int,
+) -> int | None:
+    """Run a command with these streams in the folder.
 
     Returns its exit code, or None after a timeout.
     """
-    with contextlib.ExitStack() as stack:
-        stdin = stack.enter_context((directory / "stdin").open("rb"))
-        stdout = stack.enter_context((directory / "stdout").open("wb"))
-        stderr = stack.enter_context((directory / "stderr").open("wb"))
-        process = stack.enter_context(
-            subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=directory / "work",
-                env={},
-                start_new_session=True,
-            )
-        )
+    stdin, stdout, stderr = streams
+    with subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=folder,
+        env={},
+        start_new_session=True,
+    ) as process:
         # `wait(seconds)` polls and would notice the end up to 50 ms late.
-        timer = threading.Timer(seconds, _kill_group, [process.pid])
+        timer = threading.Timer(seconds, kill_group, [process.pid])
         is_over = threading.Event()
         watcher = threading.Thread(
-            target=_watch_memory, args=(process.pid, memory_mb * 2**20, is_over)
+            target=watch, args=(process.pid, memory_mb * 1024, max_processes, is_over)
         )
         deadline = time.monotonic() + seconds
         timer.start()
@@ -194,45 +224,7 @@ def _wait(command: list[str], directory: Path, seconds: float, memory_mb: int) -
             timer.cancel()
             is_over.set()
             watcher.join()
-            _kill_group(process.pid)
+            kill_group(process.pid)
     if returncode == -signal.SIGKILL and time.monotonic() >= deadline:
         return None
     return returncode if returncode >= 0 else 128 - returncode
-
-
-def _watch_memory(leader: int, max_bytes: int, is_over: threading.Event) -> None:
-    """Kill a process group once its processes together exceed the limit.
-
-    The kernel's limits apply to each process separately.
-    """
-    while not is_over.wait(_POLL_SECONDS):
-        used_bytes = sum(_resident_bytes(process) for process in _process_tree(leader))
-        if used_bytes > max_bytes:
-            _kill_group(leader)
-            return
-
-
-def _process_tree(leader: int) -> list[int]:
-    """Return a process and its descendants; only the process itself without /proc."""
-    processes = [leader]
-    for process in processes:  # grows while it is read
-        with contextlib.suppress(OSError):  # the process has ended
-            for thread in Path(f"/proc/{process}/task").iterdir():
-                children = (thread / "children").read_text()
-                processes += map(int, children.split())
-    return processes
-
-
-def _resident_bytes(process: int) -> int:
-    """Return the memory that a process uses, without mapped files."""
-    with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{process}/statm").read_text().split()
-        resident_pages = int(fields[1])
-        shared_pages = int(fields[2])
-        return (resident_pages - shared_pages) * resource.getpagesize()
-    return 0
-
-
-def _kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)

@@ -51,6 +51,12 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Random seed, for models that take one.", metavar="N", rich_help_panel=LOOP),
 ]
+RequireIsolation = Annotated[
+    bool,
+    typer.Option(
+        "--require-isolation", help="Refuse to run code that is not isolated.", rich_help_panel=LOOP
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print the full result as JSON.", rich_help_panel=OUTPUT),
@@ -106,6 +112,7 @@ class LoopOptions:
         ),
     ] = 3
     seed: Seed = None
+    require_isolation: RequireIsolation = False
 
 
 @dataclass(frozen=True)

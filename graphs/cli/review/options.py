@@ -20,6 +20,7 @@ from selfcritic.graphs.cli.options import (
     BudgetOptions,
     MaxOutputTokens,
     NumCritiques,
+    RequireIsolation,
     Search,
     Seed,
     parse_max_output_tokens,
@@ -62,6 +63,7 @@ class CriticOptions:
         ),
     ] = 0.0
     seed: Seed = None
+    require_isolation: RequireIsolation = False
 
     def build_context(self, checkers: list[str], budget: BudgetOptions) -> Context:
         """Load the model and validate the options.
@@ -83,6 +85,7 @@ class CriticOptions:
             checkers=checkers,
             budget=budget.to_budget(),
             seed=self.seed,
+            require_isolation=self.require_isolation,
         )
 
 

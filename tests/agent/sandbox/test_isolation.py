@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.agent.sandbox.isolation import strongest_isolation
+from selfcritic.agent.sandbox.isolation import strongest_launch
 from selfcritic.agent.sandbox.run import run_python
 
 ISOLATED = run_python("").isolation != "none"
@@ -49,13 +49,13 @@ def test_virtual_environment_below_tmp_is_read_only(monkeypatch: pytest.MonkeyPa
         Path(folder).chmod(0o755)
         (Path(folder) / "package.py").write_text("here")
         monkeypatch.setattr(sys, "prefix", folder)
-        strongest_isolation.cache_clear()
+        strongest_launch.cache_clear()
         try:
             result = run_python(
                 f"f = {folder!r} + '/package.py'; print(open(f).read()); open(f, 'w')"
             )
         finally:
-            strongest_isolation.cache_clear()
+            strongest_launch.cache_clear()
         assert result.isolation != "none"
         assert result.stdout == "here\n"
         assert "Read-only file system" in result.stderr

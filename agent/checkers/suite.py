@@ -1,0 +1,241 @@
+"""Find out how a file of tests can be run, before anything runs."""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from selfcritic.agent.errors import InputError
+
+Engine = Literal["plain", "pytest"]
+Mode = Literal["separate", "together"]
+
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_DefinitionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_PYTEST_FIXTURES = {
+    "cache",
+    "capfd",
+    "capfdbinary",
+    "caplog",
+    "capsys",
+    "capsysbinary",
+    "doctest_namespace",
+    "monkeypatch",
+    "pytestconfig",
+    "record_property",
+    "recwarn",
+    "request",
+    "subtests",
+    "tmp_path",
+    "tmp_path_factory",
+    "tmpdir",
+}
+_SEPARABLE_FIXTURES = {"tmp_path", "request", "capsys"}
+_SET_UP_NAME = re.compile(
+    r"(?:setup|teardown)(?:_(?:module|function|class|method))?|(?:setUp|tearDown)Module"
+)
+_SEPARABLE_MODULES = {
+    "__future__",
+    "collections",
+    "copy",
+    "datetime",
+    "decimal",
+    "fractions",
+    "functools",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "pytest",
+    "re",
+    "statistics",
+    "string",
+    "typing",
+    "unittest",
+}
+_TOGETHER_NAMES = {"eval", "exec", "globals", "input", "open", "patch", "setattr", "type", "vars"}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """How to run a file of tests."""
+
+    engine: Engine = "plain"
+    mode: Mode = "separate"
+    """Where the tests run: in a process of their own, or beside the code."""
+    needs_entry: bool = False
+    """Whether the file defines `check(candidate)`, as HumanEval does, and does not call it."""
+    used: tuple[str, ...] = ()
+    """Names that the tests use."""
+
+
+def analyze(source: str) -> Suite:
+    """Return how to run the tests.
+
+    Raises:
+        InputError: The source is not Python, no test in it would run, or the tests need something that is not there.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise InputError(
+            f"The tests are not Python: {error}. Pass assertions or test functions."
+        ) from error
+    needs_entry = _needs_entry(tree)
+    if not needs_entry and not any(_is_test(node) for node in tree.body) and not _has_doctest(tree):
+        raise InputError(
+            "There are no tests to run: add assertions, functions test_…, classes Test… with methods test_…, "
+            "or a function check(candidate)."
+        )
+    engine: Engine = "plain"
+    if _needs_pytest(tree):
+        engine = "pytest"
+        _check_pytest(tree)
+    mode: Mode = "separate" if _is_separable(tree) else "together"
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return Suite(engine, mode, needs_entry, tuple(sorted(used)))
+
+
+def _is_test(node: ast.AST) -> bool:
+    """Return whether a statement of the file is or contains a test."""
+    if isinstance(node, _FunctionNode):
+        return node.name.startswith("test")
+    if isinstance(node, ast.ClassDef):
+        is_test_class = node.name.startswith("Test") or bool(node.bases)
+        return is_test_class and any(
+            isinstance(part, _FunctionNode) and part.name.startswith("test") for part in node.body
+        )
+    if _is_main_guard(node):
+        return False
+    return any(isinstance(part, ast.Assert) for part in ast.walk(node)) or _is_call(node)
+
+
+def _is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+
+
+def _is_main_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
+def _needs_entry(tree: ast.Module) -> bool:
+    has_check = any(
+        isinstance(node, ast.FunctionDef) and node.name == "check" and node.args.args
+        for node in tree.body
+    )
+    if not has_check:
+        return False
+    statements = [node for node in tree.body if not isinstance(node, _DefinitionNode)]
+    return not any(_calls(node, "check") for node in statements if not _is_main_guard(node))
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return any(
+        isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == name
+        for part in ast.walk(node)
+    )
+
+
+def _has_doctest(tree: ast.Module) -> bool:
+    nodes = [node for node in ast.walk(tree) if isinstance(node, _DefinitionNode | ast.Module)]
+    return any(">>>" in (ast.get_docstring(node) or "") for node in nodes)
+
+
+def _test_functions(tree: ast.Module) -> Iterator[_FunctionNode]:
+    for node in tree.body:
+        if isinstance(node, _FunctionNode) and node.name.startswith("test"):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            for part in node.body:
+                if isinstance(part, _FunctionNode) and part.name.startswith("test"):
+                    yield part
+
+
+def _needs_pytest(tree: ast.Module) -> bool:
+    if _has_doctest(tree) or "pytest" in _imported_modules(tree):
+        return True
+    for node in tree.body:
+        parts = [node, *node.body] if isinstance(node, ast.ClassDef) else [node]
+        names = [part.name for part in parts if isinstance(part, _FunctionNode)]
+        if any(_SET_UP_NAME.fullmatch(name) for name in names):
+            return True
+    return any(_fixture_names(function) for function in _test_functions(tree))
+
+
+def _check_pytest(tree: ast.Module) -> None:
+    if importlib.util.find_spec("pytest") is None:
+        raise InputError(
+            "The tests need pytest (for fixtures, marks, set-up functions or doctests): "
+            "install it beside selfcritic with `pip install pytest`, or pass plain assertions."
+        )
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, _FunctionNode)}
+    for function in _test_functions(tree):
+        unknown = _fixture_names(function) - defined - _PYTEST_FIXTURES
+        if unknown:
+            raise InputError(
+                f"{function.name} takes the argument `{min(unknown)}`, for which there is no fixture: "
+                "define it in the file. Plugins of pytest and conftest.py are not loaded."
+            )
+
+
+def _fixture_names(function: _FunctionNode) -> set[str]:
+    """Return the arguments that no `parametrize` provides."""
+    arguments = function.args
+    names = {argument.arg for argument in [*arguments.args, *arguments.kwonlyargs]}
+    names -= {"self", "cls"}
+    for decorator in function.decorator_list:
+        text = ast.unparse(decorator)
+        if "parametrize" in text:
+            names -= set(re.findall(r"\w+", text))
+        elif "patch" in text or "given" in text:  # they pass arguments of any name
+            return set()
+    return names
+
+
+def _imported_modules(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def _is_separable(tree: ast.Module) -> bool:
+    """Return whether the tests only call the code with data and functions."""
+    for module in _imported_modules(tree):
+        if module not in _SEPARABLE_MODULES and _is_installed(module):
+            return False
+    for function in _test_functions(tree):
+        if _fixture_names(function) & (_PYTEST_FIXTURES - _SEPARABLE_FIXTURES):
+            return False
+    return all(_is_separable_node(node) for node in ast.walk(tree))
+
+
+def _is_separable_node(node: ast.AST) -> bool:
+    if isinstance(node, ast.ClassDef):
+        bases = {ast.unparse(base) for base in node.bases}
+        is_test_class = node.name.startswith("Test") or bool(bases)
+        return is_test_class and bases <= {"TestCase", "unittest.TestCase", "object"}
+    if isinstance(node, ast.Compare):
+        return not _compares_identity(node)
+    if isinstance(node, ast.Name):
+        return node.id not in _TOGETHER_NAMES
+    return not isinstance(node, ast.AsyncFunctionDef | ast.Await)
+
+
+def _is_installed(module: str) -> bool:
+    name = module.partition(".")[0]
+    if name in sys.stdlib_module_names:
+        return True
+    return importlib.util.find_spec(name) is not None
+
+
+def _compares_identity(node: ast.Compare) -> bool:
+    operands: Sequence[ast.expr] = [node.left, *node.comparators]
+    has_constant = any(isinstance(operand, ast.Constant) for operand in operands)
+    return not has_constant and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops)

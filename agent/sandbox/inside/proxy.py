@@ -1,0 +1,128 @@
+"""Stand-in for an object of the code under test, which lives in another process."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from selfcritic.agent.sandbox.inside.codec import PLAIN_TYPES, is_plain
+
+# Values that no right answer equals.
+_DECOYS = (b"\0", "\0", -987654321, 1.5e300, ("\0",), None)
+_PLAIN_BY_NAME = {kind.__name__: kind for kind in PLAIN_TYPES}
+
+
+class Code(Protocol):
+    """What a proxy needs of `RemoteCode`."""
+
+    is_trusted: bool
+
+    def request(self, operation: str, /, *arguments: Any, **named: Any) -> Any:
+        """Run an operation on the code's objects and return the result."""
+
+
+class Proxy:
+    """An object of the code that is no data, such as a function or an instance of a class."""
+
+    def __init__(self, code: Code, handle: int, type_name: str, base: str | None) -> None:
+        for name, value in (
+            ("_code", code),
+            ("_handle", handle),
+            ("_type_name", type_name),
+            ("_base", base),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return _PLAIN_BY_NAME.get(object.__getattribute__(self, "_base"), Proxy)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_pytest") or (name.startswith("__") and name != "__name__"):
+            raise AttributeError(name)
+        return self._code.request("getattr", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._code.request("setattr", self, name, value)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
+        return self._code.request("call", self, *arguments, **named)
+
+    def __eq__(self, other: object) -> Any:
+        if self._base is not None and type(other) is not Proxy:
+            return self._data() == other
+        self._code.is_trusted = False
+        is_equal = self._code.request("eq", self, other)
+        if is_equal is not True or type(other) is Proxy or not is_plain(other):
+            return is_equal
+        # An object that equals everything is no right answer.
+        return not any(self._code.request("eq", self, decoy) is True for decoy in _DECOYS)
+
+    def __ne__(self, other: object) -> Any:
+        is_equal = self == other
+        return not is_equal if isinstance(is_equal, bool) else self._code.request("ne", self, other)
+
+    def __hash__(self) -> int:
+        return int(self._code.request("hash", self))
+
+    def __bool__(self) -> bool:
+        self._code.is_trusted = False
+        return self._code.request("bool", self) is True
+
+    def __instancecheck__(self, value: object) -> bool:
+        self._code.is_trusted = False
+        return self._code.request("is_instance", value, self) is True
+
+    def __exit__(self, *_: object) -> bool:
+        return self._code.request("exit", self, None, None, None) is True
+
+    def __format__(self, specification: str) -> str:
+        return str(self._code.request("format", self, specification))
+
+    def __repr__(self) -> str:
+        return str(self._code.request("repr", self))
+
+    def __str__(self) -> str:
+        return str(self._code.request("str", self))
+
+    def _data(self) -> Any:
+        data = self._code.request("data", self)
+        if not is_plain(data):
+            self._code.is_trusted = False
+        return data
+
+
+def _define_operators() -> None:
+    """Give proxies the operators of Python's data model."""
+    unary = "abs bool complex enter float index int invert iter len neg next pos reversed round"
+    other = "contains delitem getitem setitem le lt ge gt"
+    for name in unary.split() + other.split():
+        if f"__{name}__" not in vars(Proxy):
+            setattr(Proxy, f"__{name}__", _operator(name))
+    arithmetic = "add sub mul truediv floordiv mod matmul pow and or xor lshift rshift"
+    for name in arithmetic.split():
+        operation = f"{name}_" if name in ("and", "or") else name
+        setattr(Proxy, f"__{name}__", _operator(operation))
+        setattr(Proxy, f"__r{name}__", _operator(operation, is_reflected=True))
+
+
+def _operator(name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
+    is_verdict = name in ("contains", "le", "lt", "ge", "gt")
+
+    def run(proxy: Proxy, *arguments: Any) -> Any:
+        code = object.__getattribute__(proxy, "_code")
+        if is_verdict:
+            code.is_trusted = False
+        if is_reflected:
+            return code.request(name, *arguments, proxy)
+        return code.request(name, proxy, *arguments)
+
+    return run
+
+
+_define_operators()
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's class; of the code's class for a proxy."""
+    if type(value) is Proxy:
+        return str(object.__getattribute__(value, "_type_name"))
+    return type(value).__name__
