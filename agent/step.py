@@ -138,7 +138,10 @@ class Step:
     ) -> dict[str, Any]:
         ending: dict[str, Any] = {}
         reason = stop_reason_for(stop) if isinstance(stop, SelfcriticError) else stop
-        if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
+        if isinstance(stop, BudgetExhausted):
+            if stop.last_error is not None:
+                ending["error"] = str(stop)
+        elif isinstance(stop, SelfcriticError):
             ending["error"] = str(stop)
         rounds: Sequence[Round] = changes.get("rounds", self.state.get("rounds", []))
         answer = changes.get("answer", self.state.get("answer", ""))
@@ -157,7 +160,8 @@ def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
     """Return the update for an error that ended a critique search early."""
     if error is None:
         return {}
-    message = None if isinstance(error, BudgetExhausted) else str(error)
+    is_plain_limit = isinstance(error, BudgetExhausted) and error.last_error is None
+    message = None if is_plain_limit else str(error)
     return {"search_stop_reason": stop_reason_for(error), "error": message}
 
 

@@ -55,6 +55,16 @@ def known_cost(model: str, usage: Any) -> float | None:
     return float(sum(import_litellm().cost_per_token(model=model, usage_object=usage)))
 
 
+def known_token_cost(model: str, input_tokens: int, output_tokens: int) -> float | None:
+    """Return the cost of tokens in US dollars at litellm's price, None if unknown."""
+    if not is_priced(model):
+        return None
+    costs = import_litellm().cost_per_token(
+        model=model, prompt_tokens=input_tokens, completion_tokens=output_tokens
+    )
+    return float(sum(costs))
+
+
 @functools.cache
 def supports_prefill(model: str) -> bool:
     """Return whether litellm knows that a model continues a prefill."""
