@@ -34,7 +34,9 @@ class Deadline:
 
 
 def request_timeout(model: BaseChatModel) -> float | None:
-    """Return a model's timeout in seconds, None if it has none."""
+    """Return a model's timeout in seconds, None if it has none or limits whole requests itself."""
+    if getattr(model, "limits_whole_requests", False):
+        return None
     for name in _TIMEOUT_FIELDS:
         timeout = getattr(model, name, None)
         seconds = getattr(timeout, "read", timeout)  # an httpx.Timeout has one for each phase

@@ -7,7 +7,7 @@ from the environment.
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
@@ -33,7 +33,7 @@ from selfcritic.agent.models.litellm_errors import translate_errors
 from selfcritic.agent.models.litellm_library import (
     context_size,
     import_litellm,
-    import_litellm_async,
+    import_provider_async,
     is_priced,
     known_cost,
     known_token_cost,
@@ -65,6 +65,8 @@ class LiteLLMModel(BaseChatModel):
     """A chat model that litellm calls; `model` is PROVIDER/MODEL."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    limits_whole_requests: ClassVar[bool] = True
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     api_base: str | None = Field(
@@ -291,7 +293,7 @@ class LiteLLMModel(BaseChatModel):
         deadline: Deadline | None = None,
     ) -> Any:
         """Return litellm's response or stream; each attempt has its own deadline by default."""
-        litellm = await import_litellm_async()
+        litellm = await import_provider_async(self.model)
         arguments = self._arguments(messages, stop, options)
         async for attempt in AsyncRetrying(**retry_options(self.max_retries)):
             with attempt, self._request_context():

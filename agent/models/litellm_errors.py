@@ -24,4 +24,7 @@ def translate_errors(
         except (importlib.import_module("openai").OpenAIError, TimeoutError) as error:
             failure = convert_failure(error, exchange, secrets, api_base)
     if failure is not None:
-        raise failure  # outside of `except`, so that it has no context with a key
+        try:
+            raise failure from None
+        finally:
+            failure.__context__ = None  # litellm's error, which may contain a key; `from None` only hides it

@@ -8,6 +8,7 @@ import functools
 import importlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 
@@ -18,14 +19,52 @@ def import_litellm() -> Any:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     litellm = importlib.import_module("litellm")
     litellm.suppress_debug_info = True  # type: ignore[attr-defined]
+    for module in _LATE_IMPORTS:
+        with suppress(ImportError):
+            importlib.import_module(module)
     return litellm
 
 
-async def import_litellm_async() -> Any:
-    """Import litellm in a thread if it is not imported yet."""
-    if import_litellm.cache_info().currsize:
-        return import_litellm()
-    return await asyncio.to_thread(import_litellm)
+@functools.cache
+def import_provider(model: str) -> Any:
+    """Import litellm with everything that the first request to a model would import."""
+    litellm = import_litellm()
+    with suppress(Exception):  # litellm raises plain exceptions; the request raises its own
+        _, provider, _, _ = litellm.get_llm_provider(model)
+        litellm.utils.ProviderConfigManager.get_provider_chat_config(
+            model, litellm.LlmProviders(provider)
+        )
+    return litellm
+
+
+async def import_provider_async(model: str) -> Any:
+    """Import litellm for a model in a thread, unless it is imported already.
+
+    The imports take about two seconds, and the event loop must not wait for them.
+    """
+    if model not in _imported:
+        await asyncio.to_thread(import_provider, model)
+        _imported.add(model)
+    return import_litellm()
+
+
+_imported: set[str] = set()
+_LATE_IMPORTS = (
+    "openai.resources",
+    "openai._extras",
+    "openai.lib.streaming.chat",
+    "openai._send_queue",
+    "openai._event_handler",
+    "litellm.llms.openai.openai",
+    "litellm.llms.litellm_proxy.chat.transformation",
+    "litellm.llms.openai_like.dynamic_config",
+    "litellm._service_logger",
+    "litellm.integrations.prometheus_services",
+    "litellm.litellm_core_utils.default_encoding",
+    "anyio._backends._asyncio",
+    "jiter",
+)
+"""Modules that litellm or its clients import at the first request; a version may lack some."""
 
 
 @functools.cache
