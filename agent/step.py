@@ -98,6 +98,14 @@ class Step:
         )
         return Sampler(pipeline, retry_prompt=self._prompts.retry_verdict)
 
+    @property
+    def is_order_free(self) -> bool:
+        """Whether requests may be sent in any order.
+
+        A limited budget goes to requests in a fixed order, and checkpointed requests are found again by their order.
+        """
+        return not self._budget.is_limited and not _saves_requests()
+
     def _capabilities_of(self, role: Role) -> Capabilities:
         """Return the model's capabilities, with what it showed in other roles and runs."""
         model = self.context.model_for(role)

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
-from selfcritic.agent.nodes.critique import critique
+from selfcritic.agent.nodes.critique import critique, critique_and_score
 from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
@@ -64,7 +64,8 @@ def create_self_critique(
         replacements,
         generate=generate,
         classify=classify,
-        critique=critique,
+        # A custom `select` may need no scores.
+        critique=critique if "select" in replacements else critique_and_score,
         select=select,
         refine=refine,
     )

@@ -22,8 +22,8 @@ from typing import Any
 class Exchange:
     """The latest response to a request."""
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = seconds
+    def __init__(self) -> None:
+        self.seconds: float | None = None
         """Seconds for a whole synchronous reply; None for no limit."""
         self.response: Any = None
 
@@ -57,7 +57,9 @@ def watch_exchange(
     _wrap_clients("httpx")
     if "httpx2" in sys.modules:
         _wrap_clients("httpx2")
-    exchange = _current.get() or exchange or Exchange(seconds)
+    exchange = _current.get() or exchange or Exchange()
+    if seconds is not None:
+        exchange.seconds = seconds
     token = _current.set(exchange)
     try:
         yield exchange

@@ -27,4 +27,6 @@ def translate_errors(
         try:
             raise failure from None
         finally:
-            failure.__context__ = None  # litellm's error, which may contain a key; `from None` only hides it
+            failure.__context__ = (
+                None  # litellm's error, which may contain a key; `from None` only hides it
+            )

@@ -45,6 +45,13 @@ class BudgetTracker:
         """Whether this tracker's budget refused a request; a parent's budget does not count."""
         return self._has_refused
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether requests are refused when calls, tokens or money are spent."""
+        limits = (self.budget.calls, self.budget.tokens, self.budget.cost_usd)
+        is_parent_limited = self._parent is not None and self._parent.is_limited
+        return is_parent_limited or any(limit is not None for limit in limits)
+
     def child(self) -> "BudgetTracker":
         """Create a tracker whose usage also counts toward this one."""
         return BudgetTracker(Budget(), parent=self)

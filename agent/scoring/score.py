@@ -12,7 +12,12 @@ from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
-from selfcritic.agent.scoring.helpfulness import Verdicts, comparable_scores, helpfulness
+from selfcritic.agent.scoring.helpfulness import (
+    EarlyVerdicts,
+    Verdicts,
+    comparable_scores,
+    helpfulness,
+)
 from selfcritic.agent.scoring.reward_model import reward_model
 from selfcritic.agent.scoring.reward_server import RewardServer
 from selfcritic.agent.step import Step
@@ -21,7 +26,7 @@ AnyScorer = str | ScorerFunction  # a name or a function
 
 
 async def score_critiques(
-    step: Step, critiques: Sequence[Critique]
+    step: Step, critiques: Sequence[Critique], early: EarlyVerdicts | None = None
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Add rewards to critiques.
 
@@ -41,9 +46,17 @@ async def score_critiques(
 
     error = None
     if unscored:
-        new_scores, error = await _score(step, list(unscored.values()), list(scored.values()))
+        new_scores, error = await _score(
+            step, list(unscored.values()), list(scored.values()), early
+        )
         scored |= zip(unscored, new_scores, strict=True)
     return [_copy_scores(step, critique, scored) for critique in critiques], error
+
+
+def asks_judge(step: Step, critique: Critique) -> bool:
+    """Return whether the judge is asked about a critique that has no score."""
+    is_scorer = "helpfulness" in scorer_weights(step)
+    return is_scorer and bool(critique_text(critique)) and _may_be_scored(step, critique)
 
 
 def _may_be_scored(step: Step, critique: Critique) -> bool:
@@ -59,12 +72,15 @@ def _copy_scores(step: Step, critique: Critique, scored: Mapping[str, Critique])
 
 
 async def _score(
-    step: Step, critiques: Sequence[Critique], earlier: Sequence[Critique]
+    step: Step,
+    critiques: Sequence[Critique],
+    earlier: Sequence[Critique],
+    early: EarlyVerdicts | None,
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Run all scorers concurrently and return weighted sums."""
     weights = scorer_weights(step)
     scorers = [scorer for scorer in weights if scorer != "helpfulness"]
-    judging = _judge(step, critiques, is_scorer="helpfulness" in weights)
+    judging = _judge(step, critiques, early, is_scorer="helpfulness" in weights)
     scoring = asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in scorers))
     (verdicts, first_error), results = await asyncio.gather(judging, scoring)
     columns: dict[AnyScorer, Scores] = {"helpfulness": comparable_scores(verdicts, earlier)}
@@ -87,11 +103,11 @@ async def _score(
 
 
 async def _judge(
-    step: Step, critiques: Sequence[Critique], *, is_scorer: bool
+    step: Step, critiques: Sequence[Critique], early: EarlyVerdicts | None, *, is_scorer: bool
 ) -> tuple[Verdicts, SelfcriticError | None]:
     if not is_scorer:
         return [None] * len(critiques), None
-    return await helpfulness(step, critiques)
+    return await helpfulness(step, critiques, early)
 
 
 def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
