@@ -14,6 +14,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.models import model_name
 from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, describe_error
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
@@ -152,7 +153,9 @@ class RequestPipeline:
 
         # The length limit of a verdict depends on what this process knows about the model.
         identity = {name: value for name, value in params.items() if name != "max_tokens"}
-        content = json.dumps([self.role, identity, [message.text for message in messages]])
+        names = [model_name(model) for model in self.models]
+        texts = [message.text for message in messages]
+        content = json.dumps([self.role, names, identity, texts])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         saved = await self.checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
