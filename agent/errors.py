@@ -2,12 +2,18 @@
 
 from pydantic import ValidationError
 
+from selfcritic.agent.redaction import redact
+
 
 class SelfcriticError(RuntimeError):
     """Base of all errors that selfcritic raises.
 
-    LangGraph's server hides the messages of errors that are not built-in ones, such as a RuntimeError.
+    Its message contains no credentials. LangGraph's server hides the messages of errors that are not built-in ones,
+    such as a RuntimeError.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class InputError(SelfcriticError):
@@ -53,6 +59,11 @@ class ScorerError(SelfcriticError):
 
 class BudgetExhausted(SelfcriticError):  # noqa: N818 - not a failure: becomes a stop reason
     """The next request would exceed the run's budget and was not sent."""
+
+    def __init__(self, message: str, last_error: str | None = None) -> None:
+        super().__init__(message)
+        self.last_error = last_error
+        """Error of the last attempt, which the budget did not allow to repeat."""
 
 
 class ScriptExhausted(SelfcriticError):  # noqa: N818 - not a failure: the script ended

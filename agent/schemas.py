@@ -145,7 +145,7 @@ class RoleUsage(Record):
     reasoning_tokens: int = 0
     """Output tokens that the model spent on thinking; included in `output_tokens`."""
     estimated_tokens: int = 0
-    """Output tokens that the provider did not report; included in `output_tokens`."""
+    """Tokens that the provider did not report; included in `input_tokens` and `output_tokens`."""
     cost_usd: float | None = 0.0
     """Cost in US dollars; None if the price of any reply is unknown."""
 

@@ -107,6 +107,14 @@ class Step:
         )
         return Sampler(pipeline, retry_prompt=self._prompts.retry_verdict)
 
+    @property
+    def is_order_free(self) -> bool:
+        """Whether requests may be sent in any order.
+
+        A limited budget goes to requests in a fixed order, and checkpointed requests are found again by their order.
+        """
+        return not self._budget.is_limited and not _saves_requests()
+
     def _capabilities_of(self, role: Role) -> Capabilities:
         """Return the model's capabilities, with what it showed in other roles and runs."""
         model = self.context.model_for(role)
@@ -155,7 +163,10 @@ class Step:
     ) -> dict[str, Any]:
         ending: dict[str, Any] = {}
         reason = stop_reason_for(stop) if isinstance(stop, SelfcriticError) else stop
-        if isinstance(stop, SelfcriticError) and not isinstance(stop, BudgetExhausted):
+        if isinstance(stop, BudgetExhausted):
+            if stop.last_error is not None:
+                ending["error"] = str(stop)
+        elif isinstance(stop, SelfcriticError):
             ending["error"] = str(stop)
         rounds: Sequence[Round] = changes.get("rounds", self.state.get("rounds", []))
         answer = changes.get("answer", self.state.get("answer", ""))
@@ -181,7 +192,8 @@ def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
     """Return the update for an error that ended a critique search early."""
     if error is None:
         return {}
-    message = None if isinstance(error, BudgetExhausted) else str(error)
+    is_plain_limit = isinstance(error, BudgetExhausted) and error.last_error is None
+    message = None if is_plain_limit else str(error)
     return {"search_stop_reason": stop_reason_for(error), "error": message}
 
 

@@ -2,16 +2,21 @@
 
 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python examples/observability.py
 
-If you pass models by name, spans contain no API keys. Errors of a LangChain chat model contain the provider's message,
-which can repeat the key.
+Spans contain prompts and replies, but no API keys, and the cost of each reply. To leave prompts and replies out, set
+OPENINFERENCE_HIDE_INPUTS=true and OPENINFERENCE_HIDE_OUTPUTS=true.
 """
 
 import os
 import socket
 import sys
+from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.outputs import ChatGeneration, LLMResult
 from openinference.instrumentation.langchain import LangChainInstrumentor
+from openinference.semconv.trace import SpanAttributes
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,11 +26,28 @@ from selfcritic.graphs import create_self_critique
 
 provider = TracerProvider(resource=Resource.create({"service.name": "selfcritic"}))
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))  # reads OTEL_EXPORTER_OTLP_…
-LangChainInstrumentor().instrument(tracer_provider=provider)
+instrumentor = LangChainInstrumentor()
+instrumentor.instrument(tracer_provider=provider)
 
 graph = create_self_critique(model="simulated?draft_error_rate=1", max_rounds=5, seed=1).compile(
     name="self_critique"
 )
+
+
+class CostRecorder(BaseCallbackHandler):
+    """Adds the cost of each reply to its span."""
+
+    run_inline = True  # before the instrumentor ends the span
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_options: Any) -> None:
+        """Read the cost that models of this package report."""
+        generation = response.generations[0][0]
+        if not isinstance(generation, ChatGeneration):
+            return
+        cost_usd = generation.message.response_metadata.get("cost_usd")
+        span = instrumentor.get_span(run_id)
+        if span is not None and cost_usd is not None:
+            span.set_attribute(SpanAttributes.LLM_COST_TOTAL, cost_usd)
 
 
 def require_collector() -> None:
@@ -43,6 +65,8 @@ def require_collector() -> None:
 
 if __name__ == "__main__":
     require_collector()
-    output = graph.invoke({"question": "What is 4,387 + 2,965?"})
+    output = graph.invoke(
+        {"question": "What is 4,387 + 2,965?"}, config={"callbacks": [CostRecorder()]}
+    )
     print(output["answer"], output["stop_reason"])
     provider.shutdown()  # flushes the remaining spans

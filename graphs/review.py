@@ -14,7 +14,7 @@ from typing import Unpack
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.nodes.critique import critique
+from selfcritic.agent.nodes.critique import critique, critique_and_score
 from selfcritic.agent.nodes.review import check_answer, finalize_review, load_answer
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
@@ -40,13 +40,15 @@ def create_review(
     builder = StateGraph(
         State, context_schema=Context, input_schema=ReviewInput, output_schema=ReviewOutput
     )
+    has_own_select = nodes is not None and "select" in nodes
     add_nodes(
         builder,
         defaults,
         nodes,
         load_answer=load_answer,
         check_answer=check_answer,
-        critique=critique,
+        # A custom `select` may need no scores.
+        critique=critique if has_own_select else critique_and_score,
         select=select,
         finalize_review=finalize_review,
     )

@@ -17,7 +17,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.nodes.classify import classify
-from selfcritic.agent.nodes.critique import critique
+from selfcritic.agent.nodes.critique import critique, critique_and_score
 from selfcritic.agent.nodes.generate import generate
 from selfcritic.agent.nodes.refine import refine
 from selfcritic.agent.nodes.select import select
@@ -68,7 +68,8 @@ def create_self_critique(
         replacements,
         generate=generate,
         classify=classify,
-        critique=critique,
+        # A custom `select` may need no scores.
+        critique=critique if "select" in replacements else critique_and_score,
         select=select,
         refine=refine,
     )

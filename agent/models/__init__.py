@@ -146,11 +146,20 @@ def model_key(spec: str | BaseChatModel) -> object:
     A model without a name is its own key.
     """
     model = get_model(spec)
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    name = _name_of(model)
     base_url = getattr(model, "openai_api_base", None) or getattr(model, "api_base", None)
     if not name:
         return model
     return type(model), name, base_url
+
+
+def model_name(model: BaseChatModel) -> str:
+    """Return the type and name of a model, the same in all processes."""
+    return f"{type(model).__name__} {_name_of(model) or ''}".strip()
+
+
+def _name_of(model: BaseChatModel) -> Any:
+    return getattr(model, "model_name", None) or getattr(model, "model", None)
 
 
 _CLIENTS = {"client", "async_client", "root_client", "root_async_client"}

@@ -5,7 +5,7 @@ litellm, langchain-openai, langchain-anthropic and similar clients.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
 from selfcritic.agent.models.headers import headers_of, status_of
@@ -26,7 +26,7 @@ RequestErrorKind = Literal[
     "invalid_json",
     "unknown",
 ]
-ReplyErrorKind = Literal["truncated", "no_choices", "null", "refusal"]
+ReplyErrorKind = Literal["truncated", "no_choices", "malformed", "null", "refusal"]
 
 TRANSIENT = frozenset(
     {"rate_limit", "timeout", "connection_refused", "connection", "loading", "server"}
@@ -65,6 +65,26 @@ _TOO_LONG = re.compile(
     r"|maximum (?:input|prompt|model) (?:length|tokens?)|longer than the (?:maximum )?model",
     re.IGNORECASE,
 )
+_CODE_KINDS: Mapping[str, RequestErrorKind] = {
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "too_many_requests": "rate_limit",
+    "resource_exhausted": "rate_limit",
+    "invalid_api_key": "bad_key",
+    "authentication_error": "bad_key",
+    "unauthorized": "bad_key",
+    "permission_error": "bad_key",
+    "permission_denied": "bad_key",
+    "model_not_found": "no_model",
+    "not_found_error": "no_model",
+    "insufficient_quota": "no_quota",
+    "timeout": "timeout",
+    "request_timeout": "timeout",
+    "invalid_request_error": "rejected",
+    "bad_request": "rejected",
+    "content_filter": "rejected",
+}
+"""Kinds of the codes and types in error objects, if there is no error status."""
 _OUTPUT_LIMIT = re.compile(
     r"(?<!\+ )(?<!\+ `)\bmax_(?:completion_|output_|new_)?tokens\W+"
     r"(?:must|is too|too|cannot|should|exceeds)\b",
@@ -98,6 +118,40 @@ def classify_error(error: BaseException) -> RequestErrorKind | ReplyErrorKind:
     return _classify_response(status, error)
 
 
+class _BodyError(Exception):
+    """An error object in the body of a response."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__(body_error_message(body))
+        self.body = body
+
+
+def classify_body_error(body: Any) -> RequestErrorKind:
+    """Return the kind of an error object that came with status 200, by its code, type and words.
+
+    An unknown one may be transient: gateways report the failures of their providers in this way.
+    """
+    fields = body if isinstance(body, Mapping) else {}
+    error = _BodyError(body)
+    for name in ("code", "status", "type"):
+        code = str(fields.get(name) or "").lower()
+        if code.isdecimal() and 300 <= int(code) < 600:
+            return _classify_response(int(code), error)
+        if code in _TOO_LONG_CODES:
+            return "too_long"
+        if code in _CODE_KINDS:
+            kind = _CODE_KINDS[code]
+            return _classify_response(400, error) if kind == "rejected" else kind
+    return "server"
+
+
+def body_error_message(body: Any) -> str:
+    """Return the message of an error object."""
+    if isinstance(body, Mapping):
+        return str(body.get("message") or body.get("detail") or body.get("type") or dict(body))
+    return str(body)
+
+
 def root_package(kind: type) -> str:
     """Return the top-level package that defines a class."""
     return kind.__module__.partition(".")[0]
@@ -121,10 +175,22 @@ def cause_chain(error: BaseException) -> Iterator[BaseException]:
         link = cause
 
 
+def is_network_error(error: BaseException) -> bool:
+    """Return whether a connection failed, timed out, or carried invalid JSON."""
+    classes = _TIMEOUTS | _CONNECTION_ERRORS | {"json.JSONDecodeError"}
+    for link in cause_chain(error):
+        for kind in type(link).__mro__:
+            if f"{root_package(kind)}.{kind.__name__}" in classes:
+                return True
+    return False
+
+
 def response_body(error: BaseException) -> Any:
     """Return the `error` field of the provider's JSON, or the whole JSON, or None."""
     for link in cause_chain(error):
         body = getattr(link, "body", None)
+        if body is None and link.args and isinstance(link.args[0], dict):
+            body = link.args[0]  # langchain-openai raises ValueError(error object)
         if isinstance(body, dict):
             return body.get("error") or body
         if isinstance(body, str) and body:

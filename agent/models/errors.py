@@ -1,8 +1,8 @@
 """Explain the errors of any model client, without API keys."""
 
-import os
 import re
 from collections.abc import Mapping
+from typing import cast
 from urllib.parse import urljoin, urlsplit
 
 from langchain_core.messages.ai import UsageMetadata
@@ -15,7 +15,8 @@ from selfcritic.agent.models.error_kinds import (
     provider_message,
     root_package,
 )
-from selfcritic.agent.models.headers import headers_of
+from selfcritic.agent.models.headers import headers_of, status_of
+from selfcritic.agent.redaction import redact
 
 
 class ModelCallError(SelfcriticError):
@@ -58,6 +59,36 @@ class ModelReplyError(SelfcriticError):
         self.cost_usd = cost_usd
 
 
+def call_error(
+    error: BaseException, secrets: tuple[str, ...], address: str | None = None
+) -> ModelCallError:
+    """Convert a client's error to a ModelCallError, without credentials.
+
+    `address` is the base URL of the model, if it is known.
+    """
+    kind = cast(RequestErrorKind, classify_error(error))
+    address = strip_url(address) if address else address_of(error)
+    provider = getattr(error, "llm_provider", None) or root_package(type(error))
+    return ModelCallError(
+        error_message(error, *secrets),
+        kind,
+        status_code=status_of(error),
+        headers=_redact_headers(headers_of(error), secrets),
+        provider=provider,
+        address=redact(address, *secrets) if address else None,
+    )
+
+
+def _redact_headers(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dict[str, str]:
+    """Remove keys, and the credentials in the target of a redirect."""
+    redacted = {}
+    for name, value in headers.items():
+        if name == "location":
+            value = strip_url(value)
+        redacted[name] = redact(value, *secrets)
+    return redacted
+
+
 def describe_error(error: BaseException) -> str:
     """Return the provider's message and a hint on one line, without API keys."""
     hint = _HINTS.get(classify_error(error), "")
@@ -77,6 +108,7 @@ def error_message(error: BaseException, *secrets: str) -> str:
     unknown_provider = _NO_PROVIDER.search(text)
     if unknown_provider is not None:
         text = f"'{unknown_provider[1]}' names no provider that litellm supports."
+    text = text.partition(_TRACEBACK)[0][:_MAX_PROVIDER_CHARS]
     text = redact(text, *secrets)
     text = " ".join(text.split()) or type(error).__name__
     if len(text) > _MAX_MESSAGE_CHARS:
@@ -86,26 +118,10 @@ def error_message(error: BaseException, *secrets: str) -> str:
     return text
 
 
-def redact(text: str, *secrets: str) -> str:
-    """Replace the secrets, keys in the environment, and key-like strings."""
-    candidates = list(secrets)
-    for name, value in os.environ.items():
-        if _SECRET_NAME.search(name):
-            candidates.append(value)
-    long_enough = [value for value in candidates if len(value) >= _MIN_SECRET_CHARS]
-    for secret in sorted(long_enough, key=len, reverse=True):
-        text = text.replace(secret, "[key]")
-    return _KEY.sub("[key]", text)
-
-
 _MAX_MESSAGE_CHARS = 500
-_MIN_SECRET_CHARS = 6
-"""A shorter value, such as "x" or "none", occurs in ordinary text."""
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
-_KEY = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|r8)[-_][\w*.-]{6,}\w|\bAIza[\w-]{20,}|(?<=[?&]key=)[^&\s'\"]+"
-)
-
+_MAX_PROVIDER_CHARS = 10_000
+"""Longer messages are not searched for credentials; no more is shown in any case."""
+_TRACEBACK = "Traceback (most recent call last)"
 _NO_PROVIDER = re.compile(r"LLM Provider NOT provided\..*?\bmodel=(\S+)", re.DOTALL)
 
 _MESSAGES: Mapping[str, str] = {
@@ -128,6 +144,7 @@ _HINTS: Mapping[str, str] = {
     "server": "The provider is unavailable: try again later, or use another model.",
     "invalid_json": "The reply is not valid JSON: check the proxies between you and {address}.",
     "truncated": "The reply is incomplete: try again, and check the proxies between you and the provider.",
+    "malformed": "The server does not reply in OpenAI's format: update it, or use another model.",
     "no_choices": "Try again, or use another model.",
     "null": "Try again, or raise max_tokens: a reasoning model can use it up before it answers.",
     "refusal": "Rephrase the question, or use another model.",
@@ -170,7 +187,10 @@ def address_of(error: BaseException) -> str | None:
 
 def strip_url(url: str) -> str:
     """Return a URL without user name, password, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # the host is malformed
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
 

@@ -4,10 +4,13 @@ The functions that take an error accept the errors of any client.
 """
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h)\s*)+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -61,20 +64,25 @@ def retry_after(error: BaseException) -> float | None:
 def parse_wait(text: str) -> float | None:
     """Parse the wait in a provider's header into seconds.
 
-    Accepts seconds (1.5), durations (6m0s, 20ms), ISO 8601 times with a time zone, and HTTP dates. Returns None for any
-    other text, and 0 for a time in the past.
+    Accepts seconds (1.5), durations (6m0s, 20ms), ISO 8601 times and HTTP dates; a time without a time zone is in UTC.
+    Returns None for any other text, 0 for a time in the past, and infinity if the provider asks for it.
     """
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    parts = _DURATION_PART.findall(text)
-    if parts:
+    text = text.strip()
+    with suppress(ValueError):
+        seconds = float(text)
+        return None if math.isnan(seconds) else max(0.0, seconds)
+    if _DURATION.fullmatch(text):
+        parts = _DURATION_PART.findall(text)
         return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
     for parse in (datetime.datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            wait = parse(text) - datetime.datetime.now(datetime.UTC)
-        except (ValueError, TypeError):  # TypeError: the time has no time zone
-            continue
-        return max(0.0, wait.total_seconds())
+        # TypeError, IndexError: `parsedate_to_datetime` of some texts that are no dates.
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
+            return _seconds_until(parse(text))
     return None
+
+
+def _seconds_until(time: datetime.datetime) -> float:
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=datetime.UTC)
+    wait = time - datetime.datetime.now(datetime.UTC)
+    return max(0.0, wait.total_seconds())

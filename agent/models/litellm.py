@@ -7,7 +7,7 @@ from the environment.
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
@@ -27,19 +27,21 @@ from pydantic import (
 )
 from tenacity import AsyncRetrying, Retrying
 
+from selfcritic.agent.models.deadline import Deadline
+from selfcritic.agent.models.errors import strip_url
 from selfcritic.agent.models.litellm_errors import translate_errors
 from selfcritic.agent.models.litellm_library import (
     context_size,
     import_litellm,
-    import_litellm_async,
+    import_provider_async,
     is_priced,
     known_cost,
+    known_token_cost,
     supports_prefill,
 )
 from selfcritic.agent.models.litellm_replies import StreamAccumulator
 from selfcritic.agent.models.litellm_requests import build_arguments
 from selfcritic.agent.models.litellm_results import build_final_chunk, build_result
-from selfcritic.agent.models.redirects import refuse_redirects
 from selfcritic.agent.models.retries import retry_options
 from selfcritic.agent.models.structured_output import (
     METHODS,
@@ -49,6 +51,7 @@ from selfcritic.agent.models.structured_output import (
     response_format,
     with_parser,
 )
+from selfcritic.agent.redaction import address_secrets
 
 _STREAM_OPTIONS = {"n": None, "stream": True, "stream_options": {"include_usage": True}}
 """Options of a streamed request; a stream carries a single reply, so `n` is not sent."""
@@ -63,6 +66,8 @@ class LiteLLMModel(BaseChatModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    limits_whole_requests: ClassVar[bool] = True
+
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     api_base: str | None = Field(
         default=None, validation_alias=AliasChoices("api_base", "base_url")
@@ -74,7 +79,7 @@ class LiteLLMModel(BaseChatModel):
     timeout: float = Field(
         default=60.0, gt=0, validation_alias=AliasChoices("timeout", "request_timeout")
     )
-    """Seconds for a reply; in a stream, seconds between two chunks."""
+    """Seconds for a whole reply, streamed or not; the time between requests for its chunks does not count."""
     stop: Annotated[list[str] | None, BeforeValidator(_to_list)] = Field(
         default=None, validation_alias=AliasChoices("stop", "stop_sequences")
     )
@@ -139,7 +144,7 @@ class LiteLLMModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {
             "model": self.model,
-            "api_base": self.api_base,
+            "api_base": strip_url(self.api_base) if self.api_base else None,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "stop": self.stop,
@@ -255,11 +260,13 @@ class LiteLLMModel(BaseChatModel):
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         accumulator = StreamAccumulator()
-        stream = await self._acomplete(messages, stop, options | _STREAM_OPTIONS)
+        deadline = Deadline(self.timeout)
+        stream = await self._acomplete(messages, stop, options | _STREAM_OPTIONS, deadline)
         chunks = aiter(stream)
         while True:
             with self._request_context():
-                chunk = await anext(chunks, None)
+                async with deadline.waiting():
+                    chunk = await anext(chunks, None)
             if chunk is None:
                 break
             message = accumulator.add(chunk)
@@ -279,14 +286,19 @@ class LiteLLMModel(BaseChatModel):
         raise AssertionError("attempts end with a reply or an error")
 
     async def _acomplete(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        deadline: Deadline | None = None,
     ) -> Any:
-        """Return litellm's response or stream."""
-        litellm = await import_litellm_async()
+        """Return litellm's response or stream; each attempt has its own deadline by default."""
+        litellm = await import_provider_async(self.model)
         arguments = self._arguments(messages, stop, options)
         async for attempt in AsyncRetrying(**retry_options(self.max_retries)):
             with attempt, self._request_context():
-                return await litellm.acompletion(**arguments)
+                async with (deadline or Deadline(self.timeout)).waiting():
+                    return await litellm.acompletion(**arguments)
         raise AssertionError("attempts end with a reply or an error")
 
     def _arguments(
@@ -315,15 +327,22 @@ class LiteLLMModel(BaseChatModel):
         secrets = [value.get_secret_value() for value in self.extra_headers.values()]
         if self.api_key:
             secrets.append(self.api_key.get_secret_value())
-        with translate_errors(self.api_base, tuple(secrets)), refuse_redirects():
+        if self.api_base:
+            secrets += address_secrets(self.api_base)
+        with translate_errors(self.api_base, tuple(secrets), self.timeout):
             yield
+
+    def price_tokens(self, input_tokens: int, output_tokens: int) -> float | None:
+        """Return the cost of tokens in US dollars, None if unknown."""
+        if self.input_cost_per_token is not None and self.output_cost_per_token is not None:
+            input_cost = input_tokens * self.input_cost_per_token
+            return input_cost + output_tokens * self.output_cost_per_token
+        return known_token_cost(self.model, input_tokens, output_tokens)
 
     def _price(self, usage: Any) -> float | None:
         """Return the cost of a reply in US dollars, None if unknown."""
         if usage is None:
             return None
-        if self.input_cost_per_token is not None and self.output_cost_per_token is not None:
-            input_cost = int(usage.prompt_tokens) * self.input_cost_per_token
-            output_cost = int(usage.completion_tokens) * self.output_cost_per_token
-            return input_cost + output_cost
+        if self.input_cost_per_token is not None:
+            return self.price_tokens(int(usage.prompt_tokens), int(usage.completion_tokens))
         return known_cost(self.model, usage)

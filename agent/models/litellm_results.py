@@ -48,6 +48,8 @@ def build_result(response: Any, model: str, price: Price) -> ChatResult:
         errors.append(ReplyError("no_choices", ""))
         raise _reply_exception(errors[0], usage, model, price)
     first = cast(AIMessage, generations[0].message)
+    if not _has_tokens(usage):
+        usage = None  # litellm fills in zeros
     first.usage_metadata = convert_usage(usage)
     first.response_metadata["cost_usd"] = price(usage)
     hidden_params = getattr(response, "_hidden_params", None) or {}
@@ -68,20 +70,24 @@ def build_final_chunk(
     # litellm invents the finish reason and usage of an incomplete stream; its wrapper has the real ones.
     finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
     has_usage = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
+    usage = accumulator.usage if has_usage else None
     error = accumulator.error(finish_reason, has_usage)
     if error:
-        usage = accumulator.usage if has_usage else None
         raise _reply_exception(error, usage, model, price)
-    usage_metadata = convert_usage(accumulator.usage)
+    usage_metadata = convert_usage(usage)
     return ChatGenerationChunk(
         message=AIMessageChunk(content="", usage_metadata=usage_metadata, chunk_position="last"),
         generation_info={
             "model_name": accumulator.model,
             "finish_reason": finish_reason,
             "logprobs": {"content": accumulator.logprobs} if accumulator.logprobs else None,
-            "cost_usd": price(accumulator.usage),
+            "cost_usd": price(usage),
         },
     )
+
+
+def _has_tokens(usage: Any) -> bool:
+    return usage is not None and bool(usage.prompt_tokens or usage.completion_tokens)
 
 
 def _reply_exception(error: ReplyError, usage: Any, model: str, price: Price) -> ModelReplyError:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_MIN_LOGPROB = -10_000.0
+"""Its probability is 0."""
 _SPACE_MARKS = str.maketrans({"Ġ": " ", "▁": " ", "Ċ": "\n"})
 """Space and newline in the vocabularies of byte-level BPE and SentencePiece."""
 
@@ -71,8 +73,9 @@ def _padded(values: Any, length: int) -> Sequence[Any]:
 def _add_option(options: dict[str, float], text: str, logprob: Any) -> None:
     """Add the probability of a text; two tokens may decode to the same text."""
     is_number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
-    if is_number and not math.isnan(logprob):
-        options[text] = options.get(text, 0.0) + math.exp(min(logprob, 0.0))
+    # NaN is not at most 0; math.exp raises for integers without a float.
+    if is_number and (logprob <= 0 or logprob > 0):
+        options[text] = options.get(text, 0.0) + math.exp(max(_MIN_LOGPROB, min(logprob, 0.0)))
 
 
 def _decode(text: Any, token_bytes: Any) -> str:

@@ -48,6 +48,13 @@ class BudgetTracker:
         """Whether this tracker's budget refused a request; a parent's budget does not count."""
         return self._has_refused
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether requests are refused when calls, tokens or money are spent."""
+        limits = (self.budget.calls, self.budget.tokens, self.budget.cost_usd)
+        is_parent_limited = self._parent is not None and self._parent.is_limited
+        return is_parent_limited or any(limit is not None for limit in limits)
+
     def child(self) -> "BudgetTracker":
         """Create a tracker whose usage also counts toward this one."""
         return BudgetTracker(Budget(), parent=self)
@@ -91,11 +98,14 @@ class BudgetTracker:
         for rate in self._rates():
             await rate.acquire(count_message_tokens(messages))
 
-    def apply_headers(self, headers: Mapping[str, str], wait: float | None = None) -> None:
-        """Apply a provider's headers and requested wait to all rate limits."""
+    def apply_headers(
+        self, headers: Mapping[str, str], max_wait: float, wait: float | None = None
+    ) -> None:
+        """Apply a provider's headers and requested wait to all rate limits, up to `max_wait` seconds."""
         for rate in self._rates():
-            rate.apply_headers(headers)
-            rate.pause(wait)
+            rate.apply_headers(headers, max_wait)
+            if wait is not None:
+                rate.pause(min(wait, max_wait))
 
     def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
         """Count a request that is about to be sent.
@@ -106,8 +116,7 @@ class BudgetTracker:
         limit = self._reached_limit(messages)
         if limit is not None:
             self._has_refused = True
-            message = f"The budget ({limit}) does not cover the next request."
-            raise BudgetExhausted(message + self._describe_last_error())
+            raise self._exhausted(f"The budget ({limit}) does not cover the next request.")
         if self._parent:
             self._parent.reserve(role, messages)
         for account in self._accounts(role):
@@ -160,13 +169,14 @@ class BudgetTracker:
             if timeout.expired():
                 self._has_refused = True
                 message = f"The budget ({self.budget.seconds:g} seconds) is spent."
-                raise BudgetExhausted(message + self._describe_last_error()) from None
+                raise self._exhausted(message) from None
             raise
 
-    def _describe_last_error(self) -> str:
-        if self._last_error is None:
-            return ""
-        return f" Last error: {self._last_error}"
+    def _exhausted(self, message: str) -> BudgetExhausted:
+        """Return the error of an exhausted budget, which names the last attempt's error."""
+        if self._last_error is not None:
+            message += f" Last error: {self._last_error}"
+        return BudgetExhausted(message, self._last_error)
 
     def _rates(self) -> Iterator[RateLimit]:
         if self.rate:

@@ -50,16 +50,17 @@ class RateLimit:
         start = max(self._next_token, self._clock())
         self._next_token = start + tokens * self._seconds_per_token
 
-    def pause(self, seconds: float | None) -> None:
-        """Pause all requests for some seconds; None changes nothing."""
-        if seconds is not None:
-            self._paused_until = max(self._paused_until, self._clock() + seconds)
+    def pause(self, seconds: float) -> None:
+        """Pause all requests for some seconds."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def apply_headers(self, headers: Mapping[str, str]) -> None:
-        """Pause until the provider's reset if a limit is used up."""
+    def apply_headers(self, headers: Mapping[str, str], max_wait: float) -> None:
+        """Pause until the provider's reset if a limit is used up, at most `max_wait` seconds."""
         for remaining, reset in _REMAINING_AND_RESET_HEADERS:
             if headers.get(remaining, "").strip() == "0":
-                self.pause(parse_wait(headers.get(reset, "")))
+                wait = parse_wait(headers.get(reset, ""))
+                if wait is not None:
+                    self.pause(min(wait, max_wait))
 
     def _remaining_wait(self) -> float:
         return max(self._next_request, self._next_token, self._paused_until) - self._clock()

@@ -12,19 +12,19 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
-from pydantic import SecretStr
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
+from selfcritic.agent.models import model_name
 from selfcritic.agent.models.error_kinds import classify_error
-from selfcritic.agent.models.errors import ModelReplyError, describe_error, redact
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, describe_error
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
-from selfcritic.agent.models.normalize import NormalizedModel, is_reasoning, normalize_reply
-from selfcritic.agent.models.redirects import refuse_redirects
+from selfcritic.agent.models.normalize import is_reasoning
+from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
-from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.retry import attempts, warn_about_wait
 from selfcritic.agent.sampling.tags import role_tag, stream_message
-from selfcritic.agent.sampling.usage import request_usage
+from selfcritic.agent.sampling.usage import estimate_usage, request_usage
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
 
 CheckpointFn = Callable[[str, Callable[[], Awaitable[dict[str, Any]]]], Awaitable[dict[str, Any]]]
@@ -157,7 +157,9 @@ class RequestPipeline:
 
         # The length limit of a verdict depends on what this process knows about the model.
         identity = {name: value for name, value in params.items() if name != "max_tokens"}
-        content = json.dumps([self.role, identity, [message.text for message in messages]])
+        names = [model_name(model) for model in self.models]
+        texts = [message.text for message in messages]
+        content = json.dumps([self.role, names, identity, texts])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         saved = await self.checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
@@ -187,15 +189,11 @@ class RequestPipeline:
                 with attempt:
                     return await self._attempt(model, messages, params)
         except SelfcriticError as error:
-            kind = classify_error(error)
-            if kind == "unknown" and not isinstance(error, ModelReplyError):
+            if not isinstance(error, ModelCallError | ModelReplyError):
                 raise
-            raise _model_error(error, model, is_rejection=kind == "rejected") from None
-        except Exception as error:  # noqa: BLE001 - clients can raise anything
-            is_rejection = classify_error(error) == "rejected" or isinstance(error, TypeError)
-            raise _model_error(
-                error, model, is_rejection=is_rejection
-            ) from None  # the original may contain a key
+            raise _model_error(error) from None
+        except Exception as error:  # noqa: BLE001 - callbacks and caches can raise anything
+            raise _model_error(error) from None  # the original may contain a key
         raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
@@ -213,19 +211,40 @@ class RequestPipeline:
                 return [AIMessage("")]
             raise
         except Exception as error:
-            self.budget.record_error(_explain(error, model))
-            self.budget.apply_headers(rate_limit_headers(headers_of(error)), retry_after(error))
+            self.budget.record_error(describe_error(error))
+            wait = retry_after(error)
+            max_wait = self.retries.max_wait
+            warn_about_wait(error, wait, max_wait)
+            self.budget.apply_headers(rate_limit_headers(headers_of(error)), max_wait, wait)
             raise
         replies = [
-            normalize_reply(cast(AIMessage, cast(ChatGeneration, generation).message))
+            cast(AIMessage, cast(ChatGeneration, generation).message)
             for generation in result.generations[0]
         ]
-        metadata = replies[0].response_metadata if replies else {}
-        self.budget.charge(self.role, request_usage(replies, result), metadata.get("cost_usd"))
-        self.budget.apply_headers(rate_limit_headers(metadata.get("headers") or {}))
+        self._charge(model, messages, replies, result)
         if self.allows_empty and replies:
             return replies
         return _drop_empty(replies)
+
+    def _charge(
+        self,
+        model: BaseChatModel,
+        messages: list[BaseMessage],
+        replies: Sequence[AIMessage],
+        result: LLMResult,
+    ) -> None:
+        """Charge the tokens and cost of replies; estimate them if the provider reported none."""
+        metadata = replies[0].response_metadata if replies else {}
+        usage = request_usage(replies, result)
+        cost_usd = metadata.get("cost_usd")
+        if usage is None and replies:
+            usage = estimate_usage(messages, replies)
+            price = getattr(model, "price_tokens", None)
+            if cost_usd is None and price is not None:
+                cost_usd = price(usage["input_tokens"], usage["output_tokens"])
+        self.budget.charge(self.role, usage, cost_usd)
+        limits = rate_limit_headers(metadata.get("headers") or {})
+        self.budget.apply_headers(limits, self.retries.max_wait)
 
     async def _generate(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
@@ -238,14 +257,13 @@ class RequestPipeline:
             params["stream"] = False
         config = ensure_config()
         normalized = NormalizedModel.wrap(model, hashable_key(model))
-        with refuse_redirects():  # a redirect is a request that the budget does not count
-            result = await normalized.agenerate_prompt(
-                [ChatPromptValue(messages=messages)],
-                callbacks=config.get("callbacks"),
-                tags=[*config.get("tags", []), role_tag(self.role)],
-                metadata=config.get("metadata"),
-                **params,
-            )
+        result = await normalized.agenerate_prompt(
+            [ChatPromptValue(messages=messages)],
+            callbacks=config.get("callbacks"),
+            tags=[*config.get("tags", []), role_tag(self.role)],
+            metadata=config.get("metadata"),
+            **params,
+        )
         for generation in result.generations[0][1:]:  # LangGraph streams only the first one
             stream_message(
                 cast(AIMessage, cast(ChatGeneration, generation).message), role_tag(self.role)
@@ -265,16 +283,8 @@ def _rejected_params(message: str, params: Sequence[str]) -> list[str]:
     return [name for name in _OPTIONAL_PARAMS if name in params][:1]
 
 
-def _model_error(error: Exception, model: BaseChatModel, *, is_rejection: bool) -> ModelError:
-    return ModelError(_explain(error, model), is_rejection=is_rejection)
-
-
-def _explain(error: Exception, model: BaseChatModel) -> str:
-    """Describe an error without the model's keys."""
-    secrets = [
-        value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)
-    ]
-    return redact(describe_error(error), *secrets)
+def _model_error(error: Exception) -> ModelError:
+    return ModelError(describe_error(error), is_rejection=classify_error(error) == "rejected")
 
 
 def _drop_empty(replies: Sequence[AIMessage]) -> list[AIMessage]:

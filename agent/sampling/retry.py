@@ -23,7 +23,7 @@ from selfcritic.agent.models.errors import address_of, describe_error, error_mes
 from selfcritic.agent.models.headers import retry_after
 from selfcritic.agent.schemas import Retries
 
-_RETRY_ONCE = {"invalid_json", "truncated", "no_choices", "null"}
+_RETRY_ONCE = {"invalid_json", "truncated", "no_choices", "malformed", "null"}
 """Retried once: these may be transient, or may recur for this request."""
 _MIN_STARTUP_WAIT = 0.25
 _MAX_STARTUP_WAIT = 5.0
@@ -64,6 +64,25 @@ def attempts(
         before_sleep=policy.log,
         reraise=True,
     )
+
+
+reported_waits: set[str] = set()
+"""Addresses whose long waits were reported."""
+
+
+def warn_about_wait(error: BaseException, seconds: float | None, max_wait: float) -> None:
+    """Warn once per server if it asks for a longer wait than `max_wait` seconds."""
+    if seconds is None or seconds <= max_wait:
+        return
+    address = address_of(error) or "The provider"
+    if address not in reported_waits:
+        reported_waits.add(address)
+        _log.warning(
+            "%s asks to wait for %g seconds. Requests are retried after %g seconds (max_wait of Retries).",
+            address,
+            seconds,
+            max_wait,
+        )
 
 
 class _Policy:

@@ -9,7 +9,7 @@ Each operation has a native mode and a fallback; `Capabilities` records which on
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,9 @@ class Sample:
     """Whether the reply stopped at its length limit."""
 
 
+OnSample = Callable[[Sample], None]
+
+
 @dataclass(frozen=True)
 class Sampler:
     """The model of one role."""
@@ -62,8 +65,12 @@ class Sampler:
             return self
         return replace(self, pipeline=replace(self.pipeline, seed=self.pipeline.seed + offset))
 
-    async def sample(self, messages: list[BaseMessage], n: int = 1) -> list[Sample]:
+    async def sample(
+        self, messages: list[BaseMessage], n: int = 1, on_sample: OnSample | None = None
+    ) -> list[Sample]:
         """Sample n replies; fewer if the budget runs out or the model fails midway.
+
+        `on_sample` is called with each reply when it has arrived, in any order.
 
         Raises:
             BudgetExhausted, ModelError: There is no reply.
@@ -76,8 +83,13 @@ class Sampler:
             self.capabilities.n = "native" if len(replies) > 1 else "concurrent"
         if is_native and len(replies) == 1:
             self.capabilities.reject(["n"])
+        if on_sample is not None:
+            for reply in replies:
+                on_sample(reply)
         missing = range(len(replies), n)
-        replies += await self._sample_concurrently(messages, missing, has_replies=bool(replies))
+        replies += await self._sample_concurrently(
+            messages, missing, has_replies=bool(replies), on_sample=on_sample
+        )
         return replies[:n]
 
     async def sample_whole(self, messages: list[BaseMessage], n: int = 1) -> list[Sample]:
@@ -230,13 +242,25 @@ class Sampler:
         return [sample.text for sample in samples]
 
     async def _sample_concurrently(
-        self, messages: list[BaseMessage], indices: Sequence[int], *, has_replies: bool
+        self,
+        messages: list[BaseMessage],
+        indices: Sequence[int],
+        *,
+        has_replies: bool,
+        on_sample: OnSample | None = None,
     ) -> list[Sample]:
         """Send one request per reply, concurrently.
 
         Failed requests are skipped; raises only if there is no reply.
         """
-        requests = [self._send(messages, index=index) for index in indices]
+
+        async def send(index: int) -> list[Sample]:
+            replies = await self._send(messages, index=index)
+            if on_sample is not None:
+                on_sample(replies[0])
+            return replies
+
+        requests = [send(index) for index in indices]
         outcomes: list[Any] = await asyncio.gather(*requests, return_exceptions=True)
         replies = []
         errors = []

@@ -42,7 +42,7 @@ _LOW = _Weights(0.25, 0.6, 0.3)
 
 
 class RequestUsage(UsageMetadata, total=False):
-    """Usage of a request, with the output tokens that were not reported."""
+    """Usage of a request, with the tokens that were not reported."""
 
     estimated_tokens: int
 
@@ -77,8 +77,22 @@ def request_usage(replies: Sequence[AIMessage], result: LLMResult) -> UsageMetad
 
 
 def estimated_tokens(usage: UsageMetadata) -> int:
-    """Return how many output tokens of `request_usage` are estimated."""
+    """Return how many tokens of a usage are estimated."""
     return cast(RequestUsage, usage).get("estimated_tokens", 0)
+
+
+def estimate_usage(messages: Iterable[BaseMessage], replies: Iterable[AIMessage]) -> UsageMetadata:
+    """Estimate the tokens of a request that the provider did not report."""
+    input_tokens = count_message_tokens(messages)
+    output_tokens = sum(count_tokens(str(reply.text)) for reply in replies)
+    total_tokens = input_tokens + output_tokens
+    usage = {
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "total_tokens": total_tokens,
+        "estimated_tokens": total_tokens,
+    }
+    return cast(UsageMetadata, usage)
 
 
 def count_tokens(text: str) -> int:

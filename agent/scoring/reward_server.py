@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.error_kinds import classify_error
-from selfcritic.agent.models.errors import describe_error, redact
+from selfcritic.agent.models.errors import describe_error
+from selfcritic.agent.redaction import redact
 from selfcritic.agent.sampling.retry import attempts
 from selfcritic.agent.schemas import Critique, Retries
 from selfcritic.agent.scoring.reward_input import answer_input, critique_input

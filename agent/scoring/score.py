@@ -13,6 +13,7 @@ from selfcritic.agent.protocols import ScorerFunction, Scores
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import (
+    EarlyVerdicts,
     Verdicts,
     comparable_scores,
     emit_score,
@@ -26,7 +27,7 @@ AnyScorer = str | ScorerFunction  # a name or a function
 
 
 async def score_critiques(
-    step: Step, critiques: Sequence[Critique]
+    step: Step, critiques: Sequence[Critique], early: EarlyVerdicts | None = None
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Add rewards to critiques.
 
@@ -46,9 +47,17 @@ async def score_critiques(
 
     error = None
     if unscored:
-        new_scores, error = await _score(step, list(unscored.values()), list(scored.values()))
+        new_scores, error = await _score(
+            step, list(unscored.values()), list(scored.values()), early
+        )
         scored |= zip(unscored, new_scores, strict=True)
     return [_copy_scores(step, critique, scored) for critique in critiques], error
+
+
+def asks_judge(step: Step, critique: Critique) -> bool:
+    """Return whether the judge is asked about a critique that has no score."""
+    is_scorer = "helpfulness" in scorer_weights(step)
+    return is_scorer and bool(critique_text(critique)) and _may_be_scored(step, critique)
 
 
 def _may_be_scored(step: Step, critique: Critique) -> bool:
@@ -64,13 +73,17 @@ def _copy_scores(step: Step, critique: Critique, scored: Mapping[str, Critique])
 
 
 async def _score(
-    step: Step, critiques: Sequence[Critique], earlier: Sequence[Critique]
+    step: Step,
+    critiques: Sequence[Critique],
+    earlier: Sequence[Critique],
+    early: EarlyVerdicts | None,
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Run all scorers concurrently and return weighted sums."""
     weights = scorer_weights(step)
     scorers = [scorer for scorer in weights if scorer != "helpfulness"]
-    judging = _judge(step, critiques, is_scorer="helpfulness" in weights)
-    scoring = asyncio.gather(*(_run_scorer(step, scorer, critiques) for scorer in scorers))
+    judging = _judge(step, critiques, early, is_scorer="helpfulness" in weights)
+    among = step.round.critiques if early is None else early.critiques
+    scoring = asyncio.gather(*(_run_scorer(step, scorer, critiques, among) for scorer in scorers))
     (verdicts, first_error), results = await asyncio.gather(judging, scoring)
     columns: dict[AnyScorer, Scores] = {"helpfulness": comparable_scores(verdicts, earlier)}
     for scorer, (scores, error) in zip(scorers, results, strict=True):
@@ -92,11 +105,11 @@ async def _score(
 
 
 async def _judge(
-    step: Step, critiques: Sequence[Critique], *, is_scorer: bool
+    step: Step, critiques: Sequence[Critique], early: EarlyVerdicts | None, *, is_scorer: bool
 ) -> tuple[Verdicts, SelfcriticError | None]:
     if not is_scorer:
         return [None] * len(critiques), None
-    return await helpfulness(step, critiques)
+    return await helpfulness(step, critiques, early)
 
 
 def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
@@ -108,7 +121,10 @@ def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
 
 
 async def _run_scorer(
-    step: Step, scorer: AnyScorer, critiques: Sequence[Critique]
+    step: Step,
+    scorer: AnyScorer,
+    critiques: Sequence[Critique],
+    among: Sequence[Critique],
 ) -> tuple[Scores, SelfcriticError | None]:
     """Return a score for each critique, or no scores and the error."""
     name = _scorer_name(scorer)
@@ -124,7 +140,7 @@ async def _run_scorer(
             f"The scorer '{name}' failed ({type(error).__name__}: {error}). Fix it, or set another `scorer`."
         )
     for critique, score in zip(critiques, scores, strict=True):
-        emit_score(step, critique, by=name, score=score)
+        emit_score(step, critique, among, by=name, score=score)
     return scores, None
 
 

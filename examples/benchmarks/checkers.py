@@ -26,7 +26,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest
 
 from selfcritic.agent.checkers.python_files import check_file
 from selfcritic.agent.checkers.registry import get_checkers, run_checkers

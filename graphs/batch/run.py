@@ -30,8 +30,8 @@ from pydantic import TypeAdapter
 
 from selfcritic.agent.context import MODEL_VARIABLE, Context, Role
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
-from selfcritic.agent.models.errors import redact
 from selfcritic.agent.nodes.validation import check_models, check_prices
+from selfcritic.agent.redaction import redact
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs.cli.batch import batch
 from selfcritic.graphs.cli.models import models
 from selfcritic.graphs.cli.review.command import review
@@ -44,4 +45,5 @@ def _set_global_options(
 
 def main() -> None:
     """Run the command line."""
+    freeze_imports()
     app()

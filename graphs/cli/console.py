@@ -18,6 +18,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.agent.redaction import redact
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.terminal import create_console
 
@@ -113,7 +114,7 @@ def describe(error: Exception | str) -> str:
         )
     if isinstance(error, OSError) and error.filename is not None:
         return _describe_file_error(error)
-    return str(error)
+    return redact(str(error))
 
 
 def _describe_invalid_options(error: ValidationError) -> str:

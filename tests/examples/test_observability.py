@@ -43,9 +43,14 @@ from langchain_openai import ChatOpenAI
 from selfcritic.agent import load
 from selfcritic.agent.errors import ModelError
 example = runpy.run_path("examples/observability.py")
-models = [load("openai/x", api_base=ADDRESS, api_key=KEY), ChatOpenAI(model="y", base_url=ADDRESS, api_key=KEY)]
+priced = {"input_cost_per_token": 0.5, "output_cost_per_token": 0.5}
+models = [
+    load("openai/x", api_base=ADDRESS, api_key=KEY, **priced),
+    ChatOpenAI(model="y", base_url=ADDRESS, api_key=KEY),
+]
 for model in models:
-    output = example["graph"].invoke({"question": "Which city?"}, context={"model": model, "max_rounds": 1})
+    output = example["graph"].invoke({"question": "Which city?"}, {"callbacks": [example["CostRecorder"]()]},
+        context={"model": model, "max_rounds": 1})
     print(output["stop_reason"])
 try:
     example["graph"].invoke(
@@ -92,6 +97,19 @@ def get_attribute(span: Any, name: str) -> str:
     return ""
 
 
+def model_spans(spans: list[Any]) -> list[Any]:
+    return [span for span in spans if get_attribute(span, "openinference.span.kind") == "LLM"]
+
+
+def costs(spans: list[Any]) -> list[float]:
+    values = []
+    for span in spans:
+        for attribute in span.attributes:
+            if attribute.key == "llm.cost.total":
+                values.append(float(attribute.value.double_value))
+    return values
+
+
 @pytest.mark.slow
 def test_exports_a_span_for_every_node_and_request():
     with Collector() as collector:
@@ -112,6 +130,9 @@ def test_exports_a_span_for_every_node_and_request():
         parents[span.parent_span_id] for span in spans if span.name == "SimulatedModel"
     } == nodes
     assert [span.name for span in spans if not span.parent_span_id] == ["self_critique"]
+    assert costs(spans) == [0.0] * len(model_spans(spans))
+    providers = {get_attribute(span, "llm.provider") for span in model_spans(spans)}
+    assert providers == {"simulated"}
 
 
 @pytest.mark.slow
@@ -127,7 +148,11 @@ def test_spans_contain_no_api_key():
     *stop_reasons, error = printed.splitlines()
     assert stop_reasons == ["max_rounds"] * 2
     assert error.startswith("Incorrect API key provided: [key].")
-    names = [span.name for span in received_spans(collector)]
+    spans = received_spans(collector)
+    names = [span.name for span in spans]
+    assert min(costs(spans)) > 0
+    providers = {get_attribute(span, "llm.provider") for span in model_spans(spans)}
+    assert providers == {"openai"}
     assert names.count("self_critique") == 3
     assert {"LiteLLMModel", "ChatOpenAI"} <= set(names)
     assert b"Lyon" in b"".join(collector.received["/v1/traces"])

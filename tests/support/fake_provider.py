@@ -32,6 +32,7 @@ FaultKind = Literal[
     "status",
     "reset",
     "hang",
+    "drip",
     "truncated",
     "invalid_json",
     "no_choices",
@@ -248,6 +249,8 @@ class FakeProvider:
         await response.prepare(request)
         # Set before the write: the client's thread may read the reply immediately.
         received.tokens = None if kind in _BROKEN else tokens
+        if kind == "drip":
+            await _drip(response, sent.encode())
         await response.write(sent.encode())
         if kind == "reset" or (kind == "truncated" and not is_stream):
             _hang_up(request, reset=kind == "reset")
@@ -323,6 +326,13 @@ def _finish_reason(kind: FaultKind | None, message: Body) -> str:
     if "tool_calls" in message:
         return "tool_calls"
     return "stop"
+
+
+async def _drip(response: web.StreamResponse, sent: bytes) -> None:
+    """Send a few bytes at a time, so that a client's read timeout never ends the request."""
+    while True:
+        await response.write(b" " if sent.startswith(b"{") else b": wait\n\n")
+        await asyncio.sleep(0.03)
 
 
 def _hang_up(request: web.Request, reset: bool) -> None:

@@ -12,9 +12,9 @@ from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
     describe_error,
-    redact,
 )
 from selfcritic.agent.models.headers import status_of
+from selfcritic.agent.redaction import redact
 
 KEY = "planted-0f9e8d7c6b5a"
 

@@ -45,7 +45,7 @@ PRICE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 3e-6}
 
 def make_model(provider: FakeProvider | str, name: str = "openai/toy", **fields) -> LiteLLMModel:
     base = provider if isinstance(provider, str) else provider.url
-    defaults = {"api_key": SecretStr(KEY), "timeout": 5.0}
+    defaults = {"api_key": SecretStr(KEY), "timeout": 60.0}
     return LiteLLMModel(model=name, api_base=base, **(defaults | fields))
 
 

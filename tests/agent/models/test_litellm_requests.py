@@ -13,10 +13,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from selfcritic.agent.errors import UnknownModelError
 from selfcritic.agent.models import disable_retries, get_model, load
 from selfcritic.agent.models.errors import ModelCallError, describe_error
+from selfcritic.agent.models.exchange import watch_exchange
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.litellm_replies import convert_logprobs
 from selfcritic.agent.models.litellm_requests import PLACEHOLDER_KEY, is_private
-from selfcritic.agent.models.redirects import refuse_redirects
 from tests.support.event_loop import run
 from tests.support.fake_provider import FakeProvider, Fault
 
@@ -211,7 +211,7 @@ def test_refuses_redirects_of_other_clients_only_inside():
             model = ChatOpenAI(
                 model="toy", base_url=provider.url, api_key=SecretStr(KEY), max_retries=0
             )
-            with refuse_redirects(), pytest.raises(Exception, match="307") as caught:
+            with watch_exchange(), pytest.raises(Exception, match="307") as caught:
                 model.invoke("x")
             assert f"Set the address (api_base) to {target.url}" in describe_error(caught.value)
             assert target.calls() == 0

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.sampling import rate_limit
+from selfcritic.agent.sampling import rate_limit, retry
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit
-from selfcritic.agent.schemas import Budget
+from selfcritic.agent.schemas import Budget, Retries
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
 from tests.support.fake_provider import FakeProvider, Fault, Received
@@ -67,14 +67,32 @@ def test_spaces_tokens_of_requests_and_replies(clock: Clock):
 )
 def test_sends_nothing_before_the_providers_reset(headers: dict[str, str], clock: Clock):
     limit = RateLimit(clock=clock)
-    limit.apply_headers(headers)
+    limit.apply_headers(headers, max_wait=100)
     assert acquire_times(limit, clock, 1) == [62.5]
+
+
+@pytest.mark.parametrize("reset", ["inf", "9e99", "2099-01-01T00:00:00Z", "62.5", "1000h"])
+def test_a_pause_is_at_most_max_wait(reset: str, clock: Clock):
+    limit = RateLimit(clock=clock)
+    limit.apply_headers(
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset}, max_wait=30
+    )
+    assert acquire_times(limit, clock, 1) == [30]
+
+
+@pytest.mark.parametrize("reset", ["nan", "", "soon", "-1"])
+def test_an_unreadable_reset_is_no_pause(reset: str, clock: Clock):
+    limit = RateLimit(clock=clock)
+    limit.apply_headers(
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset}, max_wait=30
+    )
+    assert acquire_times(limit, clock, 1) == [0]
 
 
 def test_does_not_wait_while_requests_remain(clock: Clock):
     limit = RateLimit(clock=clock)
     limit.apply_headers(
-        {"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"}
+        {"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "60s"}, max_wait=30
     )
     assert acquire_times(limit, clock, 1) == [0]
 
@@ -82,7 +100,7 @@ def test_does_not_wait_while_requests_remain(clock: Clock):
 def test_applies_the_headers_of_replies(monkeypatch: pytest.MonkeyPatch):
     applied: list[dict[str, str]] = []
     monkeypatch.setattr(
-        RateLimit, "apply_headers", lambda self, headers: applied.append(dict(headers))
+        RateLimit, "apply_headers", lambda self, headers, max_wait: applied.append(dict(headers))
     )
 
     class ProviderWithHeaders(FakeProvider):
@@ -106,13 +124,28 @@ def test_retry_after_pauses_all_requests(monkeypatch: pytest.MonkeyPatch):
     assert 0.2 in pauses
 
 
-def run_with_rate_limit(provider: FakeProvider) -> None:
+@pytest.mark.parametrize("wait", ["inf", "86400", "Fri, 01 Jan 2099 00:00:00 -0000", "1e400"])
+def test_a_long_retry_after_is_capped_and_reported_once(
+    wait: str, caplog: pytest.LogCaptureFixture
+):
+    retry.reported_waits.clear()
+    busy = Fault("status", 429, retry_after=wait)
+    with FakeProvider(reply, faults=[busy, busy]) as provider:
+        run_with_rate_limit(provider, Retries(first_wait=0, max_wait=0.05))
+        assert max(provider.waits) < 5
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "retried after 0.05 seconds (max_wait of Retries)" in warnings[0]
+
+
+def run_with_rate_limit(provider: FakeProvider, retries: Retries | None = None) -> None:
     budget = BudgetTracker(Budget())
     budget.rate = RateLimit()
     token = parent_budget.set(budget)
     try:
         model = LiteLLMModel(model="openai/fake", api_base=provider.url, api_key="sk-none")
-        graph = create_self_critique(model=model, max_rounds=0).compile()
+        retries = retries or Retries()
+        graph = create_self_critique(model=model, max_rounds=0, retries=retries).compile()
         event_loop.run(graph.ainvoke({"question": "How far is the moon?"}))
     finally:
         parent_budget.reset(token)

@@ -1,0 +1,62 @@
+"""Imports of litellm: all in a thread, and out of the way of garbage collection if the process asks for it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.fake_provider import FakeProvider
+from tests.support.provider_loop import reply
+
+FIRST_REQUEST = """
+import asyncio, json, sys, threading, warnings
+warnings.simplefilter("ignore")
+from selfcritic.agent import load
+from selfcritic.graphs import create_self_critique
+imported = []
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is threading.main_thread():
+            imported.append(name)
+sys.meta_path.insert(0, Finder())
+model = load("openai/x", api_base=ADDRESS, api_key="none-at-all")
+graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile()
+async def run():
+    async for _ in graph.astream({"question": "Which city?"}, stream_mode=STREAM_MODE):
+        pass
+asyncio.run(run())
+roots = ("openai", "litellm", "tiktoken", "tiktoken_ext", "tokenizers")
+print(json.dumps([name for name in imported if name.partition(".")[0] in roots]))
+"""
+FREEZE = """
+import gc, sys
+from selfcritic.agent.models import litellm_library
+litellm_library.import_provider("openai/x")
+before = gc.get_freeze_count()
+litellm_library.import_provider.cache_clear()
+litellm_library.freeze_imports()
+litellm_library.import_provider("openai/x")
+print(before, gc.get_freeze_count() > 100_000)
+"""
+
+
+def run_python(program: str) -> str:
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream_mode", ["values", "messages"])
+def test_the_first_request_imports_nothing_on_the_event_loop(stream_mode: str):
+    with FakeProvider(reply) as provider:
+        settings = f"ADDRESS, STREAM_MODE = {provider.url!r}, {stream_mode!r}"
+        assert json.loads(run_python(settings + FIRST_REQUEST)) == []
+
+
+@pytest.mark.slow
+def test_freezes_the_imported_objects_only_on_request():
+    assert run_python(FREEZE) == "0 True\n"
