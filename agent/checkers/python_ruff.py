@@ -28,7 +28,7 @@ UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
 _SIGNAL = 128
 """A larger exit code means that a signal ended ruff."""
 _OLDEST_VERSION = 7
-_NEWEST_VERSION = 14
+NEWEST_VERSION = 14
 """Versions of Python 3 that every supported ruff knows."""
 _ADDED_IN = re.compile(r"\(syntax was added in Python 3\.(\d+)\)")
 
@@ -39,7 +39,7 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
     Only the first of several syntax errors is returned. Syntax of newer versions of Python is accepted.
 
     Raises:
-        CheckerError: ruff cannot be run.
+        CheckerError: ruff cannot be run, or the code may use syntax that ruff does not know.
     """
     violations = _lint(text, settings, settings.python_version or sys.version_info.minor)
     newest_syntax = max((added_in(violation) or 0 for violation in violations), default=0)
@@ -48,6 +48,7 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
     violations = [violation for violation in violations if added_in(violation) is None]
     syntax_errors = [violation for violation in violations if is_syntax_error(violation)]
     if syntax_errors:
+        reject_unknown_version(settings)
         return syntax_errors[:1]
 
     lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
@@ -82,6 +83,16 @@ def run_parser(text: str, settings: Settings, python_version: int) -> list[Mappi
     return [violation for violation in _run(command, text, settings) if is_syntax_error(violation)]
 
 
+def reject_unknown_version(settings: Settings) -> None:
+    """Raise CheckerError if the project requires a version of Python that no parser here knows."""
+    newest = max(NEWEST_VERSION, sys.version_info.minor)
+    if settings.python_version is not None and settings.python_version > newest:
+        raise CheckerError(
+            f"The code does not parse, but it may use syntax of Python 3.{settings.python_version}, which the project "
+            f"requires. Run selfcritic with Python 3.{settings.python_version}."
+        )
+
+
 def added_in(violation: Mapping[str, Any]) -> int | None:
     """Return the minor version of Python that added the syntax, if it is only too new."""
     match = _ADDED_IN.search(violation["message"])
@@ -101,7 +112,7 @@ def _ignored_rules(settings: Settings) -> list[str]:
 
 
 def _command(settings: Settings, python_version: int, names: Sequence[str]) -> list[str]:
-    version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
+    version = min(max(python_version, _OLDEST_VERSION), NEWEST_VERSION)
     command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
     command += ["--no-preview", "--output-format", "json-lines"]
     command.append(f"--stdin-filename={settings.file_name}")
