@@ -114,6 +114,13 @@ def test_parser_error_that_ruff_does_not_confirm_has_medium_severity(tmp_path: P
     assert check("syntax", tmp_path / "a.py", code, python_version="3.14") == []
 
 
+@pytest.mark.parametrize("name", ["syntax", "lint"])
+def test_syntax_of_an_unknown_version_is_reported_as_not_checked(tmp_path: Path, name: str):
+    with pytest.raises(CheckerError, match=r"may use syntax of Python 3\.99, which the project"):
+        check(name, tmp_path / "a.py", "def f()) : = 1\n", python_version="3.99")
+    assert check(name, tmp_path / "a.py", "def f(): ...\n", python_version="3.99") == []
+
+
 @pytest.mark.parametrize(
     "name", ["syntax", "lint", pytest.param("typecheck", marks=[needs_pyright, pytest.mark.slow])]
 )
