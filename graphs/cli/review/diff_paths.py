@@ -1,4 +1,4 @@
-"""Find the file of a diff in the working tree, whatever prefix its path has."""
+"""Find the file of a diff in the working tree; its path may have any prefix."""
 
 import re
 from collections.abc import Iterator
