@@ -251,8 +251,13 @@ def file_uri(name: str) -> str:
     path = Path(os.path.normpath(Path.cwd() / name))
     for candidate in (path, path.resolve()):  # a link in the repository keeps its name
         if candidate.is_relative_to(root):
-            return quote(candidate.relative_to(root).as_posix())
-    return path.as_uri()
+            return quote_path(candidate.relative_to(root).as_posix())
+    return "file://" + quote_path(path.as_posix())
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode a relative path; its bytes need not be UTF-8."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def _detect_encoding(name: str, data: bytes) -> str:
