@@ -19,6 +19,7 @@ from selfcritic.agent.errors import InputError
 
 STDIN = "-"
 MAX_BYTES = 50_000_000
+_PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
 _MARKED_ENCODINGS = {
     codecs.BOM_UTF32_LE: "utf-32",  # starts with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
@@ -28,6 +29,10 @@ _MARKED_ENCODINGS = {
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 """A non-UTF-8 byte, as decoded by `surrogateescape`."""
 _ESCAPE_BASE = 0xDC00
+
+
+class UnsupportedFileError(InputError):
+    """The file has a type that is not reviewed, such as an image."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,8 @@ def read_text(name: str) -> str:
     source by its declared encoding.
 
     Raises:
-        InputError: The file is binary, too large, or has an unknown encoding.
+        UnsupportedFileError: The file is binary.
+        InputError: The file is too large, or has an unknown encoding.
         OSError: The file cannot be read.
     """
     data = _read_bytes(name)
@@ -172,7 +178,8 @@ def read_text(name: str) -> str:
         if data.startswith(mark):
             return _decode_marked(name, data, encoding)
     if b"\0" in data:
-        raise InputError(
+        error_type = InputError if name.endswith(_PYTHON_SUFFIXES) else UnsupportedFileError
+        raise error_type(
             f"{display_name(name)} is binary: pass text files only, in UTF-8 or UTF-16 with a byte order mark."
         )
     return data.decode(_detect_encoding(name, data), "surrogateescape")
@@ -262,7 +269,7 @@ def quote_path(path: str) -> str:
 
 def _detect_encoding(name: str, data: bytes) -> str:
     default = "utf-8-sig"
-    if not name.endswith((".py", ".pyw", ".pyi")):
+    if not name.endswith(_PYTHON_SUFFIXES):
         return default
     try:
         declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
