@@ -15,6 +15,7 @@ from selfcritic.agent.checkers.python_ruff_rules import (
     RULES,
     STUB_RULES,
     SYNTAX_ERROR,
+    annotates_shapes,
     is_false_alarm,
 )
 from selfcritic.agent.checkers.python_settings import Settings
@@ -24,8 +25,10 @@ from selfcritic.agent.sandbox.run import run_tool
 
 _TIMEOUT_SECONDS = 60.0
 UNDEFINED_NAME_RULES = ("F821", "F822", "reportUndefinedVariable")
+_SIGNAL = 128
+"""A larger exit code means that a signal ended ruff."""
 _OLDEST_VERSION = 7
-_NEWEST_VERSION = 14
+NEWEST_VERSION = 14
 """Versions of Python 3 that every supported ruff knows."""
 _ADDED_IN = re.compile(r"\(syntax was added in Python 3\.(\d+)\)")
 
@@ -36,24 +39,31 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
     Only the first of several syntax errors is returned. Syntax of newer versions of Python is accepted.
 
     Raises:
-        CheckerError: ruff cannot be run.
+        CheckerError: ruff cannot be run, or the code may use syntax that ruff does not know.
     """
     violations = _lint(text, settings, settings.python_version or sys.version_info.minor)
     newest_syntax = max((added_in(violation) or 0 for violation in violations), default=0)
     if newest_syntax and settings.python_version is None:
         violations = _lint(text, settings, newest_syntax)
-    lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
-    violations = [
-        violation
-        for violation in violations
-        if added_in(violation) is None and not is_false_alarm(violation, lines)
-    ]
-    if defines_names_at_run_time(text):
-        violations = [
-            violation for violation in violations if violation["code"] not in UNDEFINED_NAME_RULES
-        ]
+    violations = [violation for violation in violations if added_in(violation) is None]
     syntax_errors = [violation for violation in violations if is_syntax_error(violation)]
-    return (syntax_errors[:1] or violations)[:MAX_FINDINGS]
+    if syntax_errors:
+        reject_unknown_version(settings)
+        return syntax_errors[:1]
+
+    lines = [] if settings.file_name.endswith(".ipynb") else split_lines(text)
+    may_define_any_name = defines_names_at_run_time(text)
+    has_shapes = annotates_shapes(text)
+    selected: list[Mapping[str, Any]] = []
+    for violation in violations:
+        if may_define_any_name and violation["code"] in UNDEFINED_NAME_RULES:
+            continue
+        if is_false_alarm(violation, lines, has_shapes=has_shapes):
+            continue
+        selected.append(violation)
+        if len(selected) == MAX_FINDINGS:
+            break
+    return selected
 
 
 def _lint(text: str, settings: Settings, python_version: int) -> list[Mapping[str, Any]]:
@@ -71,6 +81,16 @@ def run_parser(text: str, settings: Settings, python_version: int) -> list[Mappi
     """
     command = [*_command(settings, python_version, ()), "--select", "E9", "--ignore", "E902"]
     return [violation for violation in _run(command, text, settings) if is_syntax_error(violation)]
+
+
+def reject_unknown_version(settings: Settings) -> None:
+    """Raise CheckerError if the project requires a version of Python that no parser here knows."""
+    newest = max(NEWEST_VERSION, sys.version_info.minor)
+    if settings.python_version is not None and settings.python_version > newest:
+        raise CheckerError(
+            f"The code does not parse, but it may use syntax of Python 3.{settings.python_version}, which the project "
+            f"requires. Run selfcritic with Python 3.{settings.python_version}."
+        )
 
 
 def added_in(violation: Mapping[str, Any]) -> int | None:
@@ -92,16 +112,16 @@ def _ignored_rules(settings: Settings) -> list[str]:
 
 
 def _command(settings: Settings, python_version: int, names: Sequence[str]) -> list[str]:
-    version = min(max(python_version, _OLDEST_VERSION), _NEWEST_VERSION)
+    version = min(max(python_version, _OLDEST_VERSION), NEWEST_VERSION)
     command = [_find_ruff(), "check", "--no-cache", "--quiet", "--exit-zero", "--no-fix"]
     command += ["--no-preview", "--output-format", "json-lines"]
-    command += ["--stdin-filename", settings.file_name]
+    command.append(f"--stdin-filename={settings.file_name}")
     command += ["--config", "ruff.toml"] if settings.ruff_options else ["--isolated"]
     command += ["--target-version", f"py3{version}"]
     if not settings.honors_comments:
         command.append("--ignore-noqa")
     if names:
-        builtins = [*names, *settings.ruff_options.get("builtins", ())]
+        builtins = [*names, *settings.builtins]
         command += ["--config", f"builtins = {_to_toml(builtins)}"]
     return [*command, "-"]
 
@@ -129,9 +149,11 @@ def _run(command: Sequence[str], text: str, settings: Settings) -> Iterator[Mapp
     # Exit code 2 with some output means that the output exceeded its limit.
     if result.returncode != 0 and not (result.returncode == 2 and result.stdout):
         reason = " ".join(result.stderr.split())[:500]
-        advice = "Correct the project's ruff configuration, or pass --strict"
-        if not settings.ruff_options:
-            advice = "Reinstall ruff, or remove `lint`"
+        advice = "Reinstall ruff, or remove `lint`"
+        if result.returncode is not None and result.returncode > _SIGNAL:
+            advice = "Simplify deeply nested expressions, or split the file"
+        elif settings.ruff_options:
+            advice = "Correct the project's ruff configuration, or pass --strict"
         raise CheckerError(
             f"ruff cannot be run (exit code {result.returncode}): {reason}. {advice}."
         )

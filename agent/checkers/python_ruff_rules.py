@@ -34,11 +34,16 @@ _MUTATION = (
 )
 _MAX_FUNCTION_LINES = 200
 _MANGLED_SLOT = re.compile(r"Attribute `__\w+?(?<!__)` is not defined in class's `__slots__`")
-_SHAPE_LIBRARY = re.compile(r"\s*(?:from|import)\s+(?:jaxtyping|torchtyping|nptyping)\b")
+_SHAPE_LIBRARY = re.compile(
+    r"^\s*(?:from|import)\s+(?:jaxtyping|torchtyping|nptyping)\b", re.MULTILINE
+)
 _EXPECTS_ERROR = re.compile(
     r"\s*with\b.*(?:assertRaises|\braises|assertWarns|\bwarns)(?:Regex)?\(.*"
 )
+_TRY = re.compile(r"\s*try\s*:")
 _MAX_BLOCK_LINES = 30
+_MAX_CHARS_BEFORE = 500
+_INDENT = re.compile(r"[ \t]*")
 
 
 def severity_of_rule(code: str) -> Severity:
@@ -54,7 +59,12 @@ def severity_of_violation(violation: Mapping[str, Any], lines: Sequence[str]) ->
     return severity_of_rule(rule)
 
 
-def is_false_alarm(violation: Mapping[str, Any], lines: Sequence[str]) -> bool:
+def annotates_shapes(text: str) -> bool:
+    """Detect a library whose annotations contain the shapes of arrays as text."""
+    return _SHAPE_LIBRARY.search(text) is not None
+
+
+def is_false_alarm(violation: Mapping[str, Any], lines: Sequence[str], *, has_shapes: bool) -> bool:
     """Detect known false alarms of ruff, and code that a test expects to fail."""
     row = violation["location"]["row"]
     rule = violation["code"]
@@ -65,7 +75,7 @@ def is_false_alarm(violation: Mapping[str, Any], lines: Sequence[str]) -> bool:
     column = violation["location"]["column"] - 1
     if rule == "F821" and is_in_literal(lines[row - 1], column):
         return True
-    if rule in ("F722", "F821") and _is_shape(lines, row - 1, column):
+    if has_shapes and rule in ("F722", "F821") and _is_shape(lines[row - 1], column):
         return True
     is_expression = rule in ("B015", "B018")
     return _is_expected_to_fail(lines, row - 1, in_try=is_expression)
@@ -75,7 +85,10 @@ def _is_default_changed(violation: Mapping[str, Any], lines: Sequence[str]) -> b
     """Detect a function that changes or keeps its mutable default."""
     row = violation["location"]["row"]
     column = violation["location"]["column"] - 1
-    parameter = _PARAMETER.search(lines[row - 1][:column]) if row <= len(lines) else None
+    if row > len(lines):
+        return False
+    before = lines[row - 1][max(column - _MAX_CHARS_BEFORE, 0) : column]
+    parameter = _PARAMETER.search(before)
     if parameter is None or re.search("cache|memo|^_", parameter[1]):
         return False
     mutation = re.compile(_MUTATION.format(name=re.escape(parameter[1])))
@@ -91,27 +104,28 @@ def _is_default_changed(violation: Mapping[str, Any], lines: Sequence[str]) -> b
 
 def is_in_literal(line: str, column: int) -> bool:
     """Detect a string in `Literal[…]`, which a tool reads as a type if it does not know the import."""
-    before = line[:column]
+    before = line[max(column - _MAX_CHARS_BEFORE, 0) : column]
     return before.endswith(('"', "'")) and "Literal[" in before
 
 
-def _is_shape(lines: Sequence[str], index: int, column: int) -> bool:
-    """Detect the shape of an array in an annotation, such as Float[Array, "rows columns"]."""
-    is_text = lines[index][max(column - 1, 0) : column + 1].strip("[( ,")[:1] in ("'", '"')
-    return is_text and any(_SHAPE_LIBRARY.match(line) for line in lines)
+def _is_shape(line: str, column: int) -> bool:
+    """Detect a shape of an array in an annotation, such as Float[Array, "rows columns"]."""
+    edge = line[max(column - 1, 0) : column + 1]
+    return '"' in edge or "'" in edge
 
 
 def _is_expected_to_fail(lines: Sequence[str], index: int, *, in_try: bool) -> bool:
     """Detect a line in a `with` block that expects an exception, or in a `try` block."""
     indent = _indent(lines[index])
     for line in reversed(lines[max(index - _MAX_BLOCK_LINES, 0) : index]):
-        if not line.strip() or _indent(line) >= indent:
+        if not line or line.isspace() or _indent(line) >= indent:
             continue
         indent = _indent(line)
-        if _EXPECTS_ERROR.match(line) or (in_try and line.strip() == "try:"):
+        if _EXPECTS_ERROR.match(line) or (in_try and _TRY.match(line)):
             return True
     return False
 
 
 def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    indent = _INDENT.match(line)
+    return indent.end() if indent else 0

@@ -28,6 +28,7 @@ _RULE_OPTIONS = {
     "flake8-bugbear",
     "pyflakes",
 }
+_SUFFIXES = ("", ".py", ".pyi", ".pyw", ".ipynb")
 _MAX_EXTENDS = 10
 _PYTHON_VERSION = re.compile(r"(?:py|==|>=|~=|>|\^|^)\s*3\.?(\d+)")
 _SELECTOR = re.compile(r"ALL|(?:F|E|E9|B|PL|PLE)\d*")
@@ -48,6 +49,8 @@ class Settings:
     """Whether `# noqa`, `# type: ignore` and `# pyright: ignore` have an effect."""
     python_version: int | None = None
     """Minor version of Python 3 that the project declares."""
+    builtins: tuple[str, ...] = ()
+    """Names that the project declares as builtins."""
     ruff_options: Mapping[str, Any] = field(default_factory=dict)
     """Content of ruff.toml."""
     ruff_ignored: tuple[str, ...] = ()
@@ -84,6 +87,8 @@ def read_settings(
     file_name = path.name
     if ruff_folder is not None:
         file_name = path.relative_to(ruff_folder).as_posix()
+    if path.suffix not in _SUFFIXES:
+        file_name += ".py"  # ruff skips Markdown and TOML
     if declared is None:
         declared = _declared_version(ruff, pyright, folders, file_name)
     return Settings(
@@ -91,6 +96,7 @@ def read_settings(
         is_whole_file=True,
         honors_comments=True,
         python_version=declared,
+        builtins=_builtins(ruff),
         ruff_options=_select_ruff_options(ruff),
         ruff_ignored=tuple(dict.fromkeys(ignored)),
         pyright_ignored=_ignored_pyright_rules(pyright),
@@ -190,6 +196,13 @@ def _select_ruff_options(ruff: Mapping[str, Any]) -> dict[str, Any]:
     return selected
 
 
+def _builtins(ruff: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ruff.get("builtins")
+    if not isinstance(names, list):
+        return ()  # ruff reports other types
+    return tuple(name for name in names if isinstance(name, str))
+
+
 def _find_pyright_options(folders: list[Path]) -> dict[str, Any]:
     """Return the nearest pyright configuration."""
     for folder in folders:
@@ -250,7 +263,7 @@ def _read_toml(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
 

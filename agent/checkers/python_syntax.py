@@ -8,7 +8,12 @@ from typing import Any
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import code_finding, ruff_positions
-from selfcritic.agent.checkers.python_ruff import added_in, run_parser
+from selfcritic.agent.checkers.python_ruff import (
+    NEWEST_VERSION,
+    added_in,
+    reject_unknown_version,
+    run_parser,
+)
 from selfcritic.agent.checkers.python_settings import Settings
 from selfcritic.agent.checkers.python_source import Code, replace_surrogates
 from selfcritic.agent.errors import CheckerError
@@ -22,8 +27,6 @@ NEWER_PYTHON = "syntax/newer-python"
 
 _COMPILER_MEMORY_MB = 2048
 _RUNNING_VERSION = sys.version_info.minor
-_NEWEST_VERSION = 14
-"""Newest version of Python 3 that every supported ruff can parse."""
 
 # The parser counts columns in characters, the compiler's later stages count bytes.
 _COMPILE_SCRIPT = """
@@ -61,7 +64,7 @@ def check_syntax(draft: str, code: Code, settings: Settings) -> list[Comment]:
     """Return the first syntax error, else the compiler's warnings.
 
     Raises:
-        CheckerError: the compiler crashes, or ruff cannot be run.
+        CheckerError: the compiler crashes, ruff cannot be run, or the code may use syntax that no parser here knows.
     """
     if "\0" in code.text:
         text_before = code.text[: code.text.index("\0")]
@@ -110,11 +113,12 @@ def _check_error(
 ) -> list[Comment]:
     """Report an error of the running Python, unless another version accepts the code."""
     target = settings.python_version or _RUNNING_VERSION
-    if max(target, _NEWEST_VERSION) <= _RUNNING_VERSION:
+    if max(target, NEWEST_VERSION) <= _RUNNING_VERSION:
         return [_syntax_finding(draft, code, error, "high")]
 
     violations = run_parser(code.text, settings, target)
     if any(added_in(violation) is None for violation in violations):
+        reject_unknown_version(settings)
         return [_syntax_finding(draft, code, error, "high")]
     newer = _find_newer_syntax(violations, target)
     if newer is not None:

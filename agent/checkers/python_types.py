@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
@@ -63,10 +62,10 @@ def check_types(draft: str, code: Code, settings: Settings) -> list[Comment]:
         raise CheckerError(
             f"The code has {len(code.text):,} characters; `typecheck` reads at most {_MAX_CHARS:,}. Split it."
         )
-    file_name = f"draft{PurePath(settings.file_name).suffix or '.py'}"
+    file_name = "draft.pyi" if settings.file_name.endswith(".pyi") else "draft.py"
     diagnostics = _run(code.text, file_name, settings)
     names = find_host_names(code.text, settings.file_name)
-    names += settings.ruff_options.get("builtins", ())
+    names += settings.builtins
     has_dynamic_names = defines_names_at_run_time(code.text)
     findings: list[Comment] = []
     for error in diagnostics:

@@ -89,9 +89,9 @@ def main(
             str(len(paths)),
             str(len(result.errors)),
             str(result.num_high),
-            _rate(result.num_high, count),
+            rate(result.num_high, count),
             str(result.num_objections),
-            _rate(result.num_objections, count),
+            rate(result.num_objections, count),
             f"{statistics.median(result.seconds):.2f} s",
             f"{max(result.seconds):.2f} s",
         )
@@ -149,7 +149,8 @@ def _print_objections(path: Path, objections: list[Comment], text: str) -> None:
         print(f"{path}:{line}: {objection.severity}: {objection.text}  »{objection.quote[:100]}«")
 
 
-def _rate(num_files: int, count: int) -> str:
+def rate(num_files: int, count: int) -> str:
+    """Format a share with its 95% Wilson interval."""
     if count == 0:
         return ""
     interval = binomtest(num_files, count).proportion_ci(method="wilson")

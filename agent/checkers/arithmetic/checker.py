@@ -15,9 +15,10 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from selfcritic.agent.checkers.arithmetic.cursor import starts_repetend
 from selfcritic.agent.checkers.arithmetic.equations import is_equal, units_differ
 from selfcritic.agent.checkers.arithmetic.expressions import PLAIN, Expression, NumberFormat
-from selfcritic.agent.checkers.arithmetic.parser import parse, starts_repetend
+from selfcritic.agent.checkers.arithmetic.parser import parse
 from selfcritic.agent.checkers.arithmetic.report import create_comment
 from selfcritic.agent.checkers.arithmetic.statements import Equation, find_equations
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token

@@ -52,3 +52,12 @@ class TokenCursor:
             raise Unsupported
         self.skip()
         return self.tokens[self.position - 1]
+
+
+def starts_repetend(tokens: Sequence[Token], index: int) -> bool:
+    """Detect digits in parentheses that directly follow a decimal, as in 0.1(6)."""
+    following = tokens[index : index + 3]
+    if [token.kind for token in following] != ["open", "number", "close"] or index == 0:
+        return False
+    has_decimals = "." in tokens[index - 1].text
+    return has_decimals and not following[0].spaced and following[1].text.isdigit()

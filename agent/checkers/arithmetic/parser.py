@@ -23,7 +23,7 @@ from selfcritic.agent.checkers.arithmetic.bounded import (
     power,
     root,
 )
-from selfcritic.agent.checkers.arithmetic.cursor import TokenCursor
+from selfcritic.agent.checkers.arithmetic.cursor import TokenCursor, starts_repetend
 from selfcritic.agent.checkers.arithmetic.expressions import PLAIN, Expression, NumberFormat
 from selfcritic.agent.checkers.arithmetic.numerals import read_numeral, repeating_value
 from selfcritic.agent.checkers.arithmetic.tokenizer import Token, get_words
@@ -46,15 +46,6 @@ def parse(tokens: Sequence[Token], number_format: NumberFormat = PLAIN) -> Expre
         return _Parser(tokens, number_format).parse()
     except (Unsupported, ZeroDivisionError):
         return None
-
-
-def starts_repetend(tokens: Sequence[Token], index: int) -> bool:
-    """Detect digits in parentheses that directly follow a decimal, as in 0.1(6)."""
-    following = tokens[index : index + 3]
-    if [token.kind for token in following] != ["open", "number", "close"] or index == 0:
-        return False
-    has_decimals = "." in tokens[index - 1].text
-    return has_decimals and not following[0].spaced and following[1].text.isdigit()
 
 
 class _Parser(TokenCursor):

@@ -81,6 +81,12 @@ def test_compiler_crash_is_reported_as_not_checked():
         run(syntax, draft)
 
 
+def test_ruff_crash_is_reported_as_not_checked():
+    draft = "def f(x):\n    return " + "x + " * 100_000 + "1\n"
+    with pytest.raises(CheckerError, match=r"ruff cannot be run \(exit code 1\d\d\).*Simplify"):
+        run(lint, draft)
+
+
 @pytest.mark.parametrize(
     ("draft", "quote", "text", "severity"),
     [

@@ -114,11 +114,25 @@ def test_parser_error_that_ruff_does_not_confirm_has_medium_severity(tmp_path: P
     assert check("syntax", tmp_path / "a.py", code, python_version="3.14") == []
 
 
+@pytest.mark.parametrize("name", ["syntax", "lint"])
+def test_syntax_of_an_unknown_version_is_reported_as_not_checked(tmp_path: Path, name: str):
+    with pytest.raises(CheckerError, match=r"may use syntax of Python 3\.99, which the project"):
+        check(name, tmp_path / "a.py", "def f()) : = 1\n", python_version="3.99")
+    assert check(name, tmp_path / "a.py", "def f(): ...\n", python_version="3.99") == []
+
+
 @pytest.mark.parametrize(
     "name", ["syntax", "lint", pytest.param("typecheck", marks=[needs_pyright, pytest.mark.slow])]
 )
 def test_stub_may_use_a_class_before_its_definition(tmp_path: Path, name: str):
     assert check(name, tmp_path / "shapes.pyi", STUB) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["tool", "a.pyw", "-a.py", "a b.py", "read.md", "é.py", "a.ipynb.py"]
+)
+def test_file_name_does_not_matter(tmp_path: Path, name: str):
+    assert check("lint", tmp_path / name, UNDEFINED) == [("ruff/F821", "high")]
 
 
 def test_undefined_name_is_found_in_a_stub_and_in_a_module(tmp_path: Path):
@@ -185,12 +199,15 @@ def test_nearest_ruff_configuration_applies(tmp_path: Path):
         ("pyrightconfig.json", "{"),
         ("ruff.toml", 'extend = "missing.toml"\n'),
         ("ruff.toml", "builtins = 3\n"),
+        ("ruff.toml", 'builtins = "given"\n'),
+        ("pyproject.toml", "a = " + "[" * 5_000),
+        ("pyproject.toml", "# \udcff\n"),
     ],
 )
 def test_unreadable_configuration_is_reported_as_not_checked(
     tmp_path: Path, name: str, content: str
 ):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(
         CheckerError, match=r"'lint' could not check the text: .*(ruff|pyright|toml)"
     ):
