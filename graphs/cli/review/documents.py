@@ -67,8 +67,8 @@ class Skipped:
     name: str
     reason: str
     """Predicate of a sentence about it, such as "is binary"."""
-    kind: Literal["empty", "unsupported", "unreadable"]
-    """Whether it has nothing to review, cannot be reviewed, or could not be read."""
+    kind: Literal["empty", "missing", "unsupported", "unreadable"]
+    """Whether it has nothing to review, no input came, its type is not supported, or it could not be read."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
     if not text.strip():
         is_missing = name == STDIN or name.endswith((".diff", ".patch"))
         inputs.skipped.append(
-            Skipped(display_name(name), "is empty", "unsupported" if is_missing else "empty")
+            Skipped(display_name(name), "is empty", "missing" if is_missing else "empty")
         )
     elif is_diff(diff_name, text):
         documents, skipped = parse_diff(text)
@@ -73,7 +73,10 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
 
 def _read_folder(inputs: Inputs, folder: str, seen: set[str], has_model: bool) -> None:
     walked: set[str] = set()
-    for name in walk_folder(folder):
+    names = walk_folder(folder)
+    if not names:
+        inputs.skipped.append(Skipped(folder, "has no files, or git ignores them", "unsupported"))
+    for name in names:
         if name in seen:
             continue
         seen.add(name)

@@ -76,6 +76,16 @@ def test_empty_standard_input_is_not_green(stdin: str):
     assert "skipped Standard input: it is empty" in message
     assert "--allow-empty" in message
     assert gate("-", "--allow-empty", stdin=stdin).exit_code == 0
+    done = CliRunner().invoke(app, ["review", "-", "--model", "none"], input=stdin)
+    assert done.exit_code == 0
+
+
+def test_a_folder_without_files_is_not_green():
+    Path("empty").mkdir()
+    message = error_lines(gate("empty"))
+    assert "skipped empty: it has no files, or git ignores them" in message
+    done = CliRunner().invoke(app, ["review", "empty", "--model", "none"])
+    assert done.exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["x.rs", "BUILD", "SConstruct", "defs.bzl", "BUILD.bazel"])
