@@ -34,7 +34,7 @@ def test_hooks_have_the_fields_that_pre_commit_requires():
             "require_serial",
         }
         assert (hook["language"], hook["require_serial"]) == ("python", True)
-        assert set(hook["types_or"]) <= {"python", "markdown"}
+        assert set(hook["types_or"]) <= {"python", "pyi", "jupyter", "markdown"}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,8 @@ def test_hooks_have_the_fields_that_pre_commit_requires():
         ("bad.py", "def double(x):\n    return 2 * y\n", 1),
         ("worse.py", "def double(x:\n", 1),
         ("good.md", "So 2 + 2 = 4.\n", 0),
+        ("good.pyi", "class A:\n    def other(self) -> B: ...\n\nclass B: ...\n", 0),
+        ("bad.ipynb", '{"cells": [{"cell_type": "code", "source": "print(x)"}]}', 1),
         ("bad.md", "So 12 × 12 = 145, as is known.\n", 1),
     ],
 )

@@ -52,7 +52,7 @@ DATA_WORDS = {
     "agent/tasks/alphabetize/task.py": {"stands"},  # quotes these comments
     "agent/tasks/functions/task.py": {"says"},  # comments of the oracle
     "agent/tasks/requests.py": {"tell"},  # words that requests use
-    "graphs/cli/review/session.py": {"says"},  # a question sent to the model
+    "graphs/cli/review/languages.py": {"says"},  # a question sent to the model
 }
 """Files where some banned words are data rather than text."""
 

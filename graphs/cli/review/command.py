@@ -151,8 +151,12 @@ def _print_summary(
     model: str | None,
     report: ReportOptions,
 ) -> None:
-    for line in describe_skipped(inputs.skipped):
+    unreadable = [skip for skip in inputs.skipped if skip.kind == "unreadable"]
+    others = [skip for skip in inputs.skipped if skip.kind != "unreadable"]
+    for line in describe_skipped(others):
         session.report(line)
+    for line in describe_skipped(unreadable):
+        print_error(escape_controls(line))
     reviewers: list[str] = []
     for review in reviews:
         reviewers += session.checker_names(review.document)
@@ -183,7 +187,6 @@ def _exit_code(
         return BAD_USAGE
     kinds = {skip.kind for skip in skipped}
     if "unreadable" in kinds and (fail_on is not None or not reviews):
-        print_error("Some files could not be reviewed (see above), so the result is incomplete.")
         return BAD_USAGE
     is_empty = not reviews and "empty" not in kinds
     if is_empty and not report.allow_empty and (fail_on is not None or "unsupported" in kinds):

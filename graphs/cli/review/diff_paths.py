@@ -1,5 +1,6 @@
-"""Find the file of a diff in the working tree, whatever prefix its path has."""
+"""Find the file of a diff in the working tree; its path may have any prefix."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -45,7 +46,7 @@ def _read_new_version(path: Path, diff: FileDiff) -> str | None:
 
 def display_path(diff: FileDiff) -> str:
     """Return the most likely path of a file that is not in the working tree."""
-    candidates = list(candidate_paths(diff))
+    candidates = [posixpath.normpath(name) for name in candidate_paths(diff)]
     for name in candidates:
         if not leaves_repository(name) and (repo_root() / name).is_file():
             return name

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diff_paths import display_path, find_file, leaves_repository
@@ -19,6 +18,7 @@ from selfcritic.graphs.cli.review.documents import (
     Skipped,
     display_name,
     is_utf8,
+    quote_path,
     repo_root,
 )
 from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
@@ -137,7 +137,7 @@ def _create_document(file: FileDiff, path: str) -> Document:
     return Document(
         name=path,
         text="".join(lines),
-        uri=quote(path),
+        uri=quote_path(path),
         line_numbers=line_numbers,
         changed_lines=changed_lines,
         diff=file.text,
@@ -149,7 +149,7 @@ def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
     """Build a document of the whole file, named relative to the repository's root."""
     absolute = Path(os.path.normpath(path))
     name = absolute.relative_to(repo_root()).as_posix()
-    uri = quote(name)
+    uri = quote_path(name)
     if is_notebook(name):
         notebook = read_notebook(name, text, uri, absolute, file.added)
         return replace(notebook, diff=file.text, num_hunks=len(file.hunks))

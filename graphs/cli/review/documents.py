@@ -19,6 +19,7 @@ from selfcritic.agent.errors import InputError
 
 STDIN = "-"
 MAX_BYTES = 50_000_000
+_PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
 _MARKED_ENCODINGS = {
     codecs.BOM_UTF32_LE: "utf-32",  # starts with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
@@ -28,6 +29,10 @@ _MARKED_ENCODINGS = {
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 """A non-UTF-8 byte, as decoded by `surrogateescape`."""
 _ESCAPE_BASE = 0xDC00
+
+
+class UnsupportedFileError(InputError):
+    """The file has a type that is not reviewed, such as an image."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ class Skipped:
     name: str
     reason: str
     """Predicate of a sentence about it, such as "is binary"."""
-    kind: Literal["empty", "unsupported", "unreadable"]
-    """Whether it has nothing to review, cannot be reviewed, or could not be read."""
+    kind: Literal["empty", "missing", "unsupported", "unreadable"]
+    """Whether it has nothing to review, no input came, its type is not supported, or it could not be read."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,8 @@ def read_text(name: str) -> str:
     source by its declared encoding.
 
     Raises:
-        InputError: The file is binary, too large, or has an unknown encoding.
+        UnsupportedFileError: The file is binary.
+        InputError: The file is too large, or has an unknown encoding.
         OSError: The file cannot be read.
     """
     data = _read_bytes(name)
@@ -172,7 +178,8 @@ def read_text(name: str) -> str:
         if data.startswith(mark):
             return _decode_marked(name, data, encoding)
     if b"\0" in data:
-        raise InputError(
+        error_type = InputError if name.endswith(_PYTHON_SUFFIXES) else UnsupportedFileError
+        raise error_type(
             f"{display_name(name)} is binary: pass text files only, in UTF-8 or UTF-16 with a byte order mark."
         )
     return data.decode(_detect_encoding(name, data), "surrogateescape")
@@ -251,13 +258,18 @@ def file_uri(name: str) -> str:
     path = Path(os.path.normpath(Path.cwd() / name))
     for candidate in (path, path.resolve()):  # a link in the repository keeps its name
         if candidate.is_relative_to(root):
-            return quote(candidate.relative_to(root).as_posix())
-    return path.as_uri()
+            return quote_path(candidate.relative_to(root).as_posix())
+    return "file://" + quote_path(path.as_posix())
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode a relative path; its bytes need not be UTF-8."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def _detect_encoding(name: str, data: bytes) -> str:
     default = "utf-8-sig"
-    if not name.endswith((".py", ".pyw", ".pyi")):
+    if not name.endswith(_PYTHON_SUFFIXES):
         return default
     try:
         declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)

@@ -10,6 +10,7 @@ from selfcritic.graphs.cli.review.documents import (
     STDIN,
     Document,
     Skipped,
+    UnsupportedFileError,
     create_document,
     display_name,
     read_text,
@@ -59,7 +60,7 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
     if not text.strip():
         is_missing = name == STDIN or name.endswith((".diff", ".patch"))
         inputs.skipped.append(
-            Skipped(display_name(name), "is empty", "unsupported" if is_missing else "empty")
+            Skipped(display_name(name), "is empty", "missing" if is_missing else "empty")
         )
     elif is_diff(diff_name, text):
         documents, skipped = parse_diff(text)
@@ -72,7 +73,10 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
 
 def _read_folder(inputs: Inputs, folder: str, seen: set[str], has_model: bool) -> None:
     walked: set[str] = set()
-    for name in walk_folder(folder):
+    names = walk_folder(folder)
+    if not names:
+        inputs.skipped.append(Skipped(folder, "has no files, or git ignores them", "unsupported"))
+    for name in names:
         if name in seen:
             continue
         seen.add(name)
@@ -80,18 +84,26 @@ def _read_folder(inputs: Inputs, folder: str, seen: set[str], has_model: bool) -
             reason = "has a file type that is not reviewed in a folder"
             inputs.skipped.append(Skipped(name, reason, "unsupported"))
             continue
-        try:
-            text = read_text(name)
-            if not text.strip():
-                inputs.skipped.append(Skipped(name, "is empty", "empty"))
-                continue
-            document = _create_document(name, text, DEFAULT_STDIN_NAME)
-        except (InputError, OSError) as error:
-            inputs.skipped.append(Skipped(name, _reason(name, error), "unreadable"))
+        document = _read_file(name)
+        if isinstance(document, Skipped):
+            inputs.skipped.append(document)
             continue
         walked.add(name)
         _add(inputs, document)
     inputs.from_folders |= walked
+
+
+def _read_file(name: str) -> Document | Skipped:
+    """Read a file of a folder, or return why it is skipped."""
+    try:
+        text = read_text(name)
+        if not text.strip():
+            return Skipped(name, "is empty", "empty")
+        return _create_document(name, text, DEFAULT_STDIN_NAME)
+    except UnsupportedFileError as error:
+        return Skipped(name, _reason(name, error), "unsupported")
+    except (InputError, OSError) as error:
+        return Skipped(name, _reason(name, error), "unreadable")
 
 
 def _reason(name: str, error: InputError | OSError) -> str:

@@ -19,7 +19,7 @@ from selfcritic.agent.checkers.python_source import is_valid_python
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.cli.review.documents import CellLine, Document
+from selfcritic.graphs.cli.review.documents import CellLine, Document, UnsupportedFileError
 
 _PYTHON_LANGUAGES = {"python", "python3", "ipython", "ipython3", ""}
 _UNDEFINED_ENDS = ("(F821).", "(F822).")
@@ -152,7 +152,9 @@ def _code_cells(name: str, notebook: Mapping[str, Any]) -> list[_Cell]:
         raise InputError(f"{name} is not a notebook: it has no list `cells`. Save it in Jupyter.")
     language = _language(notebook)
     if language.casefold() not in _PYTHON_LANGUAGES:
-        raise InputError(f"{name} is a notebook in {language}: only Python notebooks are reviewed.")
+        raise UnsupportedFileError(
+            f"{name} is a notebook in {language}: only Python notebooks are reviewed."
+        )
     code: list[_Cell] = []
     for number, cell in enumerate(cells, 1):
         if not isinstance(cell, Mapping) or cell.get("cell_type") != "code":

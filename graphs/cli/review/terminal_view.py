@@ -42,6 +42,7 @@ _MAX_COMMENT_CHARS = 2000
 _MAX_QUOTE_CHARS = 200
 _MIN_RANKED = 2
 """Number of comments from which on they are ranked."""
+_MAX_RANKED = 100
 
 
 class ReviewPrinter:
@@ -86,13 +87,16 @@ class ReviewPrinter:
         if len(comments) < _MIN_RANKED:
             return
         self._write(Text("By severity", style="bold"))
-        for comment in sort_by_severity(comments):
+        for comment in sort_by_severity(comments)[:_MAX_RANKED]:
             lead = Text(f"  {comment.severity.ljust(len('medium'))}  ", _COLORS[comment.severity])
             text = Text(escape_controls(places[id(comment)]))
             summary = comment.comment.text.strip().partition("\n")[0]
             text.append(f"  {comment.source}: ", "dim")
             text.append(escape_controls(shorten(summary, _MAX_QUOTE_CHARS)))
             self._print_indented(lead, text)
+
+        if len(comments) > _MAX_RANKED:
+            self._write_dim(f"  … and {len(comments) - _MAX_RANKED} more; --json has all")
 
     def _print_document(
         self,

@@ -208,7 +208,7 @@ class _Parser:
             is_new = marker != "-"
             _subtract(left, marks, is_new)
             if min(left) < 0:
-                raise _bad_hunk(heading_line, "has more lines than its heading says")
+                raise _bad_hunk(heading_line, "has more lines than its heading counts")
             hunk.lines.append(DiffLine(marker, line[parents:], number if is_new else 0))
             number += is_new
         if parents == 1 and not any(line.marker != " " for line in hunk.lines):

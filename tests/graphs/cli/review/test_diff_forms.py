@@ -1,6 +1,7 @@
 """Diffs in the forms that git, shells and other tools give them."""
 
 import difflib
+import json
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -245,6 +246,20 @@ def test_skips_what_has_no_text_with_the_reason():
         "link.py": ("is a symbolic link", "unsupported"),
         "module": ("is a submodule", "unsupported"),
     }
+
+
+@pytest.mark.usefixtures("repository")
+def test_maps_the_diff_of_a_notebook_to_its_cells():
+    cells = [{"cell_type": "code", "source": ["x = 1\n", "y = 2"]}]
+    write("x.ipynb", json.dumps({"cells": cells}, indent=1))
+    git("add", "-A")
+    git("commit", "-qm", "before")
+    cells[0]["source"] = ["x = 1\n", "y = 3"]
+    write("x.ipynb", json.dumps({"cells": cells}, indent=1))
+    [document] = parse(git("diff"))
+    assert document.text == "# %% cell 1\nx = 1\ny = 3\n"
+    assert changed_text(document) == ["y = 3"]
+    assert (document.num_hunks, document.diff.count("@@ -")) == (1, 1)
 
 
 @pytest.mark.usefixtures("repository")

@@ -60,7 +60,7 @@ def test_a_file_that_differs_from_the_diff_is_not_green():
     Path("good.py").write_text("x = 1\n")
     message = error_lines(gate("-", "good.py", stdin=DIFF))
     assert "reviewed 1 file with syntax, lint; no comments" in message
-    assert "could not be reviewed" in message
+    assert "error: skipped calc.py" in message
 
 
 def test_a_diff_without_a_gate_reviews_what_it_can():
@@ -76,6 +76,16 @@ def test_empty_standard_input_is_not_green(stdin: str):
     assert "skipped Standard input: it is empty" in message
     assert "--allow-empty" in message
     assert gate("-", "--allow-empty", stdin=stdin).exit_code == 0
+    done = CliRunner().invoke(app, ["review", "-", "--model", "none"], input=stdin)
+    assert done.exit_code == 0
+
+
+def test_a_folder_without_files_is_not_green():
+    Path("empty").mkdir()
+    message = error_lines(gate("empty"))
+    assert "skipped empty: it has no files, or git ignores them" in message
+    done = CliRunner().invoke(app, ["review", "empty", "--model", "none"])
+    assert done.exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["x.rs", "BUILD", "SConstruct", "defs.bzl", "BUILD.bazel"])
@@ -129,7 +139,7 @@ def test_unreadable_files_are_not_green(name: str, data: bytes, message: str):
     Path(name).write_bytes(data)
     assert message in error_lines(gate(name))
     Path("good.py").write_text("x = 1\n")
-    if not name.endswith(".diff"):
+    if not name.endswith(".diff") and b'"R"' not in data:
         folder = gate(".")
         assert message.removeprefix("x.ipynb ") in error_lines(folder)
         assert "reviewed 1 file" in folder.stderr
@@ -242,3 +252,55 @@ def test_reads_a_named_pipe(tmp_path: Path):
     done = gate("pipe")
     writer.join(timeout=60)
     assert done.exit_code == 1
+
+
+def test_a_file_name_need_not_be_utf_8():
+    name = os.fsdecode(b"caf\xe9.py")
+    Path(name).write_text(AFTER)
+    for options in ([], ["--json"], ["--sarif"]):
+        done = gate(name, *options)
+        assert done.exit_code == 1
+    uri = json.loads(done.stdout)["runs"][0]["artifacts"][0]["location"]["uri"]
+    assert uri == "caf%E9.py"
+
+
+def test_lists_the_comments_of_all_files_by_severity():
+    Path("a.py").write_text("import os\n")
+    Path("b.py").write_text("x = 1\n\n\ndef f():\n    return missing\n")
+    done = gate("a.py", "b.py")
+    assert done.stdout.endswith(
+        "By severity\n"
+        "  high    b.py:5:12  lint: Undefined name `missing` (F821).\n"
+        "  low     a.py:1:1  lint: `os` imported but unused (F401).\n"
+    )
+    log = json.loads(gate("a.py", "b.py", "--sarif").stdout)
+    results = log["runs"][0]["results"]
+    assert [result["ruleId"] for result in results] == ["ruff/F821", "ruff/F401"]
+
+
+def test_a_folder_prints_the_files_with_comments():
+    Path("bad.py").write_text(AFTER)
+    Path("good.py").write_text("x = 1\n")
+    Path("notes.rs").write_text("fn main() {}\n")
+    done = gate(".")
+    assert done.exit_code == 1
+    assert "good.py" not in done.stdout
+    assert "bad.py  1 comment: 1 high" in done.stdout
+    assert "reviewed 2 files with syntax, lint; 1 comment: 1 high" in done.stderr
+    assert "skipped notes.rs: it has a file type that is not reviewed in a folder" in done.stderr
+    Path("bad.py").unlink()
+    Path("good.py").unlink()
+    assert "There was nothing to review" in error_lines(gate("."))
+
+
+def test_strict_ignores_noqa_and_the_project():
+    Path("pyproject.toml").write_text('[tool.ruff]\nbuiltins = ["injected"]\n')
+    Path("silenced.py").write_text("a = given  # noqa: F821\nb = injected\n")
+    assert gate("silenced.py").exit_code == 0
+    done = gate("silenced.py", "--strict")
+    assert done.exit_code == 1
+    assert "`given`" in done.stdout
+    assert "`injected`" in done.stdout
+    stdin = Path("silenced.py").read_text()
+    assert gate("-", "--stdin-filename", "silenced.py", stdin=stdin).exit_code == 0
+    assert gate("-", "--stdin-filename", "draft.py", stdin=stdin).exit_code == 1

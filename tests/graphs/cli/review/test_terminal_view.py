@@ -177,3 +177,33 @@ def test_handles_crlf_and_overlapping_quotes():
         "  1  ┃ »one two«\n     ╰ low critic: A.\n"
         "  2  ┃ »three«\n     ╰ high critic: B.\n"
     )  # fmt: skip
+
+
+def test_cuts_long_lines_around_the_quote():
+    text = "a" * 3000 + " quoted " + "b" * 3000 + "\n"
+    output = render(
+        make_review(text, findings=[make_comment(text, "quoted", "Wrong.")]), is_terminal=False
+    )
+    line = output.splitlines()[1]
+    assert len(line) < 600
+    assert "a »quoted« b" in line
+    assert line.count("…") == 2
+
+
+def test_cuts_long_comments():
+    comment = make_comment(CODE, "def mean", "Wrong. " * 1000)
+    critique = f"```\n{'x' * 5000}\n```\nWhere?\n\n" + "Words. " * 1000
+    output = render(make_review(CODE, critique, findings=[comment]))
+    assert len(output) < 9000
+    assert "5,000 more characters; --json has all" in " ".join(output.split())
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_ranks_at_most_a_hundred_comments():
+    text = "".join(f"line {number}\n" for number in range(150))
+    findings = [make_comment(text, f"line {number}\n", "Wrong.") for number in range(150)]
+    console = Console(file=io.StringIO(), width=80)
+    printer = ReviewPrinter(console, "low", None)
+    printer.print_ranking([make_review(text, findings=findings)])
+    assert console.file.getvalue().endswith("  … and 50 more; --json has all\n")
+    assert console.file.getvalue().count("calc.py:") == 100

@@ -89,6 +89,7 @@ def test_reads_the_supported_files_once():
         Path(name).write_text("#!/usr/bin/env python3\nx = 1\n")
     Path("x.ipynb").write_text('{"cells": [{"cell_type": "code", "source": ["x = 1"]}]}')
     Path("photo.txt").write_bytes(b"\0\1")
+    Path("binary.py").write_bytes(b"\0\1")
     Path("a.py").write_text("x = 1\n")
     inputs = read_inputs(["a.py", ".", "a.py"], "stdin", has_model=False)
     assert sorted(document.name for document in inputs.documents) == [
@@ -96,10 +97,10 @@ def test_reads_the_supported_files_once():
     ]  # fmt: skip
     assert inputs.from_folders == {"README.md", "run", "x.ipynb"}
     kinds = {skip.name: skip.kind for skip in inputs.skipped}
-    assert kinds["photo.txt"] == "unreadable"
+    assert kinds["binary.py"] == "unreadable"
     assert kinds["sub/é b.py"] == "empty"
     assert {name for name, kind in kinds.items() if kind == "unsupported"} == {
-        ".gitignore", "data.json", "kept.log", "sub/.gitignore", "sub/noise.log", "x.rs", "y.unknown",
+        ".gitignore", "data.json", "kept.log", "photo.txt", "sub/.gitignore", "sub/noise.log", "x.rs", "y.unknown",
     }  # fmt: skip
     with_model = read_inputs(["."], "stdin", has_model=True)
     assert "x.rs" in {document.name for document in with_model.documents}
