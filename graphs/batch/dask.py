@@ -11,6 +11,7 @@ import importlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -26,6 +27,8 @@ _INPUT = TypeAdapter(Input)
 _OUTPUT = TypeAdapter(Output)
 _GRAPHS = ("self_critique", "best_of_n")
 _POLL_SECONDS = 1.0
+_REPLY_SECONDS = 30.0
+"""Seconds within which a scheduler must answer; a loaded one may be slow."""
 _WARN_SECONDS = 5.0
 """Seconds without a worker before a warning."""
 _log = logging.getLogger(__name__)
@@ -85,9 +88,10 @@ async def _first_result(row: Awaitable[Any], lost: "asyncio.Task[str]") -> Any:
             row_task.cancel()
     if not row_task.done():
         raise WorkersLost(lost.result())
-    if row_task.cancelled():
-        raise WorkersLost("The Dask scheduler has ended. Start it, then rerun to resume.")
-    return row_task.result()
+    try:
+        return row_task.result()
+    except (FutureCancelled, asyncio.CancelledError):  # Dask cancels all futures
+        raise WorkersLost("The Dask scheduler has ended. Start it, then rerun to resume.") from None
 
 
 async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
@@ -95,21 +99,22 @@ async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
     last_seen = time.monotonic()
     has_warned = False
     while True:
-        if client.status != "running":
+        try:
+            workers = await asyncio.wait_for(client.scheduler.ncores(), _REPLY_SECONDS)
+        except OSError:  # also a timeout
             return f"The Dask scheduler at {address} has ended. Start it, then rerun to resume."
-        workers = client.scheduler_info(n_workers=-1).get("workers")
         seconds = time.monotonic() - last_seen
         if workers:
             last_seen = time.monotonic()
             has_warned = False
+        elif seconds > min(_WARN_SECONDS, max_wait / 2) and not has_warned:
+            has_warned = True
+            _log.warning("Waiting for a Dask worker to connect to %s", address)
         elif seconds > max_wait:
             return (
                 f"No worker is connected to the Dask scheduler at {address} for {max_wait:g} seconds. Start one with: "
                 f"dask worker {address}, then rerun to resume."
             )
-        elif seconds > min(_WARN_SECONDS, max_wait / 2) and not has_warned:
-            has_warned = True
-            _log.warning("Waiting for a Dask worker to connect to %s", address)
         await asyncio.sleep(min(_POLL_SECONDS, max_wait / 4))
 
 
@@ -129,6 +134,10 @@ def _check_serializable(graph_name: str, options: Context) -> None:
     if not all(isinstance(model, str) for model in options.configured_models):
         raise InputError(
             "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
+        )
+    if any(map(callable, [*options.checkers, options.scorer])):
+        raise InputError(
+            "With Dask, set checkers and the scorer by name, not as functions: workers load them."
         )
     if graph_name not in _GRAPHS:
         raise InputError(

@@ -1,6 +1,7 @@
 """`selfcritic batch`: run the loop over a dataset."""
 
 import asyncio
+import logging
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -212,6 +213,9 @@ def _run_rows(
     console: Console,
 ) -> None:
     """Run the rows and report the result; fail if no row has one."""
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # its tracebacks; `run_batch` reports
     with ExitStack() as stack:
         live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
         progress = ProgressDisplay(live, dataset.total)

@@ -155,7 +155,8 @@ class Case:
         if self.where.startswith("postgresql"):
             with psycopg.connect(self.where) as postgres:
                 query = query.format("checkpoint_writes", "%s")
-                return postgres.execute(query, (self.thread,)).fetchone()[0]
+                [count] = postgres.execute(query, (self.thread,)).fetchall()[0]
+                return int(count)
         with closing(sqlite3.connect(self.where)) as sqlite:
             return sqlite.execute(query.format("writes", "?"), (self.thread,)).fetchone()[0]
 

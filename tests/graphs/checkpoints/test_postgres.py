@@ -54,7 +54,7 @@ def test_a_stopped_server_loses_no_draft(
 
     name = f"stops-at-{request_number}"  # loaded models are cached by name
     provider = models.Provider(name, "stops", lambda: ScriptedModel(script=reply))
-    monkeypatch.setitem(models.PROVIDERS, name, provider)  # type: ignore[misc]
+    monkeypatch.setitem(models.PROVIDERS, name, provider)
     command = ["run", "Why?", "--model", name, "--num-critiques", "2", "--max-rounds", "1"]
     address = server.address.replace("postgres@", "postgres:CANARY@")
     command += ["--quiet", "--checkpoint", address, "--thread", f"t{request_number}"]
