@@ -4,7 +4,7 @@ A test compares the keys and types with the fields of `Context`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from typing_extensions import TypedDict
@@ -36,7 +36,9 @@ class Options(TypedDict, total=False):
     checkers: Sequence[str | CheckerFunction]
     search: SearchMethod
     fsbs: FSBSConfig
-    scorer: str | ScorerFunction | Mapping[str, float] | Mapping[str | ScorerFunction, float]
+    scorer: (
+        str | ScorerFunction | Mapping[Any, float]
+    )  # its keys are names and functions; Mapping keys are invariant
     length_modifier: float
     max_rounds: int
     refinement: Literal["conditional", "direct"]
