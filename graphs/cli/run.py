@@ -177,8 +177,10 @@ def _get_checkpoint_target(files: RunFiles) -> CheckpointTarget | None:
         raise InputError(
             "--checkpoint and --thread go together: pass where to save and the run's name."
         )
-    if not files.checkpoint or not files.thread:
+    if files.checkpoint is None or files.thread is None:
         return None
+    if not files.checkpoint or not files.thread:
+        raise InputError("--checkpoint and --thread must not be empty.")
     return CheckpointTarget(files.checkpoint, files.thread)
 
 
