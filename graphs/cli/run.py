@@ -19,8 +19,7 @@ from selfcritic.agent.errors import (
     SelfcriticError,
     UnknownModelError,
 )
-from selfcritic.agent.schemas import Usage
-from selfcritic.agent.state import Input, Output, State, parse_state, with_all_rounds
+from selfcritic.agent.state import Input, Output, State, parse_state
 from selfcritic.graphs.checkpoints import lock_thread, open_checkpointer
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
@@ -43,6 +42,7 @@ from selfcritic.graphs.cli.options import (
     parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.documents import create_document, read_text
+from selfcritic.graphs.cli.run_observer import RunObserver
 from selfcritic.graphs.cli.streams import EventsFile, print_json, print_result
 from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.trace import Trace
@@ -122,7 +122,7 @@ def run(
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
         print_notices(options, console)
-        observer = _RunObserver(Trace(console), events)
+        observer = RunObserver(Trace(console), events)
         failure = _run(options, run_input, target, observer)
     if as_json:
         print_json(TypeAdapter(Output).dump_python(observer.output, mode="json"))
@@ -178,8 +178,10 @@ def _get_checkpoint_target(files: RunFiles) -> CheckpointTarget | None:
         raise InputError(
             "--checkpoint and --thread go together: pass where to save and the run's name."
         )
-    if not files.checkpoint or not files.thread:
+    if files.checkpoint is None or files.thread is None:
         return None
+    if not files.checkpoint or not files.thread:
+        raise InputError("--checkpoint and --thread must not be empty.")
     return CheckpointTarget(files.checkpoint, files.thread)
 
 
@@ -187,7 +189,7 @@ def _run(
     options: Context,
     run_input: Input,
     target: CheckpointTarget | None,
-    observer: "_RunObserver",
+    observer: RunObserver,
 ) -> CheckpointError | None:
     """Run the loop. On Ctrl-C or a failed checkpoint, keep the best draft so far.
 
@@ -214,56 +216,11 @@ def _run(
     return failure
 
 
-class _RunObserver:
-    """Keeps the latest state of a run; prints and logs updates."""
-
-    def __init__(self, trace: Trace, events: EventsFile | None) -> None:
-        self.trace = trace
-        self._state: State = {}
-        self._events = events
-
-    @property
-    def has_draft(self) -> bool:
-        """Whether the run has an answer to return."""
-        return "answer" in self._state
-
-    @property
-    def output(self) -> Output:
-        """The latest state without the keys that are not output."""
-        values = cast(dict[str, Any], self._state)
-        output = {key: values[key] for key in Output.__annotations__ if key in values}
-        return cast(Output, output)
-
-    def on_state(self, state: State) -> None:
-        self._state.update(state)
-
-    def on_update(self, node: str, update: State) -> None:
-        with_rounds = with_all_rounds(self._state, update)
-        if not self.has_draft:
-            self.on_state(with_rounds)  # the state follows only if the checkpoint is saved
-        self.trace.show(node, with_rounds)
-        if self._events is not None:
-            dumped = TypeAdapter(State).dump_python(update, mode="json")
-            self._events.write({"node": node, "update": dumped})
-
-    def interrupt(self, error: str | None = None) -> None:
-        """Set the stop reason, and the error if there is one."""
-        self._state["stop_reason"] = "interrupted"
-        if error is not None:
-            self._state["error"] = error
-
-    def end(self) -> None:
-        """Print the stop reason and the usage."""
-        state = self._state
-        usage = state.get("usage", Usage())
-        self.trace.end(state.get("stop_reason"), state.get("best_round", 0), usage)
-
-
 async def _stream(
     options: Context,
     run_input: Input,
     target: CheckpointTarget | None,
-    observer: _RunObserver,
+    observer: RunObserver,
 ) -> None:
     """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()

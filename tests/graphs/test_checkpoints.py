@@ -448,6 +448,7 @@ PLAIN_TEXT = "This text is long enough to have the size of a database header. " 
     [
         (["--checkpoint", "FOLDER/db"], "--checkpoint and --thread go together"),
         (["--thread", "t"], "--checkpoint and --thread go together"),
+        (["--checkpoint", "", "--thread", "t"], "must not be empty"),
         (
             ["--checkpoint", "FOLDER/no/such/folder/db", "--thread", "t"],
             "Check that its folder exists",

@@ -267,6 +267,29 @@ def test_functions_are_options_by_name(tmp_path: Path):
         run(tmp_path / "l", questions(2), context=context(find_something))
 
 
+def reject_every_draft(messages: list[Any]) -> str | float:
+    text = messages[-1].text
+    if "Yes or No" in text:
+        return 0.9
+    return f"```\ndraft\n```\ndraft {len(text)}"
+
+
+def test_the_recursion_limit_loses_no_draft(tmp_path: Path):
+    graph = create_self_critique().compile(name="self_critique").with_config(recursion_limit=8)
+    results: list[dict[str, Any]] = []
+    model = ScriptedModel(script=reject_every_draft)
+    batch_run = run_batch(
+        graph,
+        questions(3),
+        context=Context(model=model, num_critiques=1, max_rounds=50, patience=50),
+        ledger=tmp_path / "l",
+        on_result=results.append,
+    )
+    report = asyncio.run(batch_run)
+    assert report.stop_reasons == {"step_limit": 3}
+    assert all(result["answer"] for result in results)
+
+
 def test_a_callback_that_cannot_write_ends_the_batch(tmp_path: Path):
     def write(result: dict[str, Any]) -> None:
         raise OSError(28, "No space left on device")

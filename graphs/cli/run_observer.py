@@ -1,0 +1,56 @@
+"""Keep the latest state of `selfcritic run`; print and log its updates."""
+
+from typing import cast
+
+from pydantic import TypeAdapter
+
+from selfcritic.agent.schemas import Usage
+from selfcritic.agent.state import Output, State, with_all_rounds
+from selfcritic.graphs.cli.streams import EventsFile
+from selfcritic.graphs.cli.trace import Trace
+
+
+class RunObserver:
+    """Keeps the latest state of a run; prints and logs updates."""
+
+    def __init__(self, trace: Trace, events: EventsFile | None) -> None:
+        self.trace = trace
+        self._state: State = {}
+        self._events = events
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether the run has an answer to return."""
+        return "answer" in self._state
+
+    @property
+    def output(self) -> Output:
+        """The latest state without the keys that are not output."""
+        output = {key: value for key, value in self._state.items() if key in Output.__annotations__}
+        return cast(Output, output)
+
+    def on_state(self, state: State) -> None:
+        """Keep a state of the run."""
+        self._state.update(state)
+
+    def on_update(self, node: str, update: State) -> None:
+        """Print and log the update of a node."""
+        with_rounds = with_all_rounds(self._state, update)
+        if not self.has_draft:
+            self.on_state(with_rounds)  # the state follows only if the checkpoint is saved
+        self.trace.show(node, with_rounds)
+        if self._events is not None:
+            dumped = TypeAdapter(State).dump_python(update, mode="json")
+            self._events.write({"node": node, "update": dumped})
+
+    def interrupt(self, error: str | None = None) -> None:
+        """Set the stop reason, and the error if there is one."""
+        self._state["stop_reason"] = "interrupted"
+        if error is not None:
+            self._state["error"] = error
+
+    def end(self) -> None:
+        """Print the stop reason and the usage."""
+        state = self._state
+        usage = state.get("usage", Usage())
+        self.trace.end(state.get("stop_reason"), state.get("best_round", 0), usage)
