@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import LLMResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -25,7 +25,7 @@ from tests.support.event_loop import run
 from tests.support.fake_provider import FakeProvider, Fault, Received
 
 CANARY = "Canary-7f3a9b"
-MESSAGES = [HumanMessage("Which city?")]
+MESSAGES: list[BaseMessage] = [HumanMessage("Which city?")]
 
 
 def litellm_model(url: str, **fields: Any) -> BaseChatModel:
