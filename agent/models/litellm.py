@@ -295,11 +295,15 @@ class LiteLLMModel(BaseChatModel):
         """Return litellm's response or stream; each attempt has its own deadline by default."""
         litellm = await import_provider_async(self.model)
         arguments = self._arguments(messages, stop, options)
-        async for attempt in AsyncRetrying(**retry_options(self.max_retries)):
-            with attempt, self._request_context():
+
+        async def send() -> Any:
+            with self._request_context():
                 async with (deadline or Deadline(self.timeout)).waiting():
                     return await litellm.acompletion(**arguments)
-        raise AssertionError("attempts end with a reply or an error")
+
+        if self.max_retries == 0:
+            return await send()
+        return await AsyncRetrying(**retry_options(self.max_retries))(send)
 
     def _arguments(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]

@@ -98,7 +98,9 @@ class RequestPipeline:
             "temperature": self.temperature,
             "max_tokens": max_tokens or self.max_tokens,
         }
-        sender = replace(self, allows_empty=allow_empty or isinstance(messages[-1], AIMessage))
+        sender = self
+        if allow_empty or isinstance(messages[-1], AIMessage):
+            sender = replace(self, allows_empty=True)
         while True:
             accepted = {
                 name: value
