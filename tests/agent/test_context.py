@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context, load
+from selfcritic.agent import context as context_module
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 
@@ -98,3 +99,12 @@ def test_rejects_a_budget_out_of_bounds(limits):
 def test_rejects_weights_and_temperatures_out_of_bounds(options):
     with pytest.raises(ValidationError):
         Context(**options)
+
+
+def test_isolation_that_does_not_work_can_be_required(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(context_module, "find_isolation_problem", lambda: "no isolation here")
+    assert not Context().require_isolation
+    with pytest.raises(InputError, match=r"--require-isolation.*no isolation here"):
+        Context(require_isolation=True)
+    monkeypatch.setattr(context_module, "find_isolation_problem", lambda: None)
+    assert Context(require_isolation=True).require_isolation

@@ -86,7 +86,7 @@ def test_shared_and_cyclic_references_stay():
 
 
 def test_changes_of_an_argument_come_back():
-    argument = [[3], {"a": 1}]
+    argument: list[Any] = [[3], {"a": 1}]
     encoder = Encoder(refuse)
     decoder = Decoder(refuse)
     copy = decoder.decode(json.loads(dump(encoder.encode(argument))))
