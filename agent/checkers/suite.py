@@ -65,7 +65,7 @@ class Suite:
 
     engine: Engine = "plain"
     mode: Mode = "separate"
-    """Where the tests run: in a process of their own, or beside the code."""
+    """Where the tests run: in a process separate from the code, or beside the code."""
     needs_entry: bool = False
     """Whether the file defines `check(candidate)`, as HumanEval does, and does not call it."""
     used: tuple[str, ...] = ()
