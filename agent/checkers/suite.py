@@ -65,11 +65,11 @@ class Suite:
 
     engine: Engine = "plain"
     mode: Mode = "separate"
-    """Where the tests run: in a process of their own, or beside the code."""
+    """Where the tests run: in a process separate from the code, or beside the code."""
     needs_entry: bool = False
     """Whether the file defines `check(candidate)`, as HumanEval does, and does not call it."""
     used: tuple[str, ...] = ()
-    """Names that the tests use."""
+    """Names that occur in the tests."""
 
 
 def analyze(source: str) -> Suite:
@@ -95,7 +95,7 @@ def analyze(source: str) -> Suite:
         engine = "pytest"
         _check_pytest(tree)
     mode: Mode = "separate" if _is_separable(tree) else "together"
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used = set(re.findall(r"[^\W\d]\w*", source))  # in doctests, too
     return Suite(engine, mode, needs_entry, tuple(sorted(used)))
 
 

@@ -53,7 +53,7 @@ class Events:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the code gave no verdict on an object of its own."""
+        """Whether the code gave no verdict on one of its objects."""
         return self._events[-1].get("is_trusted") is True
 
     def failures(self, seconds: float) -> list[Mapping[str, Any]]:

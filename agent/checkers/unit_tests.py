@@ -6,7 +6,7 @@ packages installed next to this one. `selfcritic.agent.sandbox.run` documents it
 
 `TestReport.trust` states how far the code could have forged the results:
 
-- "separate": The tests ran in a process of their own. It sent arguments to the code's process, got data back, and
+- "separate": The tests ran in a separate process. It sent arguments to the code's process, got data back, and
   compared the data itself. The code can neither see the expected values nor write a result.
 - "objects": As above, but some test compared or asked an object of the code that is not data, which can lie about
   itself. An object that equals everything still fails.

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent import Budget, Context, load
+from selfcritic.agent import context as context_module
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
@@ -108,3 +109,12 @@ def test_a_missing_prompt_set_is_an_input_error(options: Any):
     graph = create_self_critique(model="simulated", **options).compile()
     with pytest.raises(InputError, match="nosuch"):
         graph.invoke({"question": "What is 1 + 2?"})
+
+
+def test_isolation_that_does_not_work_can_be_required(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(context_module, "find_isolation_problem", lambda: "no isolation here")
+    assert not Context().require_isolation
+    with pytest.raises(InputError, match=r"--require-isolation.*no isolation here"):
+        Context(require_isolation=True)
+    monkeypatch.setattr(context_module, "find_isolation_problem", lambda: None)
+    assert Context(require_isolation=True).require_isolation

@@ -1,12 +1,14 @@
-"""Stand-in for an object of the code under test, which lives in another process."""
+"""Represent objects of the code under test, which live in another process."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from selfcritic.agent.sandbox.inside.codec import PLAIN_TYPES, is_plain
 
 # Values that no right answer equals.
 _DECOYS = (b"\0", "\0", -987654321, 1.5e300, ("\0",), None)
+_OPPOSITES = {"lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
 _PLAIN_BY_NAME = {kind.__name__: kind for kind in PLAIN_TYPES}
 
 
@@ -53,8 +55,21 @@ class Proxy:
         is_equal = self._code.request("eq", self, other)
         if is_equal is not True or type(other) is Proxy or not is_plain(other):
             return is_equal
-        # An object that equals everything is no right answer.
-        return not any(self._code.request("eq", self, decoy) is True for decoy in _DECOYS)
+        return not self._holds_for_decoys("eq")
+
+    def __contains__(self, item: object) -> bool:
+        self._code.is_trusted = False
+        if self._code.request("contains", self, item) is not True:
+            return False
+        return self._base is not None or not self._holds_for_decoys("contains")
+
+    def _holds_for_decoys(self, operation: str) -> bool:
+        """Return whether a comparison also holds for values that no right answer equals."""
+        for decoy in _DECOYS:
+            with suppress(Exception):  # the code need not know how to compare them
+                if self._code.request(operation, self, decoy) is True:
+                    return True
+        return False
 
     def __ne__(self, other: object) -> Any:
         is_equal = self == other
@@ -92,11 +107,11 @@ class Proxy:
 
 def _define_operators() -> None:
     """Give proxies the operators of Python's data model."""
-    unary = "abs bool complex enter float index int invert iter len neg next pos reversed round"
-    other = "contains delitem getitem setitem le lt ge gt"
-    for name in unary.split() + other.split():
-        if f"__{name}__" not in vars(Proxy):
-            setattr(Proxy, f"__{name}__", _operator(name))
+    names = "abs complex enter float index int invert iter len neg next pos reversed round"
+    for name in f"{names} delitem getitem setitem".split():
+        setattr(Proxy, f"__{name}__", _operator(name))
+    for name, opposite in _OPPOSITES.items():
+        setattr(Proxy, f"__{name}__", _order(name, opposite))
     arithmetic = "add sub mul truediv floordiv mod matmul pow and or xor lshift rshift"
     for name in arithmetic.split():
         operation = f"{name}_" if name in ("and", "or") else name
@@ -105,17 +120,28 @@ def _define_operators() -> None:
 
 
 def _operator(name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
-    is_verdict = name in ("contains", "le", "lt", "ge", "gt")
-
     def run(proxy: Proxy, *arguments: Any) -> Any:
         code = object.__getattribute__(proxy, "_code")
-        if is_verdict:
-            code.is_trusted = False
         if is_reflected:
             return code.request(name, *arguments, proxy)
         return code.request(name, proxy, *arguments)
 
     return run
+
+
+def _order(name: str, opposite: str) -> Callable[[Proxy, object], Any]:
+    def compare(proxy: Proxy, other: object) -> Any:
+        code = object.__getattribute__(proxy, "_code")
+        code.is_trusted = False
+        result = code.request(name, proxy, other)
+        if result is not True or type(other) is Proxy:
+            return result
+        # An object for which every comparison holds is no right answer.
+        with suppress(Exception):  # the code need not define both
+            return code.request(opposite, proxy, other) is not True
+        return True
+
+    return compare
 
 
 _define_operators()

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import doctest
 import importlib.machinery
 import inspect
 import os
@@ -126,7 +127,7 @@ class _Plugin:
         elif report.failed:
             failed = error or AssertionError(str(report.longrepr))
             row = self._row_of(item.nodeid)
-            failure = describe_failure(_test_name(item.nodeid), failed, row)
+            failure = describe_failure(_test_name(item.nodeid), _unwrap(failed), row)
             if type(error) is AssertionError:
                 failure["text"] = _shorten_explanation(failure["text"])
             self._report({"failed": failure})
@@ -164,6 +165,18 @@ class _Plugin:
 
 def _test_name(nodeid: str) -> str:
     return nodeid.partition("::")[2].replace("::", ".") or nodeid
+
+
+def _unwrap(error: BaseException) -> BaseException:
+    """Return what an example of a doctest raised, or how its output differs."""
+    if isinstance(error, doctest.UnexpectedException):
+        return error.exc_info[1]
+    if isinstance(error, doctest.DocTestFailure):
+        source = error.example.source.strip()
+        return AssertionError(
+            f"{source} gives {error.got.strip()}, not {error.example.want.strip()}"
+        )
+    return error
 
 
 def _shorten_explanation(text: str) -> str:

@@ -87,7 +87,7 @@ def _run(code: RemoteCode, options: Mapping[str, Any], report: Any) -> None:
 
 
 def _check_event(event: Any) -> None:
-    """Raise Tampered if the event is none that a worker reports."""
+    """Raise Tampered if the event is not one of a worker."""
     if not isinstance(event, dict) or not event.keys() <= _EVENT_KEYS:
         raise Tampered
     failure = event.get("failed")

@@ -110,6 +110,27 @@ return any('needle-8' + str(27) in text for text in texts)
     assert run("import sys\n" + source, body).findings
 
 
+CONSENT = """
+class Y:
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __contains__ = lambda self, other: True
+    __sub__ = __rsub__ = __abs__ = __iter__ = lambda self, *other: self
+return Y()
+"""
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["f(1) == 42", "42 == f(1)", "f(1) > 41", "41 < f(1)", "42 in f(1)", "abs(f(1) - 42) < 0.01", "[f(1)] == [42]"],
+)  # fmt: skip
+def test_object_that_agrees_with_everything_fails(check: str):
+    assert run(f"assert {check}", CONSENT).findings
+
+
+def test_object_that_cannot_compare_itself_with_all_types_passes():
+    strict = "class M:\n    def __eq__(self, other): return 42 == other + 0\nreturn M()"
+    assert run("assert f(1) == 42", strict).findings == []
+
+
 def test_objects_are_compared_by_the_code_but_reported():
     money = "class M:\n    def __eq__(self, other): return other == 42\nreturn M()"
     report = run("assert f(1) == 42", money)

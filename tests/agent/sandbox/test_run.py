@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.sandbox import isolation
 from selfcritic.agent.sandbox.run import OUTPUT_BYTES, SandboxResult, run_python
 
 ISOLATED = run_python("").isolation != "none"
@@ -124,6 +125,66 @@ time.sleep(60)
 """
     result = run_python(program, memory_mb=100, seconds=60, isolate=isolate)
     assert (result.returncode, result.timed_out) == (137, False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_shared_memory_of_all_processes_is_limited(isolate: bool):
+    program = """
+import mmap, os, time
+for _ in range(8):
+    if os.fork() == 0:
+        kept = mmap.mmap(-1, 40 << 20)
+        for offset in range(0, 40 << 20, 4096):
+            kept[offset] = 1
+        time.sleep(60)
+time.sleep(60)
+"""
+    result = run_python(program, memory_mb=100, seconds=60, isolate=isolate)
+    assert (result.returncode, result.timed_out) == (137, False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_memory_that_processes_share_is_counted_once(isolate: bool):
+    program = """
+import os, time
+kept = bytearray(60 << 20)
+for _ in range(8):
+    if os.fork() == 0:
+        time.sleep(0.5)
+        os._exit(0)
+time.sleep(0.3)
+print(len(kept))
+"""
+    assert run_python(program, memory_mb=100, seconds=60, isolate=isolate).stdout == "62914560\n"
+
+
+def test_stdout_replaced_by_a_pipe_does_not_delay_the_result(isolate: bool):
+    program = """
+import os
+for path in ("../stdout", "stdout", "/tmp/stdout"):
+    try: os.mkfifo(path)
+    except OSError: pass
+try: os.unlink("../stdout"); os.mkfifo("../stdout")
+except OSError: pass
+print("done")
+"""
+    assert run_python(program, seconds=20, isolate=isolate).stdout == "done\n"
+
+
+def test_each_run_without_isolation_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(isolation, "_launches", lambda: iter(()))
+    isolation.strongest_launch.cache_clear()
+    try:
+        results = [run_python("pass") for _ in range(2)]
+        run_python("pass", is_trusted=True)
+    finally:
+        isolation.strongest_launch.cache_clear()
+    assert {result.isolation for result in results} == {"none"}
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert all("\n" not in message and "install bubblewrap" in message for message in messages)
 
 
 def test_output_is_truncated(isolate: bool):
