@@ -18,6 +18,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.graphs.cli.model_keys import check_server
 from selfcritic.graphs.cli.terminal import create_console
 
 BAD_USAGE = 2
@@ -42,9 +43,11 @@ def load_model(spec: str, api_base: str | None) -> BaseChatModel:
 
 
 def check_api_base(api_base: str | None, *specs: str | None) -> None:
-    """Raise InputError if --api-base is set and no model uses it."""
+    """Check the address and key of each model; raise InputError if no model uses --api-base."""
     names = [spec for spec in specs if spec]
     if api_base is None or any("/" in name for name in names):
+        for name in names:
+            check_server(name, api_base)
         return
     quoted_names = " and ".join(f"'{name}'" for name in names) or "no model"
     raise InputError(

@@ -7,28 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from selfcritic.agent.models import PROVIDERS, smollm2
-from selfcritic.agent.models.errors import key_variable
-
-_KEY_PROVIDERS = (
-    "openai",
-    "anthropic",
-    "gemini",
-    "azure",
-    "mistral",
-    "groq",
-    "deepseek",
-    "openrouter",
-    "xai",
-    "cohere",
-    "together_ai",
-    "fireworks_ai",
-    "huggingface",
-    "cerebras",
-    "nvidia_nim",
-    "perplexity",
-    "deepinfra",
-)
-"""Providers whose keys are looked for in the environment."""
+from selfcritic.graphs.cli.model_keys import find_keys
 
 
 @dataclass(frozen=True)
@@ -57,12 +36,6 @@ def list_models() -> Iterator[ModelStatus]:
     for name in ("simulated", "scripted"):
         provider = PROVIDERS[name]
         yield ModelStatus(provider.spec, True, provider.description)
-
-
-def find_keys(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables that hold a provider's API key."""
-    names = [key_variable(provider) for provider in _KEY_PROVIDERS]
-    return [name for name in names if environment.get(name)]
 
 
 def _provider_status(environment: Mapping[str, str]) -> ModelStatus:

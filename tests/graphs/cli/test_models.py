@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent.models import smollm2
-from selfcritic.graphs.cli import model_status
+from selfcritic.graphs.cli import model_keys, model_status
 from selfcritic.graphs.cli.app import app
 
 
@@ -21,12 +21,12 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", find)
     monkeypatch.setattr(smollm2, "find", lambda: None)
     monkeypatch.setattr(model_status.shutil, "which", lambda name: None)
-    for name in model_status.find_keys(dict.fromkeys(_variables(), "x")):
+    for name in model_keys.find_keys(dict.fromkeys(_variables(), "x")):
         monkeypatch.delenv(name, raising=False)
 
 
 def _variables() -> list[str]:
-    return [model_status.key_variable(provider) for provider in model_status._KEY_PROVIDERS]
+    return [model_keys.key_variable(provider) for provider in model_keys._KEY_PROVIDERS]
 
 
 def list_models(**environment: str) -> str:
@@ -54,7 +54,7 @@ def test_names_the_keys_in_the_environment_but_not_their_values():
 
 @pytest.mark.usefixtures("nothing_installed")
 def test_an_empty_key_is_not_a_key():
-    assert model_status.find_keys({"OPENAI_API_KEY": ""}) == []
+    assert model_keys.find_keys({"OPENAI_API_KEY": ""}) == []
     assert "no key is set" in list_models(OPENAI_API_KEY="")
 
 
