@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
 
-from selfcritic.agent.models.error_kinds import classify_error
+from selfcritic.agent.models.error_kinds import TRANSIENT, classify_error
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, describe_error
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.litellm_library import is_priced
@@ -307,6 +307,19 @@ def test_names_an_unreachable_server(call: Call):
         call(make_model(base), "x")
     assert caught.value.kind == "connection_refused"
     assert f"Is the server running at {base}?" in describe_error(caught.value)
+
+
+@every_call
+def test_an_https_address_of_an_http_server_is_not_retried(call: Call):
+    with FakeProvider() as provider:
+        base = provider.url.replace("http://", "https://")
+        with pytest.raises(ModelCallError) as caught:
+            call(make_model(base), "x")
+    assert caught.value.kind == "not_https"
+    assert caught.value.kind not in TRANSIENT
+    assert describe_error(caught.value) == (
+        f"The server does not speak https. Set the address (api_base) to {provider.url}"
+    )
 
 
 def test_cancels_a_request():
