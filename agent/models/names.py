@@ -65,14 +65,13 @@ def check_address(name: str, address: str, option: str = "api_base") -> None:
         raise UnknownModelError(f"{option} needs http://: use {option} http://{host}")
     try:
         parts = urlsplit(address)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        host = None
-    if not host:
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the host or the port is malformed
+        is_address = False
+    if not is_address:
         raise UnknownModelError(
             f"{option} is not an address: use a form such as http://127.0.0.1:8000/v1."
-        ) from None
+        )
     path = parts.path.rstrip("/")
     if name.partition("/")[0] in _OLLAMA_PROVIDERS and path.endswith("/v1"):
         netloc = parts.netloc.rpartition("@")[2]

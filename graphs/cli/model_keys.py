@@ -56,7 +56,7 @@ def find_keys(environment: Mapping[str, str]) -> list[str]:
     return [name for name in names if environment.get(name)]
 
 
-def check_server(spec: str, api_base: str | None) -> None:
+def check_server(spec: str, api_base: str | None, *, needs_key: bool = True) -> None:
     """Check the address and key of a PROVIDER/MODEL name before any import.
 
     Raises:
@@ -79,7 +79,7 @@ def check_server(spec: str, api_base: str | None) -> None:
             check_address(name, address, option)
             break
     address = api_base or options.get("api_base") or options.get("base_url")
-    if "api_key" not in options:
+    if needs_key and "api_key" not in options:
         _check_key(name, address)
 
 

@@ -25,7 +25,9 @@ from selfcritic.graphs.cli.console import (
     check_api_base,
     fail,
     load_model,
-    print_notices,
+    print_answer_heading,
+    print_self_graded_notice,
+    print_simulated_notice,
     show_warnings,
 )
 from selfcritic.graphs.cli.options import (
@@ -40,7 +42,7 @@ from selfcritic.graphs.cli.options import (
     parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.documents import create_document, read_text
-from selfcritic.graphs.cli.terminal import create_console, write_result
+from selfcritic.graphs.cli.terminal import create_console, wrap_answer, write_result
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -115,9 +117,11 @@ def run(
             )
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
-        print_notices(options, console)
+        print_simulated_notice(options, console)
         output = _run(options, run_input, target, console, events)
-    text = output["answer"]
+    print_self_graded_notice(options, console)
+    print_answer_heading(console)
+    text = wrap_answer(output["answer"])
     if as_json:
         text = json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False)
     write_result(text)
@@ -199,6 +203,7 @@ class _RunObserver:
 
     def __init__(self, trace: Trace, events: IO[str] | None) -> None:
         self.state: State = {}
+        self.progress = trace.progress
         self._trace = trace
         self._events = events
 
@@ -223,7 +228,7 @@ async def _stream(
     """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()
     graph_input: Input | None = run_input
-    config = RunnableConfig(configurable={})
+    config = RunnableConfig(configurable={}, callbacks=[observer.progress])
     durability: Durability | None = None
     async with AsyncExitStack() as stack:
         checkpointer = None
