@@ -78,7 +78,7 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",
-        "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama_chat/…; keys from the environment",
+        "any model of litellm: openai/gpt-5-mini, anthropic/…; the key comes from the environment",
         _litellm,
     ),
 }
