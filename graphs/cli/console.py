@@ -79,7 +79,15 @@ def print_answer_heading(console: Console) -> None:
 
 
 def print_simulated_notice(context: Context, console: Console) -> None:
-    """Warn once if any role uses the simulated model."""
+    """Warn once if any role uses the simulated model, or Ollama's API without chats."""
+    for model in context.configured_models:
+        name = str(getattr(model, "model", ""))
+        if name.startswith("ollama/"):
+            better = name.replace("ollama/", "ollama_chat/", 1)
+            print_notice(
+                f"{name} uses Ollama's API without chats: {better} replies better", console
+            )
+            break
     if any(isinstance(model, SimulatedModel) for model in context.configured_models):
         print_notice(NOTICE, console)
 

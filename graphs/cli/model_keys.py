@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import has_provider
-from selfcritic.agent.models.errors import key_variable
+from selfcritic.agent.models.errors import key_variable, strip_url
 from selfcritic.agent.models.litellm_requests import is_private
 from selfcritic.agent.models.names import check_address, check_provider
+from selfcritic.graphs.cli.servers import speaks_https
 
 _KEY_PROVIDERS = (
     "openai",
@@ -77,10 +78,20 @@ def check_server(spec: str, api_base: str | None, *, needs_key: bool = True) -> 
     for option, address in addresses.items():
         if address:
             check_address(name, address, option)
+            _check_https(address, option)
             break
     address = api_base or options.get("api_base") or options.get("base_url")
     if needs_key and "api_key" not in options:
         _check_key(name, address)
+
+
+def _check_https(address: str, option: str) -> None:
+    """Raise InputError if an http server of this network would wait for the rest of a TLS handshake."""
+    if not address.startswith("https://") or not is_private(address):
+        return
+    if not speaks_https(address):
+        plain = strip_url(address).replace("https://", "http://", 1)
+        raise InputError(f"The server does not speak https: use {option} {plain}")
 
 
 def _check_key(name: str, address: str | None) -> None:

@@ -1,9 +1,12 @@
 """Check what a model's server reports about it: its name and context size."""
 
 import asyncio
+from collections.abc import Iterable
 
 from langchain_core.language_models import BaseChatModel
 
+from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.models.errors import NO_MODEL_HINT
 from selfcritic.graphs.cli.model_report import Finding
 from selfcritic.graphs.cli.model_session import CheckSession
 from selfcritic.graphs.cli.servers import (
@@ -49,6 +52,20 @@ def served_models(model: BaseChatModel) -> list[str]:
     if not address:
         return []
     return [f"{provider}/{served.name}" for served in _openai_models(address)]
+
+
+def explain_failure(error: SelfcriticError, models: Iterable[str | BaseChatModel]) -> str:
+    """Return the message of an error, with the names that the servers list if a name is unknown."""
+    message = str(error)
+    if NO_MODEL_HINT not in message:
+        return message
+    names: list[str] = []
+    for model in models:
+        if isinstance(model, BaseChatModel):
+            names += [name for name in served_models(model) if name not in names]
+    if names:
+        message += f" The server lists {describe_names(names)}."
+    return message
 
 
 def describe_names(names: list[str]) -> str:

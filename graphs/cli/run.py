@@ -30,6 +30,7 @@ from selfcritic.graphs.cli.console import (
     print_simulated_notice,
     show_warnings,
 )
+from selfcritic.graphs.cli.model_server_checks import explain_failure
 from selfcritic.graphs.cli.options import (
     OUTPUT,
     AsJson,
@@ -192,7 +193,7 @@ def _run(
         except (InputError, PromptError, UnknownModelError) as error:
             fail(error, BAD_USAGE)
         except SelfcriticError as error:
-            fail(error, FAILED)
+            fail(explain_failure(error, options.configured_models), FAILED)
         trace.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
     output = {key: value for key, value in state.items() if key in Output.__annotations__}
     return cast(Output, output)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -87,20 +88,21 @@ def served_names(address: str, timeout: float = TIMEOUT) -> dict[str, list[str]]
     An address without /v1 may be that of Ollama, or may lack it.
     """
     base = address.rstrip("/")
-    error: ServerError | None = None
-    for candidate in (base, f"{base}/v1"):
-        try:
-            if not candidate.endswith("/v1"):
-                names = list_ollama_models(candidate, timeout)
-                return {candidate: [f"ollama_chat/{name}" for name in names]}
-        except ServerError:
-            pass
+    candidates = [base]
+    if not urlsplit(base).path:
+        candidates = [f"{base}/v1", base]
+        with suppress(ServerError):
+            names = list_ollama_models(base, timeout)
+            return {base: [f"ollama_chat/{name}" for name in names]}
+    error = ServerError(f"{strip_url(address)} lists no models.")
+    for candidate in candidates:
         try:
             models = list_openai_models(candidate, timeout)
-            return {candidate: [f"openai/{model.name}" for model in models]}
         except ServerError as failure:
-            error = error or failure
-    raise error or ServerError(f"{strip_url(address)} lists no models.")
+            error = failure
+        else:
+            return {candidate: [f"openai/{model.name}" for model in models]}
+    raise error
 
 
 def speaks_https(address: str, timeout: float = TIMEOUT) -> bool:

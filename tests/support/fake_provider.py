@@ -181,6 +181,11 @@ class FakeProvider:
         return total
 
     @property
+    def in_flight(self) -> int:
+        """Number of requests whose client waits for the reply."""
+        return self._in_flight
+
+    @property
     def waits(self) -> list[float]:
         """Seconds between each request and the next."""
         return [second.time - first.time for first, second in pairwise(self.received)]

@@ -289,6 +289,14 @@ def test_classifies_a_failure_after_one_request(call: Call, fault: Fault, kind: 
             assert caught.value.headers["content-type"].startswith("application/json")
 
 
+def wait_until_closed(provider: FakeProvider) -> None:
+    """Wait until the client hung up, so that a server stops generating."""
+    deadline = time.monotonic() + 5
+    while provider.in_flight:
+        assert time.monotonic() < deadline, "the connection is open"
+        time.sleep(0.01)
+
+
 @every_call
 def test_times_out_if_the_server_hangs(call: Call):
     with FakeProvider(faults=[Fault("hang")]) as provider:
@@ -298,6 +306,7 @@ def test_times_out_if_the_server_hangs(call: Call):
         assert caught.value.kind == "timeout"
         assert time.monotonic() - started < 1
         assert provider.calls() == 1
+        wait_until_closed(provider)
 
 
 @every_call
@@ -331,6 +340,7 @@ def test_cancels_a_request():
         with pytest.raises(TimeoutError):
             run(cancel(make_model(provider)))
         assert provider.calls() == 1
+        wait_until_closed(provider)
 
 
 @every_call

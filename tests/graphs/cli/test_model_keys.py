@@ -1,17 +1,21 @@
 """Addresses and keys that are checked before anything is imported or sent."""
 
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent.errors import InputError, UnknownModelError
-from selfcritic.graphs.cli import model_keys
+from selfcritic.graphs.cli import model_keys, servers
 from selfcritic.graphs.cli.app import app
 from selfcritic.graphs.cli.console import load_model
 from selfcritic.graphs.cli.model_keys import check_server
+from tests.support.fake_provider import NO_SUCH_MODEL, FakeProvider
 
 LOCAL = "http://127.0.0.1:8000/v1"
 VARIABLES = [
@@ -139,3 +143,42 @@ def test_a_missing_key_needs_no_import_of_litellm():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert done.stdout == "InputError False\n"
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """Listen without a reply, like an http server that waits for the end of a request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_rejects_https_for_a_server_without_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(servers.speaks_https, "__defaults__", (0.05,))
+    with silent_server() as port:
+        plain = f"use --api-base http://127.0.0.1:{port}/v1"
+        with pytest.raises(InputError, match=f"does not speak https: {plain}"):
+            check_server("openai/x", f"https://127.0.0.1:{port}/v1")
+    with FakeProvider() as provider, pytest.raises(InputError, match="does not speak https"):
+        check_server("openai/x", provider.url.replace("http", "https"))
+    # Nothing listens: the error of the request is clearer.
+    check_server("openai/x", f"https://127.0.0.1:{FakeProvider.refused_port()}/v1")
+
+
+@pytest.mark.usefixtures("close_clients")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_unknown_name_is_reported_with_those_of_the_server():
+    with FakeProvider(faults=[NO_SUCH_MODEL], models=["org/qwen"]) as provider:
+        arguments = ["run", "q", "--model", "openai/x", "--api-base", provider.url]
+        done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "Check the model's name" in done.stderr
+    assert done.stderr.endswith("The server lists openai/org/qwen.\n")
+
+
+@pytest.mark.usefixtures("close_clients")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_other_api_of_ollama_is_named():
+    address = f"http://127.0.0.1:{FakeProvider.refused_port()}"
+    arguments = ["run", "q", "--model", "ollama/x", "--api-base", address, "--max-calls", "1"]
+    done = CliRunner().invoke(app, arguments)
+    assert "ollama_chat/x replies better" in done.stderr
