@@ -106,7 +106,7 @@ def served_names(address: str, timeout: float = TIMEOUT) -> dict[str, list[str]]
 
 
 def speaks_https(address: str, timeout: float = TIMEOUT) -> bool:
-    """Return whether a server answers a TLS handshake, or does not listen at all.
+    """Return whether a server answers a TLS handshake, or does not listen.
 
     A server that speaks only http may wait for the rest of the request until a timeout.
     """

@@ -87,7 +87,7 @@ def wrap_answer(text: str) -> str:
     console = create_console()
     lines = []
     for line in text.splitlines():
-        if line.startswith((" ", "\t")):  # code, or a list with a layout of its own
+        if line.startswith((" ", "\t")):  # code, or another layout
             lines.append(line)
             continue
         lines += [part.plain for part in wrap_words(Text(line), console)]
