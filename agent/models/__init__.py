@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
 from selfcritic.agent.errors import UnknownModelError, format_validation_error
+from selfcritic.agent.models.names import check_address, check_provider, explain_unknown_name
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",
-        "any model of litellm: openai/gpt-5-mini, anthropic/…, ollama_chat/…; keys from the environment",
+        "any model of litellm: openai/gpt-5-mini, anthropic/…; the key comes from the environment",
         _litellm,
     ),
 }
@@ -98,15 +99,32 @@ def load(spec: str | BaseChatModel, **options: Any) -> BaseChatModel:
     name, _, query = spec.partition("?")
     provider, arguments = _parse_name(name)
     if provider is None:
-        specs = ", ".join(entry.spec for entry in PROVIDERS.values())
-        raise UnknownModelError(f"There is no model '{spec}'. Use one of: {specs}.")
+        specs = [PROVIDERS[key].spec for key in ("local", "tiny", "simulated", "scripted")]
+        forms = ", ".join(spec.partition("[")[0] for spec in specs)
+        raise UnknownModelError(explain_unknown_name(name, f"local:smollm2, {forms}"))
     options = {**dict(parse_qsl(query)), **options}
+    if provider is PROVIDERS["litellm"]:
+        check_provider(name)
+        _check_addresses(name, options)
     try:
         return provider.factory(*arguments, **options)
     except (TypeError, ValidationError) as error:
         raise UnknownModelError(
             f"The model '{name}' cannot be loaded: {_format_error(error, provider)}"
         ) from None
+
+
+def has_provider(spec: str) -> bool:
+    """Return whether a spec has the form PROVIDER/MODEL, which litellm calls."""
+    provider, _ = _parse_name(spec.partition("?")[0])
+    return provider is PROVIDERS["litellm"]
+
+
+def _check_addresses(name: str, options: Mapping[str, Any]) -> None:
+    for option in ("api_base", "base_url"):
+        address = options.get(option)
+        if isinstance(address, str):
+            check_address(name, address, option)
 
 
 def _parse_name(name: str) -> tuple[Provider | None, list[str]]:

@@ -4,6 +4,7 @@ Errors are classified by HTTP status, error codes, headers and class names, with
 litellm, langchain-openai, langchain-anthropic and similar clients.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
@@ -21,6 +22,8 @@ RequestErrorKind = Literal[
     "timeout",
     "connection_refused",
     "connection",
+    "not_https",
+    "certificate",
     "loading",
     "server",
     "invalid_json",
@@ -95,6 +98,8 @@ _NO_QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE
 )
 _REFUSED = re.compile(r"connection refused|connect call failed|errno (?:61|111|10061)\b", re.I)
+_NOT_HTTPS = re.compile(r"wrong.version.number|record.layer.failure|http.request", re.IGNORECASE)
+_CERTIFICATE = re.compile(r"certificate.verify.failed|self.signed.certificate", re.IGNORECASE)
 _LOADING = re.compile(
     r"\bloading (?:the )?model|\bis (?:still |currently )?(?:loading|being loaded|warming up)",
     re.IGNORECASE,
@@ -211,18 +216,34 @@ def _classify_client_error(error: BaseException) -> RequestErrorKind | None:
             bare_names.add(kind.__name__)
     if "json.JSONDecodeError" in names:
         return "invalid_json"
-    if any(_is_missing_key(link) for link in cause_chain(error)):
+    if is_missing_key(error):
         return "bad_key"
     if "builtins.TypeError" in names and _UNEXPECTED_ARGUMENT.search("\n".join(texts)):
         return "rejected"
     if names & _TIMEOUTS or "APITimeoutError" in bare_names:
         return "timeout"
     if names & _CONNECTION_ERRORS or "APIConnectionError" in bare_names:
+        if tls_kind := _classify_tls_error("\n".join(texts)):
+            return tls_kind
         is_refused = "builtins.ConnectionRefusedError" in names
         if is_refused or _REFUSED.search("\n".join(texts)):
             return "connection_refused"
         return "connection"
     return None
+
+
+def _classify_tls_error(text: str) -> RequestErrorKind | None:
+    """Classify a connection error that recurs: no https, or a certificate that is not trusted."""
+    if _CERTIFICATE.search(text):
+        return "certificate"
+    if "ssl" in text.lower() and _NOT_HTTPS.search(text):
+        return "not_https"
+    return None
+
+
+def is_missing_key(error: BaseException) -> bool:
+    """Return whether a client found no key, before any request."""
+    return any(_is_missing_key(link) for link in cause_chain(error))
 
 
 def _is_missing_key(error: BaseException) -> bool:
@@ -290,4 +311,18 @@ def provider_message(error: BaseException) -> str:
     while shorter != text:
         text = shorter
         shorter = _CLIENT_PREFIX.sub("", text)
-    return text
+    return _unwrap_json(text)
+
+
+def _unwrap_json(text: str) -> str:
+    """Return the message in the JSON of an error, else the text."""
+    if not text.startswith("{"):
+        return text
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text
+    error = body.get("error")
+    if isinstance(error, dict):
+        error = error.get("message")
+    return error if isinstance(error, str) else text

@@ -12,6 +12,7 @@ from selfcritic.agent.models.error_kinds import (
     ReplyErrorKind,
     RequestErrorKind,
     classify_error,
+    is_missing_key,
     provider_message,
     root_package,
 )
@@ -91,10 +92,14 @@ def _redact_headers(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dic
 
 def describe_error(error: BaseException) -> str:
     """Return the provider's message and a hint on one line, without API keys."""
-    hint = _HINTS.get(classify_error(error), "")
+    kind = classify_error(error)
+    hint = _HINTS.get(kind, "")
+    if kind == "no_model" and str(_provider_of(error)).startswith("ollama"):
+        hint = _OLLAMA_HINT
     hint = hint.format(
         variable=_key_variable(error),
         address=address_of(error) or "its address",
+        plain_address=(address_of(error) or "http://…").replace("https://", "http://", 1),
         target=_redirect_target(error) or "the address it redirects to",
     )
     return f"{error_message(error)} {hint}".strip()
@@ -105,6 +110,8 @@ def error_message(error: BaseException, *secrets: str) -> str:
     text = provider_message(error)
     if not isinstance(error, ModelCallError):
         text = _MESSAGES.get(classify_error(error), text)
+        if is_missing_key(error):
+            text = "No API key is set."
     unknown_provider = _NO_PROVIDER.search(text)
     if unknown_provider is not None:
         text = f"'{unknown_provider[1]}' names no provider that litellm supports."
@@ -127,11 +134,15 @@ _NO_PROVIDER = re.compile(r"LLM Provider NOT provided\..*?\bmodel=(\S+)", re.DOT
 _MESSAGES: Mapping[str, str] = {
     "connection_refused": "Connection refused.",
     "redirect": "The server redirects the request, and redirects are not followed.",
+    "not_https": "The server does not speak https.",
+    "certificate": "The server's certificate is not trusted.",
 }
 """Messages that replace those of the clients."""
+NO_MODEL_HINT = "Check the model's name"
+_OLLAMA_HINT = f"{NO_MODEL_HINT}: `ollama list` shows the names."
 _HINTS: Mapping[str, str] = {
     "bad_key": "Set {variable} to a key with access to this model; a self-hosted server accepts any key.",
-    "no_model": "Check the model's name (see `selfcritic models`) and api_base, which often ends in /v1.",
+    "no_model": f"{NO_MODEL_HINT} (see `selfcritic models`) and api_base, which often ends in /v1.",
     "too_long": "Shorten the question or its context, or choose a model with a larger context.",
     "rejected": "The provider does not accept this request: check the options of the model and the run.",
     "redirect": "Set the address (api_base) to {target}",
@@ -140,6 +151,8 @@ _HINTS: Mapping[str, str] = {
     "timeout": "Raise timeout, or check whether the provider is up.",
     "connection_refused": "Is the server running at {address}?",
     "connection": "Is the server running at {address}?",
+    "not_https": "Set the address (api_base) to {plain_address}",
+    "certificate": "Set SSL_CERT_FILE to the certificate of its authority, or use a trusted one.",
     "loading": "The server still loads the model: try again, or raise startup_seconds of Retries.",
     "server": "The provider is unavailable: try again later, or use another model.",
     "invalid_json": "The reply is not valid JSON: check the proxies between you and {address}.",
@@ -195,10 +208,12 @@ def strip_url(url: str) -> str:
     return parts._replace(netloc=host, query="", fragment="").geturl()
 
 
+def _provider_of(error: BaseException) -> str | None:
+    return getattr(error, "provider", None) or getattr(error, "llm_provider", None)
+
+
 def _key_variable(error: BaseException) -> str:
-    provider = getattr(error, "provider", None) or getattr(error, "llm_provider", None)
-    if not provider:
-        provider = root_package(type(error))
+    provider = _provider_of(error) or root_package(type(error))
     if provider in ("builtins", "selfcritic", "litellm", ""):
         return "the provider's key variable"
     return key_variable(provider.removeprefix("langchain_"))

@@ -147,7 +147,9 @@ class _Policy:
         error = _get_error(state)
         if error is None:
             return
-        _log.info(
+        # A starting server is reported once, below.
+        _log.log(
+            logging.DEBUG if self._is_starting(state) else logging.INFO,
             "Attempt %d failed, next in %.1f s: %s",
             state.attempt_number,
             state.upcoming_sleep,
@@ -159,7 +161,7 @@ class _Policy:
         if not outage.is_reported:
             outage.is_reported = True
             _log.warning(
-                "Waiting for %s for up to %g seconds: %s",
+                "Waiting for %s for up to %g seconds: %s Wrong port? Ctrl-C stops.",
                 self.address,
                 self.retries.startup_seconds,
                 error_message(error),

@@ -128,7 +128,7 @@ def batch(
     with 1 if no row has a result or a file cannot be written, and with 2 if no row can be used.
     """
     console = create_console(stderr=True, quiet=quiet)
-    show_warnings(console)
+    show_warnings(console, retries=False)
     try:
         context = _build_context(models, loop, refinement, options.dask)
         dataset = _Dataset(rows, columns.to_columns(), console)
@@ -180,7 +180,7 @@ class _Dataset:
 def _build_context(
     models: ModelOptions, loop: LoopOptions, refinement: RefinementOptions, dask: str | None
 ) -> Context:
-    check_api_base(models.api_base, models.model, models.critic)
+    check_api_base(models.api_base, models.model, models.critic, needs_key=dask is None)
     critic: str | BaseChatModel | None = None
     if models.critic:
         critic = _load_model(models.critic, models.api_base, dask)

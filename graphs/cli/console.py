@@ -4,7 +4,7 @@ Exit codes: 0 for success with any stop reason, 1 for failure (including --fail-
 interrupted batch.
 """
 
-import logging
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +20,9 @@ from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 from selfcritic.agent.redaction import redact
 from selfcritic.graphs.cli.control_characters import escape_lines
-from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.cli.model_keys import check_server
+from selfcritic.graphs.cli.notices import NoticeHandler, install
+from selfcritic.graphs.cli.terminal import create_console, print_words, stop_spinner
 
 BAD_USAGE = 2
 FAILED = 1
@@ -43,10 +45,12 @@ def load_model(spec: str, api_base: str | None) -> BaseChatModel:
     return load(spec, api_base=api_base)
 
 
-def check_api_base(api_base: str | None, *specs: str | None) -> None:
-    """Raise InputError if --api-base is set and no model uses it."""
+def check_api_base(api_base: str | None, *specs: str | None, needs_key: bool = True) -> None:
+    """Check the address and key of each model; raise InputError if no model uses --api-base."""
     names = [spec for spec in specs if spec]
     if api_base is None or any("/" in name for name in names):
+        for name in names:
+            check_server(name, api_base, needs_key=needs_key)
         return
     quoted_names = " and ".join(f"'{name}'" for name in names) or "no model"
     raise InputError(
@@ -57,49 +61,55 @@ def check_api_base(api_base: str | None, *specs: str | None) -> None:
 def print_notices(context: Context, console: Console) -> None:
     """Warn about simulated models and self-grading."""
     print_simulated_notice(context, console)
+    print_self_graded_notice(context, console)
+
+
+def print_self_graded_notice(context: Context, console: Console) -> None:
+    """Warn if the drafting model is also the critic."""
     if context.is_self_graded:
         print_notice(
-            "self-graded: the drafting model is also the critic; choose another with --critic",
+            "Self-graded: one model wrote and criticized the answer, so its own verdict is no proof. "
+            "--critic NAME uses another model.",
             console,
         )
 
 
+def print_answer_heading(console: Console) -> None:
+    """Print a heading above the answer if a terminal shows it after the trace."""
+    if console.is_terminal and sys.stdout.isatty():
+        console.print(Text("● Answer", "bold"))
+
+
 def print_simulated_notice(context: Context, console: Console) -> None:
-    """Warn once if any role uses the simulated model."""
+    """Warn once if any role uses the simulated model, or Ollama's API without chats."""
+    for model in context.configured_models:
+        name = str(getattr(model, "model", ""))
+        if name.startswith("ollama/"):
+            better = name.replace("ollama/", "ollama_chat/", 1)
+            print_notice(
+                f"{name} uses Ollama's API without chats: {better} replies better", console
+            )
+            break
     if any(isinstance(model, SimulatedModel) for model in context.configured_models):
         print_notice(NOTICE, console)
 
 
 def print_notice(text: str, console: Console) -> None:
-    """Print a dimmed note without wrapping."""
-    console.print(Text(escape_lines(text), style="dim italic"), soft_wrap=True)
+    """Print a dimmed note."""
+    print_words(console, Text(escape_lines(text), style="dim italic"))
 
 
-class _NoticeHandler(logging.Handler):
-    """Prints log records as notices."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print_notice(record.getMessage(), self._console)
-
-
-def show_warnings(console: Console) -> None:
-    """Print warnings of the package, such as a server that does not reply yet."""
-    logger = logging.getLogger("selfcritic")
-    for handler in list(logger.handlers):
-        if isinstance(handler, _NoticeHandler):
-            logger.removeHandler(handler)
-    logger.addHandler(_NoticeHandler(console))
+def show_warnings(console: Console, *, retries: bool = True) -> None:
+    """Print warnings of the package, and by default failed attempts that are retried."""
+    install(NoticeHandler(lambda text: print_notice(text, console), retries))
 
 
 def print_error(error: Exception | str) -> None:
-    """Print one line to stderr, even in quiet mode."""
+    """Print an error to stderr, even in quiet mode."""
+    stop_spinner()
     console = create_console(stderr=True)
     message = escape_lines(describe(error))
-    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    print_words(console, Text.assemble(("error: ", "bold red"), message))
 
 
 def describe(error: Exception | str) -> str:

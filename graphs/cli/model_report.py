@@ -10,6 +10,7 @@ from rich.text import Text
 
 from selfcritic.agent.schemas import Capabilities, Usage
 from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.cli.terminal import print_words
 
 Status = Literal["yes", "partly", "no", "unknown"]
 
@@ -18,6 +19,8 @@ LOOP_CRITIQUES = 8
 LOOP_VOTES = 5
 """Votes of a verdict by default."""
 
+_NAME_WIDTH = 12
+_STATUS_WIDTH = 7
 _STYLES: dict[Status, str] = {"yes": "green", "partly": "yellow", "no": "red", "unknown": "dim"}
 
 
@@ -66,34 +69,52 @@ def count_round_calls(capabilities: Capabilities) -> int:
     return critique_calls + LOOP_CRITIQUES * votes + refinement_calls + votes
 
 
-def print_report(report: ModelReport, model: str, console: Console) -> None:
-    """Print a table of the checks, the costs and a conclusion."""
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print rows of the table of checks; rows that are printed later line up."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, width=_NAME_WIDTH)
+    table.add_column(no_wrap=True, width=_STATUS_WIDTH)
     table.add_column(overflow="fold")
-    for finding in report.findings:
+    for finding in findings:
         result = Text(escape_lines(finding.details))
         if finding.hint:
             result.append(f"\n→ {finding.hint}", "dim")
         is_neutral = finding.status == "no" and not finding.hint
         status = Text(finding.status, "dim" if is_neutral else _STYLES[finding.status])
         table.add_row(finding.name, status, result)
-    console.print(table)
+    if findings:
+        console.print(table)
+
+
+def print_conclusion(report: ModelReport, model: str, console: Console) -> None:
+    """Print the costs and whether the loop can use the model."""
     console.print(Text(f"\n{_format_usage(report.usage)}"), soft_wrap=True)
+    style = "bold" if report.is_usable else "bold red"
+    print_words(console, Text(conclude(report, model), style))
+
+
+def conclude(report: ModelReport, model: str) -> str:
+    """Return whether the loop can use the model, and for what."""
     if not report.is_usable:
-        console.print(Text(f"{model} cannot be used in the loop.", "bold red"), soft_wrap=True)
-        return
-    if any(finding.name == "quotes" and finding.status == "no" for finding in report.findings):
-        line = f"{model} can judge, but not criticize: use another model with --critic."
-        console.print(Text(line, "bold"), soft_wrap=True)
-        return
+        return f"{model} cannot be used in the loop."
+    statuses = {finding.name: finding.status for finding in report.findings}
+    is_wrong = "partly" in (statuses.get("verdicts"), statuses.get("helpfulness"))
+    quotes_nothing = statuses.get("quotes") == "no"
+    if is_wrong and quotes_nothing:
+        return (
+            f"{model} can neither judge nor criticize: its verdicts can be read but are wrong, and its critiques "
+            "quote nothing. Use a larger model."
+        )
     seconds = report.usage.seconds / max(1, report.usage.calls)
-    line = (
+    conclusion = (
         f"{model} can be used in the loop. A round takes up to {report.calls_per_round} requests; "
         f"a request took {seconds:.1f} s."
     )
-    console.print(Text(line, "bold"), soft_wrap=True)
+    if quotes_nothing:
+        return f"{model} can judge, but not criticize: use another model with --critic."
+    if is_wrong:
+        conclusion += " But its verdicts can be read and are wrong here: a larger model judges and criticizes better."
+    return conclusion
 
 
 def _format_usage(usage: Usage) -> str:

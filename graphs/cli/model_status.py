@@ -2,33 +2,15 @@
 
 import importlib.util
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from selfcritic.agent.models import PROVIDERS, smollm2
-from selfcritic.agent.models.errors import key_variable
+from selfcritic.graphs.cli.model_keys import find_keys
+from selfcritic.graphs.cli.model_server_checks import describe_names
+from selfcritic.graphs.cli.servers import ServerError, list_ollama_models, ollama_address
 
-_KEY_PROVIDERS = (
-    "openai",
-    "anthropic",
-    "gemini",
-    "azure",
-    "mistral",
-    "groq",
-    "deepseek",
-    "openrouter",
-    "xai",
-    "cohere",
-    "together_ai",
-    "fireworks_ai",
-    "huggingface",
-    "cerebras",
-    "nvidia_nim",
-    "perplexity",
-    "deepinfra",
-)
-"""Providers whose keys are looked for in the environment."""
+_PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +19,8 @@ class ModelStatus:
 
     spec: str
     """Form of the name for --model."""
-    is_ready: bool
+    is_ready: bool | None
+    """None if it depends on a key or a server that is not known here."""
     description: str
     missing: str = ""
     """What is missing, and the command that adds it."""
@@ -48,8 +31,9 @@ def list_models() -> Iterator[ModelStatus]:
     yield _provider_status(os.environ)
     yield ModelStatus(
         "openai/NAME --api-base URL",
-        True,
-        "an OpenAI-compatible server, such as vLLM or llama.cpp; a private address needs no key",
+        None,
+        "an OpenAI-compatible server, such as vLLM or llama.cpp; a private address needs no key; "
+        "`selfcritic models --api-base URL` lists its names",
     )
     yield _ollama_status()
     yield from _local_statuses()
@@ -59,12 +43,6 @@ def list_models() -> Iterator[ModelStatus]:
         yield ModelStatus(provider.spec, True, provider.description)
 
 
-def find_keys(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables that hold a provider's API key."""
-    names = [key_variable(provider) for provider in _KEY_PROVIDERS]
-    return [name for name in names if environment.get(name)]
-
-
 def _provider_status(environment: Mapping[str, str]) -> ModelStatus:
     keys = find_keys(environment)
     description = PROVIDERS["litellm"].description
@@ -72,24 +50,38 @@ def _provider_status(environment: Mapping[str, str]) -> ModelStatus:
         return ModelStatus("PROVIDER/MODEL", True, f"{description}; found {', '.join(keys)}")
     return ModelStatus(
         "PROVIDER/MODEL",
-        False,
+        None,
         description,
         "no key is set: export OPENAI_API_KEY=…, ANTHROPIC_API_KEY=… or another provider's",
     )
 
 
+def install_command(extra: str) -> str:
+    """Return the command that adds an extra to this environment."""
+    return f"pip install 'selfcritic[{extra}]'"
+
+
 def _ollama_status() -> ModelStatus:
     spec = "ollama_chat/NAME"
     description = "a model of Ollama"
-    if shutil.which("ollama"):
-        return ModelStatus(spec, True, f"{description}; `ollama list` shows their names")
-    missing = "no `ollama` command was found; set OLLAMA_API_BASE if it runs on another machine"
-    return ModelStatus(spec, False, description, missing)
+    address = ollama_address()
+    if "://" not in address:
+        missing = f"OLLAMA_API_BASE needs http://: export OLLAMA_API_BASE=http://{address}"
+        return ModelStatus(spec, False, description, missing)
+    try:
+        names = list_ollama_models(address, _PROBE_SECONDS)
+    except ServerError as error:
+        missing = f"{error} Start `ollama serve`, or set OLLAMA_API_BASE=http://HOST:11434"
+        return ModelStatus(spec, False, description, missing)
+    if not names:
+        return ModelStatus(spec, False, description, "it has no model: ollama pull NAME")
+    listed = describe_names([f"ollama_chat/{name}" for name in names])
+    return ModelStatus(spec, True, f"{description}: {listed}")
 
 
 def _local_statuses() -> Iterator[ModelStatus]:
     needs_extra = importlib.util.find_spec("xllamacpp") is None
-    install = "pip install 'selfcritic[local]'"
+    install = install_command("local")
     provider = PROVIDERS["local"]
     yield ModelStatus(
         provider.spec,
@@ -113,5 +105,5 @@ def _local_statuses() -> Iterator[ModelStatus]:
 def _tiny_status() -> ModelStatus:
     provider = PROVIDERS["tiny"]
     is_ready = importlib.util.find_spec("ctranslate2") is not None
-    missing = "the extra is missing: pip install 'selfcritic[tiny]'"
+    missing = f"the extra is missing: {install_command('tiny')}"
     return ModelStatus(provider.spec, is_ready, provider.description, "" if is_ready else missing)

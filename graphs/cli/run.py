@@ -27,9 +27,12 @@ from selfcritic.graphs.cli.console import (
     check_api_base,
     fail,
     load_model,
-    print_notices,
+    print_answer_heading,
+    print_self_graded_notice,
+    print_simulated_notice,
     show_warnings,
 )
+from selfcritic.graphs.cli.model_server_checks import explain_failure
 from selfcritic.graphs.cli.options import (
     OUTPUT,
     AsJson,
@@ -44,7 +47,7 @@ from selfcritic.graphs.cli.options import (
 from selfcritic.graphs.cli.review.documents import create_document, read_text
 from selfcritic.graphs.cli.run_observer import RunObserver
 from selfcritic.graphs.cli.streams import EventsFile, print_json, print_result
-from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.cli.terminal import create_console, wrap_answer
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -121,13 +124,15 @@ def run(
                 stack.callback(events.close)
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
-        print_notices(options, console)
+        print_simulated_notice(options, console)
         observer = RunObserver(Trace(console), events)
         failure = _run(options, run_input, target, observer)
+    print_self_graded_notice(options, console)
     if as_json:
         print_json(TypeAdapter(Output).dump_python(observer.output, mode="json"))
     else:
-        print_result(observer.output["answer"])
+        print_answer_heading(console)
+        print_result(wrap_answer(observer.output["answer"]))
     if failure is not None:
         fail(failure, FAILED)
     if events is not None and events.has_failed:
@@ -211,7 +216,7 @@ def _run(
         except (InputError, PromptError, UnknownModelError) as error:
             fail(error, BAD_USAGE)
         except SelfcriticError as error:
-            fail(error, FAILED)
+            fail(explain_failure(error, options.configured_models), FAILED)
         observer.end()
     return failure
 
@@ -225,7 +230,7 @@ async def _stream(
     """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()
     graph_input: Input | None = run_input
-    config = RunnableConfig(configurable={})
+    config = RunnableConfig(configurable={}, callbacks=[observer.progress])
     durability: Durability | None = None
     async with AsyncExitStack() as stack:
         checkpointer = None

@@ -15,6 +15,7 @@ class RunObserver:
 
     def __init__(self, trace: Trace, events: EventsFile | None) -> None:
         self.trace = trace
+        self.progress = trace.progress
         self._state: State = {}
         self._events = events
 

@@ -1,17 +1,23 @@
 """Write to terminals and pipes; text of models and files cannot control the terminal."""
 
 import io
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO, cast
+from weakref import WeakSet
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
 from selfcritic.graphs.cli.control_characters import escape_lines
+
+_WORD = re.compile(r"\s*\S+\s*")
+_spinners: WeakSet[Status] = WeakSet()
 
 
 class SafeConsole(Console):
@@ -38,7 +44,55 @@ class SafeConsole(Console):
         """Create a spinner whose text, such as a file's name, is not markup."""
         if isinstance(status, str):
             status = Text(status)
-        return super().status(status, **options)
+        spinner = super().status(status, **options)
+        _spinners.add(spinner)
+        return spinner
+
+
+def stop_spinner() -> None:
+    """Stop the spinners, so that the next message starts on its own line."""
+    for spinner in list(_spinners):
+        spinner.stop()
+    _spinners.clear()
+
+
+def wrap_words(text: Text, console: Console, indent: int = 0) -> list[Text]:
+    """Wrap a line between words on a terminal; a pipe gets it unchanged."""
+    if not console.is_terminal:
+        return [text]
+    width = console.width - indent
+    offsets = []
+    column = 0
+    for word in _WORD.finditer(text.plain):
+        length = cell_len(word[0].rstrip())
+        if column and column + length > width:
+            offsets.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    lines = list(text.divide(offsets))
+    for line in lines:
+        line.rstrip()
+    return lines
+
+
+def print_words(console: Console, text: Text) -> None:
+    """Print a text, wrapped between words on a terminal."""
+    for line in wrap_words(text, console):
+        console.print(line, soft_wrap=True)
+
+
+def wrap_answer(text: str) -> str:
+    """Wrap prose between words if stdout is a terminal; code is unchanged."""
+    if not sys.stdout.isatty() or "```" in text:
+        return text
+    console = create_console()
+    lines = []
+    for line in text.splitlines():
+        if line.startswith((" ", "\t")):  # code, or another layout
+            lines.append(line)
+            continue
+        lines += [part.plain for part in wrap_words(Text(line), console)]
+    return "\n".join(lines)
 
 
 class _TolerantStream:

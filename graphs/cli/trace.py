@@ -18,14 +18,16 @@ from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.diff import diff_lines
+from selfcritic.graphs.cli.progress import RequestProgress
+from selfcritic.graphs.cli.terminal import print_words, wrap_words
 
 _SPINNER_TEXT = {
-    "generate": "judging the draft …",
-    "classify": "looking for flaws …",
-    "critique": "selecting a critique …",
-    "fsbs": "refining …",
-    "select": "refining …",
-    "refine": "judging the draft …",
+    "generate": "judging the draft",
+    "classify": "looking for flaws",
+    "critique": "selecting a critique",
+    "fsbs": "refining",
+    "select": "refining",
+    "refine": "judging the draft",
 }
 """Message after each node: what usually runs next."""
 
@@ -57,7 +59,9 @@ class Trace:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._status: Status = console.status("drafting …")
+        self.progress = RequestProgress(lambda text: print_words(console, Text(text, "yellow")))
+        """Callback handler of the run."""
+        self._status: Status = console.status(self.progress)
         self._error: str | None = None
         self._has_usable_critiques = True
 
@@ -71,6 +75,7 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.progress.stop()
         self._status.stop()
 
     def show(self, node: str, update: State) -> None:
@@ -88,10 +93,14 @@ class Trace:
             note = _TRUNCATED if current.is_truncated else ""
             self._print_heading(f"Draft {len(rounds) - 1}", note)
             self._print_indented(diff_lines(previous.answer, current.answer))
-        self._status.update(_SPINNER_TEXT[node])
+        if update.get("stop_reason") is not None:
+            self._status.stop()
+        else:
+            self.progress.start_step(_SPINNER_TEXT[node])
 
     def end(self, stop_reason: StopReason | None, best: int, usage: Usage) -> None:
         """Print the stop reason, returned draft, error and usage."""
+        self.progress.stop()
         self._status.stop()
         reason = "unfinished"
         if stop_reason is not None:
@@ -126,11 +135,12 @@ class Trace:
             self._print_indented(text)
         line = "not judged"
         if draft.p_critiqueable is not None:
-            line = f"P(critiqueable) {_format_number(draft.p_critiqueable)}"
+            number = _format_number(draft.p_critiqueable)
+            line = f"P(critiqueable) {number}, the probability of a flaw"
         if draft.judged_by:
             line += f", by {draft.judged_by}"
         if draft.votes_read is not None and draft.votes_read != draft.votes:
-            line += f" ({draft.votes_read} of {draft.votes} readable)"
+            line += f" ({draft.votes_read} of {draft.votes} votes were readable)"
         if best != len(rounds) - 1:
             line += f" (draft {best} is still the best)"
         self._print_dim(line)
@@ -169,7 +179,8 @@ class Trace:
 
     def _print_indented(self, text: Text) -> None:
         for line in text.split(allow_blank=True):
-            self._console.print(Text("  ") + line, soft_wrap=True)
+            for part in wrap_words(line, self._console, indent=2):
+                self._console.print(Text("  ") + part, soft_wrap=True)
 
 
 def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Text:

@@ -23,11 +23,23 @@ class FakeOllama:
         self.received: list[tuple[str, Body]] = []
         """Path and body of each request."""
         received = self.received
+        self.names = ["smollm2:135m"]
+        """Names that /api/tags lists."""
+        fake = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path != "/api/tags":
+                    self.send_error(404)
+                    return
+                self.answer({"models": [{"name": name} for name in fake.names]})
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 received.append((self.path, body))
+                if self.path == "/api/show":
+                    self.answer({"model_info": {"llama.context_length": 8192}})
+                    return
                 if self.path != "/api/chat":
                     self.send_error(404)
                     return

@@ -132,12 +132,14 @@ class FakeProvider:
         rejects_with: int = 400,
         cached_share: float = 0.0,
         deltas: Sequence[Body] = (),
+        models: Sequence[str | Body] | None = None,
     ) -> None:
         """Set the reply: a text, P(Yes) of a verdict, or a function.
 
         The function gets the messages and the number of earlier replies. It may return None for a choice without
-        content. `deltas` replace the content of streams.
+        content. `deltas` replace the content of streams. `models` are listed at /v1/models, which is missing if None.
         """
+        self.models = models
         self.reply: Reply = reply if callable(reply) else lambda messages, index: reply
         self.faults = iter(faults)
         self.fault_rate = fault_rate
@@ -180,6 +182,11 @@ class FakeProvider:
         return total
 
     @property
+    def in_flight(self) -> int:
+        """Number of requests whose client waits for the reply."""
+        return self._in_flight
+
+    @property
     def waits(self) -> list[float]:
         """Seconds between each request and the next."""
         return [second.time - first.time for first, second in pairwise(self.received)]
@@ -192,6 +199,7 @@ class FakeProvider:
     async def _open(self) -> str:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._handle)
+        app.router.add_get("/v1/models", self._list_models)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, shutdown_timeout=0.05, access_log=None
         )
@@ -214,6 +222,13 @@ class FakeProvider:
             raise
         finally:
             self._in_flight -= 1
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        del request
+        if self.models is None:
+            raise web.HTTPNotFound
+        entries = [{"id": entry} if isinstance(entry, str) else entry for entry in self.models]
+        return web.json_response({"object": "list", "data": entries})
 
     def _next_fault(self) -> Fault | None:
         fault = next(self.faults, None)

@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from selfcritic.agent.errors import BudgetExhausted
-from selfcritic.agent.models.error_kinds import classify_error
+from selfcritic.agent.models.error_kinds import TRANSIENT, classify_error
 from selfcritic.agent.models.errors import (
     ModelCallError,
     ModelReplyError,
     describe_error,
+    error_message,
 )
 from selfcritic.agent.models.headers import status_of
 from selfcritic.agent.redaction import redact
@@ -211,6 +212,56 @@ def test_recognizes_a_refused_connection(error: Exception):
 def test_a_lost_connection_is_not_refused():
     assert (
         classify_error(httpx.ConnectError("[Errno -2] Name or service not known")) == "connection"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)", "not_https"),
+        ("[SSL: RECORD_LAYER_FAILURE] record layer failure (_ssl.c:1032)", "not_https"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed", "certificate"),
+        ("record layer failure", "connection"),
+    ],
+)
+def test_recognizes_a_failed_handshake(text: str, kind: str):
+    error = httpx.ConnectError(text)
+    assert classify_error(error) == kind
+    assert (kind in TRANSIENT) == (kind == "connection")
+
+
+def test_a_missing_key_is_named_without_the_advice_of_the_client():
+    missing = make_error("openai", "OpenAIError", message="Missing credentials. Please pass x")
+    wrapped = make_error(
+        "litellm.exceptions", "InternalServerError", status_code=500, llm_provider="openai"
+    )
+    assert describe_error(with_cause(wrapped, missing)).startswith(
+        "No API key is set. Set OPENAI_API_KEY to a key"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"error":"model \'x\' not found"}', "model 'x' not found."),
+        ('{"error": {"message": "No model x"}}', "No model x."),
+        ('{"error": 5}', '{"error": 5}.'),
+        ("{x}", "{x}."),
+    ],
+)
+def test_a_message_in_json_is_unwrapped(text: str, message: str):
+    error = make_error(
+        "litellm.exceptions",
+        "APIConnectionError",
+        message=f"litellm.APIConnectionError: Ollama_chatException - {text}",
+    )
+    assert error_message(error) == message
+
+
+def test_the_address_of_ollama_does_not_end_in_v1():
+    error = ModelCallError("No model x.", "no_model", provider="ollama_chat")
+    assert describe_error(error) == (
+        "No model x. Check the model's name: `ollama list` shows the names."
     )
 
 

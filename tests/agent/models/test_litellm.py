@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr, ValidationError
 
-from selfcritic.agent.models.error_kinds import classify_error
+from selfcritic.agent.models.error_kinds import TRANSIENT, classify_error
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, describe_error
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.agent.models.litellm_library import is_priced
@@ -289,6 +289,14 @@ def test_classifies_a_failure_after_one_request(call: Call, fault: Fault, kind: 
             assert caught.value.headers["content-type"].startswith("application/json")
 
 
+def wait_until_closed(provider: FakeProvider) -> None:
+    """Wait until the client hung up, so that a server stops generating."""
+    deadline = time.monotonic() + 5
+    while provider.in_flight:
+        assert time.monotonic() < deadline, "the connection is open"
+        time.sleep(0.01)
+
+
 @every_call
 def test_times_out_if_the_server_hangs(call: Call):
     with FakeProvider(faults=[Fault("hang")]) as provider:
@@ -298,6 +306,7 @@ def test_times_out_if_the_server_hangs(call: Call):
         assert caught.value.kind == "timeout"
         assert time.monotonic() - started < 1
         assert provider.calls() == 1
+        wait_until_closed(provider)
 
 
 @every_call
@@ -309,6 +318,19 @@ def test_names_an_unreachable_server(call: Call):
     assert f"Is the server running at {base}?" in describe_error(caught.value)
 
 
+@every_call
+def test_an_https_address_of_an_http_server_is_not_retried(call: Call):
+    with FakeProvider() as provider:
+        base = provider.url.replace("http://", "https://")
+        with pytest.raises(ModelCallError) as caught:
+            call(make_model(base), "x")
+    assert caught.value.kind == "not_https"
+    assert caught.value.kind not in TRANSIENT
+    assert describe_error(caught.value) == (
+        f"The server does not speak https. Set the address (api_base) to {provider.url}"
+    )
+
+
 def test_cancels_a_request():
     async def cancel(model: LiteLLMModel) -> None:
         async with asyncio.timeout(0.2):
@@ -318,6 +340,7 @@ def test_cancels_a_request():
         with pytest.raises(TimeoutError):
             run(cancel(make_model(provider)))
         assert provider.calls() == 1
+        wait_until_closed(provider)
 
 
 @every_call

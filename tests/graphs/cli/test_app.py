@@ -52,7 +52,7 @@ def test_prints_the_answer_to_stdout_and_the_trace_to_stderr(script: str):
     expected_lines = [
         "● Draft 0",
         "  Lyon",
-        "P(critiqueable) 0.90, by logprobs",
+        "P(critiqueable) 0.90, the probability of a flaw, by logprobs",
         "● 8 critiques",
         "  0.80  It is Paris.",
         "● Selected",
@@ -264,7 +264,10 @@ def test_shows_that_it_waits_for_a_server():
     done = CliRunner().invoke(app, ["run", *arguments])
     assert done.exit_code == 1
     assert (
-        done.stderr.count(f"Waiting for {address} for up to 60 seconds: Connection refused.") == 1
+        done.stderr.count(
+            f"Waiting for {address} for up to 60 seconds: Connection refused. Wrong port?"
+        )
+        == 1
     )
     assert "The budget (2 calls) does not cover the next request." in done.stderr
     assert f"Last error: Connection refused. Is the server running at {address}?" in done.stderr

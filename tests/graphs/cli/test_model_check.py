@@ -8,13 +8,26 @@ import pytest
 from typer.testing import CliRunner
 
 from selfcritic.agent import load
-from selfcritic.agent.schemas import Capabilities
+from selfcritic.agent.sampling.capabilities import recall
+from selfcritic.agent.schemas import Capabilities, Usage
 from selfcritic.graphs.cli.app import app
 from selfcritic.graphs.cli.model_check import check_model
-from selfcritic.graphs.cli.model_report import ModelReport, Status, count_round_calls
+from selfcritic.graphs.cli.model_report import (
+    Finding,
+    ModelReport,
+    Status,
+    conclude,
+    count_round_calls,
+)
 from tests.support.completions import Body
 from tests.support.fake_ollama import FakeOllama
-from tests.support.fake_provider import BAD_KEY, FakeProvider
+from tests.support.fake_provider import (
+    BAD_KEY,
+    NO_SUCH_MODEL,
+    FakeProvider,
+    Fault,
+    error_response,
+)
 from tests.support.local_model import SPEC, requires_local_model
 from tests.support.provider_loop import prompt_name
 from tests.support.reasoning_provider import FORMS, Form, ReasoningProvider
@@ -87,7 +100,7 @@ def test_a_server_with_all_features():
     }
     assert report.is_usable
     assert report.calls_per_round == 11
-    assert num_requests == report.usage.calls <= 13
+    assert num_requests == report.usage.calls <= 14
     assert details(report, "verdicts").startswith("P(flaw) 0.90 for a wrong draft, 0.20")
     assert report.usage.cost_usd is not None
 
@@ -204,6 +217,96 @@ def test_ollama():
     assert report.is_usable, report.findings
     assert found["n"] == found["logprobs"] == "no"
     assert found["length limit"] == found["usage"] == found["verdicts"] == "yes"
+    assert details(report, "name") == (
+        "the server does not list toy; it lists smollm2:135m use that"
+    )
+    assert details(report, "context size").startswith("at most 8,192 tokens Ollama cuts prompts")
+
+
+def test_the_names_and_the_context_of_a_server():
+    entry = {"id": "toy", "aliases": ["other"], "meta": {"n_ctx": 4096}}
+    with FakeProvider(reply, models=[entry]) as provider:
+        report = check(provider)
+    assert details(report, "name") == "the server lists it "
+    assert details(report, "context size") == "4,096 tokens "
+    vllm = {"id": "org/qwen", "max_model_len": 32768}
+    with FakeProvider(reply, models=[vllm]) as provider:
+        report = check(provider)
+    assert details(report, "name") == "the server does not list toy; it lists org/qwen use that"
+    assert details(report, "context size") == "32,768 tokens "
+
+
+def test_an_unknown_name_is_reported_with_those_of_the_server():
+    with FakeProvider(reply, faults=[NO_SUCH_MODEL] * 9, models=["org/qwen"]) as provider:
+        report = check(provider)
+    assert "the server lists openai/org/qwen" in details(report, "reply")
+
+
+class FewReplies(FakeProvider):
+    """Server that takes n up to a limit, as llama.cpp does."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(reply)
+        self.limit = limit
+
+    async def _answer(self, request: Any, received: Any) -> Any:
+        n = received.body.get("n", 1)
+        if n > self.limit:
+            message = f"Field 'n': Value must be between 1 <= value <= {self.limit}, but got {n}"
+            return error_response(Fault("status", 400, message=message))
+        return await super()._answer(request, received)
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "expected"),
+    [
+        (1, "no", "one request for each reply"),
+        (2, "no", "up to 2 replies in one request"),
+        (4, "partly", "3 replies in one request, but not 8 --num-critiques 3 takes one request"),
+        (8, "yes", "8 replies in one request"),
+    ],
+)
+def test_how_many_replies_a_request_may_ask_for(limit: int, status: Status, expected: str):
+    with FewReplies(limit) as provider:
+        report = check(provider)
+    assert statuses(report)["n"] == status
+    assert details(report, "n").startswith(expected)
+    assert recall(load("openai/toy", api_base=provider.url)).rejected == (
+        ["n"] if limit < 3 else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "quotes", "expected"),
+    [
+        ("yes", "yes", "m can be used in the loop. A round takes up to 11 requests"),
+        ("partly", "yes", "its verdicts can be read and are wrong here"),
+        ("yes", "no", "m can judge, but not criticize: use another model with --critic."),
+        ("partly", "no", "m can neither judge nor criticize"),
+    ],
+)
+def test_the_conclusion_agrees_with_the_checks(verdicts: Status, quotes: Status, expected: str):
+    findings = [Finding("verdicts", verdicts, ""), Finding("quotes", quotes, "")]
+    conclusion = conclude(ModelReport(findings, Usage(), True, 11), "m")
+    assert expected in conclusion
+    assert ("can judge" in conclusion) == ((verdicts, quotes) == ("yes", "no"))
+
+
+def test_rows_are_printed_as_they_arrive():
+    events: list[str] = []
+    model = load("simulated", seed=1)
+    report = asyncio.run(
+        check_model(
+            model,
+            lambda name: events.append(f"start {name}"),
+            lambda found: events.append(f"found {len(found)}"),
+        )
+    )
+    assert events[:4] == ["start reply", "found 3", "start length limit", "found 1"]
+    assert len(events) == 20
+    assert sum(int(event[-1]) for event in events if event.startswith("found")) == len(
+        report.findings
+    )
 
 
 def run_check(*arguments: str) -> Any:
