@@ -31,5 +31,6 @@ def test_command_refuses_to_run_without_isolation(
     assert "install bubblewrap" in done.stderr
 
     monkeypatch.setattr(context, "find_isolation_problem", lambda: None)
-    Path("out.jsonl").unlink(missing_ok=True)
+    for path in Path().glob("out.jsonl*"):
+        path.unlink()
     assert CliRunner().invoke(app, [*arguments, "--require-isolation"]).exit_code == 0
