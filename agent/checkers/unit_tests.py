@@ -170,6 +170,7 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
     async def check(question: str, draft: str, /) -> list[Comment]:
         return await asyncio.to_thread(tests.check, draft, "unit_tests", question)
 
+    check.__name__ = "unit_tests"
     return check
 
 
