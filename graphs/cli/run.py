@@ -201,23 +201,23 @@ def _run(
     Returns the error of a failed checkpoint.
     """
     failure = None
-    with observer.trace:
-        try:
+    try:
+        with observer.trace:  # its spinner ends before an error is printed
             asyncio.run(_stream(options, run_input, target, observer))
-        except KeyboardInterrupt:
-            if not observer.has_draft:
-                fail("Interrupted before the first draft.", FAILED)
-            observer.interrupt()
-        except CheckpointError as error:
-            if not observer.has_draft:
-                fail(error, FAILED)
-            observer.interrupt(str(error))
-            failure = error
-        except (InputError, PromptError, UnknownModelError) as error:
-            fail(error, BAD_USAGE)
-        except SelfcriticError as error:
-            fail(explain_failure(error, options.configured_models), FAILED)
-        observer.end()
+    except KeyboardInterrupt:
+        if not observer.has_draft:
+            fail("Interrupted before the first draft.", FAILED)
+        observer.interrupt()
+    except CheckpointError as error:
+        if not observer.has_draft:
+            fail(error, FAILED)
+        observer.interrupt(str(error))
+        failure = error
+    except (InputError, PromptError, UnknownModelError) as error:
+        fail(error, BAD_USAGE)
+    except SelfcriticError as error:
+        fail(explain_failure(error, options.configured_models), FAILED)
+    observer.end()
     return failure
 
 
