@@ -46,13 +46,13 @@ async def critique_and_score(state: State, runtime: Runtime[Context]) -> State:
         )
         critiques = await scoring.collect(samples)
         _emit_critiques(step, critiques)
-        critiques, error = await score_critiques(step, critiques, scoring.verdicts)
+        critiques, failure = await score_critiques(step, critiques, scoring.verdicts)
     except SelfcriticError as error:
         return step.update(stop=error)
     finally:
         await scoring.cancel()
     rounds = step.rounds_with(critiques=critiques)
-    return step.update(rounds=rounds, **search_stopped_update(error))
+    return step.update(rounds=rounds, **search_stopped_update(failure))
 
 
 class _EarlyScoring:
