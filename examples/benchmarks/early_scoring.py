@@ -42,10 +42,22 @@ class SlowModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "slow"
 
-    def _generate(self, messages: list[BaseMessage], **_options: Any) -> ChatResult:
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        **_options: Any,
+    ) -> ChatResult:
         raise NotImplementedError
 
-    async def _agenerate(self, messages: list[BaseMessage], **_options: Any) -> ChatResult:
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002
+        run_manager: Any = None,  # noqa: ARG002
+        **_options: Any,
+    ) -> ChatResult:
         text = "Yes"
         if parse_prompt([messages[-1]]).name == "critique":
             self._critiques += 1
