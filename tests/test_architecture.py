@@ -20,6 +20,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 LAYERS = (
     (
+        "agent.redaction",
         "agent.schemas",
         "agent.errors",
         "agent.protocols",
@@ -180,7 +181,8 @@ def test_import_rule_sees_nested_and_quoted_imports(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "package", ["agent.schemas", "agent.errors", "agent.concurrency", "agent.sandbox", "prompts"]
+    "package",
+    ["agent.schemas", "agent.redaction", "agent.concurrency", "agent.sandbox", "prompts"],
 )
 def test_base_package_imports_nothing_else_from_the_project(package: str):
     for path in SOURCES:

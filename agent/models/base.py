@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -48,6 +48,11 @@ class LocalChatModel(BaseChatModel):
     def is_priced(self) -> bool:
         """Whether the price of a reply is known; local replies are free."""
         return True
+
+    def _get_ls_params(self, stop: list[str] | None = None, **options: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **options)
+        params["ls_provider"] = self._llm_type
+        return params
 
     @abstractmethod
     def sample(self, messages: list[BaseMessage], n: int, seed: int | None) -> list[Reply]:

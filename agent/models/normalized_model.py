@@ -201,7 +201,7 @@ class NormalizedModel(BaseChatModel):
         raise convert_failure(failure, exchange, self._secrets)
 
     def _recover(self, error: Exception, exchange: Exchange) -> ChatResult:
-        """Return the reply that the client could not read, or raise why there is none.
+        """Return the reply that the client could not read, or raise its error.
 
         Call it outside of `except`: tracers show the context of an error, which may contain a key.
         """

@@ -16,7 +16,7 @@ from selfcritic.agent.schemas import Critique, Round
 from selfcritic.agent.scoring.helpfulness import EarlyVerdicts
 from selfcritic.agent.scoring.score import asks_judge, score_critiques
 from selfcritic.agent.state import State
-from selfcritic.agent.step import Step
+from selfcritic.agent.step import Step, search_stopped_update
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
@@ -34,7 +34,7 @@ async def critique(state: State, runtime: Runtime[Context]) -> State:
 async def critique_and_score(state: State, runtime: Runtime[Context]) -> State:
     """Sample critiques like `critique`, and score each one as soon as it has arrived.
 
-    `select` keeps the scores, and asks again for those that failed.
+    `select` keeps the scores; an error is reported like that of a search.
     """
     step = Step(state, runtime)
     if step.round.critiques or not step.is_order_free or not step.context.has_critic:
@@ -47,12 +47,13 @@ async def critique_and_score(state: State, runtime: Runtime[Context]) -> State:
         critiques = await scoring.collect(samples)
         _emit_critiques(step, critiques)
         scoring.verdicts.critiques = critiques
-        critiques, _ = await score_critiques(step, critiques, scoring.verdicts)
+        critiques, failure = await score_critiques(step, critiques, scoring.verdicts)
     except SelfcriticError as error:
         return step.update(stop=error)
     finally:
         await scoring.cancel()
-    return step.update(rounds=step.rounds_with(critiques=critiques))
+    rounds = step.rounds_with(critiques=critiques)
+    return step.update(rounds=rounds, **search_stopped_update(failure))
 
 
 class _EarlyScoring:

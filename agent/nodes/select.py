@@ -6,6 +6,8 @@ quotes nothing of the draft is selected only with `allow_ungrounded`.
 In the loop, the checkers' findings are the critique if no other is selected: a verified error is always refined.
 """
 
+from collections.abc import Sequence
+
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
@@ -20,6 +22,12 @@ from selfcritic.agent.state import State
 from selfcritic.agent.step import Step, search_stopped_update
 
 
+def _is_scoring_over(state: State, critiques: Sequence[Critique]) -> bool:
+    """Return whether `critique_and_score` failed to score some critiques; they are not scored again."""
+    is_search = any(critique.iteration is not None for critique in critiques)
+    return state.get("search_stop_reason") is not None and not is_search
+
+
 async def select(state: State, runtime: Runtime[Context]) -> State:
     """Score new critiques and select the best; end the run without a helpful one or findings."""
     step = Step(state, runtime)
@@ -28,7 +36,10 @@ async def select(state: State, runtime: Runtime[Context]) -> State:
     def is_helpful(critique: Critique) -> bool:
         return critique.helpfulness is None or critique.helpfulness > context.helpful_threshold
 
-    critiques, error = await score_critiques(step, step.round.critiques)
+    critiques: Sequence[Critique] = step.round.critiques
+    error = None
+    if not _is_scoring_over(state, critiques):
+        critiques, error = await score_critiques(step, critiques)
     indices = select_critiques(
         critiques,
         context.length_modifier,

@@ -128,7 +128,7 @@ def test_exports_a_span_for_every_node_and_request():
     parents = {span.span_id: span.name for span in spans}
     assert {
         parents[span.parent_span_id] for span in spans if span.name == "SimulatedModel"
-    } == nodes
+    } == nodes - {"select"}  # critiques are scored when they arrive
     assert [span.name for span in spans if not span.parent_span_id] == ["self_critique"]
     assert costs(spans) == [0.0] * len(model_spans(spans))
     providers = {get_attribute(span, "llm.provider") for span in model_spans(spans)}

@@ -108,7 +108,7 @@ def test_an_own_select_node_gets_no_scores(create: Any):
     assert model.names.count("critique") == 3
 
 
-def test_an_early_verdict_that_fails_is_asked_again():
+def test_a_failed_early_verdict_is_not_asked_again():
     class Failing(GatedModel):
         async def _agenerate(self, messages: list[BaseMessage], **options: Any) -> ChatResult:
             result = await super()._agenerate(messages, **options)
@@ -116,9 +116,11 @@ def test_an_early_verdict_that_fails_is_asked_again():
                 raise ValueError("once")
             return result
 
-    output = review(Failing(waits=False))
-    assert [critique["helpfulness"] for critique in dump(output)] == [1.0, 0.0, 1.0]
-    assert output["error"] is None
+    model = Failing(waits=False)
+    output = review(model)
+    assert [critique["helpfulness"] for critique in dump(output)] == [None, 0.0, 1.0]
+    assert model.names.count("helpfulness") == 3
+    assert output["error"] == "once."
 
 
 @pytest.mark.parametrize("scorer", ["evidence", "helpfulness"])
