@@ -222,6 +222,12 @@ class Context(BaseModel):
         description="Maximum length of question and context together.",
         json_schema_extra=_nodes("generate"),
     )
+    max_chat_chars: int = Field(
+        default=20_000,
+        ge=0,
+        description="Maximum length of earlier chat messages, which each request repeats.",
+        json_schema_extra=_nodes("generate"),
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -31,6 +31,10 @@ class ModelError(SelfcriticError):
         """Whether the provider rejected the request itself, so that a modified request may succeed."""
 
 
+class CheckpointError(SelfcriticError):
+    """A checkpoint or ledger cannot be read or written; the message names it and has a remedy."""
+
+
 class JudgeUnreadable(SelfcriticError):  # noqa: N818 - becomes a stop reason
     """No reply of the judge is a readable Yes or No; the message quotes its first words."""
 

@@ -1,6 +1,7 @@
 """Extract the question, context and existing answer from chat messages."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from langchain_core.messages import (
     AIMessage,
@@ -8,7 +9,6 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     get_buffer_string,
-    trim_messages,
 )
 
 from selfcritic.agent.errors import InputError
@@ -45,27 +45,53 @@ def is_final_answer(message: AnyMessage) -> bool:
     return isinstance(message, AIMessage) and not message.tool_calls and bool(message.text.strip())
 
 
-def get_context(state: State, max_chars: int) -> str:
+class ChatContext(NamedTuple):
+    """Context of a question, and the number of chat messages that did not fit."""
+
+    text: str
+    omitted_messages: int = 0
+
+
+def get_context(state: State, max_chars: int, max_chat_chars: int) -> ChatContext:
     """Return the context of the question, from `context` or the chat.
 
-    Without `context`, this is the chat around the question, including tool messages, but without the final answer. Only
-    the latest messages that fit in `max_chars` characters are included.
+    Without `context`, this is the chat around the question, including tool messages, but without the final answer.
+
+    Args:
+        state: The state of the run.
+        max_chars: Maximum length of the chat in total; the oldest messages are left out.
+        max_chat_chars: Maximum length of the messages before the question.
     """
     context = state.get("context", "")
     messages = state.get("messages", [])
     question_index = _last_human_index(messages)
     if context or question_index is None:
-        return context
+        return ChatContext(context)
     if messages[question_index].text != state["question"]:
-        return ""
-    before = messages[:question_index]
+        return ChatContext("")
     after = messages[question_index + 1 :]
     if after and is_final_answer(after[-1]):
         after = after[:-1]
-    trimmed = trim_messages(
-        [*before, *after], max_tokens=max(0, max_chars), token_counter=_count_chars
-    )
-    return get_buffer_string(trimmed)
+    lines = _latest_lines(after, max_chars)
+    max_chars -= sum(len(line) + 1 for line in lines)
+    if len(lines) == len(after):
+        before = messages[:question_index]
+        lines = _latest_lines(before, min(max_chars, max_chat_chars)) + lines
+    omitted = question_index + len(after) - len(lines)
+    return ChatContext("\n".join(lines), omitted)
+
+
+def _latest_lines(messages: Sequence[BaseMessage], max_chars: int) -> list[str]:
+    """Render the latest messages that fit in `max_chars` characters, joined by line feeds."""
+    lines: list[str] = []
+    length = -1
+    for message in reversed(messages):
+        line = get_buffer_string([message])
+        length += len(line) + 1
+        if length > max_chars:
+            break
+        lines.append(line)
+    return lines[::-1]
 
 
 def _last_human_index(messages: Sequence[AnyMessage]) -> int | None:
@@ -73,7 +99,3 @@ def _last_human_index(messages: Sequence[AnyMessage]) -> int | None:
         if isinstance(messages[index], HumanMessage):
             return index
     return None
-
-
-def _count_chars(messages: Sequence[BaseMessage]) -> int:
-    return len(get_buffer_string(messages))

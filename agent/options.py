@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     retries: Retries
     seed: int | None
     max_input_chars: int
+    max_chat_chars: int
 
 
 def to_context(options: Options) -> Context:

@@ -42,6 +42,8 @@ class Output(TypedDict, total=False):
     """Detected capabilities of each role's model."""
     ungrounded_critiques: int
     """Number of critiques in all rounds without a comment that quotes the draft; by default, they are not used."""
+    omitted_messages: int
+    """Number of earlier messages of the chat that are not sent; see `max_chat_chars`."""
     self_graded: bool
     """Whether one model both drafts and criticizes."""
     error: str | None

@@ -15,9 +15,10 @@ from selfcritic.agent.context import Context, Role
 from selfcritic.agent.critic.examples import prompt_examples
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
-from selfcritic.agent.messages import get_context
+from selfcritic.agent.messages import ChatContext, get_context
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.capabilities import recall
+from selfcritic.agent.sampling.charges import current_journal
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
 from selfcritic.agent.sampling.tags import ANSWER_TAG, stream_message
@@ -44,6 +45,9 @@ class Step:
         self._budget = BudgetTracker(
             self.context.budget, state.get("usage"), parent=parent_budget.get()
         )
+        journal = current_journal.get()
+        if journal is not None:
+            self._budget.open_journal(journal)
         self._capabilities = _copy_capabilities(state)
         self._prompts = prompts.load(self.context.prompts, self.context.prompt_dir)
 
@@ -64,10 +68,15 @@ class Step:
     def render_prompt(self, name: prompts.PromptName, **data: str) -> list[BaseMessage]:
         """Render a prompt for this run's question and context."""
         question = self.state["question"]
-        context = get_context(self.state, self.context.max_input_chars - len(question))
+        context = self.chat_context().text
         return self._prompts.render(
             name, self.context.task_type, question=question, context=context, **data
         )
+
+    def chat_context(self) -> ChatContext:
+        """Return the context of the question, and how much of the chat is left out."""
+        max_chars = self.context.max_input_chars - len(self.state["question"])
+        return get_context(self.state, max_chars, self.context.max_chat_chars)
 
     def critique_prompt(self, round_: Round, prefix: str = "") -> list[BaseMessage]:
         """Render the critique prompt for a draft, with the checkers' findings.
@@ -110,9 +119,10 @@ class Step:
                 capabilities.reasoning |= other_capabilities.reasoning
         return capabilities
 
-    def reserve(self, role: str) -> None:
+    async def reserve(self, role: str) -> None:
         """Count a request that is not sent through a chat model. Raises BudgetExhausted."""
         self._budget.reserve(role, [])
+        await self._budget.save_charge(role)
 
     def emit(self, event: Event, round_index: int | None = None, **data: Any) -> None:
         """Write an event to LangGraph's custom stream, by default for the latest round."""

@@ -6,6 +6,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import (
     BudgetExhausted,
     CheckerError,
+    CheckpointError,
     JudgeUnreadable,
     ReplyTruncated,
     SelfcriticError,
@@ -100,6 +101,8 @@ def stop_reason_for(error: SelfcriticError) -> StopReason:
         return "checker_error"
     if isinstance(error, BudgetExhausted):
         return "budget"
+    if isinstance(error, CheckpointError):
+        return "interrupted"
     if isinstance(error, JudgeUnreadable):
         return "judge_unreadable"
     if isinstance(error, ReplyTruncated):

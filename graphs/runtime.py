@@ -18,6 +18,7 @@ from langgraph.types import StreamWriter
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError, SelfcriticError
+from selfcritic.agent.sampling.charges import current_journal, is_resuming, open_journal
 from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
@@ -75,7 +76,10 @@ def add_nodes(
 
 def resolve_context(defaults: Context) -> Context:
     """Merge the run's options into the graph's; ignore a parent graph's."""
-    context: object = get_runtime(Context).context
+    runtime: Runtime[Context] | None = get_runtime(Context)
+    context: object = None
+    if runtime is not None:  # missing while `update_state` looks for the next node
+        context = runtime.context
     return defaults.merge(context if isinstance(context, Context) else None)
 
 
@@ -108,8 +112,15 @@ def sync_and_async(
 
 async def _run(node: Node, state: State, runtime: Runtime[Context]) -> State:
     await preload(runtime.context)
+    journal = open_journal(is_sync=called_sync.get())
+    if journal is not None and is_resuming(state.get("remaining_steps")):
+        await journal.load()
+    token = current_journal.set(journal)
     parsed = parse_state(state)
-    update = await call_async(node, parsed, runtime)
+    try:
+        update = await call_async(node, parsed, runtime)
+    finally:
+        current_journal.reset(token)
     return with_changed_rounds(parsed, update)
 
 

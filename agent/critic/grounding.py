@@ -1,9 +1,11 @@
 """Locate the quotes of a critique in the answer."""
 
+import asyncio
 import itertools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rapidfuzz import fuzz
 
@@ -12,7 +14,7 @@ from selfcritic.agent.critic.folding import fold_text
 from selfcritic.agent.critic.format import Parsed, parse
 from selfcritic.agent.critic.labels import without_issue_label
 from selfcritic.agent.critic.layouts import read_layouts
-from selfcritic.agent.critic.location import Span, locate
+from selfcritic.agent.critic.location import Span, fuzzy_cost, locate
 from selfcritic.agent.critic.rewrapping import rewrapped_texts, unwrap
 from selfcritic.agent.critic.severity import split_severity_line
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
@@ -21,10 +23,12 @@ from selfcritic.prompts import CUES, VARIABLES, is_label
 _SEVERITIES: tuple[Severity | None, ...] = (None, *SEVERITIES)
 _SAME_COMMENT = 95.0  # minimum similarity, of 100
 _MAX_COMPARISONS = 100  # per comment, with others on the same words: keeps the time linear
+_MAX_FUZZY_COST = 5 * 10**11  # of all quotes of a critique: seconds in the worst case
 _MAX_OTHER_LAYOUT = 100_000  # characters; no model writes a longer critique
 _ENDS = (".", "!", "?", "。", "！", "？", "؟", ")", "]", "}", "|", '"', "”", "»", "」", "`", "*")
 _THINKING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _THINKING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_MAX_INLINE = 30_000  # characters of a critique and its answer that are read without a thread
 _END_LENGTH = 2_000  # characters at the end of a reply that are compared with its last comment
 
 
@@ -77,6 +81,16 @@ def ground(
     )
 
 
+async def ground_async(
+    text: str, answer: str, *, examples: Sequence[Comment] = (), is_truncated: bool = False
+) -> Critique:
+    """Ground a critique as `ground` does; long texts in a thread, off the event loop."""
+    locate_quotes = partial(ground, examples=examples, is_truncated=is_truncated)
+    if len(text) + len(answer) <= _MAX_INLINE:
+        return locate_quotes(text, answer)
+    return await asyncio.to_thread(locate_quotes, text, answer)
+
+
 def _without_labels(comment: Comment) -> Comment:
     severity, text = split_severity_line(comment.text)
     text = without_issue_label(text).strip()
@@ -95,6 +109,7 @@ class _Reader:
         self._example_texts = {_plain(example.text) for example in examples}
         self._spans: dict[str, Span | None] = {}
         self._exact: dict[str, bool] = {}
+        self._cost_left = _MAX_FUZZY_COST
 
     def read(self, text: str) -> Parsed:
         """Return the comments of the first layout with a located one, else those of the format asked for."""
@@ -121,8 +136,16 @@ class _Reader:
     def locate(self, quote: str) -> Span | None:
         """Locate a quote, with typos."""
         if quote not in self._spans:
-            self._spans[quote] = locate(quote, self._answer)
+            self._spans[quote] = self._locate_uncached(quote)
         return self._spans[quote]
+
+    def _locate_uncached(self, quote: str) -> Span | None:
+        span = locate(quote, self._answer, allow_fuzzy=False)
+        cost = fuzzy_cost(quote, self._answer)
+        if span is not None or cost > self._cost_left:
+            return span
+        self._cost_left -= cost
+        return locate(quote, self._answer)
 
     def is_located(self, quote: str) -> bool:
         """Whether a quote is in the answer, with typos."""

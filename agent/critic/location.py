@@ -170,13 +170,17 @@ def _find_parts(needle: str, text: str) -> Span | None:
     return Span(start, end)
 
 
+def fuzzy_cost(quote: str, answer: str) -> int:
+    """Return the cost of a fuzzy search in the worst case, in operations."""
+    return len(quote) ** 2 * len(answer)
+
+
 def _find_similar(needle: str, text: str, min_similarity: float) -> Span | None:
     """Return the most similar span, or None.
 
     It must reach the minimum similarity and state the same facts.
     """
-    cost = len(needle) ** 2 * len(text)
-    if len(needle) < _MIN_FUZZY_LENGTH or cost > _MAX_FUZZY_COST:
+    if len(needle) < _MIN_FUZZY_LENGTH or fuzzy_cost(needle, text) > _MAX_FUZZY_COST:
         return None
     # An alignment has the needle's length, so a missing letter counts twice until the edges are adjusted.
     alignment = fuzz.partial_ratio_alignment(needle, text, score_cutoff=min_similarity - 10)

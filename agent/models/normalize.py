@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import InstanceOf
 
 from selfcritic.agent.models.logprobs import Token, read_tokens
+from selfcritic.agent.models.surrogates import replace_surrogates, replace_surrogates_in
 from selfcritic.agent.models.thinking import ThinkingFilter, strip_thinking
 
 _REASONING = "reasoning_content"
@@ -28,7 +29,11 @@ _closing_only: dict[object, bool] = {}
 
 
 def normalize_reply(message: AIMessage) -> AIMessage:
-    """Return the reply without its thinking; a clean reply is returned unchanged."""
+    """Return the reply without its thinking; a clean reply is returned unchanged.
+
+    Unpaired surrogates, which UTF-8 cannot encode, are replaced.
+    """
+    message = replace_surrogates_in(message)
     stripped = strip_thinking(message.text)
     changes: dict[str, Any] = {}
     if stripped.thinking or stripped.text != message.text:
@@ -190,7 +195,7 @@ class NormalizedModel(BaseChatModel):
                 yield chunk  # content blocks keep thinking apart
                 continue
             received += content
-            text = thinking_filter.feed(content)
+            text = replace_surrogates(thinking_filter.feed(content))
             if getattr(chunk.message, "chunk_position", None) == "last":
                 text += thinking_filter.flush()
             is_new = bool(thinking_filter.thinking) and not has_reasoning

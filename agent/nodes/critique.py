@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from selfcritic.agent.checkers.registry import get_checkers
 from selfcritic.agent.checkers.verify import verify_comments
 from selfcritic.agent.context import Context
-from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.critic.grounding import ground_async
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.sampling.sampler import Sample
 from selfcritic.agent.schemas import Critique, Round
@@ -43,7 +43,7 @@ async def ground_critiques(step: Step, samples: Sequence[Sample], draft: Round) 
     checkers = get_checkers(step.context.checkers)
     critiques = []
     for sample in samples:
-        critique = ground(
+        critique = await ground_async(
             sample.text,
             draft.answer,
             examples=step.critique_examples(),

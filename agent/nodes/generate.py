@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from langgraph.runtime import Runtime
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.messages import get_context, get_question, last_exchange
+from selfcritic.agent.messages import get_question, last_exchange
 from selfcritic.agent.models.normalize import is_truncated
 from selfcritic.agent.nodes.validation import (
     check_models,
@@ -62,11 +62,12 @@ async def start_step(state: State, runtime: Runtime[Context], question: str) -> 
         fresh["context"] = state["context"]
     if "messages" in state:
         fresh["messages"] = state["messages"]
-    check_question(question, get_context(fresh, context.max_input_chars - len(question)), context)
+    step = Step(fresh, runtime)
+    check_question(question, step.chat_context().text, context)
     check_models(context)
     if context.budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, context)  # looking up a price may import litellm
-    return Step(fresh, runtime)
+    return step
 
 
 def initial_update(step: Step, drafts: Sequence[Candidate]) -> State:
@@ -81,6 +82,7 @@ def initial_update(step: Step, drafts: Sequence[Candidate]) -> State:
         answer=first.answer,
         best_round=0,
         ungrounded_critiques=0,
+        omitted_messages=step.chat_context().omitted_messages,
         p_critiqueable=None,
         stop_reason=None,
         self_graded=step.context.is_self_graded,

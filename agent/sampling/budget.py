@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.sampling.charges import ChargeJournal
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.sampling.usage import count_message_tokens, estimated_tokens
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
@@ -26,6 +27,8 @@ class BudgetTracker:
     ) -> None:
         self.rate: RateLimit | None = None
         """Rate limit of all requests on this tracker and its children."""
+        self.journal: ChargeJournal | None = None
+        """Where charges are saved before their requests are sent."""
         self.budget = budget
         self._parent = parent
         self._has_refused = False
@@ -49,6 +52,14 @@ class BudgetTracker:
         """Create a tracker whose usage also counts toward this one."""
         return BudgetTracker(Budget(), parent=self)
 
+    def add_saved(self, usage: Usage, is_charged: bool) -> None:
+        """Count the usage of a saved reply; its calls only if the journal has not counted them."""
+        usage = usage.model_copy(deep=True)
+        if is_charged and self.journal and self.journal.has_loaded:
+            for role_usage in usage.by_role.values():
+                role_usage.calls = 0
+        self.add(usage)
+
     def add(self, usage: Usage) -> None:
         """Count usage that was saved before a crash."""
         for role, role_usage in usage.by_role.items():
@@ -60,6 +71,20 @@ class BudgetTracker:
                 account.reasoning_tokens += role_usage.reasoning_tokens
                 account.estimated_tokens += role_usage.estimated_tokens
                 account.cost_usd = _add_costs(account.cost_usd, role_usage.cost_usd)
+
+    def open_journal(self, journal: ChargeJournal) -> None:
+        """Save charges to a journal; count the calls that it has from before a crash."""
+        self.journal = journal
+        for role in journal.take_earlier():
+            for account in self._accounts(role):
+                account.calls += 1
+
+    async def save_charge(self, role: str) -> None:
+        """Save the charge of a reserved request before it is sent. Raises CheckpointError."""
+        if self._parent:
+            await self._parent.save_charge(role)
+        if self.journal:
+            await self.journal.write(role)
 
     async def acquire(self, messages: Sequence[BaseMessage]) -> None:
         """Wait until all rate limits admit a request."""

@@ -149,7 +149,11 @@ class RequestPipeline:
             nonlocal is_fresh
             is_fresh = True
             replies = await replace(self, budget=budget)._with_fallbacks(messages, params)
-            return {"replies": replies, "usage": budget.usage.model_dump()}
+            return {
+                "replies": replies,
+                "usage": budget.usage.model_dump(),
+                "is_charged": self.budget.journal is not None,
+            }
 
         # The length limit of a verdict depends on what this process knows about the model.
         identity = {name: value for name, value in params.items() if name != "max_tokens"}
@@ -157,7 +161,7 @@ class RequestPipeline:
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         saved = await self.checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
-            self.budget.add(Usage(**saved["usage"]))
+            self.budget.add_saved(Usage(**saved["usage"]), saved.get("is_charged", False))
         return cast(list[AIMessage], saved["replies"])
 
     async def _with_fallbacks(
@@ -200,6 +204,7 @@ class RequestPipeline:
         """Send one attempt; count it before, charge it after."""
         await self.budget.acquire(messages)
         self.budget.reserve(self.role, messages)
+        await self.budget.save_charge(self.role)
         try:
             result = await self._generate(model, messages, params)
         except ModelReplyError as error:

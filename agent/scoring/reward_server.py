@@ -8,7 +8,7 @@ key, if it needs one. httpx is imported at the first request.
 import asyncio
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -30,7 +30,7 @@ class RewardServer:
         self,
         address: str,
         retries: Retries | None = None,
-        before_request: Callable[[], None] = lambda: None,
+        before_request: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         parts = urlsplit(address)
         self.endpoint = parts.path.rstrip("/").rpartition("/")[2]
@@ -74,7 +74,8 @@ class RewardServer:
             async with new_client as client:
                 async for attempt in attempts(self.retries):
                     with attempt:
-                        self.before_request()
+                        if self.before_request is not None:
+                            await self.before_request()
                         response = await client.post(self.url, json=payload)
                         response.raise_for_status()
                         return response.json()

@@ -2,7 +2,7 @@
 
     python -m examples.benchmarks.checkpoints
 
-Target: linear growth: the last part of a thread adds at most 1.5 times what an earlier part of equal length added.
+Target: five times the rounds or turns take at most six times the space.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ def _model() -> ForgetfulModel:
             return 0.9
         if prompt.name == "critique":
             return f"{CRITIQUE} This is remark {next(numbers)}."
-        return f"This is draft {next(numbers)}. " + "It says what the reader should do. " * 4
+        return f"This is draft {next(numbers)}. " + "The reader should do this first. " * 4
 
     return ForgetfulModel(script=reply)
 

@@ -42,6 +42,7 @@ from examples.demo.tables import (
 from selfcritic.agent.errors import SelfcriticError, format_validation_error
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.graphs.cli.console import show_warnings
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.terminal import create_console
 
 NUM_SHOWN = 2
@@ -183,7 +184,7 @@ def print_note(text: str) -> None:
 
 def print_error(text: str) -> None:
     """Print an error; it may contain brackets."""
-    console.print(Text(text, style="red"), soft_wrap=True)
+    console.print(Text(escape_lines(text), style="red"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.state import State, with_all_rounds
 from selfcritic.agent.tasks import Task, parse_task
 from selfcritic.graphs import create_self_critique
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.trace import Trace
 
 _END = "__end__"
@@ -61,7 +62,7 @@ def find_refined_runs(
 def show_run(console: Console, question: str, events: Iterable[Event]) -> None:
     """Print a run; drafts of a built-in task get a grade."""
     console.rule(style="dim")
-    console.print(Text(question), soft_wrap=True)
+    console.print(Text(escape_lines(question)), soft_wrap=True)
     task = parse_task(question)
     with Trace(console) as trace:
         for node, update in events:

@@ -1,19 +1,24 @@
 """Run the rows of a batch on a Dask cluster.
 
 The driver keeps the ledger and the files. A worker receives a graph's name, its options and a row. API keys are not
-sent; they come from the worker's environment. If a worker dies, Dask reruns its rows on another one.
+sent; they come from the worker's environment. If a worker dies, Dask reruns its rows on another one. The requests of
+the first attempt do not count in the usage.
 """
 
+import asyncio
 import functools
 import importlib
+import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from pydantic import TypeAdapter
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Usage
 from selfcritic.agent.state import Input, Output
@@ -21,15 +26,26 @@ from selfcritic.agent.state import Input, Output
 _INPUT = TypeAdapter(Input)
 _OUTPUT = TypeAdapter(Output)
 _GRAPHS = ("self_critique", "best_of_n")
+_POLL_SECONDS = 1.0
+_REPLY_SECONDS = 30.0
+"""Seconds within which a scheduler must answer; a loaded one may be slow."""
+_WARN_SECONDS = 5.0
+"""Seconds without a worker before a warning."""
+_log = logging.getLogger(__name__)
+
+
+class WorkersLost(SelfcriticError):  # noqa: N818 - names the state
+    """No Dask worker is connected, or the scheduler has ended."""
 
 
 @asynccontextmanager
 async def dask_runner(
-    address: str, graph_name: str, options: Context, budget: BudgetTracker
+    address: str, graph_name: str, options: Context, budget: BudgetTracker, max_wait: float
 ) -> AsyncIterator[Callable[[Input], Awaitable[Output]]]:
     """Yield a function that runs one row on a Dask worker.
 
-    The function adds the row's usage to `budget`.
+    The function adds the row's usage to `budget`. It raises WorkersLost if no worker is connected for `max_wait`
+    seconds, or the scheduler ends.
 
     Raises:
         InputError: `distributed` is not installed, no scheduler answers, or workers cannot load the graph or a model.
@@ -45,15 +61,61 @@ async def dask_runner(
     except (OSError, ValueError) as error:
         raise InputError(f"No Dask scheduler answers at {address}: {error}") from error
 
+    lost = asyncio.create_task(_wait_for_loss(client, address, max_wait))
+
     async def run_row(row_input: Input) -> Output:
         row_json = _INPUT.dump_python(row_input, mode="json")
-        result = await client.submit(_run_on_worker, graph_name, options_json, row_json, pure=False)
+        future = client.submit(_run_on_worker, graph_name, options_json, row_json, pure=False)
+        result = await _first_result(future.result(), lost)
         output = _OUTPUT.validate_python(result)
         budget.add(output.get("usage", Usage()))
         return output
 
-    async with client:
+    try:
         yield run_row
+    finally:
+        lost.cancel()
+        await client.close()
+
+
+async def _first_result(row: Awaitable[Any], lost: "asyncio.Task[str]") -> Any:
+    """Return the result of a row; raise WorkersLost if `lost` ends first."""
+    row_task = asyncio.ensure_future(row)
+    try:
+        await asyncio.wait([row_task, lost], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not row_task.done():
+            row_task.cancel()
+    if not row_task.done():
+        raise WorkersLost(lost.result())
+    try:
+        return row_task.result()
+    except (FutureCancelled, asyncio.CancelledError):  # Dask cancels all futures
+        raise WorkersLost("The Dask scheduler has ended. Start it, then rerun to resume.") from None
+
+
+async def _wait_for_loss(client: Any, address: str, max_wait: float) -> str:
+    """Return an error message when no worker is connected for too long."""
+    last_seen = time.monotonic()
+    has_warned = False
+    while True:
+        try:
+            workers = await asyncio.wait_for(client.scheduler.ncores(), _REPLY_SECONDS)
+        except OSError:  # also a timeout
+            return f"The Dask scheduler at {address} has ended. Start it, then rerun to resume."
+        seconds = time.monotonic() - last_seen
+        if workers:
+            last_seen = time.monotonic()
+            has_warned = False
+        elif seconds > min(_WARN_SECONDS, max_wait / 2) and not has_warned:
+            has_warned = True
+            _log.warning("Waiting for a Dask worker to connect to %s", address)
+        elif seconds > max_wait:
+            return (
+                f"No worker is connected to the Dask scheduler at {address} for {max_wait:g} seconds. Start one with: "
+                f"dask worker {address}, then rerun to resume."
+            )
+        await asyncio.sleep(min(_POLL_SECONDS, max_wait / 4))
 
 
 async def _run_on_worker(graph_name: str, options_json: str, row_json: dict[str, Any]) -> Any:
@@ -72,6 +134,10 @@ def _check_serializable(graph_name: str, options: Context) -> None:
     if not all(isinstance(model, str) for model in options.configured_models):
         raise InputError(
             "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
+        )
+    if any(map(callable, [*options.checkers, options.scorer])):
+        raise InputError(
+            "With Dask, set checkers and the scorer by name, not as functions: workers load them."
         )
     if graph_name not in _GRAPHS:
         raise InputError(

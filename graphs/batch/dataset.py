@@ -5,14 +5,14 @@ A row has `question` and `context` (or other columns, see `Columns`), or `messag
 its content. Other columns are carried through to the result.
 """
 
-import csv
+import codecs
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from langchain_core.messages import (
     BaseMessage,
@@ -23,10 +23,17 @@ from langchain_core.messages import (
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.state import Input
+from selfcritic.graphs.batch.csv_rows import read_csv
+from selfcritic.graphs.batch.values import find_problem
 
-_MAX_CELL_CHARS = 2**31 - 1
-"""Limit of a CSV cell, the largest that the csv module accepts on every platform."""
 _MAX_LISTED_COLUMNS = 12
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by the first bytes of a file; UTF-32 before UTF-16, which it begins with."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ def parse_row(data: Any, error: str | None = None, columns: Columns = DEFAULT_CO
     """Convert raw data to a row; invalid data sets `error`."""
     if isinstance(data, list):
         data = {"messages": data}
+    problem = _find_row_problem(data)
+    if problem is not None:
+        return _unusable_row(data, problem)
     if not isinstance(data, Mapping):
         return _bad_row(data, None, error or "The row is neither an object nor a list of messages.")
     row_id = data.get("id")
@@ -77,6 +87,23 @@ def parse_row(data: Any, error: str | None = None, columns: Columns = DEFAULT_CO
     used = {"id", *sources.values()}
     extra = {str(name): value for name, value in data.items() if name not in used}
     return Row(_format_id(row_id, digest), digest, row_input, extra=extra)
+
+
+def _find_row_problem(data: Any) -> str | None:
+    """Return why the data cannot be saved, None if it can."""
+    if isinstance(data, Mapping):
+        problem = find_problem(data.get("id"))
+        if problem is not None:
+            return f"`id`: {problem}"
+    return find_problem(data, allow_surrogates=True)  # columns that are only copied may have some
+
+
+def _unusable_row(data: Any, problem: str) -> Row:
+    """Return a bad row for data that cannot be formatted."""
+    row_id = data.get("id") if isinstance(data, Mapping) else None
+    if find_problem(row_id) is not None:
+        row_id = None
+    return _bad_row(f"{problem} {row_id!r}", row_id, f"The row cannot be used: {problem}.")
 
 
 def _describe_missing_question(data: Mapping[Any, Any], columns: Columns) -> str:
@@ -131,6 +158,9 @@ def read_rows(path: Path, columns: Columns = DEFAULT_COLUMNS) -> Iterator[Row]:
 
 
 def _parse_input(content: Mapping[str, Any], sources: Mapping[str, str]) -> Input:
+    problem = find_problem(content)
+    if problem is not None:
+        raise ValueError(problem)
     for name in ("question", "context"):
         if name in content and not isinstance(content[name], str):
             type_name = type(content[name]).__name__
@@ -173,7 +203,7 @@ _RowParser = Callable[..., Row]
 
 def _read_jsonl(path: Path, parse: _RowParser) -> Iterator[Row]:
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_split_lines(file), 1):
             if not line.strip():
                 continue
             try:
@@ -185,37 +215,31 @@ def _read_jsonl(path: Path, parse: _RowParser) -> Iterator[Row]:
                 yield parse(data)
 
 
-def _read_csv(path: Path, parse: _RowParser) -> Iterator[Row]:
-    csv.field_size_limit(_MAX_CELL_CHARS)  # for the whole process; the default ends the file
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            reader = csv.DictReader(file, delimiter=_detect_delimiter(file, path))
-            for cells in reader:
-                error = None
-                if None in cells or None in cells.values():
-                    error = f"Line {reader.line_num} must have as many cells as the header."
-                data = {str(name): value for name, value in cells.items()}
-                yield parse(data, error)
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise InputError(
-                f"'{path.name}' is not UTF-8: byte 0x{byte:02x}. Convert it first, for example with: "
-                "iconv -f latin1 -t utf-8"
-            ) from error
-        except csv.Error as error:
-            raise InputError(f"'{path.name}' is not valid CSV: {error}.") from error
+def _split_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file in UTF-8; UTF-16 and UTF-32 need a byte order mark."""
+    encoding = _detect_encoding(file)
+    if encoding == "utf-8-sig":
+        yield from file
+        return
+    with codecs.getreader(encoding)(file, "replace") as reader:
+        for line in reader:
+            yield line.encode("utf-8", "replace")
 
 
-def _detect_delimiter(file: TextIO, path: Path) -> str:
-    """Return the separator of a header: a semicolon or tab only if it has no comma."""
-    header = file.readline()
+def _detect_encoding(file: IO[bytes]) -> str:
+    start = file.read(4)
     file.seek(0)
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    for delimiter in (",", ";", "\t"):
-        if delimiter in header:
-            return delimiter
-    return ","
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    return "utf-8-sig"
+
+
+def _read_csv(path: Path, parse: _RowParser) -> Iterator[Row]:
+    with path.open("rb") as file:
+        encoding = _detect_encoding(file)
+    for cells, error in read_csv(path, encoding):
+        yield parse(cells, error)
 
 
 def _read_parquet(path: Path, parse: _RowParser) -> Iterator[Row]:
@@ -229,7 +253,21 @@ def _read_parquet(path: Path, parse: _RowParser) -> Iterator[Row]:
     try:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
-                for row in batch.to_pylist():
-                    yield parse(row)
+                yield from _parse_batch(batch, parse)
     except ArrowException as error:
         raise InputError(f"'{path.name}' cannot be read as Parquet: {error}") from error
+
+
+def _parse_batch(batch: Any, parse: _RowParser) -> Iterator[Row]:
+    """Parse the rows of an Arrow batch; one by one if a text is not UTF-8."""
+    try:
+        rows = batch.to_pylist()
+    except ValueError as error:
+        if batch.num_rows == 1:
+            yield parse({}, f"A row cannot be read: {error}")
+            return
+        for index in range(batch.num_rows):
+            yield from _parse_batch(batch.slice(index, 1), parse)
+        return
+    for row in rows:
+        yield parse(row)

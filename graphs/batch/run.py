@@ -17,7 +17,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,14 +30,14 @@ from pydantic import TypeAdapter
 
 from selfcritic import prompts
 from selfcritic.agent.context import MODEL_VARIABLE, Context, Role
-from selfcritic.agent.errors import BudgetExhausted, InputError
+from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
 from selfcritic.agent.models.errors import redact
 from selfcritic.agent.nodes.validation import check_models, check_prices
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
-from selfcritic.graphs.batch.dask import dask_runner
+from selfcritic.graphs.batch.dask import WorkersLost, dask_runner
 from selfcritic.graphs.batch.dataset import Row, parse_row
 from selfcritic.graphs.batch.ledger import Ledger, add_columns, fingerprint
 
@@ -62,6 +62,8 @@ class Report:
     """Rows finished by earlier calls."""
     failed: int = 0
     """Rows with an error; a later call retries them."""
+    unusable: int = 0
+    """Failed rows whose data cannot be used; no model was called."""
     remaining: int = 0
     """Rows that the budget did not cover."""
     stop_reasons: Counter[str] = field(default_factory=Counter)
@@ -85,11 +87,15 @@ class _PersistentBudget(BudgetTracker):
 
     def add(self, usage: Usage) -> None:
         super().add(usage)
-        self._ledger.save_usage(self.usage)
+        self._save_paid_usage()
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         super().charge(role, tokens, cost_usd)
-        self._ledger.save_usage(self.usage)
+        self._save_paid_usage()
+
+    def _save_paid_usage(self) -> None:
+        with suppress(CheckpointError):  # the reply is paid for; the next request is refused
+            self._ledger.save_usage(self.usage)
 
 
 async def run_batch(
@@ -108,6 +114,7 @@ async def run_batch(
     tokens_per_minute: float | None = None,
     restart: bool = False,
     dask: str | None = None,
+    dask_timeout: float = 60.0,
 ) -> Report:
     """Run every row that is not finished yet.
 
@@ -127,37 +134,43 @@ async def run_batch(
         tokens_per_minute: Limit over all rows.
         restart: Clear the ledger and start over.
         dask: Address of a Dask scheduler whose workers run the rows.
+        dask_timeout: Seconds without any connected worker after which the batch ends.
 
     Raises:
         InputError: The options would make every row fail, or differ from the ledger's without `restart`.
+        CheckpointError: The ledger cannot be written. Results that it does not have were given to `on_result`.
+        ModelError: No Dask worker is connected.
     """
     options = _with_all_fields_set(context)
     budget = budget or Budget()
-    await _check(graph, options, budget, concurrency)
     if dask is not None and (budget != Budget() or requests_per_minute or tokens_per_minute):
         raise InputError(
             "`dask` supports no budget or rate limit over the whole batch: leave them out."
         )
+    await _check(graph, options, budget, concurrency)
     with closing(Ledger(ledger, fingerprint(graph.name, options), restart)) as rows_ledger:
         rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
         batch = _Batch(
             ledger=rows_ledger,
             budget=_PersistentBudget(budget, rows_ledger, rate_limit),
             on_result=_ignore if ordered else on_result,
+            on_unsaved_result=on_result,
             on_error=on_error,
             on_progress=on_progress,
         )
-        async with _row_runner(graph, options, batch.budget, dask) as run_row:
+        async with _row_runner(graph, options, batch.budget, dask, dask_timeout) as run_row:
             await batch.run(rows, run_row, concurrency)
         if ordered:
             for result in rows_ledger.ordered_results():
                 on_result(result)
+        if batch.fatal_error is not None:
+            raise batch.fatal_error
         return batch.report
 
 
 @asynccontextmanager
 async def _row_runner(
-    graph: Graph, options: Context, budget: BudgetTracker, dask: str | None
+    graph: Graph, options: Context, budget: BudgetTracker, dask: str | None, dask_timeout: float
 ) -> AsyncIterator[RowRunner]:
     """Yield a function that runs one row and charges the batch's budget."""
     token = parent_budget.set(budget)
@@ -165,7 +178,8 @@ async def _row_runner(
         if dask is None:
             yield partial(graph.ainvoke, context=options)
         else:
-            async with dask_runner(dask, graph.name, options, budget) as run_on_worker:
+            runner = dask_runner(dask, graph.name, options, budget, dask_timeout)
+            async with runner as run_on_worker:
                 yield run_on_worker
     finally:
         parent_budget.reset(token)
@@ -176,29 +190,33 @@ class _Batch:
     ledger: Ledger
     budget: BudgetTracker
     on_result: Callable[[Result], None]
+    on_unsaved_result: Callable[[Result], None]
+    """Called with paid results that the ledger does not have."""
     on_error: Callable[[Result], None]
     on_progress: Callable[[Report], None]
     report: Report = field(default_factory=Report)
-    input_error: Exception | None = None
-    """Error raised while reading the rows."""
+    fatal_error: Exception | None = None
+    """Error that ends the batch: of reading the rows, the ledger, a callback or all workers."""
 
     async def run(self, rows: Iterable[RowData], run_row: RowRunner, concurrency: int) -> None:
-        """Run the rows; raise an input error at the end."""
+        """Run the rows; after a fatal error, only those in progress."""
         self.report.usage = self.budget.usage
         pending = self._pending(rows)
         async with asyncio.TaskGroup() as workers:
             for _ in range(concurrency):
                 workers.create_task(self._work(pending, run_row))
         self.report.usage = self.budget.usage
-        if self.input_error is not None:
-            raise self.input_error
 
     def _pending(self, rows: Iterable[RowData]) -> Iterator[Row]:
         """Yield the rows to run; report finished and invalid rows."""
         for row in self._read(rows):
+            if self.fatal_error is not None:
+                return
             if row.error is not None:
+                self.report.unusable += 1
                 self._fail(row, row.error)
             elif not self.ledger.register(row):
+                self.report.unusable += 1
                 self._fail(
                     row,
                     f"The id '{row.id}' (or, without ids, the same content) is already in this input.",
@@ -216,26 +234,46 @@ class _Batch:
             for data in rows:
                 yield data if isinstance(data, Row) else parse_row(data)
         except Exception as error:  # noqa: BLE001 - raised after the rows in progress
-            self.input_error = error
+            self.fatal_error = error
 
     async def _work(self, pending: Iterator[Row], run_row: RowRunner) -> None:
         """Run rows until there are no more; the workers share the iterator."""
-        for row in pending:
-            try:
-                output = await run_row(cast(Input, row.input))
-            except BudgetExhausted as error:
-                if self.budget.is_spent:
-                    self.report.remaining += 1
-                else:
-                    # The row's own budget does not cover its first draft.
-                    self._fail(row, str(error))
-            except Exception as error:  # noqa: BLE001 - a row may raise anything; the other rows still run
-                self._fail(row, redact(str(error)) or type(error).__name__)
+        try:
+            for row in pending:
+                await self._run(row, run_row)
+        except (CheckpointError, WorkersLost, OSError) as error:
+            # The other rows in progress are paid for: they end first.
+            self.fatal_error = self.fatal_error or error
+
+    async def _run(self, row: Row, run_row: RowRunner) -> None:
+        try:
+            output = await run_row(cast(Input, row.input))
+        except BudgetExhausted as error:
+            if self.budget.is_spent:
+                self.report.remaining += 1
             else:
-                result = {"id": row.id, **_OUTPUT.dump_python(cast(Output, output), mode="json")}
-                self.ledger.finish(row, result)
-                self.report.finished += 1
-                self._finish(row, result)
+                # The row's own budget does not cover its first draft.
+                self._fail(row, str(error))
+        except (CheckpointError, WorkersLost):
+            raise
+        except Exception as error:  # noqa: BLE001 - a row may raise anything; the other rows still run
+            self._fail(row, redact(str(error)) or type(error).__name__)
+        else:
+            result = {"id": row.id, **_OUTPUT.dump_python(cast(Output, output), mode="json")}
+            self._save(row, result)
+
+    def _save(self, row: Row, result: Result) -> None:
+        """Save a result; one that is incomplete or cannot be saved is only reported."""
+        try:
+            # A run that the ledger interrupted starts over in the next call.
+            if result.get("stop_reason") == "interrupted":
+                raise CheckpointError(str(result.get("error")))
+            self.ledger.finish(row, result)
+        except CheckpointError:
+            self.on_unsaved_result(add_columns(result, row.extra))
+            raise
+        self.report.finished += 1
+        self._finish(row, result)
 
     def _finish(self, row: Row, result: Result) -> None:
         self.report.stop_reasons[str(result.get("stop_reason"))] += 1

@@ -1,6 +1,7 @@
 """`selfcritic batch`: run the loop over a dataset."""
 
 import asyncio
+import logging
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from rich.console import Console
 from rich.live import Live
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError, SelfcriticError
+from selfcritic.agent.errors import CheckpointError, InputError, SelfcriticError
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Output
+from selfcritic.graphs.batch.dask import WorkersLost
 from selfcritic.graphs.batch.dataset import Columns, read_rows
 from selfcritic.graphs.batch.run import Report, run_batch
 from selfcritic.graphs.cli.batch_progress import JsonLines, ProgressDisplay, progress_line
@@ -76,6 +78,10 @@ class BatchOptions:
         str | None,
         typer.Option(help="Dask scheduler whose workers run the rows.", metavar="ADDRESS"),
     ] = None
+    dask_timeout: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds to wait without a connected worker.", metavar="SECONDS"),
+    ] = 60.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def batch(
     """Run the loop over a dataset. Rerun the command to resume.
 
     Rows that failed are written to OUT with the suffix .errors.jsonl. Other columns are copied to the results. Exits
-    with 1 if no row has a result.
+    with 1 if no row has a result or a file cannot be written, and with 2 if no row can be used.
     """
     console = create_console(stderr=True, quiet=quiet)
     show_warnings(console, retries=False)
@@ -127,9 +133,23 @@ def batch(
         context = _build_context(models, loop, refinement, options.dask)
         dataset = _Dataset(rows, columns.to_columns(), console)
         print_notices(context, console)
+        _check_paths(rows, out, options)
         _run_rows(dataset, out, context, budget.to_budget(), options, console)
+    except (CheckpointError, WorkersLost) as error:
+        fail(error, FAILED)
     except (SelfcriticError, PromptError, ValidationError, OSError) as error:
         fail(error, BAD_USAGE)
+
+
+def _check_paths(rows: Path, out: Path, options: BatchOptions) -> None:
+    """Raise InputError if two of the files are the same."""
+    paths = {"ROWS": rows, "OUT": out, "the errors file": _errors_path(out)}
+    paths["--ledger"] = _ledger_path(out, options)
+    names_by_path: dict[Path, str] = {}
+    for name, path in paths.items():
+        other = names_by_path.setdefault(path.resolve(), name)
+        if other != name:
+            raise InputError(f"{other} and {name} are the same file, '{path}': pass another one.")
 
 
 class _Dataset:
@@ -193,6 +213,9 @@ def _run_rows(
     console: Console,
 ) -> None:
     """Run the rows and report the result; fail if no row has one."""
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # its tracebacks; `run_batch` reports
     with ExitStack() as stack:
         live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
         progress = ProgressDisplay(live, dataset.total)
@@ -201,7 +224,7 @@ def _run_rows(
         batch_run = run_batch(
             create_self_critique().compile(name="self_critique"),
             read_rows(dataset.path, dataset.columns),
-            ledger=options.ledger or out.with_name(f"{out.name}.ledger"),
+            ledger=_ledger_path(out, options),
             on_result=results.write,
             on_error=errors.write,
             context=context,
@@ -212,6 +235,7 @@ def _run_rows(
             tokens_per_minute=options.tpm,
             restart=options.restart,
             dask=options.dask,
+            dask_timeout=options.dask_timeout,
             on_progress=progress.show,
         )
         try:
@@ -219,12 +243,15 @@ def _run_rows(
         except KeyboardInterrupt:
             live.stop()
             _fail_interrupted(progress.report, dataset.total)
+        errors.remove_stale()
     console.print(progress_line(report, dataset.total), soft_wrap=True)
     _print_unfinished(report, out, console)
     if not report.finished + report.resumed:
         reason = "The budget does not cover a single row."
         if errors.first is not None:
             reason = f"The first error is: {errors.first['error']}"
+        if report.unusable == dataset.total:
+            fail(f"No row can be used. {reason}", BAD_USAGE)
         fail(f"No row has a result. {reason}", FAILED)
 
 
@@ -251,6 +278,10 @@ def _fail_interrupted(report: Report | None, total: int) -> NoReturn:
         f"Interrupted: {num_finished:,} of {total:,} rows are finished. Rerun the command to resume.",
         INTERRUPTED,
     )
+
+
+def _ledger_path(out: Path, options: BatchOptions) -> Path:
+    return options.ledger or out.with_name(f"{out.name}.ledger")
 
 
 def _errors_path(out: Path) -> Path:

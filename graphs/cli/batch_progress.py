@@ -2,14 +2,16 @@
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from rich.live import Live
 from rich.text import Text
 
+from selfcritic.agent.errors import CheckpointError
 from selfcritic.graphs.batch.run import Report
+from selfcritic.graphs.private_files import open_private
 
 _UPDATE_SECONDS = 0.25
 """Minimum time between updates of the progress line."""
@@ -26,14 +28,34 @@ class JsonLines:
         """The first record; None before the first write."""
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append a record, and flush."""
+        """Append a record, and flush.
+
+        Raises:
+            CheckpointError: The file cannot be written.
+        """
+        try:
+            if self._file is None:
+                self.first = record
+                # An unpaired surrogate becomes an escape, which is valid JSON.
+                file = open_private(self._path, errors="backslashreplace")
+                self._file = file
+                self._stack.callback(self._close, file)
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise CheckpointError(
+                f"'{self._path}' cannot be written: {error.strerror}. Finished rows are in the ledger: free some "
+                "space, or check the path, then rerun to write them."
+            ) from None
+
+    def remove_stale(self) -> None:
+        """Remove the file of an earlier call if this call wrote nothing."""
         if self._file is None:
-            self.first = record
-            # An unpaired surrogate becomes an escape, which is valid JSON.
-            file = self._path.open("w", encoding="utf-8", errors="backslashreplace")
-            self._file = self._stack.enter_context(file)
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
+            self._path.unlink(missing_ok=True)
+
+    def _close(self, file: IO[str]) -> None:
+        with suppress(OSError):  # reported by `write`
+            file.close()
 
 
 class ProgressDisplay:

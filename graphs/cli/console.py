@@ -18,6 +18,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.model_keys import check_server
 from selfcritic.graphs.cli.notices import NoticeHandler, install
 from selfcritic.graphs.cli.terminal import create_console, print_words, stop_spinner
@@ -94,7 +95,7 @@ def print_simulated_notice(context: Context, console: Console) -> None:
 
 def print_notice(text: str, console: Console) -> None:
     """Print a dimmed note."""
-    print_words(console, Text(text, style="dim italic"))
+    print_words(console, Text(escape_lines(text), style="dim italic"))
 
 
 def show_warnings(console: Console, *, retries: bool = True) -> None:
@@ -106,7 +107,8 @@ def print_error(error: Exception | str) -> None:
     """Print an error to stderr, even in quiet mode."""
     stop_spinner()
     console = create_console(stderr=True)
-    print_words(console, Text.assemble(("error: ", "bold red"), describe(error)))
+    message = escape_lines(describe(error))
+    print_words(console, Text.assemble(("error: ", "bold red"), message))
 
 
 def describe(error: Exception | str) -> str:

@@ -11,7 +11,7 @@ _UNPICTURED = (
     range(0xD800, 0xE000),  # unpaired surrogates, which no encoding can write
     range(0xE0000, 0xE0080),  # invisible tag characters
 )
-"""Characters without a symbol of their own."""
+"""Characters that have no symbol."""
 
 
 def _build_symbols() -> dict[int, str]:

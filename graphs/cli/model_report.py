@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfcritic.agent.schemas import Capabilities, Usage
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.terminal import print_words
 
 Status = Literal["yes", "partly", "no", "unknown"]
@@ -75,7 +76,7 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
     table.add_column(no_wrap=True, width=_STATUS_WIDTH)
     table.add_column(overflow="fold")
     for finding in findings:
-        result = Text(finding.details)
+        result = Text(escape_lines(finding.details))
         if finding.hint:
             result.append(f"\n→ {finding.hint}", "dim")
         is_neutral = finding.status == "no" and not finding.hint

@@ -1,24 +1,27 @@
 """`selfcritic run`: answer one question."""
 
 import asyncio
-import json
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Durability, StreamMode
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError, SelfcriticError, UnknownModelError
+from selfcritic.agent.errors import (
+    CheckpointError,
+    InputError,
+    SelfcriticError,
+    UnknownModelError,
+)
 from selfcritic.agent.schemas import Usage
-from selfcritic.agent.state import Input, Output, State, with_all_rounds
-from selfcritic.graphs.checkpoints import open_checkpointer
+from selfcritic.agent.state import Input, Output, State, parse_state, with_all_rounds
+from selfcritic.graphs.checkpoints import lock_thread, open_checkpointer
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
     FAILED,
@@ -43,7 +46,8 @@ from selfcritic.graphs.cli.options import (
     parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.review.documents import create_document, read_text
-from selfcritic.graphs.cli.terminal import create_console, wrap_answer, write_result
+from selfcritic.graphs.cli.streams import EventsFile, print_json, print_result
+from selfcritic.graphs.cli.terminal import create_console, wrap_answer
 from selfcritic.graphs.cli.trace import Trace
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
@@ -62,7 +66,7 @@ class RunFiles:
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            help="SQLite file or postgresql:// URL to save to.",
+            help="SQLite file or PostgreSQL address to save to.",
             metavar="TARGET",
             rich_help_panel=OUTPUT,
         ),
@@ -103,7 +107,10 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer a question: draft, find flaws, refine."""
+    """Answer a question: draft, find flaws, refine.
+
+    Exits with 1 if the run failed or an output could not be written; a draft is printed also then.
+    """
     console = create_console(stderr=True, quiet=quiet)
     show_warnings(console)
     with ExitStack() as stack:
@@ -111,21 +118,25 @@ def run(
             options = _build_context(models, loop, refinement, budget)
             run_input = _read_input(question, context)
             target = _get_checkpoint_target(files)
-            events = (
-                stack.enter_context(files.events.open("w", encoding="utf-8"))
-                if files.events
-                else None
-            )
+            events = None
+            if files.events is not None:
+                events = EventsFile(files.events, console)
+                stack.callback(events.close)
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:
             fail(error, BAD_USAGE)
         print_simulated_notice(options, console)
-        output = _run(options, run_input, target, console, events)
+        observer = _RunObserver(Trace(console), events)
+        failure = _run(options, run_input, target, observer)
     print_self_graded_notice(options, console)
     print_answer_heading(console)
-    text = wrap_answer(output["answer"])
     if as_json:
-        text = json.dumps(TypeAdapter(Output).dump_python(output, mode="json"), ensure_ascii=False)
-    write_result(text)
+        print_json(TypeAdapter(Output).dump_python(observer.output, mode="json"))
+    else:
+        print_result(wrap_answer(observer.output["answer"]))
+    if failure is not None:
+        fail(failure, FAILED)
+    if events is not None and events.has_failed:
+        raise typer.Exit(FAILED)
 
 
 def _build_context(
@@ -155,7 +166,11 @@ def _build_context(
 
 def _read_input(question: str, context_path: Path | None) -> Input:
     if question == "-":
-        question = sys.stdin.read()
+        question = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    if not question.isascii() and _has_surrogate(question):
+        raise InputError(
+            "The question is not valid UTF-8: convert it first, for example with iconv."
+        )
     context = ""
     if context_path is not None:
         name = str(context_path)
@@ -177,47 +192,76 @@ def _run(
     options: Context,
     run_input: Input,
     target: CheckpointTarget | None,
-    console: Console,
-    events: IO[str] | None,
-) -> Output:
-    """Run the loop; on Ctrl-C, return the best draft so far."""
-    with Trace(console) as trace:
-        observer = _RunObserver(trace, events)
-        state = observer.state
+    observer: "_RunObserver",
+) -> CheckpointError | None:
+    """Run the loop. On Ctrl-C or a failed checkpoint, keep the best draft so far.
+
+    Returns the error of a failed checkpoint.
+    """
+    failure = None
+    with observer.trace:
         try:
             asyncio.run(_stream(options, run_input, target, observer))
         except KeyboardInterrupt:
-            if "answer" not in state:
+            if not observer.has_draft:
                 fail("Interrupted before the first draft.", FAILED)
-            state["stop_reason"] = "interrupted"
+            observer.interrupt()
+        except CheckpointError as error:
+            if not observer.has_draft:
+                fail(error, FAILED)
+            observer.interrupt(str(error))
+            failure = error
         except (InputError, PromptError, UnknownModelError) as error:
             fail(error, BAD_USAGE)
         except SelfcriticError as error:
             fail(explain_failure(error, options.configured_models), FAILED)
-        trace.end(state["stop_reason"], state["best_round"], state.get("usage", Usage()))
-    output = {key: value for key, value in state.items() if key in Output.__annotations__}
-    return cast(Output, output)
+        observer.end()
+    return failure
 
 
 class _RunObserver:
     """Keeps the latest state of a run; prints and logs updates."""
 
-    def __init__(self, trace: Trace, events: IO[str] | None) -> None:
-        self.state: State = {}
-        self.progress = trace.progress
-        self._trace = trace
+    def __init__(self, trace: Trace, events: EventsFile | None) -> None:
+        self.trace = trace
+        self._state: State = {}
         self._events = events
 
+    @property
+    def has_draft(self) -> bool:
+        """Whether the run has an answer to return."""
+        return "answer" in self._state
+
+    @property
+    def output(self) -> Output:
+        """The latest state without the keys that are not output."""
+        values = cast(dict[str, Any], self._state)
+        output = {key: values[key] for key in Output.__annotations__ if key in values}
+        return cast(Output, output)
+
     def on_state(self, state: State) -> None:
-        self.state.update(state)
+        self._state.update(state)
 
     def on_update(self, node: str, update: State) -> None:
-        self._trace.show(node, with_all_rounds(self.state, update))
-        if self._events is None:
-            return
-        event = {"node": node, "update": TypeAdapter(State).dump_python(update, mode="json")}
-        self._events.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._events.flush()
+        with_rounds = with_all_rounds(self._state, update)
+        if not self.has_draft:
+            self.on_state(with_rounds)  # the state follows only if the checkpoint is saved
+        self.trace.show(node, with_rounds)
+        if self._events is not None:
+            dumped = TypeAdapter(State).dump_python(update, mode="json")
+            self._events.write({"node": node, "update": dumped})
+
+    def interrupt(self, error: str | None = None) -> None:
+        """Set the stop reason, and the error if there is one."""
+        self._state["stop_reason"] = "interrupted"
+        if error is not None:
+            self._state["error"] = error
+
+    def end(self) -> None:
+        """Print the stop reason and the usage."""
+        state = self._state
+        usage = state.get("usage", Usage())
+        self.trace.end(state.get("stop_reason"), state.get("best_round", 0), usage)
 
 
 async def _stream(
@@ -229,11 +273,12 @@ async def _stream(
     """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()
     graph_input: Input | None = run_input
-    config = RunnableConfig(configurable={}, callbacks=[observer.progress])
+    config = RunnableConfig(configurable={}, callbacks=[observer.trace.progress])
     durability: Durability | None = None
     async with AsyncExitStack() as stack:
         checkpointer = None
         if target is not None:
+            await stack.enter_async_context(lock_thread(target.location, target.thread))
             checkpointer = await stack.enter_async_context(open_checkpointer(target.location))
             config["configurable"] = {"thread_id": target.thread}
             durability = "sync"
@@ -241,8 +286,7 @@ async def _stream(
         if target is not None:
             saved = (await graph.aget_state(config)).values
             if saved:
-                _check_same_question(saved, run_input, target)
-                observer.on_state(cast(State, saved))
+                observer.on_state(_check_saved(saved, run_input, target))
                 graph_input = None  # resumes the saved run
             # `snapshot.next` does not show the end: it is also empty if a crash lost the last checkpoint.
             if saved and saved.get("stop_reason") is not None:
@@ -257,11 +301,22 @@ async def _stream(
                 continue
             for node, update in cast(dict[str, Any], chunk).items():
                 if node in builder.nodes:  # skips checkpointed requests, which stream as tasks
-                    observer.on_update(node, update)
+                    await asyncio.to_thread(observer.on_update, node, update)
 
 
-def _check_same_question(saved: dict[str, Any], run_input: Input, target: CheckpointTarget) -> None:
+def _check_saved(saved: dict[str, Any], run_input: Input, target: CheckpointTarget) -> State:
+    """Return the saved state of this question. Raises InputError."""
     if saved.get("question") != run_input["question"]:
         raise InputError(
             f"The thread '{target.thread}' holds another question: pass another --thread."
         )
+    try:
+        return parse_state(cast(State, saved))
+    except ValidationError:
+        raise InputError(
+            f"The thread '{target.thread}' holds a run of another program or version: pass another --thread."
+        ) from None
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)

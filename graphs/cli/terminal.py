@@ -4,7 +4,8 @@ import io
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 from weakref import WeakSet
 
 from rich.cells import cell_len
@@ -86,7 +87,7 @@ def wrap_answer(text: str) -> str:
         return text
     console = create_console()
     lines = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith((" ", "\t")):  # code, or another layout
             lines.append(line)
             continue
@@ -94,11 +95,31 @@ def wrap_answer(text: str) -> str:
     return "\n".join(lines)
 
 
+class _TolerantStream:
+    """Text stream without errors: messages must not end a run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def create_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Create the console of a command."""
-    stream = sys.stderr if stderr else sys.stdout
-    escape_unencodable(stream)
-    return SafeConsole(stderr=stderr, quiet=quiet)
+    """Create the console of a command; one for stderr drops what cannot be written."""
+    if stderr:
+        return SafeConsole(file=cast(TextIO, _TolerantStream(sys.stderr)), quiet=quiet)
+    escape_unencodable(sys.stdout)
+    return SafeConsole(quiet=quiet)
 
 
 def escape_unencodable(stream: TextIO) -> None:
@@ -113,3 +134,4 @@ def write_result(text: str) -> None:
     if sys.stdout.isatty():
         text = escape_lines(text)
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -3,7 +3,6 @@
 A terminal gets colors and a spinner, a pipe plain lines.
 """
 
-import difflib
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ from rich.text import Text
 from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
+from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.cli.diff import diff_lines
 from selfcritic.graphs.cli.progress import RequestProgress
 from selfcritic.graphs.cli.terminal import print_words, wrap_words
 
@@ -107,7 +108,7 @@ class Trace:
             reason = "no critique quoted the draft"
         self._print_heading("Stopped", f"{reason}; the answer is draft {best}")
         if self._error is not None:
-            self._print_indented(Text(self._error, style="red"))
+            self._print_indented(Text(escape_lines(self._error), style="red"))
         self._print_dim(format_usage(usage))
 
     def _print_first_draft(self, rounds: Sequence[Round]) -> None:
@@ -118,14 +119,14 @@ class Trace:
         if rounds[0].is_truncated:
             note = f"{note}, {_TRUNCATED}".removeprefix(", ")
         self._print_heading("Draft 0", note)
-        self._print_indented(Text(rounds[-1].answer))
+        self._print_indented(Text(escape_lines(rounds[-1].answer)))
 
     def _print_judgment(self, rounds: Sequence[Round], best: int) -> None:
         draft = rounds[-1]
         if draft.candidates:
             numbers = [_format_number(candidate.p_critiqueable) for candidate in draft.candidates]
             self._print_dim(f"the least critiqueable of {', '.join(numbers)}:")
-            self._print_indented(Text(draft.answer))
+            self._print_indented(Text(escape_lines(draft.answer)))
         for finding in draft.findings:
             text = Text()
             text.append(f"{finding.source} ", "bold")
@@ -163,7 +164,7 @@ class Trace:
         is_plain = not self._console.is_terminal
         self._print_indented(mark_quotes(draft.answer, selected.comments, is_plain))
         for comment in selected.comments:
-            self._print_indented(Text.assemble("→ ", comment.text))
+            self._print_indented(Text.assemble("→ ", escape_lines(comment.text)))
 
     def _print_heading(self, title: str, note: str = "") -> None:
         heading = Text()
@@ -182,14 +183,14 @@ class Trace:
 
 
 def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Text:
-    """Mark quoted spans of an answer with » and «, or with color."""
+    """Mark quoted spans of an answer with » and «, or with color; escape control characters."""
     quoted_offsets: set[int] = set()
     for comment in comments:
         if comment.start is not None and comment.end is not None:
             quoted_offsets.update(range(comment.start, comment.end))
     text = Text()
     for is_quoted, offsets in itertools.groupby(range(len(answer)), quoted_offsets.__contains__):
-        span = "".join(answer[offset] for offset in offsets)
+        span = escape_lines("".join(answer[offset] for offset in offsets))
         if not is_quoted:
             text.append(span)
         elif is_plain:
@@ -197,17 +198,6 @@ def mark_quotes(answer: str, comments: Sequence[Comment], is_plain: bool) -> Tex
         else:
             text.append(span, "black on yellow")
     return text
-
-
-def diff_lines(before: str, after: str) -> Text:
-    """Diff two drafts by line, in ndiff's format without hint lines."""
-    styles = {"- ": "red", "+ ": "green", "  ": "dim"}
-    lines: list[Text] = []
-    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
-        marker = line[:2]
-        if marker in styles:
-            lines.append(Text(line, style=styles[marker]))
-    return Text("\n").join(lines)
 
 
 def format_usage(usage: Usage) -> str:
@@ -238,7 +228,7 @@ def _summarize(critique: Critique) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = escape_lines(" ".join(text.split()))
     if len(line) > _MAX_LINE_CHARS:
         line = line[:_MAX_LINE_CHARS] + "…"
     return line

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.messages import get_context, get_question, is_final_answer, last_exchange
+from selfcritic.agent.messages import (
+    ChatContext,
+    get_question,
+    is_final_answer,
+    last_exchange,
+)
+from selfcritic.agent.messages import get_context as read_context
 
 TOOL_CALL = AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Lyon"}, "id": "1"}])
 TOOL_MESSAGES: list[Any] = [TOOL_CALL, ToolMessage("21 degrees", tool_call_id="1", name="weather")]
@@ -18,6 +24,11 @@ QUESTION = HumanMessage("And in Lyon?")
 
 def state(*messages: Any, question: str = "And in Lyon?", **keys: Any) -> Any:
     return {"question": question, "messages": list(messages), **keys}
+
+
+def get_context(state: Any, max_chars: int) -> str:
+    """Return the context with no other limit of the chat."""
+    return read_context(state, max_chars, max_chat_chars=10**6).text
 
 
 def test_context_is_the_chat_around_the_question():
@@ -48,6 +59,20 @@ def test_context_keeps_the_latest_messages_of_a_long_chat(texts: list[str], limi
     everything = get_context(state(*chat, QUESTION), 10**6)
     assert everything.endswith(context)
     assert limit < len(everything) or context == everything
+
+
+def test_only_messages_before_the_question_have_a_limit_of_their_own():
+    chat = state(*EARLIER, QUESTION, *TOOL_MESSAGES)
+    limited = read_context(chat, 1000, max_chat_chars=len("AI: Yes."))
+    assert limited.text.startswith("AI: Yes.\nAI: ")
+    assert limited.text.endswith("Tool: 21 degrees")
+    assert limited.omitted_messages == 1
+    without = read_context(chat, 1000, max_chat_chars=0)
+    assert without.text.endswith("Tool: 21 degrees")
+    assert "Yes." not in without.text
+    assert without.omitted_messages == 2
+    assert read_context(chat, 1000, max_chat_chars=1000).omitted_messages == 0
+    assert read_context(chat, 20, max_chat_chars=1000) == ChatContext("Tool: 21 degrees", 3)
 
 
 def test_question_is_the_last_message_if_a_human_wrote_it():

@@ -6,11 +6,9 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +36,7 @@ from selfcritic.agent.schemas import (
 from selfcritic.graphs import create_self_critique
 from selfcritic.graphs.checkpoints import open_checkpointer, serializer
 from selfcritic.graphs.cli.app import app
+from tests.support.postgres_server import PostgresServer
 from tests.support.write_checkpoint import QUESTION, model
 
 pytestmark = pytest.mark.slow
@@ -100,6 +99,8 @@ class Case:
     thread: str = "t"
     killed: list[Counter[str]] = field(default_factory=list)
     """Requests saved at each kill."""
+    has_ended: bool = False
+    """Whether the run ended before a kill."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -128,6 +129,8 @@ class Case:
         """Start or resume the run, and kill it some seconds after some more log lines."""
         if self.run((after, seconds, signal.SIGKILL)) == "killed":
             self.killed.append(self.saved())
+        else:
+            self.has_ended = True
 
     def saved(self) -> Counter[str]:
         """Return the requests whose replies are in the file."""
@@ -146,11 +149,30 @@ class Case:
             query = "SELECT type, value FROM writes WHERE channel = '__return__' AND thread_id = ?"
             return sqlite.execute(query, (self.thread,)).fetchall()
 
+    def count_charges(self) -> int:
+        """Count the charges in the file, each saved before its request was sent."""
+        query = "SELECT count(*) FROM {} WHERE channel = 'selfcritic:charge' AND thread_id = {}"
+        if self.where.startswith("postgresql"):
+            with psycopg.connect(self.where) as postgres:
+                query = query.format("checkpoint_writes", "%s")
+                [count] = postgres.execute(query, (self.thread,)).fetchall()[0]
+                return int(count)
+        with closing(sqlite3.connect(self.where)) as sqlite:
+            return sqlite.execute(query.format("writes", "?"), (self.thread,)).fetchone()[0]
+
+    @property
+    def calls(self) -> int:
+        """Calls in the usage of the run's output."""
+        return json.loads((self.folder / "out").read_text())["usage"]["calls"]
+
     @property
     def output(self) -> dict[str, Any]:
         """Output of the run, without fields that differ from run to run."""
         output: dict[str, Any] = json.loads((self.folder / "out").read_text())
         del output["usage"]["seconds"]
+        del output["usage"]["calls"]
+        for usage in output["usage"]["by_role"].values():
+            del usage["calls"]
         for message in output["messages"]:
             del message["id"]
         return output
@@ -186,11 +208,20 @@ def check(case: Case, baseline: Case) -> None:
     before = len(case.log)
     assert case.run() == "ended"
     assert case.output == baseline.output
-    if case.killed:
+    if case.has_ended:
+        assert case.requests(start=before) == Counter()
+    elif case.killed:
         assert case.requests(start=before) == baseline.requests() - case.killed[-1]
-    assert (case.requests() - baseline.requests()).total() <= MAX_IN_FLIGHT[case.replies] * len(
-        case.killed
-    )
+    max_in_flight = MAX_IN_FLIGHT[case.replies] * len(case.killed)
+    assert (case.requests() - baseline.requests()).total() <= max_in_flight
+    check_calls(case)
+    assert case.calls - case.requests().total() <= max_in_flight
+
+
+def check_calls(case: Case) -> None:
+    """Assert that the usage has every request, and no other calls than saved charges."""
+    assert case.calls == case.count_charges()
+    assert case.calls >= case.requests().total()
 
 
 def check_all(cases: Sequence[tuple[int, Case]], baseline: Case) -> None:
@@ -250,6 +281,8 @@ def test_returns_the_same_output_with_weaker_durability(
         assert case.run() == "ended"
         assert case.output == baseline.output
         assert (case.requests() - baseline.requests()).total() <= 8
+        if durability == "sync":
+            check_calls(case)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(kill_and_resume, range(6)))
@@ -323,11 +356,12 @@ def test_serializer_restores_every_record(caplog: pytest.LogCaptureFixture):
 
 @pytest.mark.parametrize(
     ("version", "options"),
-    # Version 2 has no `judged_by` of critiques, and scored critiques that quote nothing.
-    [(2, {"allow_ungrounded": True}), (3, {})],
+    # Version 2 has no `judged_by` of critiques, and scored critiques that quote nothing. Up to version 3, each
+    # checkpoint holds all rounds, without their index.
+    [(2, {"allow_ungrounded": True}), (3, {}), (4, {})],
 )
 def test_reads_and_resumes_checkpoints(version: int, options: dict[str, Any], tmp_path: Path):
-    """Read a file written by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v3.sqlite`.
+    """Read a file written by `python -m tests.support.write_checkpoint tests/graphs/data/checkpoint-v4.sqlite`.
 
     The files are never rewritten: a version that saves another format adds a file.
     """
@@ -363,7 +397,7 @@ def test_reads_and_resumes_checkpoints(version: int, options: dict[str, Any], tm
         assert [candidate.answer for candidate in first.candidates] == ["Nice", "Lyon"]
         assert [critique.helpfulness for critique in first.critiques] == pytest.approx([0.8, 0.3])
         assert (first.critiques[0].comments[0].text, second.answer) == ("It is Paris.", "Paris")
-    if version == 3:
+    if version == 4:
         assert resumed["rounds"] == finished["rounds"]
 
 
@@ -392,30 +426,9 @@ def test_accepts_text_that_names_a_record_of_an_earlier_version():
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server on a free port and yield its address."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    su = shutil.which("su")
-    if not programs or os.getuid() != 0 or su is None:
-        pytest.skip("needs PostgreSQL's initdb, and root to become the user postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.chown(folder, "postgres")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        control = programs[-1].parent / "pg_ctl"
-
-        def as_postgres(command: str) -> None:
-            subprocess.run(
-                [su, "postgres", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/"
-            )
-
-        as_postgres(f"{programs[-1]} -D {folder}/data -A trust -U postgres --no-sync")
-        as_postgres(f"{control} -D {folder}/data -o '{options}' -l {folder}/log -w start")
-        try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            as_postgres(f"{control} -D {folder}/data -m immediate -w stop")
+    """Run a PostgreSQL server and yield its address."""
+    with PostgresServer() as server:
+        yield server.address
 
 
 def test_resumes_from_postgres(
@@ -437,7 +450,7 @@ PLAIN_TEXT = "This text is long enough to have the size of a database header. " 
         (["--thread", "t"], "--checkpoint and --thread go together"),
         (
             ["--checkpoint", "FOLDER/no/such/folder/db", "--thread", "t"],
-            "unable to open database file",
+            "Check that its folder exists",
         ),
         (["--checkpoint", "FOLDER", "--thread", "t"], "unable to open database file"),
         (["--checkpoint", "FOLDER/text", "--thread", "t"], "file is not a database"),

@@ -285,6 +285,24 @@ def test_reads_the_question_from_messages_and_appends_the_answer():
     ]
 
 
+def test_a_long_chat_is_sent_in_part_and_counted():
+    chat = [HumanMessage(f"Question {index}? " + "word " * 1_000) for index in range(10)]
+    scripted = model(verdicts=[0.1])
+    graph = create_self_critique(model=scripted).compile()
+    output = graph.invoke({"messages": [*chat, HumanMessage("The capital?")]})
+    assert output["omitted_messages"] == 7  # the last three have 15,000 characters
+    for messages in scripted.requests:
+        prompt = messages[-1].text
+        assert len(prompt) < 21_000
+        assert "Question 7?" in prompt
+        assert "Question 6?" not in prompt
+    whole = model(verdicts=[0.1])
+    graph = create_self_critique(model=whole, max_chat_chars=100_000).compile()
+    output = graph.invoke({"messages": [*chat, HumanMessage("The capital?")]})
+    assert output["omitted_messages"] == 0
+    assert "Question 0?" in whole.requests[0][-1].text
+
+
 def test_second_run_on_a_thread_starts_fresh():
     from langgraph.checkpoint.memory import InMemorySaver
 

@@ -1,17 +1,21 @@
 """Locate quotes in answers: examples, then properties."""
 
+import asyncio
 import re
+import threading
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfcritic import prompts
+from selfcritic.agent.critic import grounding
 from selfcritic.agent.critic.examples import prompt_examples
 from selfcritic.agent.critic.facts import has_same_facts
 from selfcritic.agent.critic.format import parse, render
-from selfcritic.agent.critic.grounding import ground, place_comment
+from selfcritic.agent.critic.grounding import ground, ground_async, place_comment
 from selfcritic.agent.critic.location import Span, locate
 from tests.support.critiques import ANY_TEXT, CRITIQUE, MEGABYTE, comment, reproducible
 
@@ -301,3 +305,28 @@ def test_labels_and_examples_of_any_prompt_set_are_no_comments():
     )
     critique = ground(text, "首都是里昂。", examples=prompt_examples(prompt_set))
     assert critique.comments == []
+
+
+def test_bounds_the_search_for_misquoted_words(monkeypatch: pytest.MonkeyPatch):
+    answer = "A brown sentence. A green sentence. A white sentence."
+    text = "```\nA browm sentence\n```\nA.\n\n```\nA grean sentence\n```\nB.\n\n```\nA white sentence\n```\nC."
+    assert len(ground(text, answer).comments) == 3
+    monkeypatch.setattr(grounding, "_MAX_FUZZY_COST", 16**2 * len(answer))
+    comments = ground(text, answer).comments
+    assert [comment.text for comment in comments] == ["A.", "C."]  # exact quotes are always found
+
+
+@pytest.mark.parametrize("length", [100, 100_000])
+def test_grounds_a_long_answer_in_a_thread(length: int, monkeypatch: pytest.MonkeyPatch):
+    answer = "It is Lyon." + " " * length + "The end."
+    is_main: list[bool] = []
+    parse_critique = grounding.parse
+
+    def record_thread(*args: Any) -> Any:
+        is_main.append(threading.current_thread() is threading.main_thread())
+        return parse_critique(*args)
+
+    monkeypatch.setattr(grounding, "parse", record_thread)
+    critique = asyncio.run(ground_async("```\nLyon\n```\nIt is Paris.", answer))
+    assert is_main == [length == 100]
+    assert critique == ground("```\nLyon\n```\nIt is Paris.", answer)

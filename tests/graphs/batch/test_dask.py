@@ -9,8 +9,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
+from selfcritic.graphs.batch.dask import WorkersLost
+from selfcritic.graphs.batch.ledger import Ledger
 from tests.support.fake_provider import FakeProvider
 
 
@@ -124,3 +127,46 @@ def test_rejects_options_that_dask_does_not_support(
                 budget=budget,
             )
         )
+
+
+@pytest.mark.slow
+def test_ends_if_no_worker_connects(
+    stack: ExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    scheduler_file = tmp_path / "scheduler.json"
+    scheduler = start(
+        stack,
+        "distributed.cli.dask_scheduler",
+        "--host=127.0.0.1",
+        "--port=0",
+        "--no-dashboard",
+        f"--scheduler-file={scheduler_file}",
+    )
+    while not scheduler_file.exists():
+        time.sleep(0.05)
+    address = json.loads(scheduler_file.read_text())["address"]
+
+    def kill_and_yield() -> Iterator[dict[str, str]]:
+        threading.Timer(0.5, scheduler.kill).start()
+        yield {"question": "Why?"}
+
+    async def batch(seconds: float, rows: Any = ({"question": "Why?"},)) -> None:
+        await run_batch(
+            create_self_critique().compile(name="self_critique"),
+            rows,
+            context=Context(model="simulated"),
+            ledger=tmp_path / "l",
+            on_result=print,
+            dask=address,
+            dask_timeout=seconds,
+        )
+
+    with pytest.raises(WorkersLost, match=r"No worker is connected .* for 1 seconds"):
+        asyncio.run(batch(1))
+    assert "Waiting for a Dask worker to connect" in caplog.text
+    with pytest.raises(WorkersLost, match=r"The Dask scheduler .*has ended"):
+        asyncio.run(batch(60, kill_and_yield()))
+    with pytest.raises(InputError, match="No Dask scheduler answers"):
+        asyncio.run(batch(60))
+    with closing(Ledger(tmp_path / "l", {"other": "options"})):
+        pass  # nothing was spent

@@ -1,6 +1,7 @@
 """Rows of JSONL, CSV and Parquet files."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +143,83 @@ def test_reads_a_byte_order_mark(tmp_path: Path):
         assert row.input == {"question": "Why?"}
 
 
-def test_rejects_other_encodings(tmp_path: Path):
+def test_sets_aside_csv_rows_in_another_encoding(tmp_path: Path):
     path = tmp_path / "in.csv"
-    path.write_text("question\nCafé?\n", "latin-1")
-    with pytest.raises(InputError, match="not UTF-8: byte 0xe9"):
+    path.write_bytes(b"id,question\na,Caf\xe9?\nb,Why?\n")
+    bad, good = read_rows(path)
+    assert "Line 2 of 'in.csv' is not UTF-8: byte 0xe9" in (bad.error or "")
+    assert (bad.id, good.id, good.input) == ("a", "b", {"question": "Why?"})
+
+
+def test_rejects_a_csv_header_in_another_encoding(tmp_path: Path):
+    path = tmp_path / "in.csv"
+    path.write_bytes(b"Caf\xe9,question\na,Why?\n")
+    with pytest.raises(InputError, match=r"The header of 'in\.csv' is not UTF-8: byte 0xe9"):
         list(read_rows(path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("in.csv", "id,question\na,Café?\n"), ("in.jsonl", '{"question": "Café?"}\n')],
+)
+def test_reads_encodings_with_a_byte_order_mark(
+    encoding: str, name: str, text: str, tmp_path: Path
+):
+    path = tmp_path / name
+    path.write_text(text, encoding)
+    [row] = read_rows(path)
+    assert row.input == {"question": "Café?"}
+
+
+def test_an_unclosed_quote_costs_one_row(tmp_path: Path):
+    path = tmp_path / "in.csv"
+    path.write_text('id,question\na,Why?\nb,"Open?\nc,"Two\nlines?"\nd,"How?"\n')
+    rows = list(read_rows(path))
+    assert {row.id for row in rows if row.error is None} >= {"a", "d"}
+    assert [row.error for row in rows if row.error] != []
+    path.write_text('id,question\na,Why?\nb,"Open?\nc,What?\nd,How?\n')
+    rows = list(read_rows(path))
+    assert [row.id for row in rows if row.error is None] == ["a", "c", "d"]
+    assert [row.error for row in rows if row.error] == ["Line 3 has a quote that is not closed."]
+
+
+NESTED = json.loads("[" * 900 + "]" * 900)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"question": "?", "note": NESTED}, "nested deeper than 64 levels"),
+        (NESTED, "nested deeper"),
+        ({"id": NESTED, "question": "?"}, "nested deeper"),
+        ({"id": "\ud800", "question": "?"}, r"`id`: the text '\ud800' is not valid Unicode"),
+        ({"question": "a \udfff b"}, r"the text 'a \udfff b' is not valid Unicode"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "not valid Unicode"),
+        ({"id": 10**5000, "question": "?"}, "thousands of digits"),
+    ],
+)
+def test_sets_aside_data_that_cannot_be_saved(data: Any, reason: str):
+    row = parse_row(data)
+    assert row.input is None
+    assert reason in (row.error or "")
+    json.dumps([row.id, row.error], ensure_ascii=False).encode()
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from('ab,;"\n\r\t é\x00\ufeff'), max_size=12), min_size=1, max_size=8
+    ),
+    st.sampled_from(["utf-8", "latin-1", "utf-16"]),
+)
+def test_reads_any_csv_file(lines: list[str], encoding: str):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "in.csv"
+        text = "id,question\ngood,Why?\n" + "\n".join(lines)
+        path.write_bytes(text.encode(encoding, "replace"))
+        rows = list(read_rows(path))
+    assert (rows[0].id, rows[0].input) == ("good", {"question": "Why?"})
+    assert all((row.input is None) != (row.error is None) for row in rows)
 
 
 def test_deeply_nested_json_is_a_bad_row(tmp_path: Path):

@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 
 from selfcritic.agent import load
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import InputError
+from selfcritic.agent.errors import CheckpointError, InputError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Budget
 from selfcritic.graphs import create_self_critique, run_batch
+from selfcritic.graphs.batch import ledger as ledger_module
 from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.batch.run import Report
 from selfcritic.graphs.cli.app import app
@@ -239,3 +240,100 @@ def test_batch_command(tmp_path: Path):
     assert refused.exit_code == 2
     assert "--restart" in refused.stderr
     assert (tmp_path / "out.jsonl").read_text().splitlines() == [line]
+
+
+def find_nothing(question: str, draft: str) -> list[dict[str, str]]:
+    return []
+
+
+def find_something(question: str, draft: str) -> list[dict[str, str]]:
+    return [{"quote": draft, "text": "Wrong.", "severity": "low"}]
+
+
+def prefer_first(question: str, draft: str, critiques: Any) -> list[float]:
+    return [-float(index) for index in range(len(critiques))]
+
+
+def test_functions_are_options_by_name(tmp_path: Path):
+    def context(checker: Any) -> Context:
+        model = ScriptedModel(script=accept_every_draft)
+        return create_context(model, checkers=[checker], scorer=prefer_first)
+
+    report, _, _ = run(tmp_path / "l", questions(2), context=context(find_nothing))
+    assert report.finished == 2
+    report, _, _ = run(tmp_path / "l", questions(2), context=context(find_nothing))
+    assert report.resumed == 2
+    with pytest.raises(InputError, match=r"other options \(checkers\)"):
+        run(tmp_path / "l", questions(2), context=context(find_something))
+
+
+def test_a_callback_that_cannot_write_ends_the_batch(tmp_path: Path):
+    def write(result: dict[str, Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def batch() -> Report:
+        return await run_batch(
+            create_self_critique().compile(name="self_critique"),
+            questions(20),
+            context=create_context(ScriptedModel(script=accept_every_draft)),
+            ledger=tmp_path / "l",
+            on_result=write,
+            concurrency=2,
+        )
+
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(batch())
+    report, _, _ = run(tmp_path / "l", questions(20))
+    assert report.resumed + report.finished == 20
+    assert 0 < report.resumed <= 2
+
+
+def test_a_ledger_that_fails_ends_the_batch_with_the_paid_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ledger_module, "_FINISH", "INSERT INTO missing VALUES (?, ?, ?)")
+    results: list[dict[str, Any]] = []
+
+    async def batch() -> Report:
+        return await run_batch(
+            create_self_critique().compile(name="self_critique"),
+            questions(20),
+            context=create_context(ScriptedModel(script=accept_every_draft)),
+            ledger=tmp_path / "l",
+            on_result=results.append,
+            concurrency=2,
+            ordered=True,
+        )
+
+    with pytest.raises(CheckpointError, match=r"The ledger '.*/l' \(--ledger\) cannot be used"):
+        asyncio.run(batch())
+    assert 0 < len(results) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [40_000, 90_000])
+def test_a_full_disk_ends_the_batch_without_a_traceback(limit: int, tmp_path: Path):
+    """The ledger reaches the limit of the file size before all rows are done."""
+    with FakeProvider("It is so. " * 200) as provider:
+        command = [sys.executable, "-c", LIMITED_BATCH, str(limit), provider.url, str(tmp_path)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert "ledger' (--ledger) cannot be used" in ended.stderr
+    assert ended.returncode in (1, 2)
+    if ended.returncode == 1:
+        printed = (tmp_path / "out.jsonl").read_text().splitlines()
+        assert all(json.loads(line)["answer"] for line in printed)
+
+
+LIMITED_BATCH = """
+import json, resource, signal, sys
+from pathlib import Path
+from selfcritic.graphs.cli.app import app
+limit, url, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+rows = "".join(json.dumps({"id": i, "question": f"Question {i}?"}) + "\\n" for i in range(60))
+(folder / "in.jsonl").write_text(rows)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+app(["batch", str(folder / "in.jsonl"), str(folder / "out.jsonl"), "--model", "openai/fake",
+     "--api-base", url, "--max-rounds", "0", "--concurrency", "4", "--quiet"])
+"""

@@ -84,6 +84,7 @@ def test_json_prints_the_output_state(script: str):
         "capabilities",
         "self_graded",
         "ungrounded_critiques",
+        "omitted_messages",
         "error",
     }
     assert (output["answer"], output["stop_reason"], output["best_round"]) == (

@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.cli.app import app
 from tests.support.fake_provider import FakeProvider
 
@@ -77,8 +80,8 @@ def test_reports_an_unused_answer_once():
 )
 def test_fails_if_no_row_has_a_question(rows: str, name: str, columns: str):
     result = run_batch(rows, "--quiet", name=name)
-    assert result.exit_code == 1
-    assert "No row has a result. The first error is: " in result.stderr
+    assert result.exit_code == 2
+    assert "No row can be used. The first error is: " in result.stderr
     assert columns in result.stderr
     assert "--question-column" in result.stderr
     assert not Path("out.jsonl").exists()
@@ -86,7 +89,7 @@ def test_fails_if_no_row_has_a_question(rows: str, name: str, columns: str):
 
 def test_fails_if_the_question_is_not_a_text():
     result = run_batch('{"question": {"problem": "What is 2 + 3?"}}')
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "`question` must be a string, not dict" in result.stderr
 
 
@@ -183,3 +186,126 @@ def test_ctrl_c_names_the_way_to_resume():
     assert process.returncode == 130, stderr
     assert "of 200 rows are finished. Rerun the command to resume." in stderr
     assert "Traceback" not in stderr
+
+
+GOOD = "".join(json.dumps({"id": f"good{i}", "question": QUESTION}) + "\n" for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("[" * 100_000, "is not valid JSON"),
+        ('{"id": "b", "question": "?", "x": ' + "[" * 500 + "]" * 500 + "}", "nested deeper"),
+        ('{"id": "\\ud800", "question": "?"}', "not valid Unicode"),
+        ('{"id": "b", "question": "\\ud800"}', "not valid Unicode"),
+        (json.dumps({"id": "good0", "question": "again?"}), "is already in this input"),
+        ('{"id": "b", "question": ', "is not valid JSON"),
+    ],
+)
+def test_a_bad_row_is_set_aside(bad: str, reason: str):
+    result = run_batch(GOOD + bad + "\n")
+    assert result.exit_code == 0, result.output
+    assert sorted(row["id"] for row in results()) == ["good0", "good1", "good2"]
+    [error] = errors()
+    assert reason in error
+
+
+def test_the_errors_of_an_earlier_call_do_not_remain():
+    run_batch(GOOD + "{}\n")
+    assert len(errors()) == 1
+    assert run_batch(GOOD).exit_code == 0
+    assert not Path("out.errors.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--ledger", "in.jsonl"], ["--ledger", "out.errors.jsonl"]]
+)
+def test_files_must_differ(options: list[str]):
+    Path("in.jsonl").write_text(GOOD)
+    out = "other.jsonl" if "in.jsonl" in options else "out.jsonl" if options else "in.jsonl"
+    result = CliRunner().invoke(app, ["batch", "in.jsonl", out, "--model", "simulated", *options])
+    assert result.exit_code == 2
+    assert "are the same file" in result.stderr
+    assert Path("in.jsonl").read_text() == GOOD
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_creates_files_for_their_owner_only(umask: int):
+    before = os.umask(umask)
+    try:
+        Path("in.jsonl").write_text(GOOD + "{}\n")
+        Path("in.jsonl").chmod(0o600)
+        command = ["batch", "in.jsonl", "out.jsonl", "--model", "simulated"]
+        result = CliRunner().invoke(app, command)
+    finally:
+        os.umask(before)
+    assert result.exit_code == 0, result.output
+    for name in ("out.jsonl", "out.errors.jsonl", "out.jsonl.ledger"):
+        assert Path(name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_keeps_the_permissions_of_existing_files():
+    Path("out.jsonl").touch(0o644)
+    assert run_batch(GOOD).exit_code == 0
+    assert Path("out.jsonl").stat().st_mode & 0o777 == 0o644
+
+
+def test_names_a_broken_ledger():
+    assert run_batch(GOOD).exit_code == 0
+    ledger = Path("out.jsonl.ledger")
+    whole = ledger.read_bytes()
+    printed = Path("out.jsonl").read_text()
+    breakages = {
+        "junk": b"This is a long text and no database. " * 50,
+        "truncated": whole[: len(whole) // 2 + 100],
+        "flipped": whole[:100] + bytes(byte ^ 0x5A for byte in whole[100:]),
+        "flipped later": whole[:5000] + bytes(byte ^ 0x5A for byte in whole[5000:]),
+    }
+    for name, data in breakages.items():
+        ledger.write_bytes(data)
+        result = run_batch(GOOD)
+        assert result.exit_code in (1, 2), name
+        assert isinstance(result.exception, SystemExit), (name, result.exception)
+        assert "out.jsonl.ledger' (--ledger) is damaged" in result.stderr, (name, result.stderr)
+        assert Path("out.jsonl").read_text() == printed
+    ledger.write_bytes(whole)
+    assert run_batch(GOOD).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DROP TABLE done; CREATE TABLE done (a)", "of another program"),
+        ("CREATE TABLE bookmarks (a)", "of another program"),
+        ("UPDATE done SET result = '[]'", "damaged or from another program"),
+        ("UPDATE done SET result = x'ff00'", "damaged or from another program"),
+        ("UPDATE facts SET value = '{' WHERE name = 'usage'", "damaged or from another program"),
+    ],
+)
+def test_names_a_foreign_ledger(statement: str, message: str):
+    assert run_batch(GOOD).exit_code == 0
+    with closing(sqlite3.connect("out.jsonl.ledger")) as db:
+        db.executescript(statement)
+    result = run_batch(GOOD)
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+    assert message in result.stderr
+    assert "out.jsonl.ledger'" in result.stderr
+
+
+def test_a_ledger_without_spending_takes_new_options():
+    with closing(Ledger("out.jsonl.ledger", {"other": 1})):
+        pass
+    assert run_batch(GOOD, "--num-critiques", "2").exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_finished_rows_in_the_ledger():
+    Path("out.jsonl").symlink_to("/dev/full")
+    result = run_batch(GOOD)
+    assert result.exit_code == 1
+    assert "'out.jsonl' cannot be written: No space left on device" in result.stderr
+    Path("out.jsonl").unlink()
+    resumed = run_batch(GOOD)
+    assert resumed.exit_code == 0
+    assert len(results()) == 3

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.errors import ModelError
 from selfcritic.agent.schemas import Budget
-from selfcritic.graphs.cli.console import describe
+from selfcritic.graphs.cli.console import describe, print_error
 
 
 def test_missing_files_and_folders(tmp_path: Path):
@@ -57,3 +58,10 @@ def test_invalid_fields_are_named_as_options():
     with pytest.raises(ValidationError) as budget:
         Budget(cost_usd=-1)
     assert describe(budget.value).startswith("--max-cost: ")
+
+
+def test_an_error_of_a_provider_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]):
+    print_error(ModelError("401: \x1b]52;c;cm0=\x07 \x9b2J \u202e [bold]no[/x] :smile:"))
+    assert capsys.readouterr().err == (
+        "error: 401: ␛]52;c;cm0=␇ <U+009B>2J <U+202E> [bold]no[/x] :smile:\n"
+    )

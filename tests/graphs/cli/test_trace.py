@@ -5,10 +5,10 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from rich.text import Text
 
 from selfcritic.agent import Candidate, Comment, Critique, Round, Usage
-from selfcritic.graphs.cli.trace import Trace, diff_lines, mark_quotes
+from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.cli.trace import Trace, mark_quotes
 
 
 def make_comment(start: int, end: int) -> Comment:
@@ -35,15 +35,11 @@ def test_marks_overlapping_quotes_as_one():
 @given(st.text(), st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))))
 def test_marking_changes_no_character(answer: str, spans: list[tuple[int, int]]):
     comments = [make_comment(start, end) for start, end in spans if start <= end <= len(answer)]
-    expected = Text(answer).plain  # without the control characters that rich drops
+    expected = escape_lines(answer)
     assert mark_quotes(answer, comments, is_plain=False).plain == expected
     without_marks = str.maketrans("", "", "»«")
     plain = mark_quotes(answer, comments, is_plain=True).plain
     assert plain.translate(without_marks) == expected.translate(without_marks)
-
-
-def test_diff_lists_removed_and_added_lines():
-    assert diff_lines("a\nb\nc", "a\nB\nc").plain == "  a\n- b\n+ B\n  c"
 
 
 def test_a_terminal_gets_colors_and_a_pipe_plain_lines():

@@ -1,0 +1,142 @@
+"""`selfcritic run`: a paid draft reaches standard output, whatever fails."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from selfcritic.graphs.cli.app import app
+from tests.support.fake_provider import FakeProvider
+
+ROOT = Path(__file__).parents[3]
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+QUESTION = "What is 128 + 256?"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*options: str, model: str = "simulated?seed=1&draft_error_rate=0") -> Any:
+    return CliRunner().invoke(app, ["run", QUESTION, "--model", model, *options])
+
+
+@needs_full
+def test_a_full_events_file_does_not_end_the_run():
+    result = run("--events", str(FULL))
+    assert result.exit_code == 1
+    assert result.stdout == "384\n"
+    assert "'/dev/full' (--events) cannot be written: No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_creates_files_for_their_owner_only(umask: int):
+    before = os.umask(umask)
+    try:
+        result = run("--events", "e.jsonl", "--checkpoint", "c.sqlite", "--thread", "t")
+    finally:
+        os.umask(before)
+    assert result.exit_code == 0, result.output
+    modes = {path.name: path.stat().st_mode & 0o777 for path in Path().iterdir()}
+    assert modes == dict.fromkeys(modes, 0o600)
+    assert {"e.jsonl", "c.sqlite"} <= set(modes)
+    assert not list(Path().glob("*.lock"))
+
+
+def test_keeps_the_permissions_of_existing_files():
+    Path("e.jsonl").touch(0o644)
+    assert run("--events", "e.jsonl").exit_code == 0
+    assert Path("e.jsonl").stat().st_mode & 0o777 == 0o644
+
+
+def test_rejects_a_question_that_is_not_utf_8():
+    result = CliRunner().invoke(app, ["run", "a\udce9b", "--model", "simulated"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The question is not valid UTF-8" in result.stderr
+    piped = CliRunner().invoke(app, ["run", "-", "--model", "simulated"], input=b"Caf\xe9?")
+    assert piped.exit_code == 2
+    assert "The question is not valid UTF-8" in piped.stderr
+
+
+def start(*options: str, provider: FakeProvider, limit: int | None = None, **streams: Any) -> Any:
+    """Run the command in a process, with a limit of the file size if given."""
+
+    def set_limit() -> None:
+        if limit is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    program = "from selfcritic.graphs.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "run", "Why?", "--model", "openai/fake", "--quiet"]
+    command += ["--api-base", provider.url, "--num-critiques", "2", *options]
+    environment = streams.pop("environment", {})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+    return subprocess.run(
+        command, preexec_fn=set_limit, check=False, env=os.environ | environment, **pipes
+    )
+
+
+def reply(messages: list[Any], index: int) -> str | float:
+    if "Yes or No" in messages[-1]["content"]:
+        return 0.8
+    return f"DRAFT-{index} \ud800 “é” 😀" + " and more" * 2_000
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(reply) as fake_provider:
+        yield fake_provider
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [140_000, 300_000])
+def test_a_full_disk_loses_no_draft_and_the_command_resumes(limit: int, provider: FakeProvider):
+    options = ["--checkpoint", "c.sqlite", "--thread", "t"]
+    ended = start(*options, provider=provider, limit=limit)
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stdout.startswith(b"DRAFT-")
+    [line] = ended.stderr.decode().splitlines()
+    assert line.startswith("error: The checkpoint file 'c.sqlite' cannot be used: ")
+    calls = provider.calls()
+    resumed = start(*options, "--json", provider=provider)
+    assert resumed.returncode == 0, resumed.stderr
+    usage = json.loads(resumed.stdout)["usage"]
+    assert provider.calls() > calls
+    assert usage["calls"] >= provider.calls() - calls
+
+
+@pytest.mark.slow
+@needs_full
+def test_a_draft_goes_to_stderr_if_stdout_is_full(provider: FakeProvider):
+    with FULL.open("w") as full:
+        ended = start("--max-rounds", "0", provider=provider, stdout=full)
+    assert ended.returncode == 1
+    assert b"DRAFT-" in ended.stderr
+    assert b"cannot be written to standard output: No space left on device" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_escapes_what_the_encoding_lacks(options: list[str], provider: FakeProvider):
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ended = start("--max-rounds", "0", *options, provider=provider, environment=environment)
+    assert ended.returncode == 0, ended.stderr
+    text = ended.stdout.decode("ascii")
+    if options:
+        text = json.loads(text)["answer"]
+        assert "\ufffd “é” 😀" in text
+    else:
+        assert r"\ufffd \u201c\xe9\u201d \U0001f600" in text
