@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from selfcritic.agent.models import smollm2
 from selfcritic.graphs.cli import model_keys, model_status
