@@ -230,7 +230,7 @@ async def _stream(
     """Run the graph, or resume it from its checkpoint."""
     builder = create_self_critique()
     graph_input: Input | None = run_input
-    config = RunnableConfig(configurable={}, callbacks=[observer.progress])
+    config = RunnableConfig(configurable={}, callbacks=[observer.trace.progress])
     durability: Durability | None = None
     async with AsyncExitStack() as stack:
         checkpointer = None

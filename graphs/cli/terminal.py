@@ -87,7 +87,7 @@ def wrap_answer(text: str) -> str:
         return text
     console = create_console()
     lines = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith((" ", "\t")):  # code, or another layout
             lines.append(line)
             continue
