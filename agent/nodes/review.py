@@ -43,7 +43,7 @@ async def load_answer(state: State, runtime: Runtime[Context]) -> State:
         if options.budget.cost_usd is not None:
             await asyncio.to_thread(check_prices, options, _ROLES)
     step = Step({"question": question, "context": context}, runtime)
-    step.emit("draft", 0, answer=answer)
+    step.emit("draft", 0, answer=answer, is_truncated=False)
     return step.update(
         question=question,
         context=context,

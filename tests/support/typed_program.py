@@ -149,7 +149,8 @@ def show_event(event: Event) -> None:
         reason: StopReason = event["reason"]
         sys.stdout.write(f"{reason} ")
     elif event["event"] == "token":
-        event["answer"]  # type: ignore[typeddict-item]
+        text: int = event["text"]  # type: ignore[assignment]
+        assert text
 
 
 async def stream(graph: Loop) -> None:
