@@ -32,7 +32,7 @@ class RunObserver:
 
     def on_state(self, state: State) -> None:
         """Keep a state of the run."""
-        self._state.update(state)
+        self._state = cast(State, dict(state))
 
     def on_update(self, node: str, update: State) -> None:
         """Print and log the update of a node."""
