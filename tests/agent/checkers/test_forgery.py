@@ -166,7 +166,10 @@ def test_file_in_which_no_test_ran_is_no_pass(tests: str):
 
 @pytest.mark.parametrize("trick", ["raise AssertionError(text)", "raise ValueError(text)", "return text",
     "return [text]", "raise type(text, (Exception,), {})", "return type(text, (), {})()"])  # fmt: skip
-@pytest.mark.parametrize("tests", ["assert f(1) == 42", "import sys\nassert f(1) == 42"])
+@pytest.mark.parametrize(
+    "tests",
+    ["assert f(1) == 42", pytest.param("import sys\nassert f(1) == 42", marks=pytest.mark.slow)],
+)
 def test_findings_contain_no_text_of_the_code_without_isolation(
     trick: str, tests: str, tmp_path, monkeypatch
 ):

@@ -31,6 +31,4 @@ def test_command_refuses_to_run_without_isolation(
     assert "install bubblewrap" in done.stderr
 
     monkeypatch.setattr(context, "find_isolation_problem", lambda: None)
-    for path in Path().glob("out.jsonl*"):
-        path.unlink()
     assert CliRunner().invoke(app, [*arguments, "--require-isolation"]).exit_code == 0
