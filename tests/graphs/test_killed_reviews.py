@@ -70,11 +70,6 @@ class Case:
             del usage["calls"]
         return output
 
-    @property
-    def calls(self) -> int:
-        """Calls in the usage of the output."""
-        return int(json.loads((self.folder / "out").read_text())["usage"]["calls"])
-
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[subprocess.Popen[str]]":
