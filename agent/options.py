@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     num_drafts: int
     num_critiques: int
     checkers: Sequence[str | CheckerFunction]
+    require_isolation: bool
     search: SearchMethod
     fsbs: FSBSConfig
     scorer: (

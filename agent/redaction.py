@@ -78,7 +78,8 @@ _REPLACEMENTS = (
     ),
     (
         re.compile(
-            rf"({_OPTION}['\"]?\s*=(?!=)\s*)(?!\[key])(?:{_QUOTED}|[^\s'\"&;,)}}\]]+)", re.I
+            rf"({_OPTION}['\"]?\s*=(?!=)\s*)(?!\[key]|…|\.\.\.)(?:{_QUOTED}|[^\s'\"&;,)}}\]]+)",
+            re.I,
         ),
         rf"\1{MASK}",
     ),

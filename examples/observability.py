@@ -9,20 +9,16 @@ OPENINFERENCE_HIDE_INPUTS=true and OPENINFERENCE_HIDE_OUTPUTS=true.
 import os
 import socket
 import sys
-from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.outputs import ChatGeneration, LLMResult
 from openinference.instrumentation.langchain import LangChainInstrumentor
-from openinference.semconv.trace import SpanAttributes
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from selfcritic.graphs import create_self_critique
+from selfcritic.graphs.tracing import CostRecorder
 
 provider = TracerProvider(resource=Resource.create({"service.name": "selfcritic"}))
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))  # reads OTEL_EXPORTER_OTLP_…
@@ -34,22 +30,6 @@ graph = create_self_critique(model="simulated?draft_error_rate=1", max_rounds=5,
 )
 
 
-class CostRecorder(BaseCallbackHandler):
-    """Adds the cost of each reply to its span."""
-
-    run_inline = True  # before the instrumentor ends the span
-
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_options: Any) -> None:
-        """Read the cost that models of this package report."""
-        generation = response.generations[0][0]
-        if not isinstance(generation, ChatGeneration):
-            return
-        cost_usd = generation.message.response_metadata.get("cost_usd")
-        span = instrumentor.get_span(run_id)
-        if span is not None and cost_usd is not None:
-            span.set_attribute(SpanAttributes.LLM_COST_TOTAL, cost_usd)
-
-
 def require_collector() -> None:
     """Exit if nothing listens at the collector's address; the exporter would retry in silence."""
     address = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
@@ -57,16 +37,13 @@ def require_collector() -> None:
     try:
         socket.create_connection((url.hostname or "", url.port or 80), timeout=5).close()
     except OSError as error:
-        sys.exit(
-            f"No OTLP collector listens at {address} ({error.strerror or error}). Start one, or set "
-            "OTEL_EXPORTER_OTLP_ENDPOINT to its address."
-        )
+        sys.exit(f"Set OTEL_EXPORTER_OTLP_ENDPOINT: no collector at {address} ({error.strerror}).")
 
 
 if __name__ == "__main__":
     require_collector()
     output = graph.invoke(
-        {"question": "What is 4,387 + 2,965?"}, config={"callbacks": [CostRecorder()]}
+        {"question": "What is 4,387 + 2,965?"}, config={"callbacks": [CostRecorder(instrumentor)]}
     )
     print(output["answer"], output["stop_reason"])
     provider.shutdown()  # flushes the remaining spans

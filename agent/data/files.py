@@ -94,7 +94,7 @@ def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
 def append_record(path: Path, record: VersionedRecord) -> None:
     """Append a record and flush it to the disk; completes a line that was cut off before."""
     with path.open("a+b") as file:
-        if file.tell() > 0:
+        if file.seek(0, os.SEEK_END) > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")

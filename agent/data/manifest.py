@@ -20,7 +20,7 @@ _CHUNK_BYTES = 2**20
 
 
 class Manifest(VersionedRecord):
-    """What one needs to repeat a run, and to tell two runs apart."""
+    """What one needs to repeat a run, and to distinguish two runs."""
 
     command: list[str]
     """The command line, without keys."""

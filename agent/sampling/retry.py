@@ -161,10 +161,11 @@ class _Policy:
         if not outage.is_reported:
             outage.is_reported = True
             _log.warning(
-                "Waiting for %s for up to %g seconds: %s Wrong port? Ctrl-C stops.",
+                "Waiting for %s for up to %g seconds: %s",
                 self.address,
                 self.retries.startup_seconds,
                 error_message(error),
+                extra={"hint": "Wrong port? Ctrl-C stops."},
             )
 
     def _is_starting(self, state: RetryCallState) -> bool:

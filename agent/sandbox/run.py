@@ -24,6 +24,7 @@ import contextlib
 import io
 import logging
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -181,9 +182,11 @@ def _run(
 
 
 def _read_text(stream: BinaryIO) -> str:
-    """Read a stream, with universal newlines."""
-    stream.seek(0)
-    content = io.BytesIO(stream.read(TOOL_BYTES))
+    """Read a stream, with universal newlines.
+
+    The program shares the stream's position, and may still write while it is killed: `seek` would move its position.
+    """
+    content = io.BytesIO(os.pread(stream.fileno(), TOOL_BYTES, 0))
     return io.TextIOWrapper(content, "utf-8", "replace").read()
 
 

@@ -221,7 +221,7 @@ def _to_json(value: Any) -> Any:
         parameters = json.dumps(value._identifying_params, sort_keys=True, default=str)
         return [type(value).__name__, _short_hash(parameters)]
     if isinstance(value, dict):
-        return {name: _to_json(item) for name, item in value.items()}
+        return {str(_to_json(name)): _to_json(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_to_json(item) for item in value]
     if hasattr(value, "model_dump"):

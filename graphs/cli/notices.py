@@ -20,12 +20,14 @@ class NoticeHandler(logging.Handler):
         self._printed: dict[object, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
+        """Print a record, with its hint for people at a terminal."""
         if record.levelno < logging.WARNING:
             is_retry = record.name == _RETRIES and self._shows_retries
             if not is_retry or self._is_repeated(record):
                 return
-        self._show(record.getMessage())
+        hint = getattr(record, "hint", None)
+        message = record.getMessage()
+        self._show(f"{message} {hint}" if hint else message)
 
     def _is_repeated(self, record: logging.LogRecord) -> bool:
         attempt, *_, reason = record.args if isinstance(record.args, tuple) else (0, "")

@@ -96,18 +96,18 @@ def wrap_answer(text: str) -> str:
 
 
 class _TolerantStream:
-    """Text stream without errors: messages must not end a run."""
+    """Text stream without errors, even if it is closed: messages must not end a run."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:

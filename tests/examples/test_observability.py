@@ -49,7 +49,7 @@ models = [
     ChatOpenAI(model="y", base_url=ADDRESS, api_key=KEY),
 ]
 for model in models:
-    output = example["graph"].invoke({"question": "Which city?"}, {"callbacks": [example["CostRecorder"]()]},
+    output = example["graph"].invoke({"question": "Which city?"}, {"callbacks": [example["CostRecorder"](example["instrumentor"])]},
         context={"model": model, "max_rounds": 1})
     print(output["stop_reason"])
 try:

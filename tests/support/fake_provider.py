@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -45,12 +44,8 @@ Support = Literal["honor", "ignore", "reject"]
 Reply = Callable[[list[Body], int], str | float | None]
 
 
-@cache
-def _reserved_socket() -> socket.socket:
-    """Bind a port without listening, so that no server of another test is given it."""
-    reserved = socket.socket()
-    reserved.bind(("127.0.0.1", 0))
-    return reserved
+_reserved_sockets: list[socket.socket] = []
+"""Bound but not listening, so that no server of another test is given their ports."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +188,11 @@ class FakeProvider:
 
     @staticmethod
     def refused_port() -> int:
-        """Return a port where nothing listens as long as this process lives."""
-        return int(_reserved_socket().getsockname()[1])
+        """Return a new port where nothing listens as long as this process lives."""
+        reserved = socket.socket()
+        reserved.bind(("127.0.0.1", 0))
+        _reserved_sockets.append(reserved)
+        return int(reserved.getsockname()[1])
 
     async def _open(self) -> str:
         app = web.Application(client_max_size=2**26)

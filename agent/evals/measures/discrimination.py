@@ -1,4 +1,4 @@
-"""Measure how well a probability tells flawed answers, or unhelpful critiques, from others.
+"""Measure how well a probability separates flawed answers, or unhelpful critiques, from others.
 
 Critiqueability discriminates answers, and helpfulness discriminates critiques (paper 1, sections on discriminators).
 """

@@ -55,7 +55,7 @@ def check_judge(
 
 
 def correct_rate(accepted: float, sensitivity: float, specificity: float) -> float:
-    """Return the true rate behind a judge's rate (Rogan and Gladen), within 0 and 1.
+    """Estimate the true rate from a judge's rate (Rogan and Gladen), within 0 and 1.
 
     NaN if the judge is no better than chance.
     """

@@ -1,6 +1,6 @@
 """Estimate best-of-N selection for every N from one pool of samples.
 
-Paper 1 selects the best of N critiques, or answers, by a score. Instead of sampling anew for each N, the expected
+Paper 1 selects the best of N critiques, or answers, by a score. Instead of sampling again for each N, the expected
 outcome over all subsets of the pool is computed from order statistics, as for pass@k.
 """
 

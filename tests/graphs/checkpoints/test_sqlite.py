@@ -101,7 +101,7 @@ def test_names_a_run_of_another_program():
         async with open_checkpointer("c.sqlite") as saver:
             graph = create_self_critique().compile(checkpointer=saver)
             config: Any = {"configurable": {"thread_id": "t"}}
-            state: Any = {"question": "What is 128 + 256?", "rounds": "none", "stop_reason": "x"}
+            state: Any = {"question": "What is 128 + 256?", "usage": "none", "stop_reason": "x"}
             await graph.aupdate_state(config, state, as_node="generate")
 
     asyncio.run(save())
