@@ -14,7 +14,7 @@ class Instrumentor(Protocol):
     """The part of OpenInference's `LangChainInstrumentor` that finds a span."""
 
     def get_span(self, run_id: UUID) -> Any:
-        """Return the span of a run, None if there is none."""
+        """Return the span of a run, None without one."""
 
 
 class CostRecorder(BaseCallbackHandler):

@@ -4,6 +4,7 @@ import gc
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -30,8 +31,16 @@ def close_clients() -> Iterator[None]:
     """
     yield
     litellm = sys.modules.get("litellm")
-    if litellm is not None:
-        litellm.in_memory_llm_clients_cache.flush_cache()
+    if litellm is None:
+        return
+    litellm.in_memory_llm_clients_cache.flush_cache()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    _freeze_imports()
+
+
+@cache
+def _freeze_imports() -> None:
+    """Leave litellm's many objects out of later collections, which would take half a second each."""
+    gc.freeze()

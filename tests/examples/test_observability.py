@@ -49,8 +49,10 @@ models = [
     ChatOpenAI(model="y", base_url=ADDRESS, api_key=KEY),
 ]
 for model in models:
-    output = example["graph"].invoke({"question": "Which city?"}, {"callbacks": [example["CostRecorder"](example["instrumentor"])]},
-        context={"model": model, "max_rounds": 1})
+    recorder = example["CostRecorder"](example["instrumentor"])
+    output = example["graph"].invoke(
+        {"question": "Which city?"}, {"callbacks": [recorder]}, context={"model": model, "max_rounds": 1}
+    )
     print(output["stop_reason"])
 try:
     example["graph"].invoke(

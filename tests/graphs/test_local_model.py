@@ -158,6 +158,7 @@ def test_best_of_n(model: LlamaCppModel):
     assert (round_.is_truncated, round_.p_critiqueable) == min(judged)
 
 
+@pytest.mark.slow
 def test_truncated_draft_is_sampled_again_and_not_accepted():
     class LongWinded(LlamaCppModel):
         def _job(self, messages: Any, stop: Any, options: Any, on_delta: Any = None) -> Any:
@@ -178,6 +179,7 @@ def test_truncated_draft_is_sampled_again_and_not_accepted():
     check_critiques(output["rounds"][0].critiques)
 
 
+@pytest.mark.slow
 def test_thinking_of_a_reply_is_not_in_the_answer(model: LlamaCppModel):
     class Thinking(LlamaCppModel):
         def _job(self, messages: Any, stop: Any, options: Any, on_delta: Any = None) -> Any:
@@ -231,6 +233,7 @@ def test_review(model: LlamaCppModel):
     check_critiques(critiques)
 
 
+@pytest.mark.slow
 def test_human_review(model: LlamaCppModel):
     saver = InMemorySaver(serde=serializer())
     graph = create_human_review(model=model, **REVIEW_OPTIONS).compile(checkpointer=saver)
@@ -283,6 +286,7 @@ def test_middleware_of_an_agent(model: LlamaCppModel, synchronous: bool):
     assert output["messages"][-1].text == inner["answer"]
 
 
+@pytest.mark.slow
 def test_stream_has_tokens_and_events(model: LlamaCppModel):
     graph = create_self_critique(model=model, **OPTIONS).compile()
     pieces: dict[str, list[str]] = {}

@@ -573,6 +573,7 @@ CALLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_interrupt_ends_the_process_at_once(call: str):
     started = time.monotonic()

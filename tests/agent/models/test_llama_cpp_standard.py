@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -9,7 +10,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from selfcritic.agent.models.llama_cpp import LlamaCppModel
 from tests.support.local_model import requires_local_model
 
-pytestmark = requires_local_model
+pytestmark = [requires_local_model, pytest.mark.slow]
 PARAMS: dict[str, Any] = {"model": "smollm2", "n_ctx": 2048, "slots": 2, "threads": 1}
 
 
