@@ -3,7 +3,7 @@
 import gc
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import cache
 
 import pytest
@@ -24,12 +24,23 @@ def _forget_capabilities() -> None:
 
 
 @pytest.fixture
-def close_clients() -> Iterator[None]:
-    """Close the clients of commands that ran in this process.
+def close_clients() -> None:
+    """Close the clients that this test leaves open.
 
-    Each command has its own event loop; a client that outlives it would warn in a later test.
+    Each command and each `asyncio.run` has its own event loop; a client that outlives it would warn in a later test.
     """
-    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Close clients after the fixtures: log records hold a test's exception, and with it a client, until then."""
+    result = yield
+    if "close_clients" in getattr(item, "fixturenames", ()):
+        _close_clients()
+    return result
+
+
+def _close_clients() -> None:
     litellm = sys.modules.get("litellm")
     if litellm is None:
         return

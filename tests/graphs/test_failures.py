@@ -28,6 +28,7 @@ from tests.support.provider_loop import (
     sent_by,
 )
 
+pytestmark = pytest.mark.usefixtures("close_clients")
 BARE_KEY = "this key has no known format"
 
 FAILURES = [
