@@ -113,7 +113,7 @@ class Step:
 
         A limited budget goes to requests in a fixed order, and checkpointed requests are found again by their order.
         """
-        return not self._budget.is_limited and not _saves_requests()
+        return not self._budget.is_limited and not _has_thread()
 
     def _capabilities_of(self, role: Role) -> Capabilities:
         """Return the model's capabilities, with what it showed in other roles and runs."""
@@ -204,8 +204,12 @@ def _copy_capabilities(state: State) -> dict[str, Capabilities]:
 
 def _saves_requests() -> bool:
     """Whether requests are checkpointed one by one; `invoke` saves only whole nodes."""
-    has_thread = "thread_id" in ensure_config().get("configurable", {})
-    return has_thread and not called_sync.get()
+    return _has_thread() and not called_sync.get()
+
+
+def _has_thread() -> bool:
+    """Whether the run is saved in a thread."""
+    return "thread_id" in ensure_config().get("configurable", {})
 
 
 async def _run_as_task(

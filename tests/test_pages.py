@@ -94,7 +94,7 @@ def test_shell_blocks_use_existing_commands_and_options(page: Path):
 @pytest.mark.parametrize("page", pages_with("bash"))
 def test_shell_blocks_run_and_print_the_expected_output(page: Path, tmp_path: Path):
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - some pages use `git diff`
-    with FakeProvider(reply) as provider, FakeOllama(reply) as ollama:
+    with FakeProvider(reply, models=["toy"]) as provider, FakeOllama(reply) as ollama:
         environment = shell_environment(provider.url) | {"OLLAMA_API_BASE": ollama.url}
         for block in blocks(page, "bash"):
             lines = [line for line in block.code.splitlines() if not check_names(line)]

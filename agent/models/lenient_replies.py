@@ -40,6 +40,12 @@ def read_completion(body: Any) -> ChatResult:
     return ChatResult(generations=generations)
 
 
+def is_other_api(body: Any) -> bool:
+    """Whether a reply is not one of OpenAI's API, but for example Ollama's description of a model."""
+    is_readable = isinstance(body, Mapping) and bool(body)
+    return is_readable and "choices" not in body and "error" not in body
+
+
 def _read_choice(choice: Any, model: str) -> AIMessage | None:
     """Return the message of a choice, None if it has no text."""
     if not isinstance(choice, Mapping) or not isinstance(choice.get("message"), Mapping):

@@ -16,7 +16,7 @@ from selfcritic.agent.models.deadline import Deadline, request_timeout
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from selfcritic.agent.models.exchange import Exchange, watch_exchange
 from selfcritic.agent.models.failures import convert_failure
-from selfcritic.agent.models.lenient_replies import read_completion
+from selfcritic.agent.models.lenient_replies import is_other_api, read_completion
 from selfcritic.agent.models.normalize import (
     REASONING,
     closing_only_models,
@@ -208,7 +208,7 @@ class NormalizedModel(BaseChatModel):
         is_final = isinstance(error, SelfcriticError) and not isinstance(error, ModelCallError)
         is_unreadable = isinstance(error, ModelReplyError) and error.kind == "malformed"
         body = exchange.json()
-        if body is None or (is_final and not is_unreadable):
+        if body is None or is_other_api(body) or (is_final and not is_unreadable):
             raise convert_failure(error, exchange, self._secrets)
         return read_completion(body)
 

@@ -21,7 +21,10 @@ from selfcritic.agent.step import Step, search_stopped_update
 
 async def critique(state: State, runtime: Runtime[Context]) -> State:
     """Sample critiques, unless `classify` already did."""
-    step = Step(state, runtime)
+    return await _critique(Step(state, runtime))
+
+
+async def _critique(step: Step) -> State:
     if step.round.critiques:
         return step.update()
     try:
@@ -38,7 +41,7 @@ async def critique_and_score(state: State, runtime: Runtime[Context]) -> State:
     """
     step = Step(state, runtime)
     if step.round.critiques or not step.is_order_free or not step.context.has_critic:
-        return await critique(state, runtime)
+        return await _critique(step)
     scoring = _EarlyScoring(step)
     try:
         samples = await step.sampler("critic").sample(

@@ -150,8 +150,8 @@ def diffs(text: str, with_header: bool) -> None:
     if with_header:
         text = "--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n-old\n+new\n+more\n" + text
     with bounded():
-        is_diff("x.diff", text)
         try:
+            is_diff("x.diff", text)
             result: Any = parse_diff(text)
         except InputError:
             return

@@ -182,7 +182,7 @@ def test_grammar_and_response_format_constrain_the_reply(model: LlamaCppModel):
     assert reply.text in {"Yes", "No"}
     schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
     response_format = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
-    [reply] = replies(model, HELLO, response_format=response_format)
+    [reply] = replies(model, HELLO, response_format=response_format, max_tokens=200)
     assert json.loads(reply.text) == {"n": 7}
 
 
@@ -557,6 +557,7 @@ INTERRUPTED = f"""
 import os, signal, threading
 from selfcritic.agent import load
 model = load("{SPEC}")
+LONG = 'root ::= [a-z ]{{5000}}'
 model.invoke("Say hello.", max_tokens=1)
 threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT]).start()
 try:
@@ -565,10 +566,10 @@ except KeyboardInterrupt:
     print("interrupted")
 """
 CALLS = {
-    "invoke": 'model.invoke("Tell a long story.", max_tokens=1900)',
-    "stream": '[*model.stream("Tell a long story.", max_tokens=1900)]',
+    "invoke": 'model.invoke("Tell a long story.", max_tokens=1900, grammar=LONG)',
+    "stream": '[*model.stream("Tell a long story.", max_tokens=1900, grammar=LONG)]',
     "ainvoke": (
-        'import asyncio; asyncio.run(model.ainvoke("Tell a long story.", max_tokens=1900))'
+        'import asyncio; asyncio.run(model.ainvoke("Tell a long story.", max_tokens=1900, grammar=LONG))'
     ),
 }
 
