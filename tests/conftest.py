@@ -32,10 +32,16 @@ def close_clients() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Close clients after the fixtures: log records hold a test's exception, and with it a client, until then."""
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Close clients after the fixtures: log records hold a test's exception, and with it a client, until then.
+
+    After other tests, clients are closed when the next test is in another file.
+    """
     result = yield
-    if "close_clients" in getattr(item, "fixturenames", ()):
+    is_last_of_file = nextitem is None or nextitem.path != item.path
+    if is_last_of_file or "close_clients" in getattr(item, "fixturenames", ()):
         _close_clients()
     return result
 

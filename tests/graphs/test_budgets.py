@@ -28,7 +28,7 @@ from tests.support.provider_loop import (
     sent_by,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("close_clients")]
 
 BROKEN_REPLIES = [fault for fault in TRANSIENT if fault.kind != "status"]
 PRICE = {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3}

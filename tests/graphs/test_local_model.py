@@ -440,5 +440,6 @@ def test_killed_run_requests_nothing_twice(tmp_path: Path):
     resumed = read_log(tmp_path)[len(before) :]
     assert not saved & {key for _, key in resumed}
     num_done = sum(event == "done" for event, _ in [*before, *resumed])
+    num_sent = sum(event != "done" for event, _ in [*before, *resumed])
     usage = json.loads((tmp_path / "result.json").read_text())
-    assert usage["calls"] == num_done
+    assert num_done <= usage["calls"] <= num_sent  # the requests in flight count

@@ -557,7 +557,7 @@ INTERRUPTED = f"""
 import os, signal, threading
 from selfcritic.agent import load
 model = load("{SPEC}")
-LONG = 'root ::= [a-z ]{{5000}}'
+LONG = 'root ::= line line line line line\\nline ::= [a-z ]{{{{1000}}}}'
 model.invoke("Say hello.", max_tokens=1)
 threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT]).start()
 try:

@@ -68,7 +68,7 @@ def test_loses_no_row_if_a_worker_is_killed(stack: ExitStack, tmp_path: Path):
     workers = [
         start(stack, "distributed.cli.dask_worker", *options, *scheduler, **keys) for _ in range(2)
     ]
-    while not scheduler_file.exists():
+    while not scheduler_file.exists() or not scheduler_file.read_text():
         time.sleep(0.05)
     address = json.loads(scheduler_file.read_text())["address"]
 
@@ -142,7 +142,7 @@ def test_ends_if_no_worker_connects(
         "--no-dashboard",
         f"--scheduler-file={scheduler_file}",
     )
-    while not scheduler_file.exists():
+    while not scheduler_file.exists() or not scheduler_file.read_text():
         time.sleep(0.05)
     address = json.loads(scheduler_file.read_text())["address"]
 
