@@ -559,6 +559,7 @@ from selfcritic.agent import load
 model = load("{SPEC}")
 LONG = 'root ::= line line line line line\\nline ::= [a-z ]{{{{1000}}}}'
 model.invoke("Say hello.", max_tokens=1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT]).start()
 try:
     {{}}
