@@ -1,0 +1,1 @@
+"""Read the data that people have into answer records."""
