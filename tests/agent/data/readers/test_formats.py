@@ -25,6 +25,7 @@ FORMAT_OF = {
     "programs": "human-eval",
     "preference": "preference",
     "preference_chat": "preference",
+    "human_review": "human-review",
 }
 COLUMNS = {
     "question": "prompt",
@@ -223,7 +224,7 @@ def test_ratings_of_other_files(tmp_path: Path):
     ratings = load_ratings(str(SAMPLES / "self_critiquing_helpfulness.jsonl"))
     write_records(path, ratings)
     assert load_ratings(str(path)) == ratings
-    with pytest.raises(InputError, match="Pass the helpfulness records"):
+    with pytest.raises(InputError, match="Pass helpfulness records"):
         load_ratings(str(SAMPLES / "self_critiquing_base.jsonl"))
     with pytest.raises(InputError, match="Its format is realcritic"):
         load_ratings(str(SAMPLES / "realcritic.jsonl"))
@@ -379,3 +380,18 @@ def test_own_records_with_surrogates_are_read(tmp_path: Path):
     path = tmp_path / "records.jsonl"
     path.write_text(to_line(record), encoding="utf-8")
     assert load_answers(str(path)) == [record]
+
+
+def test_human_reviews_are_critiques_and_ratings():
+    path = str(SAMPLES / "human_review.jsonl")
+    records = load_answers(path)
+    critiques = {
+        (record.id, critique.id): critique for record in records for critique in record.critiques
+    }
+    assert critiques["1", "1"].critic == "critic"
+    assert critiques["2", "1-edited"].critic == critiques["3", "3-added"].critic == "human"
+    ratings = load_ratings(path)
+    assert len(ratings) == 9  # one comment was edited, which is neither helpful nor unhelpful
+    for rating in ratings:
+        assert (rating.record, rating.critique) in critiques
+        assert rating.is_helpful == (rating.critique == "1")
