@@ -144,6 +144,10 @@ def _check_format(name: str | None, columns: Mapping[str, str] | None) -> None:
 def _load_file(
     path: Path, name: str | None, columns: Mapping[str, str] | None
 ) -> list[AnswerRecord]:
+    if path.name == str(path) and not path.suffix:
+        raise InputError(
+            f"{path} is not a source: pass a file such as answers.jsonl, or one of {', '.join(_NAMED_SOURCES)}."
+        )
     if columns is not None:
         name = _COLUMNS
     if name == _RECORDS or (name is None and has_versions(path)):

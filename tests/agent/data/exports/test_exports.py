@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,14 @@ FORMS = st.builds(
     overall=SCORES,
     rationale=st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
 )
-RATERS = ["ann", "bob"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 9) | st.floats() | st.text(max_size=3),
+    lambda items: (
+        st.lists(items, max_size=2)
+        | st.dictionaries(st.sampled_from(["rating", "text", "value", "id"]), items, max_size=2)
+    ),
+    max_leaves=5,
+)
 
 
 def make_record(name: str = "1", language: str | None = None) -> AnswerRecord:
@@ -282,6 +290,38 @@ def test_inspect_reads_the_scores(tmp_path: Path):
     score = asyncio.run(scorer.precomputed_scores(str(path))(state, scorer.Target("")))
     assert score.value == {"bug_inclusion": 4.0, "overall": 5.0}
     assert score.explanation == "Because."
+
+
+def replace_part(data: st.DataObject, value: Any) -> Any:
+    """Replace a random part of a value by other JSON."""
+    if not isinstance(value, dict | list) or not value:
+        return data.draw(JSON)
+    copy = value.copy()
+    key = data.draw(st.sampled_from(list(value) if isinstance(value, dict) else range(len(value))))
+    is_whole = data.draw(st.integers(0, 2)) == 0
+    copy[key] = data.draw(JSON) if is_whole else replace_part(data, value[key])
+    return copy
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_changed_exports_are_read_or_refused(data: st.DataObject):
+    filled = fill_simply(7, 6, 5, 4)
+    readers = {
+        "argilla": lambda rows: exports.from_argilla(rows, RECORDS, COMPARISONS),
+        "label studio": lambda rows: exports.from_label_studio(rows, RECORDS, COMPARISONS),
+        "inspect": exports.from_inspect_scores,
+    }
+    exported: dict[str, list[Any]] = {
+        "argilla": exports.to_argilla(RECORDS, filled),
+        "label studio": exports.to_label_studio(RECORDS, filled),
+        "inspect": exports.to_inspect_scores(RATINGS),
+    }
+    name = data.draw(st.sampled_from(list(exported)))
+    row = replace_part(data, json.loads(json.dumps(exported[name][0])))
+    with contextlib.suppress(InputError):
+        for read in readers[name]([row]):
+            assert type(read).model_validate_json(read.model_dump_json()) == read
 
 
 def test_inspect_samples_with_several_ratings():

@@ -280,6 +280,15 @@ def test_preference_pairs(name: str):
         ),
         (
             {
+                "chosen": "\n\nHuman: Hi\n\nAssistant: It is two.",
+                "rejected": "\n\nHuman: Hi\n\nAssistant: It is three.",
+            },
+            "\n\nHuman: Hi\n\nAssistant:",
+            "",
+            ["It is two.", "It is three."],
+        ),
+        (
+            {
                 "prompt": [
                     {"role": "system", "content": "Be brief."},
                     {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
