@@ -154,6 +154,13 @@ def test_prm800k_first_wrong_step_is_the_bug():
         ),
         ([{"completions": [{"text": "a", "rating": 0}]}], "give_up", "a", None),
         ([{"completions": [{"text": "a", "rating": None}]}], "bad_problem", "a", None),
+        (
+            [{"completions": [{"text": "a", "rating": 1}]}, {"completions": None}],
+            "give_up",
+            "a",
+            None,
+        ),
+        ([], "solution", "", None),
     ],
 )
 def test_prm800k_other_labels(
@@ -168,6 +175,7 @@ def test_prm800k_other_labels(
     assert record.answer == answer
     assert record.is_correct is is_correct
     assert record.bugs == ([] if is_correct else None)
+    assert (record.error is None) == bool(steps)
 
 
 def test_self_critiquing_critiques_are_critiques_bugs_and_refinements():
@@ -217,6 +225,28 @@ def test_helpfulness_records_have_ratings():
         assert rating.rater in ("labeler-1", "labeler-2")
     assert records["example-2/1/1"].critiques[-1].id == "new"
     assert all(record.is_correct is False for record in records.values())
+
+
+@pytest.mark.parametrize(
+    ("is_critiqueable", "is_helpful", "is_correct"),
+    [(None, True, False), (None, False, None), (True, False, False), (False, None, True)],
+)
+def test_an_answer_with_a_helpful_critique_is_wrong(
+    tmp_path: Path, is_critiqueable: bool | None, is_helpful: bool | None, is_correct: bool | None
+):
+    critiques = [
+        {"critique": "No.", "feedback": {"helpful": is_helpful}},
+        {"critique": " ", "feedback": {"helpful": True}},
+    ]
+    answered = {"question": "q", "is_critiqueable": is_critiqueable}
+    questions = [
+        {**answered, "answers": [{"answer": "a", "critiques": critiques}]},
+        {**answered, "question": ""},
+    ]
+    row = {"is_topic_based_summarization": True, "data": {"questions": questions}}
+    (record,) = load_answers(write(tmp_path / "a.jsonl", row))
+    assert record.is_correct is is_correct
+    assert [critique.text for critique in record.critiques] == ["No."]
 
 
 def test_ratings_of_other_files(tmp_path: Path):
