@@ -114,9 +114,10 @@ def test_codecriticbench_errors_are_bugs():
 
 
 def test_codecriticbench_without_error_list_has_unknown_bugs(tmp_path: Path):
-    row = {"question": "q", "generation": "a", "correctness": "Error"}
+    row = {"question": "q", "generation": "a", "correctness": "Error", "score": 4}
     (record,) = load_answers(write(tmp_path / "a.jsonl", row))
     assert record.bugs is None
+    assert (record.quality, record.metadata) == (4.0, {})
     assert record.answer == "a"
 
 
