@@ -162,7 +162,7 @@ def test_pairs_of_unknown_records():
         report_lengths([])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
 def test_balanced_pairs_have_no_length_preference(lengths: list[tuple[int, int]]):
     pairs = []

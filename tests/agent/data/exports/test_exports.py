@@ -132,7 +132,7 @@ def test_unpaired_and_prompt_only():
         exports.to_unpaired(RECORDS, [ratings[0].model_copy(update={"record": "9"})])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(FORMS, min_size=8, max_size=8))
 def test_argilla_round_trip(forms: list[RatingForm]):
     empty = RatingForm()
@@ -145,7 +145,7 @@ def test_argilla_round_trip(forms: list[RatingForm]):
     assert sorted(read, key=lambda shown: shown.rater) == expected
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(FORMS, min_size=8, max_size=8))
 def test_label_studio_round_trip(forms: list[RatingForm]):
     empty = RatingForm()
@@ -303,7 +303,7 @@ def replace_part(data: st.DataObject, value: Any) -> Any:
     return copy
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data())
 def test_changed_exports_are_read_or_refused(data: st.DataObject):
     filled = fill_simply(7, 6, 5, 4)

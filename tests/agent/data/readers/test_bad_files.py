@@ -202,7 +202,7 @@ def _change(data: st.DataObject, value: Any) -> Any:
 
 
 @given(st.data(), st.sampled_from(_sample_rows()), st.sampled_from([None, *FORMATS]))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_changed_rows_are_read_or_refused(
     tmp_path: Path, data: st.DataObject, row: dict[str, Any], name: str | None
 ):
@@ -221,7 +221,7 @@ def test_changed_rows_are_read_or_refused(
 @given(
     st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes):
     for name in ("a.jsonl", "a.json", "a.csv", "a.tsv", "a.jsonl.gz"):
         (tmp_path / name).write_bytes(b"question,answer\n" + content if ".csv" in name else content)
