@@ -98,6 +98,11 @@ class Dataset:
         return [origin for origin in ORIGINS if origin in present]
 
     @property
+    def flawed_origins(self) -> list[Origin]:
+        """Origins of answers that can have a flaw."""
+        return [origin for origin in self.origins if origin != "clean"]
+
+    @property
     def critics(self) -> list[str]:
         """Names of all critics, sorted."""
         names = {critique.critic for critique in self._critiques.values()}

@@ -30,8 +30,8 @@ def _draw_curves(axis: Axes, measurements: Sequence[Measurement]) -> None:
         low = [row.estimate.low for row in scored]
         high = [row.estimate.high for row in scored]
         axis.fill_between(_sizes(scored), low, high, color=color, alpha=0.15, linewidth=0)
-        label = "oracle's choice" if index == 0 else None
-        axis.plot(_sizes(oracle), _values(oracle), linestyle="--", color=color, label=label)
+        axis.plot(_sizes(oracle), _values(oracle), linestyle="--", color=color)
+    axis.plot([], [], linestyle="--", color=GRAY, label="chosen by the oracle")
     _set_power_ticks(axis, sorted({row.n for row in measurements if row.n}))
     axis.set_xlabel("N samples to select from")
     _set_share_axis(axis, measurements)
@@ -39,11 +39,13 @@ def _draw_curves(axis: Axes, measurements: Sequence[Measurement]) -> None:
 
 
 def draw_best_critiques(axis: Axes, measurements: Sequence[Measurement]) -> None:
+    """Draw how often the best of N critiques is helpful."""
     _draw_curves(axis, measurements)
     axis.set_ylabel("helpful, of selected critiques")
 
 
 def draw_best_answers(axis: Axes, measurements: Sequence[Measurement]) -> None:
+    """Draw the quality of the best of N answers."""
     _draw_curves(axis, measurements)
     axis.set_ylabel("quality of the selected answer")
 
@@ -92,6 +94,14 @@ def draw_arms(axis: Axes, measurements: Sequence[Measurement]) -> None:
         high = _finite(estimate.high, estimate.value)
         axis.plot([low, high], [place, place], color=color, linewidth=2)
         axis.plot([estimate.value], [place], marker="o", color=color)
+        axis.annotate(
+            _describe_changes(row, measurements),
+            (estimate.value, place),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
         if is_draft:
             axis.axvline(estimate.value, color=GRAY, linestyle="--", linewidth=1)
     axis.set_yticks(places, [_describe_arm(row, measurements) for row in rows])
@@ -109,14 +119,29 @@ def _describe_arm(row: Measurement, measurements: Sequence[Measurement]) -> str:
     return name
 
 
+def _describe_changes(row: Measurement, measurements: Sequence[Measurement]) -> str:
+    """Return which shares of wrong and of correct drafts an arm changed."""
+    words = []
+    for name, verb in ((refinement.FIXED, "fixed"), (refinement.BROKEN, "broke")):
+        for other in measurements:
+            if other.label.critic == row.label.critic and other.label.name == name:
+                words.append(f"{verb} {other.estimate.value:.0%}")
+    return ", ".join(words)
+
+
 def draw_sizes(axis: Axes, measurements: Sequence[Measurement]) -> None:
     """Draw critiqueability and helpfulness against the number of parameters."""
     for index, name in enumerate((sizes.CRITIQUEABLE, sizes.HELPFUL)):
         rows = [row for row in measurements if row.label.name == name]
+        if not rows:
+            continue
         color = COLORS[index]
         axis.plot(_sizes(rows), _values(rows), marker=MARKERS[index], color=color, label=name)
         _draw_intervals(axis, _sizes(rows), rows, color)
+    numbers = sorted({row.n for row in measurements if row.n})
     axis.set_xscale("log")
+    axis.set_xticks(numbers, [_format_size(number) for number in numbers])
+    axis.minorticks_off()
     axis.set_xlabel("parameters")
     axis.set_ylabel("share of answers")
     _set_share_axis(axis, measurements)
@@ -163,6 +188,14 @@ def _sizes(rows: Sequence[Measurement]) -> list[float]:
 
 def _finite(value: float, default: float) -> float:
     return value if value == value else default
+
+
+def _format_size(number: int) -> str:
+    """Return a number of parameters as in names of models, such as 1.1M."""
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g}{letter}"
+    return str(number)
 
 
 def _set_share_axis(axis: Axes, rows: Sequence[Measurement]) -> None:

@@ -92,25 +92,27 @@ _PLOTS: tuple[tuple[str, str, Callable[[Axes, Sequence[Measurement]], None]], ..
 
 def _draw_reliability(curves: Sequence[ReliabilityCurve]) -> Figure:
     """Draw predicted against observed probability; the diagonal is perfect calibration."""
-    figure = Figure(figsize=(6, 4.8), layout="constrained")
-    axis = figure.subplots()
-    axis.plot([0, 1], [0, 1], linestyle="--", color=GRAY, label="perfect")
-    for index, curve in enumerate(curves):
-        predicted = [point[0] for point in curve.points]
-        observed = [point[1] for point in curve.points]
-        axis.plot(
-            predicted,
-            observed,
-            marker=MARKERS[index % len(MARKERS)],
-            color=COLORS[index % len(COLORS)],
-            label=shorten(curve.title),
-        )
-    axis.set_xlabel("predicted probability")
-    axis.set_ylabel("observed share")
-    axis.set_xlim(-0.03, 1.03)
-    axis.set_ylim(-0.03, 1.03)
-    axis.set_aspect("equal")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
+    titles = list(dict.fromkeys(curve.title for curve in curves))
+    figure = Figure(figsize=(0.5 + 4 * len(titles), 4.6), layout="constrained")
+    axes = figure.subplots(1, len(titles), squeeze=False)[0]
+    for axis, title in zip(axes, titles, strict=True):
+        axis.plot([0, 1], [0, 1], linestyle="--", color=GRAY, label="perfect")
+        members = [curve for curve in curves if curve.title == title]
+        for index, curve in enumerate(members):
+            axis.plot(
+                [point[0] for point in curve.points],
+                [point[1] for point in curve.points],
+                marker=MARKERS[index % len(MARKERS)],
+                color=COLORS[index % len(COLORS)],
+                label=shorten(curve.name),
+            )
+        axis.set_title(title, loc="left")
+        axis.set_xlabel("predicted probability")
+        axis.set_ylabel("observed share")
+        axis.set_xlim(-0.03, 1.03)
+        axis.set_ylim(-0.03, 1.03)
+        axis.set_aspect("equal")
+        axis.legend(loc="best")
     return figure
 
 
@@ -134,6 +136,8 @@ def _draw_frontiers(curves: Sequence[FrontierCurve]) -> Figure:
                 curve.grid, curve.low, curve.high, color=color, alpha=0.15, linewidth=0
             )
         axis.set_title(f"{group} answers", loc="left")
+        axis.set_xlim(-0.02, 1.02)
+        axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("with a nitpick or hallucinated problem")
         axis.set_ylabel("comprehensive critiques")
         axis.legend(loc="best")

@@ -58,6 +58,20 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(records, ratings, comparisons, manifest, warnings)
 
 
+def read_beside(ratings: Path) -> RunFolder:
+    """Read a file of ratings, and the records and comparisons in its folder if there are any.
+
+    Raises:
+        InputError: A file is invalid, or there are no ratings.
+    """
+    warnings: list[str] = []
+    _warn_partial(ratings, warnings)
+    rows = read_records(ratings, Rating, ignore_partial_line=True)
+    records = _read_optional(ratings.with_name(RECORDS_FILE), AnswerRecord, warnings)
+    comparisons = _read_optional(ratings.with_name(COMPARISONS_FILE), Comparison, warnings)
+    return RunFolder(records, rows, comparisons, None, warnings)
+
+
 def _read_optional(
     path: Path, record_type: type[RecordType], warnings: list[str]
 ) -> list[RecordType]:

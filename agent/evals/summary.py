@@ -64,6 +64,9 @@ class ReliabilityCurve:
     """Mean probability and share of true labels of each bin."""
 
     title: str
+    """What is predicted, and the origin of the answers."""
+    name: str
+    """Critic, or origin of the answers."""
     points: list[tuple[float, float]]
 
 
@@ -120,11 +123,11 @@ def _reliability_curves(data: Dataset) -> list[ReliabilityCurve]:
     for group, rows in discriminator_predictions(data).items():
         points = measure_reliability(rows)
         if points:
-            curves.append(ReliabilityCurve(f"P(critiqueable), {group}", points))
+            curves.append(ReliabilityCurve("P(critiqueable)", f"{group} answers", points))
     for (group, critic), rows in helpfulness_predictions(data).items():
         points = measure_reliability(rows)
         if points:
-            curves.append(ReliabilityCurve(f"P(helpful), {critic}, {group}", points))
+            curves.append(ReliabilityCurve(f"P(helpful), {group} answers", critic, points))
     return curves
 
 

@@ -31,11 +31,11 @@ def measure_helpful(data: Dataset) -> list[Measurement]:
         for critic in data.critics:
             pools = data.pools(origin, critic)
             if pools:
-                label = Label(SECTION, "fraction helpful, of all answers", origin, critic)
+                label = Label(SECTION, "helpful, of all answers", origin, critic)
                 measurements.append(_measure_pools(label, pools))
                 flawed = [pool for pool in pools if is_flawed(pool[0])]
                 if flawed and len(flawed) < len(pools):
-                    label = replace(label, name="fraction helpful, of critiqueable answers")
+                    label = replace(label, name="helpful, of critiqueable answers")
                     measurements.append(_measure_pools(label, flawed))
     return measurements
 
@@ -49,9 +49,9 @@ def measure_helpfulness_score(data: Dataset) -> list[Measurement]:
 
 
 def helpfulness_predictions(data: Dataset) -> dict[tuple[str, str], list[Prediction]]:
-    """Return the scored critiques of each origin and critic."""
+    """Return the scored critiques of each flawed origin and critic; on clean answers, no critique is right."""
     groups: dict[tuple[str, str], list[Prediction]] = {}
-    for origin in data.origins:
+    for origin in data.flawed_origins:
         for critic in data.critics:
             rated = [critique for _, pool in data.pools(origin, critic) for critique in pool]
             rows = [
@@ -68,7 +68,7 @@ def helpfulness_predictions(data: Dataset) -> dict[tuple[str, str], list[Predict
 def measure_best_critiques(data: Dataset) -> list[Measurement]:
     """Return the share of helpful critiques among the best of N, from one pool (paper 1)."""
     measurements = []
-    for origin in data.origins:
+    for origin in data.flawed_origins:
         for critic in data.critics:
             pools = _scored_pools(data.pools(origin, critic))
             if max((len(pool.scores) for _, pool in pools), default=0) > 1:

@@ -1,6 +1,5 @@
 """Measure AUC, Brier score and calibration of probabilities (paper 1)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +18,7 @@ from selfcritic.agent.evals.measures.discrimination import (
     area_under_curve,
     brier_score,
     calibration_error,
+    rank_auc,
     reliability_curve,
 )
 from selfcritic.agent.evals.measures.intervals import undefined
@@ -111,12 +111,6 @@ def _squared_error(row: Prediction) -> float:
 
 
 def _auc(rows: Sequence[Prediction]) -> float:
-    """Return the AUC from the rank sum of the positives; NaN with one class."""
     labels = np.array([bool(row.label) for row in rows])
-    positives = int(labels.sum())
-    negatives = len(rows) - positives
-    if positives == 0 or negatives == 0:
-        return math.nan
-    ranks = stats.rankdata([row.score for row in rows])
-    rank_sum = float(ranks[labels].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    scores = np.array([float(row.score or 0.0) for row in rows])
+    return rank_auc(labels, scores)

@@ -41,7 +41,7 @@ class FrontierCurve:
 def measure_frontiers(data: Dataset) -> list[Measurement]:
     """Return both rates of each critic with a pool, at four length modifiers."""
     measurements = []
-    for origin in data.origins:
+    for origin in data.flawed_origins:
         for critic in data.critics:
             dev, test = _split_pools(data, origin, critic)
             if not _has_pool(dev + test):
@@ -58,7 +58,7 @@ def measure_frontiers(data: Dataset) -> list[Measurement]:
 def draw_frontiers(data: Dataset) -> list[FrontierCurve]:
     """Return the frontier of each critic with a band over test tasks."""
     curves = []
-    for origin in data.origins:
+    for origin in data.flawed_origins:
         for critic in data.critics:
             dev, test = _split_pools(data, origin, critic)
             if dev and test and _has_pool(dev + test):

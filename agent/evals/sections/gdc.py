@@ -40,7 +40,7 @@ NORMALIZED = ", of oracle - G"
 def measure_gaps(data: Dataset) -> list[Measurement]:
     """Return abilities and gaps of each critic, over all pairs of answers to the same task."""
     measurements = []
-    for origin in data.origins:
+    for origin in data.flawed_origins:
         for critic in data.critics:
             tasks = _samples(data.of_origin(origin), data, critic)
             if any(len(samples) > 1 for samples in tasks.values()):

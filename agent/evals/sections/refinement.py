@@ -15,6 +15,8 @@ BASELINES = ("best_of_n", "resample", "direct")
 """Arms without critiques; the first that exists is what the others are compared with."""
 _MAX_CALL_RATIO = 1.1
 ACCURACY = "accuracy"
+FIXED = "wrong to correct, of wrong drafts"
+BROKEN = "correct to wrong, of correct drafts"
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ def _measure_arm(label: Label, records: Sequence[AnswerRecord]) -> list[Measurem
     values = [
         (ACCURACY, result.accuracy, [_item(row.record, row.is_correct) for row in graded], True),
         (
-            "wrong to correct, of wrong drafts",
+            FIXED,
             result.wrong_to_correct,
             [_item(row.record, row.is_correct) for row in graded if not row.was_correct],
             True,
         ),
         (
-            "correct to wrong, of correct drafts",
+            BROKEN,
             result.correct_to_wrong,
             [_item(row.record, not row.is_correct) for row in graded if row.was_correct],
             False,

@@ -119,9 +119,9 @@ def _measure(label: Label, reviews: Sequence[_Review], missing: int) -> list[Mea
                 severe.append(Item(f"{name}/{bug.id}", task, float(not is_matched)))
     rows = [
         ("recall: bugs found", result.recall, found, True),
-        ("precision: comments that match a bug", result.precision, precision, True),
+        ("precision: comments on a bug", result.precision, precision, True),
         ("severe bugs missed", result.severe_misses, severe, False),
-        ("false alarms: clean answers with a comment", result.false_alarms, alarms, False),
+        ("clean answers with a comment", result.false_alarms, alarms, False),
     ]
     measurements = []
     for name, estimate, items, is_higher_better in rows:

@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail, print_notice
+from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail
+from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
+from selfcritic.graphs.cli.eval.tables import build_curve_table, build_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
     from selfcritic.agent.evals.measurement import Measurement
     from selfcritic.agent.evals.summary import Summary
-
-_MEASURE_WIDTH = 34
-_CRITIC_WIDTH = 16
 
 
 def report(
@@ -42,29 +40,33 @@ def report(
         from selfcritic.agent.evals.summary import summarize
     except ImportError as error:
         fail_missing_extra(error)
+    console = create_console(stderr=True)
     try:
         run = read_run(folder)
-        summary = summarize(run.records, run.ratings, run.comparisons, rater=rater)
+        with console.status("measuring"):
+            summary = summarize(run.records, run.ratings, run.comparisons, rater=rater)
     except InputError as error:
         fail(error, BAD_USAGE)
-    console = create_console(stderr=True)
     for warning in [*run.warnings, *summary.warnings]:
-        print_notice(warning, console)
+        print_words(console, Text(f"Warning: {escape_lines(warning)}", "bold yellow"))
     print_summary(summary, create_console())
     try:
         (folder / "table.md").write_text(to_markdown(summary, run.manifest), "utf-8")
         (folder / "table.csv").write_text(to_csv(summary), "utf-8")
-        written = ["table.md", "table.csv"]
+        written = "table.md and table.csv"
         if plots:
-            written += [f"plots/{path.name}" for path in draw_plots(summary, folder / "plots")]
+            drawn = draw_plots(summary, folder / "plots")
+            written = f"table.md, table.csv and {len(drawn) // 2} plots (plots/*.svg and *.png)"
     except OSError as error:
         fail(f"'{folder}' cannot be written: {error.strerror}.", FAILED)
-    print_words(console, Text(f"Wrote {', '.join(written)} to {folder}."))
+    print_words(console, Text(f"Wrote {written} to {folder}."))
 
 
 def print_summary(summary: "Summary", console: Console) -> None:
     """Print all measurements, one table for each section and group of answers."""
     from selfcritic.agent.evals.report import group_sections
+    from selfcritic.agent.evals.sections.answers import BEST_ANSWERS
+    from selfcritic.agent.evals.sections.critiques import BEST_CRITIQUES
 
     for note in summary.notes:
         print_words(console, Text(note))
@@ -74,36 +76,12 @@ def print_summary(summary: "Summary", console: Console) -> None:
         for measurement in measurements:
             groups.setdefault(measurement.label.group, []).append(measurement)
         for group, rows in groups.items():
+            is_curve = section in (BEST_CRITIQUES, BEST_ANSWERS)
+            table = build_curve_table(rows) if is_curve else build_table(rows, notes)
             console.print()
             console.print(Text(f"{section}, {group} answers", "bold"))
-            console.print(Padding(_build_table(rows, notes), (0, 0, 0, 2)))
+            console.print(Padding(table, (0, 0, 0, 2), expand=False))
     if notes:
         console.print()
     for note, number in notes.items():
         print_words(console, Text(f"[{number}] {note}"))
-
-
-def _build_table(rows: "list[Measurement]", notes: dict[str, int]) -> Table:
-    """Return a table of one group; `notes` collects numbered notes."""
-    from selfcritic.agent.evals.report import clean, format_count, format_interval, format_value
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("measure", overflow="fold", max_width=_MEASURE_WIDTH)
-    has_critics = any(row.label.critic for row in rows)
-    if has_critics:
-        table.add_column("critic", overflow="fold", max_width=_CRITIC_WIDTH)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("95% interval", no_wrap=True)
-    table.add_column("rows", justify="right", no_wrap=True)
-    for row in rows:
-        interval = format_interval(row)
-        note = row.estimate.note
-        if note:
-            number = notes.setdefault(note, len(notes) + 1)
-            interval += f" [{number}]"
-        cells = [clean(row.label.name)]
-        if has_critics:
-            cells.append(clean(row.label.critic))
-        value = format_value(row.estimate.value, row.unit)
-        table.add_row(*cells, value, interval, format_count(row))
-    return table
