@@ -57,7 +57,8 @@ def report(
         written = "table.md and table.csv"
         if plots:
             drawn = draw_plots(summary, folder / "plots")
-            written = f"table.md, table.csv and {len(drawn) // 2} plots (plots/*.svg and *.png)"
+            if drawn:
+                written = f"table.md, table.csv and {len(drawn) // 2} plots (plots/*.svg and *.png)"
     except OSError as error:
         fail(f"'{folder}' cannot be written: {error.strerror}.", FAILED)
     print_words(console, Text(f"Wrote {written} to {folder}."))

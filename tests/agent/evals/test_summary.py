@@ -34,6 +34,12 @@ def test_rejects_an_empty_set():
         summarize([])
 
 
+def test_says_if_there_is_nothing_to_measure():
+    summary = summarize([record()])
+    assert summary.measurements == []
+    assert "nothing to measure" in summary.warnings[0]
+
+
 def test_natural_inserted_and_clean_answers_are_apart():
     records = [
         record("n1", is_correct=True),
