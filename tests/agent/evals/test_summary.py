@@ -243,8 +243,8 @@ def test_an_arm_that_stopped_keeps_its_last_answer():
         record("b", is_correct=True, refinements=[rows[1].model_copy(update={"round": 1})]),
     ]
     summary = summarize(records)
-    assert find(summary, "accuracy after at most 1 rounds").estimate.value == 0.5
-    assert find(summary, "accuracy after at most 2 rounds").estimate.value == 1.0
+    assert find(summary, "accuracy, rounds <= 1").estimate.value == 0.5
+    assert find(summary, "accuracy, rounds <= 2").estimate.value == 1.0
 
 
 def test_form_counts_each_bug_at_both_thresholds():

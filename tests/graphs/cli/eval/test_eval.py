@@ -64,7 +64,7 @@ def test_report_prints_a_table_and_writes_it(folder: Path):
     rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
     [helpful] = [row for row in rows if row["measure"] == "helpful, of all answers"]
     assert (float(helpful["value"]), helpful["count"]) == (0.5, "4")
-    assert "Wrote table.md, table.csv" in result.stderr
+    assert "Wrote table.md and table.csv to" in result.stderr
 
 
 @pytest.mark.slow
