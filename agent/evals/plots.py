@@ -47,7 +47,6 @@ def draw_plots(summary: Summary, folder: Path) -> list[Path]:
     Returns:
         The written files, sorted by name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     with matplotlib.rc_context(_STYLE):
         for name, section, draw in _PLOTS:
@@ -146,6 +145,7 @@ def _draw_frontiers(curves: Sequence[FrontierCurve]) -> Figure:
 
 def _save(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as SVG and PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")

@@ -59,6 +59,12 @@ _SECTIONS = (
 )
 
 
+_NOTHING = (
+    "There is nothing to measure: the records have no truth (`is_correct`, `quality` or `bugs`), no critiques with "
+    "quotes or ratings, and no refinements."
+)
+
+
 @dataclass(frozen=True)
 class ReliabilityCurve:
     """Mean probability and share of true labels of each bin."""
@@ -108,13 +114,16 @@ def summarize(
     measurements: list[Measurement] = []
     for measure in _SECTIONS:
         measurements += measure(data)
-    costs = measure_caught_bug_costs(data) or measure_review_costs(data)
+    measurements += measure_caught_bug_costs(data) or measure_review_costs(data)
+    warnings = _warnings(data)
+    if not measurements:
+        warnings.append(_NOTHING)
     return Summary(
-        [*measurements, *costs],
+        measurements,
         _reliability_curves(data),
         draw_frontiers(data),
         _notes(data),
-        _warnings(data),
+        warnings,
     )
 
 

@@ -14,6 +14,7 @@ FIRST_DRAFT = "first draft"
 BASELINES = ("best_of_n", "resample", "direct")
 """Arms without critiques; the first that exists is what the others are compared with."""
 _MAX_CALL_RATIO = 1.1
+_ROUND_LIMITS = (1, 2, 3, 4, 5, 6, 8, 16, 32, 64)
 ACCURACY = "accuracy"
 FIXED = "wrong to correct, of wrong drafts"
 BROKEN = "correct to wrong, of correct drafts"
@@ -122,19 +123,21 @@ def _measure_costs(label: Label, rows: Sequence[_Row]) -> list[Measurement]:
 
 def _measure_rounds(label: Label, records: Sequence[AnswerRecord]) -> list[Measurement]:
     """Return the accuracy after at most k rounds; an arm that stopped keeps its last answer."""
-    rounds = {
-        row.round for record in records for row in record.refinements if row.arm == label.critic
-    }
-    if len(rounds) < 2:
-        return []
+    rounds: set[int] = set()
+    for record in records:
+        own = {row.round for row in record.refinements if row.arm == label.critic}
+        if len(own) > 1:
+            rounds |= own
     measurements = []
-    for limit in sorted(rounds):
+    for limit in _ROUND_LIMITS:
+        if limit not in rounds:
+            continue
         items = []
         for record in records:
             last = _last_refinement(record, label.critic, limit)
             if last is not None:
                 items.append(_item(record, last.is_correct))
-        name = f"{ACCURACY} after at most {limit} rounds"
+        name = f"{ACCURACY}, rounds <= {limit}"
         measurements.append(
             measure_items(replace(label, name=name), items, is_higher_better=True, n=limit)
         )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
+from selfcritic.graphs.cli.eval.tables import print_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def print_comparison(rows: "list[MeasureComparison]", console: Console) -> None:
     for (section, group), members in groups.items():
         console.print()
         console.print(Text(f"{section}, {group} answers", "bold"))
-        console.print(Padding(_build_table(members, notes), (0, 0, 0, 2), expand=False))
+        print_table(_build_table(members, notes), console, indent=2)
     console.print()
     for note, number in notes.items():
         print_words(console, Text(f"[{number}] {note}"))

@@ -34,6 +34,12 @@ def test_rejects_an_empty_set():
         summarize([])
 
 
+def test_says_if_there_is_nothing_to_measure():
+    summary = summarize([record()])
+    assert summary.measurements == []
+    assert "nothing to measure" in summary.warnings[0]
+
+
 def test_natural_inserted_and_clean_answers_are_apart():
     records = [
         record("n1", is_correct=True),
@@ -237,8 +243,8 @@ def test_an_arm_that_stopped_keeps_its_last_answer():
         record("b", is_correct=True, refinements=[rows[1].model_copy(update={"round": 1})]),
     ]
     summary = summarize(records)
-    assert find(summary, "accuracy after at most 1 rounds").estimate.value == 0.5
-    assert find(summary, "accuracy after at most 2 rounds").estimate.value == 1.0
+    assert find(summary, "accuracy, rounds <= 1").estimate.value == 0.5
+    assert find(summary, "accuracy, rounds <= 2").estimate.value == 1.0
 
 
 def test_form_counts_each_bug_at_both_thresholds():
