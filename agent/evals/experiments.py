@@ -12,7 +12,7 @@ The graphs are handed in, and any object with a compiled graph's `ainvoke` will 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -21,12 +21,11 @@ from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
 from selfcritic.agent.evals.costs import split_usage
 from selfcritic.agent.evals.journal import FinishedSample
+from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.agent.evals.oracles import Oracle, Rater, choose_oracle
 from selfcritic.agent.redaction import redact
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Critique, RoleUsage, Usage
-
-ExperimentName = Literal["self-critique", "critic", "refine", "gdc", "frontier", "review"]
 
 
 class Graph(Protocol):
