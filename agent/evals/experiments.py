@@ -267,7 +267,9 @@ def _with_pool(
     samples = [*record.critiques, *_to_samples(pool, critic, shares)]
     record = record.model_copy(update={"critiques": samples})
     stop_reason = output.get("stop_reason")
-    problem = output.get("error") or f"The review stopped: {stop_reason}."
+    problem = output.get("error") or f"The review has no critique; it stopped with {stop_reason!r}."
+    if stop_reason == "budget":
+        problem = "The budget ended before the critiques were complete."
     if stop_reason == "budget" or not pool:
         return record.model_copy(update={"error": redact(problem)})
     return _noting(record, "review_error", output)

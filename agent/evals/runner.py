@@ -217,6 +217,8 @@ class _Run:
             raise
         if finished.error is None:
             self.report.finished += 1
+        elif self.budget.is_spent:
+            self.report.remaining += 1
         else:
             self.report.failed += 1
             self.report.first_error = self.report.first_error or finished.error

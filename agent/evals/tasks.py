@@ -52,6 +52,7 @@ def build_task(
         dataset=MemoryDataset(samples, name=name),
         solver=run_item(by_id, run),
         scorer=rating_form(),
+        model="none",
         metadata=metadata,
         # A failed sample does not stop the others, but inspect runs it again with the same command.
         fail_on_error=True,
