@@ -49,7 +49,16 @@ LAYERS = (
 BASE = LAYERS[0]
 RESEARCH_PACKAGES = {
     "agent.data": (*BASE, "agent.critic", "agent.tasks"),
-    "agent.evals": (*BASE, "agent.critic", "agent.tasks", "agent.data"),
+    "agent.evals": (
+        *BASE,
+        "agent.critic",
+        "agent.checkers",
+        "agent.tasks",
+        "agent.models",
+        "agent.context",
+        "agent.sampling",
+        "agent.data",
+    ),
     "agent.training": (
         *BASE,
         "agent.critic",
