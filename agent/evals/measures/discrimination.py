@@ -3,9 +3,8 @@
 Critiqueability discriminates answers, and helpfulness discriminates critiques (paper 1, sections on discriminators).
 """
 
-import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,11 @@ from sklearn import calibration, metrics
 
 from selfcritic.agent.evals.measures.intervals import (
     Estimate,
-    Rows,
+    WeightedStatistic,
+    Weights,
+    divide,
     mean,
-    resample,
+    resample_weighted,
     undefined,
 )
 
@@ -47,14 +48,29 @@ def area_under_curve(predictions: Predictions) -> Estimate:
     probabilities = np.array(predictions.probabilities, dtype=float)
     if labels.all() or not labels.any():
         return undefined("all labels are equal", len(labels), predictions.missing)
+    estimate = resample_weighted(
+        weighted_auc(probabilities, labels), predictions.tasks, missing=predictions.missing
+    )
+    return replace(estimate, value=float(metrics.roc_auc_score(labels, probabilities)))
 
-    def auc(rows: Rows) -> float:
-        drawn = labels[rows]
-        if drawn.all() or not drawn.any():
-            return math.nan
-        return float(metrics.roc_auc_score(drawn, probabilities[rows]))
 
-    return resample(auc, predictions.tasks, missing=predictions.missing)
+def weighted_auc(
+    probabilities: NDArray[np.float64], labels: NDArray[np.bool_]
+) -> WeightedStatistic:
+    """Return a function from the weights of the rows to the ROC AUC."""
+    order = np.argsort(probabilities)
+    is_positive = labels[order]
+    _, starts = np.unique(probabilities[order], return_index=True)
+
+    def auc(weights: Weights) -> NDArray[np.float64]:
+        ranked = weights[:, order]
+        positives = np.add.reduceat(ranked * is_positive, starts, axis=1)
+        negatives = np.add.reduceat(ranked * ~is_positive, starts, axis=1)
+        below = np.cumsum(negatives, axis=1) - negatives / 2
+        num_pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+        return divide((positives * below).sum(axis=1), num_pairs)
+
+    return auc
 
 
 def brier_score(predictions: Predictions) -> Estimate:
@@ -76,11 +92,13 @@ def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimat
         return undefined("no rows with a value", missing=predictions.missing)
     places = np.minimum((probabilities * bins).astype(int), bins - 1)
 
-    def error(rows: Rows) -> float:
-        sums = np.bincount(places[rows], probabilities[rows] - labels[rows], minlength=bins)
-        return float(np.abs(sums).sum() / len(rows))
+    is_in_bin = np.eye(bins)[places]
+    excess = is_in_bin * (probabilities - labels)[:, None]
 
-    return resample(error, predictions.tasks, missing=predictions.missing)
+    def error(weights: Weights) -> NDArray[np.float64]:
+        return divide(np.abs(weights @ excess).sum(axis=1), weights.sum(axis=1))
+
+    return resample_weighted(error, predictions.tasks, missing=predictions.missing)
 
 
 def reliability_curve(predictions: Predictions, bins: int = NUM_BINS) -> list[tuple[float, float]]:
