@@ -29,13 +29,13 @@ COMPARISONS_FILE = "comparisons.jsonl"
 _MAX_PROBLEMS = 5
 
 
-def read_answers(path: Path) -> list[AnswerRecord]:
-    """Read answer records.
+def read_answers(path: Path, *, ignore_partial_line: bool = False) -> list[AnswerRecord]:
+    """Read answer records; `ignore_partial_line` is that of `read_records`.
 
     Raises:
         InputError: The file is missing, empty or invalid, or two records have the same id.
     """
-    records = read_records(path, AnswerRecord)
+    records = read_records(path, AnswerRecord, ignore_partial_line=ignore_partial_line)
     check_ids(path, records)
     return records
 
@@ -63,15 +63,25 @@ def read_comparisons(path: Path) -> list[Comparison]:
     return read_records(path, Comparison)
 
 
-def read_records(path: Path, record_type: type[RecordType]) -> list[RecordType]:
+def read_records(
+    path: Path, record_type: type[RecordType], *, ignore_partial_line: bool = False
+) -> list[RecordType]:
     """Read the records of one type.
+
+    Args:
+        path: A file with one record per line.
+        record_type: Type of all records.
+        ignore_partial_line: Skip a last line that a killed run did not finish (see `has_partial_line`).
 
     Raises:
         InputError: The file is missing, empty or invalid. The message names the first problems.
     """
     records: list[RecordType] = []
     problems: list[str] = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    lines = read_text(path).split("\n")
+    if ignore_partial_line and _is_partial(lines[-1]):
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -116,6 +126,11 @@ def read_text(path: Path) -> str:
         raise InputError(f"{str(path)!r} is not a file name: {error}.") from None
 
 
+def has_partial_line(path: Path) -> bool:
+    """Whether the last line is cut off: a process was killed while it wrote the line."""
+    return _is_partial(read_text(path).rpartition("\n")[2])
+
+
 def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
     """Replace a file by records, at once: an interrupted write leaves the old file."""
     temporary = path.with_name(f"{path.name}.partial")
@@ -148,6 +163,17 @@ def to_line(record: VersionedRecord) -> str:
 
 class _LineError(ValueError):
     """A line that is not a valid record."""
+
+
+def _is_partial(last_line: str) -> bool:
+    """Whether text after the last line feed is not a JSON value."""
+    if not last_line.strip():
+        return False
+    try:
+        json.loads(last_line)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _parse_record(line: str, record_type: type[RecordType]) -> RecordType:
