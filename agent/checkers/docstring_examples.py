@@ -30,6 +30,7 @@ _END_OF_RESULT = re.compile(
     r"[ \t]*(?:[.,;]?[ \t]*(?:$|\n)|[.,;]?[ \t]+(?:and|or|because)\b|#|//|\()"
 )
 _OTHER_CONSTANTS = {"true": "True", "false": "False", "null": "None", "none": "None"}
+_COMMENT = re.compile(r"[ \t]*#")
 _FIRST_WORD = re.compile(r"[a-z]+\b")
 
 
@@ -52,14 +53,18 @@ def docstring_tests(prompt: str, function: str, *, seconds: float = 10.0) -> Tes
         seconds: Time limit of all examples together.
     """
     text = _find_docstring(prompt, function)
-    tests = tests_in_question(text) or Tests()
-    asserts = list(tests.asserts)
-    for example in parse_examples(text, function):
-        asserts.append(f"assert {example.call} == {example.result}")
-    if not asserts and not tests.examples:
+    # A call ends the result of a doctest example above it.
+    separated = re.sub(rf"^(?=[ \t]*{re.escape(function)}\()", "\n", text, flags=re.MULTILINE)
+    tests = tests_in_question(separated) or Tests()
+    comparisons = [
+        f"{example.call} == {example.result}" for example in parse_examples(text, function)
+    ]
+    asserts = [*tests.asserts, *(f"assert {comparison}" for comparison in comparisons)]
+    examples = [example for example in tests.examples if example[0] not in comparisons]
+    if not asserts and not examples:
         return None
     unique_asserts = tuple(dict.fromkeys(asserts))
-    return replace(tests, asserts=unique_asserts, seconds=seconds)
+    return replace(tests, asserts=unique_asserts, examples=tuple(examples), seconds=seconds)
 
 
 def parse_examples(text: str, function: str) -> list[Example]:
@@ -138,10 +143,23 @@ def _longest_literal(text: str) -> str:
         candidate = text[:end]
         if candidate[-1].isspace() or candidate[-1] in ".,;:#":
             continue
-        tree = _parse(candidate)
-        if tree is not None:
-            return candidate if _is_literal(tree.body) else ""
+        if _is_literal_text(candidate):
+            return _cut_comment(candidate)
     return ""
+
+
+def _cut_comment(literal: str) -> str:
+    """Drop a comment after a literal; "#" may also be in a string."""
+    for match in _COMMENT.finditer(literal):
+        before = literal[: match.start()]
+        if _is_literal_text(before):
+            return before
+    return literal
+
+
+def _is_literal_text(text: str) -> bool:
+    tree = _parse(text)
+    return tree is not None and _is_literal(tree.body)
 
 
 def _parse(text: str) -> ast.Expression | None:

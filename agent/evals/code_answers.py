@@ -133,14 +133,21 @@ def _complete_body(code: str, prompt: str, entry_point: str) -> str:
     prompt = f"{prompt.rstrip()}\n"
     body = code.strip("\n").expandtabs(4)
     for text in _shorten(body):
-        # The loop strips replies, so the first line may have lost its indentation.
-        first_indented = f"    {text.lstrip()}"
-        all_indented = textwrap.indent(textwrap.dedent(text), "    ")
-        for candidate in (text, first_indented, all_indented):
+        for candidate in _indentations(text):
             module = f"{prompt}{candidate}\n"
             if _has_body(module, entry_point):
                 return module
     return f"{prompt}{textwrap.indent(body, '    ')}\n"
+
+
+def _indentations(body: str) -> Iterator[str]:
+    """Yield a body with the indentations that it may be meant to have."""
+    first, _, rest = body.partition("\n")
+    if first[:1].isspace():
+        yield body
+    elif all(line[:4].isspace() or not line for line in rest.split("\n")):
+        yield f"    {body}"  # the loop strips replies, so the first line lost its indentation
+    yield textwrap.indent(textwrap.dedent(body), "    ")
 
 
 def _has_body(module: str, entry_point: str) -> bool:
