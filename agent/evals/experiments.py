@@ -14,11 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
+from selfcritic.agent.evals.arms import ArmGraphs, run_arms
+from selfcritic.agent.evals.code_answers import (
+    example_checker,
+    is_code_problem,
+    without_solution,
+)
 from selfcritic.agent.evals.costs import split_usage
 from selfcritic.agent.evals.journal import FinishedSample
 from selfcritic.agent.evals.names import ExperimentName
@@ -60,6 +66,20 @@ class Item:
         return f"{self.record.id} | {self.critic}"
 
 
+class _ItemBudget(BudgetTracker):
+    """Usage of one sample, in the budget of its run."""
+
+    was_refused = False
+    """Whether the run's budget refused a request of this sample."""
+
+    def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
+        try:
+            super().reserve(role, messages)
+        except BudgetExhausted:
+            self.was_refused = True
+            raise
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What each sample of a run does."""
@@ -82,7 +102,7 @@ class Experiment:
             BudgetExhausted: The budget does not cover the sample, and nothing was paid for.
             CheckpointError: The usage cannot be saved.
         """
-        budget = BudgetTracker(Budget(), parent=parent_budget.get())
+        budget = _ItemBudget(Budget(), parent=parent_budget.get())
         token = parent_budget.set(budget)
         started = time.monotonic()
         records: list[AnswerRecord] = []
@@ -104,6 +124,9 @@ class Experiment:
             error = redact(f"{type(failure).__name__}: {failure}")
         finally:
             parent_budget.reset(token)
+        if budget.was_refused:
+            error = "The budget ended before this item was complete."
+            records = [record.model_copy(update={"error": error}) for record in records]
         if not records:
             records = [item.record.model_copy(update={"error": error})]
         error = error or next((record.error for record in records if record.error), None)
@@ -121,7 +144,7 @@ class Experiment:
         """Return the records of a sample, without ratings."""
         context = self.contexts[item.critic]
         if self.name in ("self-critique", "gdc"):
-            answers = await self._sample_answers(item.record, context)
+            answers, _ = await self._sample_answers(item.record, context)
             return [await self._criticize(record, item.critic, context) for record in answers]
         if self.name == "refine":
             return [await self._refine(item.record, item.critic, context)]
@@ -152,8 +175,15 @@ class Experiment:
         bugs = await oracle.find_bugs(record)
         return record.model_copy(update={"is_correct": is_correct, "bugs": bugs})
 
-    async def _sample_answers(self, record: AnswerRecord, context: Context) -> list[AnswerRecord]:
-        """Sample and judge answers to the record's question, in place of its own answer."""
+    async def _sample_answers(
+        self, record: AnswerRecord, context: Context
+    ) -> tuple[list[AnswerRecord], Usage]:
+        """Sample and judge answers to the record's question, in place of its own answer.
+
+        Returns the answers, and what sampling them cost without the verdicts.
+        """
+        if is_code_problem(record):
+            record = without_solution(record)
         options = context.model_copy(update={"num_drafts": self.num_answers})
         state = {"question": record.question, "context": record.context}
         output = await self.graphs.draft.ainvoke(state, context=options)
@@ -174,7 +204,8 @@ class Experiment:
             }
             sampled = record.model_copy(update=update)
             records.append(await self._with_facts(_noting(sampled, "verdict_error", output)))
-        return records
+        usage: Usage = output["usage"]
+        return records, Usage(**usage.by_role["generator"].model_dump())
 
     async def _classify(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add P(critiqueable) of a given answer."""
@@ -233,14 +264,17 @@ class Experiment:
 
     async def _refine(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add the refinements of all arms, graded by the oracle, and the first draft's critiques."""
-        from selfcritic.agent.evals.arms import ArmGraphs, run_arms
-
-        if record.answer.strip():
-            record = await self._with_facts(record)
+        draft_usage = Usage(calls=1)  # of a given answer, as if it had been sampled
+        if is_code_problem(record):
+            checker = example_checker(record)
+            if checker is not None:
+                context = context.model_copy(update={"checkers": [*context.checkers, checker]})
+        if record.origin == "clean" or not record.answer.strip():
+            [record, *_], draft_usage = await self._sample_answers(record, context)
         else:
-            [record, *_] = await self._sample_answers(record, context)
+            record = await self._with_facts(record)
         graphs = ArmGraphs(answer=self.graphs.loop, refine=self.graphs.refine)
-        result = await run_arms(record, graphs, context, arms=self.arms)
+        result = await run_arms(record, graphs, context, arms=self.arms, draft_usage=draft_usage)
         oracle = self._oracle(record)
         refinements = []
         for refinement in result.refinements:

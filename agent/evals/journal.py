@@ -180,6 +180,19 @@ class SavedBudget(BudgetTracker):
         super().reserve(role, messages)
         self._store.save(self.usage)
 
+    def count_cached(
+        self,
+        role: str,
+        messages: Sequence[BaseMessage],
+        tokens: int,
+        costs_usd: Sequence[float | None],
+        *,
+        is_whole: bool,
+    ) -> None:
+        """Count replies from the cache and save the usage."""
+        super().count_cached(role, messages, tokens, costs_usd, is_whole=is_whole)
+        self._store.save(self.usage)
+
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count a reply and save the usage."""
         super().charge(role, tokens, cost_usd)

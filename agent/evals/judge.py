@@ -16,6 +16,7 @@ from selfcritic.agent.errors import JudgeUnreadable, ModelError
 from selfcritic.agent.evals.rating import build_rating
 from selfcritic.agent.models import model_key
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.cache import open_cache
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
@@ -117,6 +118,7 @@ class Judge:
             max_tokens=self.context.max_output_tokens.get("judge"),
             capabilities=capabilities,
             retries=self.context.retries,
+            cache=open_cache(self.context.cache),
         )
         return Sampler(pipeline, retry_prompt=self.context.load_prompts().retry_verdict)
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from selfcritic.agent.errors import CheckpointError, SelfcriticError
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail, show_warnings
+from selfcritic.graphs.cli.eval.extra import fail_missing_extra
 from selfcritic.graphs.cli.eval.run_options import (
     CriticOptions,
     DataOptions,
@@ -58,7 +59,7 @@ def run(
     try:
         from selfcritic.graphs.cli.eval.session import run_session
     except ImportError as error:
-        fail(f"eval needs {error.name}: pip install 'selfcritic[eval]'.", BAD_USAGE)
+        fail_missing_extra(error)
     try:
         run_session(request, console)
     except CheckpointError as error:
