@@ -113,8 +113,6 @@ class Experiment:
             for record in records:
                 ratings += await self._rate(record)
         except BudgetExhausted as failure:
-            if not budget.usage.calls:
-                raise
             error = str(failure)
         except CheckpointError:
             raise
@@ -125,6 +123,8 @@ class Experiment:
         finally:
             parent_budget.reset(token)
         if budget.was_refused:
+            if not budget.usage.calls + budget.usage.cached_calls:
+                raise BudgetExhausted("The budget does not cover this item.")
             error = "The budget ended before this item was complete."
             records = [record.model_copy(update={"error": error}) for record in records]
         if not records:

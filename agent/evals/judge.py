@@ -1,7 +1,6 @@
 """Rate critiques with a judge model: helpful or not (paper 1), and CriticGPT's form (paper 2)."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +36,6 @@ _FORM_REQUEST = """Rate the critique of the answer. Each score is an integer fro
 
 Reply only with a JSON object like this one:
 """
-_JSON_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -158,9 +156,9 @@ def parse_form(text: str, bugs: set[str]) -> RatingForm:
     Raises:
         UnreadableFormError: There is no JSON object, no score in it, or a score is not an integer from 1 to 7.
     """
-    match = _JSON_OBJECT.search(text)
+    start, end = text.find("{"), text.rfind("}") + 1
     try:
-        data = json.loads(match[0]) if match else None
+        data = json.loads(text[start:end]) if start >= 0 else None
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
