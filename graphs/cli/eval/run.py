@@ -25,7 +25,7 @@ from selfcritic.prompts import PromptError
 @expand_groups
 def run(
     experiment: Annotated[
-        ExperimentName, typer.Argument(metavar="EXPERIMENT", help="What to run; see below.")
+        ExperimentName, typer.Argument(metavar="EXPERIMENT", help="What to run.")
     ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, human-eval, or a task type.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run.")],
@@ -50,8 +50,9 @@ def run(
 
     review: review the answers of the data once per critic.
 
-    A task type is alphabetize, addition, three_sat or functions. Exits with 1 if no item has a result, and with 2 if
-    the options or the data cannot be used.
+    Task types are alphabetize, addition, three_sat and functions.
+
+    Exits with 1 if no item has a result, and with 2 for unusable data or options.
     """
     request = RunRequest(experiment, data, out, models, sampling, ratings, reading, budget)
     console = create_console(stderr=True, quiet=quiet)
