@@ -94,7 +94,11 @@ def build_plan(request: RunRequest, records: Sequence[AnswerRecord]) -> Plan:
 def check_plan_prices(plan: Plan) -> None:
     """Raise InputError if the price of a model is unknown."""
     for context in plan.contexts.values():
-        check_prices(context)
+        if context.has_critic:
+            check_prices(context)
+    judge = plan.experiment.judge
+    if isinstance(judge, Judge):
+        check_prices(judge.context, ("judge",))
 
 
 def _check_data(request: RunRequest, records: Sequence[AnswerRecord]) -> None:

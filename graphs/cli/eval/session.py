@@ -62,7 +62,6 @@ def run_session(request: RunRequest, console: Console) -> None:
 def _print_warnings(plan: Plan, console: Console) -> None:
     for context in plan.contexts.values():
         print_simulated_notice(context, console)
-        break
     if plan.judged_critics:
         names = ", ".join(plan.judged_critics)
         message = (
