@@ -19,6 +19,11 @@ from langchain_core.messages import AIMessage, HumanMessage
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
+from selfcritic.agent.evals.code_answers import (
+    is_code_problem,
+    with_examples,
+    without_solution,
+)
 from selfcritic.agent.evals.costs import split_usage
 from selfcritic.agent.evals.journal import FinishedSample
 from selfcritic.agent.evals.names import ExperimentName
@@ -235,24 +240,24 @@ class Experiment:
         """Add the refinements of all arms, graded by the oracle, and the first draft's critiques."""
         from selfcritic.agent.evals.arms import ArmGraphs, run_arms
 
-        if record.answer.strip():
-            record = await self._with_facts(record)
-        else:
-            [record, *_] = await self._sample_answers(record, context)
+        if is_code_problem(record):
+            record = without_solution(record)
+            context = with_examples(record, context)
         graphs = ArmGraphs(answer=self.graphs.loop, refine=self.graphs.refine)
         result = await run_arms(record, graphs, context, arms=self.arms)
+        first = result.first_round
+        update = {
+            "answer": first.answer,
+            "p_critiqueable": first.p_critiqueable,
+            "critiques": _to_samples(first.critiques, critic, []),
+        }
+        record = await self._with_facts(record.model_copy(update=update))
         oracle = self._oracle(record)
         refinements = []
         for refinement in result.refinements:
             is_correct = await oracle.grade(record, refinement.answer)
             refinements.append(refinement.model_copy(update={"is_correct": is_correct}))
-        first = result.first_round
-        update = {
-            "refinements": refinements,
-            "p_critiqueable": first.p_critiqueable,
-            "critiques": _to_samples(first.critiques, critic, []),
-        }
-        return record.model_copy(update=update)
+        return record.model_copy(update={"refinements": refinements})
 
 
 def _with_pool(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample, Rating, RatingForm
+from selfcritic.agent.evals.code_answers import complete_module, is_code_problem
 from selfcritic.agent.evals.measures.reviews import match_comments
 from selfcritic.agent.evals.rating import NO, YES, build_rating, fill_form, locate_bugs
 from selfcritic.agent.evals.task_oracle import TaskOracle
@@ -104,8 +105,10 @@ class HiddenTestsOracle(BugOracle):
     entry_point: str = ""
     """Name of the function that `check(candidate)` gets."""
 
-    async def grade(self, _record: AnswerRecord, answer: str, /) -> bool | None:
+    async def grade(self, record: AnswerRecord, answer: str, /) -> bool | None:
         """Return whether the answer passes all tests. Raises CheckerError."""
+        if is_code_problem(record):
+            answer = complete_module(answer, record.metadata["prompt"], self.entry_point)
         check = await asyncio.to_thread(unit_tests, self.tests)
         failures = await check(self.entry_point, answer)
         return not failures

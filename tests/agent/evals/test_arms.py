@@ -1,4 +1,3 @@
-import asyncio
 import re
 from typing import Any
 
@@ -238,7 +237,24 @@ def test_an_unknown_arm_is_named():
         run(scripted(), arms=["lop"])
 
 
-def test_a_record_without_an_answer_is_rejected():
+def test_the_loop_writes_the_first_draft_of_a_record_without_an_answer():
     record = RECORD.model_copy(update={"answer": " \n"})
-    with pytest.raises(InputError, match="'capital' has no answer"):
-        asyncio.run(run_arms(record, GRAPHS, scripted()))
+    with FakeProvider(Cities()) as provider:
+        result = run(provider_context(provider), record)
+        drafts = provider.calls(is_prompt("generate"))
+        sent = provider.calls()
+    assert result.first_round.answer == "Lyon 1"
+    loop = last(result, "loop")
+    assert all(last(result, arm).calls <= loop.calls for arm in ARMS)
+    first_draft, first_verdict = 1, 1
+    reported = sum(last(result, arm).calls for arm in ARMS)
+    # All arms share the first draft, and all but "direct" its verdict.
+    assert reported == sent + 3 * first_draft + 2 * first_verdict
+    assert drafts > 1
+
+
+def test_a_model_without_a_first_draft_raises():
+    record = RECORD.model_copy(update={"answer": ""})
+    model = ScriptedModel(script=lambda _: ModelError("The server is gone."))
+    with pytest.raises(ModelError, match="server is gone"):
+        run(Context(model=model), record)
