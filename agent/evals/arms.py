@@ -1,7 +1,7 @@
 """Refine a first draft in several ways, with at most as many requests as the loop.
 
-All arms share the record's answer as their first draft, so they are compared on the same items (paper 1, section on
-refinements). A request for n replies counts once in every arm.
+All arms share their first draft, so they are compared on the same items (paper 1, section on refinements). It is the
+record's answer, or else the loop's first draft. A request for n replies counts once in every arm.
 
 - "loop": Criticize and refine.
 - "direct": Refine without a critique until the draft is accepted or repeated.
@@ -21,7 +21,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, Refinement
 from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError
-from selfcritic.agent.schemas import Budget, Capabilities, Round, Usage
+from selfcritic.agent.schemas import Budget, Capabilities, RoleUsage, Round, Usage
 from selfcritic.agent.state import Output
 from selfcritic.agent.stopping import best_round
 
@@ -76,33 +76,27 @@ async def run_arms(
     arms: Sequence[str] = ARMS,
     draft_usage: Usage | None = None,
 ) -> ArmsResult:
-    """Run arms on the record's answer; the loop always runs, because it sets the limit.
+    """Run arms on a record; the loop always runs, because it sets the limit.
 
-    `draft_usage` is what the first draft cost, one request by default. An error of a model ends only its arm, with the
-    best draft so far. If a surrounding budget runs out, the arms also end with what they have.
+    `draft_usage` is what the record's answer cost, one request by default. An error of a model after the first draft
+    ends only its arm, with the best draft so far. If a surrounding budget runs out, the arms also end with what they
+    have.
 
     Raises:
-        InputError: An arm is unknown, or the record has no answer.
+        InputError: An arm is unknown.
+        ModelError: The model did not write a first draft.
     """
-    _check(record, arms)
-    trial = _Trial(record, graphs, context, draft_usage or Usage(calls=1))
-    loop = await trial.refine(context, "loop")
-    others = [arm for arm in ARMS if arm in arms and arm != "loop"]
-    results = await asyncio.gather(*(_run_arm(arm, trial, loop) for arm in others))
-    refinements = loop.refinements if "loop" in arms else []
-    for result in results:
-        refinements = refinements + result
-    return ArmsResult(refinements, loop.rounds[0])
-
-
-def _check(record: AnswerRecord, arms: Sequence[str]) -> None:
     unknown = [arm for arm in arms if arm not in ARMS]
     if unknown:
         raise InputError(f"There is no arm {unknown[0]!r}. Use {', '.join(ARMS)} (--arm).")
-    if not record.answer.strip():
-        raise InputError(
-            f"Record {record.id!r} has no answer to refine. Sample a first draft before running the arms."
-        )
+    trial = _Trial(record, graphs, context, draft_usage or Usage(calls=1))
+    loop = await trial.run_loop()
+    others = [arm for arm in ARMS if arm in arms and arm != "loop"]
+    results = await asyncio.gather(*(_run_arm(arm, trial, loop) for arm in others))
+    refinements = _by_round("loop", loop) if "loop" in arms else []
+    for result in results:
+        refinements = refinements + result
+    return ArmsResult(refinements, loop.rounds[0])
 
 
 @dataclass
@@ -110,25 +104,28 @@ class _Run:
     """A finished run of a graph."""
 
     output: Output
-    usages: dict[int, Usage] = field(default_factory=dict)
-    """Usage when a round was judged, by round."""
-    refinements: list[Refinement] = field(default_factory=list)
+    before: list[Usage]
+    """What the arm used before this run."""
+    by_round: dict[int, Usage] = field(default_factory=dict)
+    """The run's usage when a round was judged."""
+    draft: Usage = field(default_factory=Usage)
+    """The run's usage when it had its first draft."""
 
     @property
     def rounds(self) -> list[Round]:
         return self.output["rounds"]
 
     @property
-    def usage(self) -> Usage:
-        return self.output["usage"]
+    def usages(self) -> list[Usage]:
+        """Usage of the arm by the end of the run."""
+        return [*self.before, self.output["usage"]]
 
-    @property
-    def first_usage(self) -> Usage:
-        """Usage of the first draft's verdict."""
-        return self.usages.get(0, self.usage)
+    def usages_at(self, index: int) -> list[Usage]:
+        """Return what the arm used by the verdict of a round."""
+        return [*self.before, self.by_round.get(index, self.output["usage"])]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Trial:
     """One record with the graphs and options of its arms."""
 
@@ -137,19 +134,31 @@ class _Trial:
     context: Context
     draft_usage: Usage
 
-    async def refine(self, context: Context, arm: str) -> _Run:
+    async def run_loop(self) -> _Run:
+        """Run the loop, which writes the first draft if the record has no answer."""
+        if self.record.answer.strip():
+            return await self.refine(self.context)
+        inputs = {"question": self.record.question}
+        run = await self._run(self.graphs.answer, inputs, self.context, [])
+        self.record = self.record.model_copy(update={"answer": run.rounds[0].answer})
+        self.draft_usage = run.draft
+        return run
+
+    async def refine(self, context: Context) -> _Run:
         """Run the loop, or direct refinement, from the first draft."""
         messages = [HumanMessage(self.record.question), AIMessage(self.record.answer)]
-        run = await self._run(self.graphs.refine, {"messages": messages}, context)
-        last = len(run.rounds) - 1
-        for index in range(min(1, last), last):
-            best = best_round(run.rounds[: index + 1])
-            usage = run.usages.get(index, run.usage)
-            run.refinements.append(
-                self.refinement(arm, run.rounds[best].answer, index, [usage]),
-            )
-        run.refinements.append(self.refinement(arm, run.output["answer"], last, [run.usage]))
-        return run
+        inputs = {"messages": messages}
+        return await self._run(self.graphs.refine, inputs, context, [self.draft_usage])
+
+    async def refine_directly(self, calls: int) -> _Run:
+        """Refine without critiques until the draft is accepted or the requests are spent."""
+        options = {
+            "refinement": "direct",
+            "max_rounds": _MAX_ROUNDS,
+            "patience": _MAX_ROUNDS,
+            "budget": self._budget(calls),
+        }
+        return await self.refine(self.context.model_copy(update=options))
 
     async def draft(self, count: int, calls: int, seed_offset: int) -> _Run | None:
         """Sample and judge new drafts; None if the model fails or the budget is spent."""
@@ -161,79 +170,73 @@ class _Trial:
         if self.context.seed is not None:
             options["seed"] = self.context.seed + seed_offset * _SEED_STEP
         context = self.context.model_copy(update=options)
+        inputs = {"question": self.record.question}
         try:
-            return await self._run(self.graphs.answer, {"question": self.record.question}, context)
+            return await self._run(self.graphs.answer, inputs, context, [])
         except (BudgetExhausted, ModelError):
             return None
 
-    async def refine_directly(self, calls: int) -> list[Refinement]:
-        """Refine without critiques until the draft is accepted or the requests are spent."""
-        options = {
-            "refinement": "direct",
-            "max_rounds": _MAX_ROUNDS,
-            "patience": _MAX_ROUNDS,
-            "budget": self._budget(calls),
-        }
-        run = await self.refine(self.context.model_copy(update=options), "direct")
-        return run.refinements
-
-    def refinement(self, arm: str, answer: str, index: int, usages: Sequence[Usage]) -> Refinement:
-        """Return a refinement with the usage of the first draft and of all runs."""
-        calls = 0
-        tokens = 0
-        cost: float | None = 0.0
-        for usage in (self.draft_usage, *usages):
-            calls += usage.calls
-            tokens += usage.input_tokens + usage.output_tokens
-            cost = None if cost is None or usage.cost_usd is None else cost + usage.cost_usd
-        return Refinement(
-            arm=arm, answer=answer, round=index, calls=calls, tokens=tokens, cost_usd=cost
-        )
-
     def _budget(self, calls: int) -> Budget:
-        return self.context.budget.model_copy(update={"calls": calls})
+        return self.context.budget.model_copy(update={"calls": max(calls, 1)})
 
-    async def _run(self, graph: Graph, inputs: dict[str, Any], context: Context) -> _Run:
+    async def _run(
+        self, graph: Graph, inputs: dict[str, Any], context: Context, before: list[Usage]
+    ) -> _Run:
         if self.record.context:
             inputs = {**inputs, "context": self.record.context}
         limit = _STEPS_PER_ROUND * (context.max_rounds + 2)
         states = graph.astream(
             inputs, context=context, config={"recursion_limit": limit}, stream_mode="values"
         )
-        usages: dict[int, Usage] = {}
-        output: dict[str, Any] = {}
-        async for output in states:
-            rounds = output.get("rounds")
+        run = _Run(Output(), before)
+        async for state in states:
+            run.output = cast(Output, state)
+            rounds = run.output.get("rounds", [])
+            if len(rounds) == 1 and not run.draft.calls:
+                run.draft = run.output["usage"]
             if rounds and rounds[-1].p_critiqueable is not None:
-                usages.setdefault(len(rounds) - 1, output["usage"])
-        return _Run(cast(Output, output), usages)
+                run.by_round.setdefault(len(rounds) - 1, run.output["usage"])
+        return run
 
 
 async def _run_arm(arm: str, trial: _Trial, loop: _Run) -> list[Refinement]:
+    calls = _total(loop.usages).calls
     if arm == "direct":
-        return await trial.refine_directly(max(loop.usage.calls, 1))
-    calls = loop.usage.calls - loop.first_usage.calls  # the first draft is judged already
+        run = await trial.refine_directly(calls - trial.draft_usage.calls)
+        return _by_round(arm, run)
+    calls -= _total(loop.usages_at(0)).calls  # the first draft is judged already
     if arm == "best_of_n":
         return await _best_of_n(trial, loop, calls)
     return await _resample(trial, loop, calls)
+
+
+def _by_round(arm: str, run: _Run) -> list[Refinement]:
+    """Return what a run would return after each of its rounds."""
+    last = len(run.rounds) - 1
+    refinements = []
+    for index in range(1, last):
+        best = best_round(run.rounds[: index + 1])
+        refinements.append(_refinement(arm, run.rounds[best].answer, index, run.usages_at(index)))
+    refinements.append(_refinement(arm, run.output["answer"], last, run.usages))
+    return refinements
 
 
 async def _best_of_n(trial: _Trial, loop: _Run, calls: int) -> list[Refinement]:
     count = _count_drafts(calls, loop.output.get("capabilities", {}), trial.context)
     run = await trial.draft(count, calls, 1) if count else None
     rounds = [loop.rounds[0]]
-    usages = [loop.first_usage]
+    usages = loop.usages_at(0)
     if run is not None:
         rounds += run.rounds
-        usages.append(run.usage)
+        usages += run.usages
     answer = rounds[best_round(rounds)].answer
-    return [trial.refinement("best_of_n", answer, len(rounds) - 1, usages)]
+    return [_refinement("best_of_n", answer, len(rounds) - 1, usages)]
 
 
 async def _resample(trial: _Trial, loop: _Run, calls: int) -> list[Refinement]:
     first = loop.rounds[0]
     rounds = [first]
-    usages = [loop.first_usage]
+    usages = loop.usages_at(0)
     refinements: list[Refinement] = []
     is_accepted = len(loop.rounds) == 1 and loop.output["stop_reason"] == "accepted"
     while not is_accepted and calls >= _MIN_CALLS:
@@ -241,13 +244,13 @@ async def _resample(trial: _Trial, loop: _Run, calls: int) -> list[Refinement]:
         if run is None:
             break
         rounds += run.rounds
-        usages.append(run.usage)
-        calls -= run.usage.calls
+        usages += run.usages
+        calls -= _total(run.usages).calls
         is_accepted = run.output["stop_reason"] == "accepted"
         answer = rounds[-1 if is_accepted else best_round(rounds)].answer
-        refinements.append(trial.refinement("resample", answer, len(rounds) - 1, usages))
+        refinements.append(_refinement("resample", answer, len(rounds) - 1, usages))
     if not refinements:
-        refinements.append(trial.refinement("resample", first.answer, 0, usages))
+        refinements.append(_refinement("resample", first.answer, 0, usages))
     return refinements
 
 
@@ -264,3 +267,26 @@ def _count_drafts(calls: int, capabilities: dict[str, Capabilities], context: Co
     else:
         count = calls // (1 + calls_per_verdict)
     return min(max(count, 0), _MAX_DRAFTS)
+
+
+def _refinement(arm: str, answer: str, index: int, usages: Sequence[Usage]) -> Refinement:
+    total = _total(usages)
+    return Refinement(
+        arm=arm,
+        answer=answer,
+        round=index,
+        calls=total.calls,
+        tokens=total.input_tokens + total.output_tokens,
+        cost_usd=total.cost_usd,
+    )
+
+
+def _total(usages: Sequence[Usage]) -> RoleUsage:
+    total = RoleUsage()
+    for usage in usages:
+        total.calls += usage.calls
+        total.input_tokens += usage.input_tokens
+        total.output_tokens += usage.output_tokens
+        is_known = total.cost_usd is not None and usage.cost_usd is not None
+        total.cost_usd = (total.cost_usd or 0) + (usage.cost_usd or 0) if is_known else None
+    return total

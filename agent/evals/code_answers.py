@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from selfcritic.agent.checkers.docstring_examples import docstring_tests
 from selfcritic.agent.checkers.findings import locate_comment, place_on_draft
 from selfcritic.agent.checkers.python_source import is_valid_python
+from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
 
+_INSTRUCTION = "Complete this Python function. Write the whole function."
 _SECONDS = 5.0
 _MAX_LINES_CUT = 60
 _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
@@ -29,10 +31,15 @@ def is_code_problem(record: AnswerRecord) -> bool:
 
 
 def without_solution(record: AnswerRecord) -> AnswerRecord:
-    """Return the problem without its solution, to be solved by a model."""
-    return record.model_copy(
-        update={"answer": "", "origin": "natural", "is_correct": None, "bugs": None}
-    )
+    """Return the problem without its solution, as a question to a model."""
+    update = {
+        "question": f"{_INSTRUCTION}\n\n```python\n{record.metadata['prompt'].strip()}\n```",
+        "answer": "",
+        "origin": "natural",
+        "is_correct": None,
+        "bugs": None,
+    }
+    return record.model_copy(update=update)
 
 
 def example_checker(record: AnswerRecord) -> Checker | None:
@@ -52,6 +59,14 @@ def example_checker(record: AnswerRecord) -> Checker | None:
         return [_place(finding, draft) for finding in findings]
 
     return docstring_examples
+
+
+def with_examples(record: AnswerRecord, context: Context) -> Context:
+    """Return the options with the docstring's examples as a further checker."""
+    checker = example_checker(record)
+    if checker is None:
+        return context
+    return context.model_copy(update={"checkers": [*context.checkers, checker]})
 
 
 def _place(finding: Comment, draft: str) -> Comment:

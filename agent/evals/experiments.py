@@ -21,8 +21,8 @@ from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
 from selfcritic.agent.evals.arms import ArmGraphs, run_arms
 from selfcritic.agent.evals.code_answers import (
-    example_checker,
     is_code_problem,
+    with_examples,
     without_solution,
 )
 from selfcritic.agent.evals.costs import split_usage
@@ -144,7 +144,7 @@ class Experiment:
         """Return the records of a sample, without ratings."""
         context = self.contexts[item.critic]
         if self.name in ("self-critique", "gdc"):
-            answers, _ = await self._sample_answers(item.record, context)
+            answers = await self._sample_answers(item.record, context)
             return [await self._criticize(record, item.critic, context) for record in answers]
         if self.name == "refine":
             return [await self._refine(item.record, item.critic, context)]
@@ -175,13 +175,8 @@ class Experiment:
         bugs = await oracle.find_bugs(record)
         return record.model_copy(update={"is_correct": is_correct, "bugs": bugs})
 
-    async def _sample_answers(
-        self, record: AnswerRecord, context: Context
-    ) -> tuple[list[AnswerRecord], Usage]:
-        """Sample and judge answers to the record's question, in place of its own answer.
-
-        Returns the answers, and what sampling them cost without the verdicts.
-        """
+    async def _sample_answers(self, record: AnswerRecord, context: Context) -> list[AnswerRecord]:
+        """Sample and judge answers to the record's question, in place of its own answer."""
         if is_code_problem(record):
             record = without_solution(record)
         options = context.model_copy(update={"num_drafts": self.num_answers})
@@ -204,8 +199,7 @@ class Experiment:
             }
             sampled = record.model_copy(update=update)
             records.append(await self._with_facts(_noting(sampled, "verdict_error", output)))
-        usage: Usage = output["usage"]
-        return records, Usage(**usage.by_role["generator"].model_dump())
+        return records
 
     async def _classify(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add P(critiqueable) of a given answer."""
@@ -264,29 +258,27 @@ class Experiment:
 
     async def _refine(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add the refinements of all arms, graded by the oracle, and the first draft's critiques."""
-        draft_usage = Usage(calls=1)  # of a given answer, as if it had been sampled
         if is_code_problem(record):
-            checker = example_checker(record)
-            if checker is not None:
-                context = context.model_copy(update={"checkers": [*context.checkers, checker]})
-        if record.origin == "clean" or not record.answer.strip():
-            [record, *_], draft_usage = await self._sample_answers(record, context)
-        else:
-            record = await self._with_facts(record)
+            record = without_solution(record)
+            context = with_examples(record, context)
+        elif record.origin == "clean":
+            drafted = {"answer": "", "origin": "natural", "is_correct": None, "bugs": None}
+            record = record.model_copy(update=drafted)
         graphs = ArmGraphs(answer=self.graphs.loop, refine=self.graphs.refine)
-        result = await run_arms(record, graphs, context, arms=self.arms, draft_usage=draft_usage)
+        result = await run_arms(record, graphs, context, arms=self.arms)
+        first = result.first_round
+        update = {
+            "answer": first.answer,
+            "p_critiqueable": first.p_critiqueable,
+            "critiques": _to_samples(first.critiques, critic, []),
+        }
+        record = await self._with_facts(record.model_copy(update=update))
         oracle = self._oracle(record)
         refinements = []
         for refinement in result.refinements:
             is_correct = await oracle.grade(record, refinement.answer)
             refinements.append(refinement.model_copy(update={"is_correct": is_correct}))
-        first = result.first_round
-        update = {
-            "refinements": refinements,
-            "p_critiqueable": first.p_critiqueable,
-            "critiques": _to_samples(first.critiques, critic, []),
-        }
-        return record.model_copy(update=update)
+        return record.model_copy(update={"refinements": refinements})
 
 
 def _with_pool(
