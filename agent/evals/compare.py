@@ -42,6 +42,11 @@ class MeasureComparison:
     adjusted_p: float | None = None
     """After Holm's correction for all compared measures."""
 
+    @property
+    def is_equal(self) -> bool:
+        """Whether the runs have the same value for every item, so that no test can find a difference."""
+        return self.difference.low == self.difference.high == 0
+
 
 def check_same_data(first: Manifest, second: Manifest, num_shared: int) -> None:
     """Raise InputError if two runs have different data."""
@@ -59,7 +64,8 @@ def compare_runs(
     """Compare the measurements that two runs share.
 
     Critics are paired by name. If both runs have one critic for a measure, these two are paired. Of best-of-N curves,
-    only the largest shared N is compared. P-values are corrected for all compared measures (Holm).
+    only the largest shared N is compared. P-values are corrected for all compared measures (Holm), except for measures
+    that are equal for every item.
 
     Args:
         first: Measurements of the first run.
@@ -71,9 +77,10 @@ def compare_runs(
         comparison = _compare(before, after)
         if comparison is not None:
             compared.append(comparison)
-    p_values = {
-        str(index): row.p_value for index, row in enumerate(compared) if row.p_value is not None
-    }
+    p_values: dict[str, float] = {}
+    for index, row in enumerate(compared):
+        if row.p_value is not None and not row.is_equal:
+            p_values[str(index)] = row.p_value
     for name, adjusted in adjust_holm(p_values).items():
         compared[int(name)] = replace(compared[int(name)], adjusted_p=adjusted)
     return compared

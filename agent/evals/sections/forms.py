@@ -57,7 +57,7 @@ def _measure_rows(label: Label, rows: Sequence[RatedCritique]) -> list[Measureme
     for threshold in THRESHOLDS:
         items = _bug_items(rows, threshold)
         if any(item.value is not None for item in items):
-            shown = replace(label, name=f"bug inclusion, score >= {threshold}")
+            shown = replace(label, name=f"bug inclusion >= {threshold}")
             estimate = bug_inclusion(forms, threshold)
             measurement = Measurement(shown, estimate, is_higher_better=True)
             measurements.append(attach_items(measurement, items))
@@ -65,7 +65,7 @@ def _measure_rows(label: Label, rows: Sequence[RatedCritique]) -> list[Measureme
         measurements += _measure_question(label, rows, forms, question)
     spurious = [is_spurious(form.form) for form in forms]
     if any(hit is not None for hit in spurious):
-        shown = replace(label, name=f"nitpick or hallucinated problem, >= {_YES_THRESHOLD}")
+        shown = replace(label, name=f"nitpick or hallucination >= {_YES_THRESHOLD}")
         measurement = Measurement(shown, share_with_spurious_claim(forms), is_higher_better=False)
         measurements.append(attach_items(measurement, _items(rows, spurious)))
     return measurements
@@ -83,7 +83,7 @@ def _measure_question(
     measurements = []
     if question != "overall":  # relative to other critiques, without a yes
         yes = [None if score is None else score >= _YES_THRESHOLD for score in scores]
-        shown = replace(label, name=f"{title}, score >= {_YES_THRESHOLD}")
+        shown = replace(label, name=f"{title} >= {_YES_THRESHOLD}")
         estimate = share_yes(forms, question)
         measurement = Measurement(shown, estimate, is_higher_better=is_higher_better)
         measurements.append(attach_items(measurement, _items(rows, yes)))

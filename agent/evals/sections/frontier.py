@@ -50,7 +50,7 @@ def measure_frontiers(data: Dataset) -> list[Measurement]:
             if dev and test:
                 measurements += _measure_points(label, dev, test)
             else:
-                shown = Label(SECTION, "comprehensive, >= 5", origin, critic)
+                shown = Label(SECTION, "comprehensive >= 5", origin, critic)
                 measurements.append(Measurement(shown, undefined(NO_SPLIT)))
     return measurements
 
@@ -119,9 +119,13 @@ def _split_pools(
 
 
 def _has_pool(pools: Sequence[Sequence[RatedCritique]]) -> bool:
-    """Whether any answer has several critiques, and any of them is rated on the form."""
-    is_rated = any(row.form is not None for pool in pools for row in pool)
-    return is_rated and any(len(pool) > 1 for pool in pools)
+    """Whether an answer has several critiques, and any critique is rated on both axes."""
+    for pool in pools:
+        for row in pool:
+            is_rated = row.form is not None and row.form.comprehensiveness is not None
+            if is_rated and is_spurious(row.form) is not None:
+                return any(len(other) > 1 for other in pools)
+    return False
 
 
 def _choose_modifiers(
@@ -177,7 +181,7 @@ def _draw(
     sums = np.array([np.sum(values, axis=0) for values in rows.values()])
     counts = np.array([float(len(values)) for values in rows.values()])
     points = sums.sum(axis=0) / counts.sum()
-    order = np.argsort(points[:, 0], kind="stable")
+    distinct = sorted({(float(x), float(y)) for x, y in points})
     grid = np.linspace(points[:, 0].min(), points[:, 0].max(), _GRID)
     rng = np.random.default_rng(0)
     heights = np.empty((RESAMPLES, len(grid)))
@@ -191,8 +195,8 @@ def _draw(
     return FrontierCurve(
         group,
         critic,
-        points[order, 0].tolist(),
-        points[order, 1].tolist(),
+        [spurious for spurious, _ in distinct],
+        [comprehensive for _, comprehensive in distinct],
         grid.tolist(),
         low.tolist(),
         high.tolist(),

@@ -6,7 +6,7 @@ from selfcritic.agent.evals.measurement import Item, Label, Measurement, measure
 
 SECTION = "By size of the model"
 CRITIQUEABLE = "critiqueability rate"
-HELPFUL = "fraction helpful, own answers"
+HELPFUL = "helpful, own answers"
 MIN_SIZES = 2
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
+from selfcritic.graphs.cli.eval.tables import print_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def compare(
     if not compared:
         fail(_describe_nothing(len(shared), measure), BAD_USAGE)
     output = create_console()
-    counts = f"{len(shared)} records are in both runs ({len(ids[0])} and {len(ids[1])})."
-    print_words(output, Text(counts))
+    print_words(output, Text(f"first: {first}, {len(ids[0])} records"))
+    print_words(output, Text(f"second: {second}, {len(ids[1])} records"))
+    print_words(output, Text(f"{len(shared)} records are in both runs."))
     print_comparison(compared, output)
 
 
@@ -83,18 +84,23 @@ def _describe_nothing(num_shared: int, measures: list[str] | None) -> str:
 def print_comparison(rows: "list[MeasureComparison]", console: Console) -> None:
     """Print one table for each section and group of answers."""
     groups: dict[tuple[str, str], list[MeasureComparison]] = {}
-    for row in rows:
+    different = [row for row in rows if not row.is_equal]
+    for row in different:
         groups.setdefault((row.label.section, row.label.group), []).append(row)
     notes: dict[str, int] = {}
     for (section, group), members in groups.items():
         console.print()
         console.print(Text(f"{section}, {group} answers", "bold"))
-        console.print(Padding(_build_table(members, notes), (0, 0, 0, 2), expand=False))
+        print_table(_build_table(members, notes), console, indent=2)
     console.print()
     for note, number in notes.items():
         print_words(console, Text(f"[{number}] {note}"))
-    num_tests = sum(row.p_value is not None for row in rows)
-    print_words(console, Text(f"p is corrected for {num_tests} tests (Holm)."))
+    num_tests = sum(row.adjusted_p is not None for row in rows)
+    if num_tests:
+        print_words(console, Text(f"p is corrected for {num_tests} tests (Holm)."))
+    num_equal = len(rows) - len(different)
+    if num_equal:
+        print_words(console, Text(f"{num_equal} more measures are equal for every item."))
 
 
 def _build_table(rows: "list[MeasureComparison]", notes: dict[str, int]) -> Table:

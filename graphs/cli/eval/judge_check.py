@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
+from selfcritic.graphs.cli.eval.tables import print_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ def judge_check(
     for warning in run.warnings:
         _warn(warning, errors)
     rejected: list[str] = []
-    for check in checks:
+    for index, check in enumerate(checks):
         for warning in check.warnings:
             _warn(warning, errors)
+        if index:
+            output.print()
         _print_check(check, output)
         rejected += _failures(check, min_agreement)
     if rejected:
@@ -95,13 +97,12 @@ def _print_check(check: "JudgeCheck", console: Console) -> None:
         unread = question.result.missing
         counts = f"{question.num_labeled} labeled" + (f", {unread} unreadable" if unread else "")
         console.print(Text(f"  {question.question.replace('_', ' ')} ({counts})"))
-        console.print(Padding(_build_table(_question_rows(question)), (0, 0, 0, 4), expand=False))
+        print_table(_build_table(_question_rows(question)), console, indent=4)
     if check.position is not None and check.length is not None:
         console.print()
         console.print(Text("  bias (0.5 is unbiased)"))
         rows = [("prefers the first shown", check.position), ("prefers the longer", check.length)]
-        console.print(Padding(_build_table(rows), (0, 0, 0, 4), expand=False))
-    console.print()
+        print_table(_build_table(rows), console, indent=4)
 
 
 def _question_rows(check: "QuestionCheck") -> "list[tuple[str, Estimate]]":

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail
 from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
-from selfcritic.graphs.cli.eval.tables import build_curve_table, build_table
+from selfcritic.graphs.cli.eval.tables import build_curve_table, build_table, print_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
@@ -34,10 +33,12 @@ def report(
     Writes table.md, table.csv and plots/*.svg and *.png into the folder.
     """
     try:
-        from selfcritic.agent.evals.plots import draw_plots
         from selfcritic.agent.evals.report import to_csv, to_markdown
         from selfcritic.agent.evals.run_folder import read_run
         from selfcritic.agent.evals.summary import summarize
+
+        if plots:
+            from selfcritic.agent.evals.plots import draw_plots
     except ImportError as error:
         fail_missing_extra(error)
     console = create_console(stderr=True)
@@ -80,7 +81,7 @@ def print_summary(summary: "Summary", console: Console) -> None:
             table = build_curve_table(rows) if is_curve else build_table(rows, notes)
             console.print()
             console.print(Text(f"{section}, {group} answers", "bold"))
-            console.print(Padding(table, (0, 0, 0, 2), expand=False))
+            print_table(table, console, indent=2)
     if notes:
         console.print()
     for note, number in notes.items():

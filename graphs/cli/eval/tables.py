@@ -3,13 +3,26 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from selfcritic.agent.evals.measurement import Measurement
 
 _MEASURE_WIDTH = 34
 _CRITIC_WIDTH = 16
+
+
+def print_table(table: Table, console: Console, indent: int) -> None:
+    """Print a table without spaces at the ends of its lines."""
+    with console.capture() as capture:
+        console.print(Padding(table, (0, 0, 0, indent), expand=False))
+    for line in capture.get().splitlines():
+        text = Text.from_ansi(line)
+        text.rstrip()
+        console.print(text, soft_wrap=True)
 
 
 def build_table(rows: "Sequence[Measurement]", notes: dict[str, int]) -> Table:
