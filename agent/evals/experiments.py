@@ -9,6 +9,8 @@ The graphs are handed in, and any object with a compiled graph's `ainvoke` will 
 - `loop` and `refine`: the self-critique loop, from a question and from an answer.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,14 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
-from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    CheckerError,
+    CheckpointError,
+    InputError,
+    ModelError,
+    SelfcriticError,
+)
 from selfcritic.agent.evals.arms import ArmGraphs, run_arms
 from selfcritic.agent.evals.code_answers import (
     is_code_problem,
@@ -32,6 +41,8 @@ from selfcritic.agent.evals.oracles import Oracle, Rater, choose_oracle
 from selfcritic.agent.redaction import redact
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Critique, RoleUsage, Usage
+
+_log = logging.getLogger(__name__)
 
 
 class Graph(Protocol):
@@ -161,19 +172,25 @@ class Experiment:
 
     async def _rate(self, record: AnswerRecord) -> list[Rating]:
         oracle = self._oracle(record)
-        ratings: list[Rating] = []
-        for critique in record.critiques:
-            ratings += await oracle.rate(record, critique)
-        return ratings
+        requests = [oracle.rate(record, critique) for critique in record.critiques]
+        results = await asyncio.gather(*requests)
+        return [rating for ratings in results for rating in ratings]
 
     async def _with_facts(self, record: AnswerRecord) -> AnswerRecord:
         """Add what the oracle knows about the answer."""
-        oracle = self._oracle(record)
         is_correct = record.is_correct
         if is_correct is None:
-            is_correct = await oracle.grade(record, record.answer)
-        bugs = await oracle.find_bugs(record)
+            is_correct = await self._grade(record, record.answer)
+        bugs = await self._oracle(record).find_bugs(record)
         return record.model_copy(update={"is_correct": is_correct, "bugs": bugs})
+
+    async def _grade(self, record: AnswerRecord, answer: str) -> bool | None:
+        """Return whether an answer is correct; None with a warning if that cannot be checked."""
+        try:
+            return await self._oracle(record).grade(record, answer)
+        except CheckerError as failure:
+            _log.warning("An answer to %s could not be graded: %s", record.id, redact(str(failure)))
+            return None
 
     async def _sample_answers(self, record: AnswerRecord, context: Context) -> list[AnswerRecord]:
         """Sample and judge answers to the record's question, in place of its own answer."""
@@ -212,8 +229,11 @@ class Experiment:
         return _noting(record, "verdict_error", output)
 
     async def _criticize(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
-        """Add a pool of critiques; a review without any sets `error`."""
-        output, usage = await self._call_review(record, context)
+        """Add a pool of critiques; a review that fails sets `error`."""
+        try:
+            output, usage = await self._call_review(record, context)
+        except (InputError, ModelError) as failure:
+            return record.model_copy(update={"error": redact(str(failure))})
         pool: list[Critique] = output["rounds"][0].critiques
         return _with_pool(record, critic, pool, usage, output)
 
@@ -273,10 +293,9 @@ class Experiment:
             "critiques": _to_samples(first.critiques, critic, []),
         }
         record = await self._with_facts(record.model_copy(update=update))
-        oracle = self._oracle(record)
         refinements = []
         for refinement in result.refinements:
-            is_correct = await oracle.grade(record, refinement.answer)
+            is_correct = await self._grade(record, refinement.answer)
             refinements.append(refinement.model_copy(update={"is_correct": is_correct}))
         return record.model_copy(update={"refinements": refinements})
 

@@ -9,10 +9,11 @@ import pytest
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord
-from selfcritic.agent.errors import BudgetExhausted, ModelError
+from selfcritic.agent.errors import BudgetExhausted, CheckerError, ModelError
 from selfcritic.agent.evals.experiments import Experiment, Graphs, Item
 from selfcritic.agent.evals.journal import FinishedSample
 from selfcritic.agent.evals.names import ExperimentName
+from selfcritic.agent.evals.oracles import HiddenTestsOracle
 from selfcritic.agent.evals.splits import assign_splits
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
@@ -141,6 +142,20 @@ def test_refine_drafts_an_answer_to_clean_data():
     model = PERFECT.model_copy(update={"draft_error_rate": 1.0})
     [record] = run(create_experiment("refine", model=model), clean).records
     assert (record.is_correct, record.origin) == (False, "natural")
+
+
+def test_answer_that_cannot_be_graded_is_kept(caplog: pytest.LogCaptureFixture):
+    metadata = {"tests": "def test_f():\n    assert f() == 1\n"}
+    update = {"task_type": None, "metadata": metadata, "bugs": []}
+
+    async def grade(_record: AnswerRecord, _answer: str, /) -> bool | None:
+        raise CheckerError("No test ran.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HiddenTestsOracle, "grade", lambda self, *texts: grade(*texts))
+        [record] = run(create_experiment("critic"), RECORD.model_copy(update=update)).records
+    assert (record.is_correct, record.error, len(record.critiques)) == (None, None, 3)
+    assert "An answer to r could not be graded: No test ran." in caplog.text
 
 
 @pytest.mark.parametrize(
