@@ -49,7 +49,18 @@ LAYERS = (
 BASE = LAYERS[0]
 RESEARCH_PACKAGES = {
     "agent.data": (*BASE, "agent.critic", "agent.tasks"),
-    "agent.evals": (*BASE, "agent.critic", "agent.tasks", "agent.data"),
+    "agent.evals": (
+        *BASE,
+        "agent.critic",
+        "agent.checkers",
+        "agent.tasks",
+        "agent.models",
+        "agent.context",
+        "agent.sampling",
+        "agent.state",
+        "agent.stopping",
+        "agent.data",
+    ),
     "agent.training": (
         *BASE,
         "agent.critic",

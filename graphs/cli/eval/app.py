@@ -5,10 +5,12 @@ import typer
 from selfcritic.graphs.cli.eval.compare import compare
 from selfcritic.graphs.cli.eval.judge_check import judge_check
 from selfcritic.graphs.cli.eval.report import report
+from selfcritic.graphs.cli.eval.run import run
+from selfcritic.graphs.cli.eval.view import view
 
 eval_app = typer.Typer(help="Measure critics, on any model and data.", no_args_is_help=True)
-# `eval run` is registered here.
+eval_app.command()(run)
 eval_app.command()(report)
 eval_app.command()(compare)
 eval_app.command()(judge_check)
-# `eval view` is registered here.
+eval_app.command()(view)

@@ -1,0 +1,14 @@
+"""Name the experiments; importing this module needs no extra."""
+
+from typing import Literal
+
+ExperimentName = Literal["self-critique", "critic", "refine", "gdc", "frontier", "review"]
+EXPERIMENTS: dict[ExperimentName, str] = {
+    "self-critique": "sample answers, and criticize each one",
+    "critic": "criticize the answers of the data",
+    "refine": "refine answers in several ways at equal calls",
+    "gdc": "sample answers for generator, discriminator and critique gaps",
+    "frontier": "search with FSBS and best of n",
+    "review": "review the answers of the data once per critic",
+}
+"""What each experiment does."""
