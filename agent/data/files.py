@@ -3,8 +3,10 @@
 A file is read whole and checked before anything is measured. Every problem names the file, the line and the field.
 """
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,15 +36,21 @@ def read_answers(path: Path) -> list[AnswerRecord]:
         InputError: The file is missing, empty or invalid, or two records have the same id.
     """
     records = read_records(path, AnswerRecord)
-    lines: dict[str, int] = {}
-    for number, record in enumerate(records, 1):
-        if record.id in lines:
-            raise InputError(
-                f"{path}: records {lines[record.id]} and {number} have the same id {record.id!r}. Make ids unique."
-            )
-        lines[record.id] = number
-        _check_ids(path, record)
+    check_ids(path, records)
     return records
+
+
+def check_ids(path: Path, records: Sequence[AnswerRecord]) -> None:
+    """Raise InputError if records, or critiques or bugs of a record, share an id."""
+    numbers: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        if record.id in numbers:
+            raise InputError(
+                f"{path}: records {numbers[record.id]} and {number} have the same id {record.id!r}. Make ids unique."
+            )
+        numbers[record.id] = number
+        _check_unique(path, record.id, "critiques", [critique.id for critique in record.critiques])
+        _check_unique(path, record.id, "bugs", [bug.id for bug in record.bugs or []])
 
 
 def read_ratings(path: Path) -> list[Rating]:
@@ -63,7 +71,7 @@ def read_records(path: Path, record_type: type[RecordType]) -> list[RecordType]:
     """
     records: list[RecordType] = []
     problems: list[str] = []
-    for number, line in enumerate(_read_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -78,6 +86,34 @@ def read_records(path: Path, record_type: type[RecordType]) -> list[RecordType]:
     if not records:
         raise InputError(f"{path} has no records. Each line must be one JSON object.")
     return records
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file; a name that ends with .gz is decompressed.
+
+    Raises:
+        InputError: The file is missing, a folder, broken or not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder. Pass the file with the records.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 at byte {error.start}. "
+            "Convert it, for example with iconv -f latin1 -t utf-8."
+        ) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is not a complete gzip file ({error}). Copy it again.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is not a file name: {error}.") from None
 
 
 def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
@@ -114,21 +150,6 @@ class _LineError(ValueError):
     """A line that is not a valid record."""
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder. Pass the file with the records.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 at byte {error.start}. Convert it, for example with iconv."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-
-
 def _parse_record(line: str, record_type: type[RecordType]) -> RecordType:
     """Return the record of a line; raises _LineError."""
     try:
@@ -161,12 +182,6 @@ def _check_version(data: dict[str, Any]) -> None:
 def _reject_constant(name: str) -> None:
     """Reject NaN and infinities, which JSON does not have and no measure can use."""
     raise ValueError(f"{name} is not a JSON number; leave the field out")
-
-
-def _check_ids(path: Path, record: AnswerRecord) -> None:
-    """Raise InputError if critiques or bugs of a record share an id."""
-    _check_unique(path, record.id, "critiques", [critique.id for critique in record.critiques])
-    _check_unique(path, record.id, "bugs", [bug.id for bug in record.bugs or []])
 
 
 def _check_unique(path: Path, record: str, kind: str, ids: Sequence[str]) -> None:
