@@ -26,7 +26,8 @@ from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.graphs.batch.dataset import Row
 from selfcritic.graphs.batch.ledger import Ledger, fingerprint
 from selfcritic.graphs.batch.run import PersistentBudget
-from selfcritic.graphs.tamper import TamperInput, TamperOptions, TamperOutput, create_tamper
+from selfcritic.graphs.tamper import create_tamper
+from selfcritic.graphs.tamper_nodes import TamperInput, TamperOptions, TamperOutput
 
 _STEPS_PER_CANDIDATE = 5
 _OTHER_STEPS = 5
@@ -50,12 +51,22 @@ class TamperReport:
     usage: Usage = field(default_factory=Usage)
 
     @property
+    def has_records(self) -> bool:
+        """Whether any item has a record."""
+        return any(output["result"] is not None for output in self.outputs.values())
+
+    @property
     def counts(self) -> Counter[str]:
         """Candidate flaws by outcome."""
         counts: Counter[str] = Counter()
         for output in self.outputs.values():
             counts.update(output["counts"])
         return counts
+
+    def describe_progress(self) -> str:
+        """Return one line about the items so far."""
+        num_done = len(self.outputs) + len(self.errors)
+        return f"{num_done:,} of {self.total:,} records, {self.counts['silent']:,} silent flaws."
 
     def records(self, items: Sequence[Item]) -> list[AnswerRecord]:
         """Return the finished records in the order of the items."""

@@ -138,9 +138,11 @@ def check_original(record: AnswerRecord, oracle: Oracle) -> None:
     """Check that an answer is right before it is tampered with.
 
     Raises:
-        InputError: The answer fails a test.
+        InputError: The answer is empty or fails a test.
         CheckerError: The tests cannot run.
     """
+    if not record.answer.strip():
+        raise InputError("There is no answer. Tampering starts from a correct answer.")
     check = _check_once(oracle, record.answer)
     if check.outcome == "survived":
         return
