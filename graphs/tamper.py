@@ -19,14 +19,8 @@ from langgraph.graph import END, START, StateGraph
 from selfcritic.agent.context import Context
 from selfcritic.agent.options import Options, to_context
 from selfcritic.graphs.runtime import Node, resolve_context, sync_and_async
-from selfcritic.graphs.tamper_nodes import (
-    TamperInput,
-    TamperNodes,
-    TamperOptions,
-    TamperOutput,
-    TamperState,
-    has_critic,
-)
+from selfcritic.graphs.tamper_nodes import TamperNodes, TamperOptions, has_critic
+from selfcritic.graphs.tamper_state import TamperInput, TamperOutput, TamperState
 
 
 def create_tamper(

@@ -1,20 +1,19 @@
-"""State and nodes of the tampering graph."""
+"""Nodes of the tampering graph."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from langchain_core.messages import HumanMessage
 from langgraph.runtime import Runtime
-from typing_extensions import TypedDict
 
-from selfcritic.agent.context import Context
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
 from selfcritic.agent.data.tampering.checks import Oracle, check_original, create_oracle
 from selfcritic.agent.data.tampering.descriptions import describe_flaw
-from selfcritic.agent.data.tampering.edits import Edit, changed_lines
+from selfcritic.agent.data.tampering.edits import changed_lines
 from selfcritic.agent.data.tampering.flaws import draw_edits
-from selfcritic.agent.data.tampering.plan import Split
 from selfcritic.agent.data.tampering.rewriting import (
     RewriteRejected,
     description_prompt,
@@ -34,55 +33,10 @@ from selfcritic.agent.data.tampering.tampered import (
 )
 from selfcritic.agent.models import model_name
 from selfcritic.agent.nodes.critique import sample_critiques
-from selfcritic.agent.schemas import Critique, Round
+from selfcritic.agent.schemas import Critique, Round, Usage
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
-
-
-class TamperInput(TypedDict, total=False):
-    """A correct answer, and how to tamper with it."""
-
-    record: dict[str, Any]
-    """`AnswerRecord` as JSON."""
-    id: str
-    """Id of the new record (default: that of the answer)."""
-    num_bugs: int
-    """Flaws to insert (default 1); 0 only checks that the answer is correct."""
-    variant: int
-    """Number of this record among those of its answer (default 0)."""
-    num_variants: int
-    """Records of this answer (default 1); they share no flaw."""
-    seed: int
-    split: Split
-
-
-class TamperOutput(TypedDict, total=False):
-    """The tampered record, or why there is none."""
-
-    result: dict[str, Any] | None
-    """`AnswerRecord` as JSON; None if no silent flaw was found."""
-    rejected: list[dict[str, Any]]
-    """`AnswerRecord` of each flaw that crashes or hangs, as JSON."""
-    counts: dict[str, int]
-    """Candidate flaws by outcome."""
-
-
-class TamperState(TamperInput, TamperOutput, total=False):
-    """State of the graph; flaws are `Flaw` as JSON."""
-
-    position: int
-    """Candidates so far."""
-    candidate: dict[str, Any] | None
-    flaws: list[dict[str, Any]]
-    """Accepted flaws."""
-    caught: list[dict[str, Any]]
-    """Silent flaws that all samples of the critic find."""
-    failed: list[dict[str, Any]]
-    """Flaws that crash or hang."""
-    critiques: list[dict[str, Any]]
-    """The critic's samples of the answer with all accepted flaws."""
-    samples: list[dict[str, Any]]
-    """The critic's samples of the answer with the candidate."""
+from selfcritic.graphs.tamper_state import TamperState
 
 
 @dataclass(frozen=True)
@@ -123,17 +77,9 @@ class TamperNodes:
         record = _record(state)
         oracle = self._oracle(record)
         position = state["position"]
-        counts = dict(state["counts"])
         flaws = _flaws(state["flaws"])
         if self._options.insert == "model" and oracle.task is None:
-            edit = await self._rewrite(record, runtime, position, counts)
-            is_taken = edit is not None and share_lines(record.answer, edit, flaws)
-            candidate = None if edit is None or is_taken else to_flaw(edit)
-            return {
-                "position": position + 1,
-                "candidate": _dump(candidate),
-                "counts": counts,
-            }
+            return await self._rewrite(state, record, runtime)
         edits = await asyncio.to_thread(
             draw_edits,
             record,
@@ -150,21 +96,27 @@ class TamperNodes:
         return {"position": position + 1, "candidate": _dump(to_flaw(edits[position]))}
 
     async def _rewrite(
-        self,
-        record: AnswerRecord,
-        runtime: Runtime[Context],
-        position: int,
-        counts: dict[str, int],
-    ) -> Edit | None:
-        prompt = insertion_prompt(record)
-        name = model_name(runtime.context.models_for("generator")[0])
-        sampler = _step(record, runtime).sampler("generator").with_seed_offset(position)
-        [sample, *_] = await sampler.sample([HumanMessage(prompt)])
+        self, state: TamperState, record: AnswerRecord, runtime: Runtime[Context]
+    ) -> TamperState:
+        """Let the generator insert a flaw; an unusable reply is no candidate."""
+        position = state["position"]
+        offset = state.get("variant", 0) * self._options.max_candidates + position
+        reply, usage = await _ask(state, runtime, insertion_prompt(record), offset)
+        counts = dict(state["counts"])
+        candidate = None
         try:
-            return read_insertion(sample.text, record, name)
+            edit = read_insertion(reply, record, _name_model(runtime.context, "generator"))
         except RewriteRejected:
             counts["unusable"] = counts.get("unusable", 0) + 1
-            return None
+        else:
+            if not share_lines(record.answer, edit, _flaws(state["flaws"])):
+                candidate = to_flaw(edit)
+        return {
+            "position": position + 1,
+            "candidate": _dump(candidate),
+            "counts": counts,
+            "usage": usage,
+        }
 
     async def check(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Run the tests on the answer with the candidate, alone and with the accepted flaws."""
@@ -195,23 +147,35 @@ class TamperNodes:
         """Write the description of the candidate."""
         record = _record(state)
         candidate = _candidate(state)
-        text = describe_flaw(record.answer, candidate.edit, candidate.check)
-        describer = candidate.source if candidate.note else TEMPLATE
         if self._options.describe == "model":
-            before, after = changed_lines(record.answer, candidate.edit)
-            code = tamper_answer(record.answer, [candidate])
-            evidence = " ".join(filter(None, (candidate.test, candidate.message)))
-            prompt = description_prompt(code, before, after, evidence)
-            [sample, *_] = (
-                await _step(record, runtime).sampler("generator").sample([HumanMessage(prompt)])
-            )
-            reply = read_description(sample.text)
-            if reply:
-                text = reply
-                name = model_name(runtime.context.models_for("generator")[0])
-                describer = f"model:{name}"
-        update = {"description": text, "describer": describer}
+            return await self._describe_with_model(state, record, runtime)
+        update = {
+            "description": describe_flaw(record.answer, candidate.edit, candidate.check),
+            "describer": candidate.source if candidate.note else TEMPLATE,
+        }
         return {"candidate": candidate.model_copy(update=update).model_dump(), "samples": []}
+
+    async def _describe_with_model(
+        self, state: TamperState, record: AnswerRecord, runtime: Runtime[Context]
+    ) -> TamperState:
+        """Let the generator describe the candidate; the template replaces an empty reply."""
+        candidate = _candidate(state)
+        before, after = changed_lines(record.answer, candidate.edit)
+        code = tamper_answer(record.answer, [candidate])
+        evidence = f"{candidate.test or ''} {candidate.message}".strip()
+        prompt = description_prompt(code, before, after, evidence)
+        reply, usage = await _ask(state, runtime, prompt)
+        description = read_description(reply)
+        describer = f"model:{_name_model(runtime.context, 'generator')}"
+        if not description:
+            description = describe_flaw(record.answer, candidate.edit, candidate.check)
+            describer = TEMPLATE
+        update = {"description": description, "describer": describer}
+        return {
+            "candidate": candidate.model_copy(update=update).model_dump(),
+            "samples": [],
+            "usage": usage,
+        }
 
     async def critique(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Sample critiques of the answer with the candidate and the accepted flaws."""
@@ -225,13 +189,15 @@ class TamperNodes:
                 "task_type": "code" if record.language else runtime.context.task_type,
             }
         )
-        step = _step(record, runtime.override(context=context), [draft])
+        step = _create_step(state, runtime.override(context=context), [draft])
         critiques = await sample_critiques(step, draft)
         misses = count_misses(critiques, locate_flaw(record.answer, flaws, len(flaws) - 1))
-        candidate = flaws[-1].model_copy(update={"misses": misses})
+        update = {"misses": misses, "samples": len(critiques)}
+        candidate = flaws[-1].model_copy(update=update)
         return {
             "candidate": candidate.model_dump(),
             "samples": [critique.model_dump(mode="json") for critique in critiques],
+            "usage": step.update()["usage"],
         }
 
     async def accept(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
@@ -240,7 +206,9 @@ class TamperNodes:
         candidate = _candidate(state)
         data = candidate.model_dump()
         if candidate.misses == 0:
-            return {"caught": [*state["caught"], data], "candidate": None}
+            caught = [*state["caught"], data]
+            samples = state.get("caught_samples") or state.get("samples", [])
+            return {"caught": caught, "caught_samples": samples, "candidate": None}
         return {
             "flaws": [*state["flaws"], data],
             "critiques": state.get("samples", []),
@@ -252,18 +220,19 @@ class TamperNodes:
         record = _record(state)
         record_id = state.get("id", record.id)
         split = state.get("split", "train")
-        flaws = _flaws(state["flaws"]) or _flaws(state["caught"])[:1]
+        flaws = _flaws(state["flaws"])
+        kept_samples = state.get("critiques", [])
+        if not flaws and state["caught"]:
+            # The paper did not enforce its rule either.
+            flaws = _flaws(state["caught"])[:1]
+            kept_samples = state.get("caught_samples", [])
         counts = dict(state["counts"])
         if state["caught"]:
             counts["caught"] = len(state["caught"])
-        samples = [Critique.model_validate(data) for data in state.get("critiques", [])]
+        samples = [Critique.model_validate(data) for data in kept_samples]
         if samples:
             flaws = _count_all_misses(record.answer, flaws, samples)
-        name = _critic_name(runtime.context)
-        critiques = []
-        for index, sample in enumerate(samples, 1):
-            fields = sample.model_dump()
-            critiques.append(CritiqueSample(id=f"{name}-{index}", critic=name, **fields))
+        critiques = _name_samples(samples, runtime.context)
         result = None
         if flaws or state.get("num_bugs", 1) == 0:
             built = build_tampered(record, record_id, split, flaws, critiques, counts)
@@ -272,7 +241,8 @@ class TamperNodes:
         for index, flaw in enumerate(_flaws(state["failed"]), 1):
             built = build_tampered(record, f"{record_id}!{index}", split, [flaw])
             rejected.append(built.model_dump(mode="json"))
-        return {"result": result, "rejected": rejected, "counts": counts}
+        usage = state.get("usage", Usage())
+        return {"result": result, "rejected": rejected, "counts": counts, "usage": usage}
 
     def route(self, state: TamperState) -> str:
         """Insert another flaw, or finish."""
@@ -308,17 +278,42 @@ def _dump(flaw: Flaw | None) -> dict[str, Any] | None:
     return None if flaw is None else flaw.model_dump()
 
 
-def _step(
-    record: AnswerRecord, runtime: Runtime[Context], rounds: list[Round] | None = None
+def _create_step(
+    state: TamperState, runtime: Runtime[Context], rounds: Sequence[Round] = ()
 ) -> Step:
-    state = {"question": record.question, "context": record.context, "rounds": rounds or []}
-    return Step(cast(State, state), runtime)
+    record = _record(state)
+    values = {
+        "question": record.question,
+        "context": record.context,
+        "rounds": list(rounds),
+        "usage": state.get("usage"),
+    }
+    return Step(cast(State, values), runtime)
 
 
-def _critic_name(context: Context) -> str:
-    if not has_critic(context):
-        return ""
-    return model_name(context.models_for("critic")[0])
+async def _ask(
+    state: TamperState, runtime: Runtime[Context], prompt: str, seed_offset: int = 0
+) -> tuple[str, Usage]:
+    """Return the generator's reply, and the usage of the run so far."""
+    step = _create_step(state, runtime)
+    sampler = step.sampler("generator").with_seed_offset(seed_offset)
+    [sample, *_] = await sampler.sample([HumanMessage(prompt)])
+    return sample.text, step.update()["usage"]
+
+
+def _name_model(context: Context, role: Role) -> str:
+    return model_name(context.models_for(role)[0])
+
+
+def _name_samples(samples: list[Critique], context: Context) -> list[CritiqueSample]:
+    """Return the critic's samples with its name."""
+    if not samples:
+        return []
+    name = _name_model(context, "critic")
+    named = []
+    for index, sample in enumerate(samples, 1):
+        named.append(CritiqueSample(id=f"{name}-{index}", critic=name, **sample.model_dump()))
+    return named
 
 
 def _count_all_misses(answer: str, flaws: list[Flaw], samples: list[Critique]) -> list[Flaw]:
@@ -326,5 +321,5 @@ def _count_all_misses(answer: str, flaws: list[Flaw], samples: list[Critique]) -
     counted = []
     for index, flaw in enumerate(flaws):
         misses = count_misses(samples, locate_flaw(answer, flaws, index))
-        counted.append(flaw.model_copy(update={"misses": misses}))
+        counted.append(flaw.model_copy(update={"misses": misses, "samples": len(samples)}))
     return counted

@@ -16,10 +16,11 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
-from selfcritic.agent.context import Context
+from selfcritic.agent.context import Context, Role
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.data.tampering.plan import Item, PlanOptions
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
+from selfcritic.agent.nodes.validation import check_models, check_prices
 from selfcritic.agent.sampling.budget import parent_budget
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
@@ -27,7 +28,8 @@ from selfcritic.graphs.batch.dataset import Row
 from selfcritic.graphs.batch.ledger import Ledger, fingerprint
 from selfcritic.graphs.batch.run import PersistentBudget
 from selfcritic.graphs.tamper import create_tamper
-from selfcritic.graphs.tamper_nodes import TamperInput, TamperOptions, TamperOutput
+from selfcritic.graphs.tamper_nodes import TamperOptions, has_critic
+from selfcritic.graphs.tamper_state import TamperInput, TamperOutput
 
 _STEPS_PER_CANDIDATE = 5
 _OTHER_STEPS = 5
@@ -69,12 +71,18 @@ class TamperReport:
         return f"{num_done:,} of {self.total:,} records, {self.counts['silent']:,} silent flaws."
 
     def records(self, items: Sequence[Item]) -> list[AnswerRecord]:
-        """Return the finished records in the order of the items."""
+        """Return the finished records in the order of the items; without repeats."""
         records = []
+        seen: set[tuple[str, str]] = set()
         for item in items:
             output = self.outputs.get(item.id)
-            if output is not None and output["result"] is not None:
-                records.append(AnswerRecord.model_validate(output["result"]))
+            if output is None or output["result"] is None:
+                continue
+            record = AnswerRecord.model_validate(output["result"])
+            key = (record.task, record.answer)
+            if key not in seen:
+                seen.add(key)
+                records.append(record)
         return records
 
     def rejected(self, items: Sequence[Item]) -> list[AnswerRecord]:
@@ -103,16 +111,18 @@ async def run_tamper(
     """Make every record that is not finished yet, and fill the report.
 
     Raises:
-        InputError: The ledger is in use, or was created with other options.
+        InputError: A model cannot be used, or the ledger is in use or was created with other options.
         CheckpointError: The ledger cannot be written; the report has the item that it lacks.
     """
+    budget = budget or Budget()
+    await _check_models(context, tampering, budget)
     options = fingerprint("tamper", context)
     options |= {f"plan.{name}": value for name, value in asdict(plan).items()}
     options |= {f"tampering.{name}": value for name, value in asdict(tampering).items()}
     options = json.loads(json.dumps(options))
     graph = create_tamper(tampering).compile(name="tamper")
     with closing(Ledger(ledger, options, restart)) as saved:
-        tracker = PersistentBudget(budget or Budget(), saved, RateLimit())
+        tracker = PersistentBudget(budget, saved, RateLimit())
         run = _Run(graph, context, saved, tracker, report, on_progress)
         run.max_steps = _STEPS_PER_CANDIDATE * tampering.max_candidates + _OTHER_STEPS
         token = parent_budget.set(tracker)
@@ -123,6 +133,18 @@ async def run_tamper(
             report.usage = tracker.usage
         if run.fatal_error is not None:
             raise run.fatal_error
+
+
+async def _check_models(context: Context, tampering: TamperOptions, budget: Budget) -> None:
+    """Raise InputError if a model cannot be loaded, or its price is unknown."""
+    roles: list[Role] = []
+    if "model" in (tampering.insert, tampering.describe):
+        roles.append("generator")
+    if has_critic(context):
+        roles.append("critic")
+    check_models(context, roles)
+    if budget.cost_usd is not None:
+        await asyncio.to_thread(check_prices, context, roles)
 
 
 @dataclass
@@ -185,7 +207,7 @@ class _Run:
             self.report.errors[item.id] = str(error)
             return
         self.report.outputs[item.id] = _to_output(output)
-        self.ledger.finish(row, dict(output))
+        self.ledger.finish(row, dict(_to_output(output)))
 
 
 def _to_input(item: Item) -> TamperInput:

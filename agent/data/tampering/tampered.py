@@ -30,6 +30,8 @@ class Flaw(Record):
     describer: str = TEMPLATE
     misses: int | None = None
     """Samples of the critic that do not point at the flaw; None without a critic."""
+    samples: int | None = None
+    """Samples of the critic."""
 
     @property
     def edit(self) -> Edit:
@@ -109,17 +111,20 @@ def build_tampered(
             _describe_origin(bug, flaw) for bug, flaw in zip(bugs, ordered, strict=True)
         ]
         metadata["candidates"] = counts or {}
-    return record.model_copy(
-        update={
-            "id": record_id,
-            "answer": answer,
-            "origin": "inserted" if ordered else "clean",
-            "split": split,
-            "is_correct": not ordered,
-            "bugs": bugs,
-            "critiques": list(critiques),
-            "metadata": metadata,
-        }
+    return AnswerRecord(
+        id=record_id,
+        task=record.task,
+        question=record.question,
+        answer=answer,
+        context=record.context,
+        origin="inserted" if ordered else "clean",
+        split=split,
+        task_type=record.task_type,
+        language=record.language,
+        is_correct=not ordered,
+        bugs=bugs,
+        critiques=list(critiques),
+        metadata=metadata,
     )
 
 
@@ -146,4 +151,5 @@ def _describe_origin(bug: Bug, flaw: Flaw) -> dict[str, object]:
     }
     if flaw.misses is not None:
         origin["misses"] = flaw.misses
+        origin["samples"] = flaw.samples
     return origin
