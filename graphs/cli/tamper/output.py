@@ -60,7 +60,10 @@ class TamperFiles:
         Raises:
             CheckpointError: A file cannot be written; the ledger has the finished records.
         """
-        errors = [{"id": name, "error": error} for name, error in report.errors.items()]
+        errors = []
+        for item in items:
+            if item.id in report.errors:
+                errors.append({"id": item.id, "error": report.errors[item.id]})
         try:
             write_records(self.out, report.records(items))
             _write_or_remove(self.crashed, report.rejected(items))

@@ -1,13 +1,7 @@
 """`selfcritic tamper`: files, options, exit codes, messages and resuming."""
 
 import json
-import os
-import signal
-import sqlite3
-import subprocess
 import sys
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +13,6 @@ from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import CheckpointError
 from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.cli.app import app
-from tests.support.fake_provider import FakeProvider
-
-ROOT = Path(__file__).parents[4]
-PROGRAM = "from selfcritic.graphs.cli.app import main; main()"
 
 
 @pytest.fixture(autouse=True)
@@ -204,53 +194,3 @@ def test_a_full_disk_loses_no_finished_record(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Ledger, "finish", finish)
     tamper("addition", "--count", "5", "--concurrency", "1")
     assert len(lines("out.jsonl")) >= 18
-
-
-def start(url: str, *options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PROGRAM, "tamper", "addition", "--out", "out.jsonl"]
-    command += ["--count", "12", "--per-answer", "1", "--clean", "0", "--critic", "openai/fake"]
-    environment = {**os.environ, "OPENAI_API_KEY": "sk-none"}
-    return subprocess.Popen([*command, "--api-base", url, *options], env=environment)
-
-
-def finished_tasks() -> dict[str, str]:
-    """Return the question of each finished record."""
-    with closing(sqlite3.connect("out.jsonl.ledger")) as ledger:
-        results = [json.loads(text) for (text,) in ledger.execute("SELECT result FROM done")]
-    return {data["result"]["id"]: data["result"]["question"] for data in results}
-
-
-def count_requests(provider: FakeProvider, tasks: dict[str, str]) -> dict[str, int]:
-    """Count the requests about each task."""
-    counts = dict.fromkeys(tasks, 0)
-    for received in provider.received:
-        text = str(received.body["messages"])
-        for name, question in tasks.items():
-            counts[name] += question in text
-    return counts
-
-
-@pytest.mark.slow
-def test_pays_for_nothing_twice_and_keeps_one_budget_after_a_kill():
-    with FakeProvider(lambda messages, index: "No flaw.", latency=0.05) as provider:
-        process = start(provider.url, "--max-calls", "16")
-        while provider.calls() < 7 and process.poll() is None:
-            time.sleep(0.002)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-        killed = finished_tasks()
-        requests_at_kill = count_requests(provider, killed)
-        assert start(provider.url, "--max-calls", "16").wait() == 0
-        assert provider.calls() <= 16
-        tasks = finished_tasks()
-        requests = count_requests(provider, tasks)
-        assert start(provider.url).wait() == 0
-        assert 0 < len(tasks) < len(finished_tasks()) == 12
-        assert count_requests(provider, tasks) == requests
-        assert count_requests(provider, killed) == requests_at_kill
-        assert min(requests.values()) >= 1
-    records = read_answers(Path("out.jsonl"))
-    assert {record.id for record in records} == set(finished_tasks())
-    for record in records:
-        for flaw in record.metadata["flaws"]:
-            assert (flaw["misses"], flaw["samples"]) == (3, 3)
