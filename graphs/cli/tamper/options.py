@@ -20,6 +20,8 @@ from selfcritic.graphs.cli.options import (
 from selfcritic.graphs.tamper_nodes import TamperOptions
 
 _DATA = "Records"
+_NATURAL = "Natural bugs"
+_SECONDS = 5.0
 _TESTING = "Tests"
 _RESUMING = "Resuming"
 
@@ -32,7 +34,9 @@ class RecordOptions:
     tests: Annotated[
         Path | None,
         typer.Option(
-            help="Tests of DATA, if it is a Python file.", metavar="FILE", rich_help_panel=_DATA
+            help="Tests of a Python file, or of the releases.",
+            metavar="FILE",
+            rich_help_panel=_DATA,
         ),
     ] = None
     count: Annotated[
@@ -70,6 +74,69 @@ class RecordOptions:
         return PlanOptions(
             self.per_answer, self.max_bugs, self.clean, _parse_shares(self.split), self.seed
         )
+
+
+@dataclass(frozen=True)
+class NaturalOptions:
+    """Where natural bugs come from."""
+
+    from_git: Annotated[
+        Path | None,
+        typer.Option(
+            help="Repository; its fix commits replace DATA.",
+            metavar="REPO",
+            rich_help_panel=_NATURAL,
+        ),
+    ] = None
+    from_release: Annotated[
+        Path | None,
+        typer.Option(
+            help="Earlier release: folder, wheel or archive.",
+            metavar="OLD",
+            rich_help_panel=_NATURAL,
+        ),
+    ] = None
+    to_release: Annotated[
+        Path | None,
+        typer.Option(
+            help="Later release of the same package.", metavar="NEW", rich_help_panel=_NATURAL
+        ),
+    ] = None
+    max_commits: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Fix commits to test, newest first.", metavar="N", rich_help_panel=_NATURAL
+        ),
+    ] = 100
+
+    @property
+    def is_used(self) -> bool:
+        """Whether natural bugs replace inserted ones."""
+        return (self.from_git or self.from_release or self.to_release) is not None
+
+    def check(self, data: str | None, insertion: "InsertionOptions", tests: Path | None) -> None:
+        """Check that exactly one source is named.
+
+        Raises:
+            InputError: There is no source, or options do not go together.
+        """
+        if not self.is_used:
+            if data is None:
+                raise InputError(
+                    "Pass DATA, --from-git REPO, or --from-release OLD --to-release NEW."
+                )
+            return
+        has_releases = self.from_release is not None or self.to_release is not None
+        if data is not None or (has_releases and self.from_git is not None):
+            raise InputError("Pass only one of DATA, --from-git and --from-release.")
+        if has_releases and (self.from_release is None or self.to_release is None):
+            raise InputError("--from-release OLD and --to-release NEW belong together.")
+        if tests is not None and self.from_git is not None:
+            raise InputError(
+                "--tests is not used with --from-git, which runs the repository's tests."
+            )
+        if insertion.model or insertion.critic:
+            raise InputError("Natural bugs need no --model and no --critic. Leave them out.")
 
 
 @dataclass(frozen=True)
@@ -123,7 +190,7 @@ class InsertionOptions:
             insert=insert,
             describe=self.describe,
             max_candidates=testing.max_candidates,
-            seconds=testing.seconds,
+            seconds=testing.seconds or _SECONDS,
         )
 
     def to_context(self, seed: int, require_isolation: bool) -> Context:
@@ -153,15 +220,15 @@ class TestingOptions:
         ),
     ] = 20
     seconds: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.1,
             max=3600,
-            help="Time for the tests of one answer.",
+            help="Time for the tests of one answer (default: 5; natural bugs: 60).",
             metavar="SECONDS",
             rich_help_panel=_TESTING,
         ),
-    ] = 5.0
+    ] = None
     concurrency: Annotated[
         int,
         typer.Option(

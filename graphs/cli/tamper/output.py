@@ -13,6 +13,7 @@ from selfcritic.agent.data.files import write_records
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.data.tampering.plan import Item
 from selfcritic.agent.errors import CheckpointError, InputError
+from selfcritic.graphs.batch.natural_bugs import NaturalReport
 from selfcritic.graphs.batch.tamper import TamperReport
 from selfcritic.graphs.cli.terminal import print_words
 
@@ -65,7 +66,7 @@ class TamperFiles:
             if item.id in report.errors:
                 errors.append({"id": item.id, "error": report.errors[item.id]})
         try:
-            write_records(self.out, report.records(items))
+            _write_or_remove(self.out, report.records(items))
             _write_or_remove(self.crashed, report.rejected(items))
             if errors:
                 lines = [json.dumps(error) + "\n" for error in errors]
@@ -73,10 +74,24 @@ class TamperFiles:
             else:
                 self.errors.unlink(missing_ok=True)
         except OSError as error:
-            raise CheckpointError(
-                f"'{error.filename or self.out}' cannot be written: {error.strerror}. Finished records are in "
-                f"'{self.ledger}': free some space, or check the path, then rerun the command."
-            ) from None
+            raise self._cannot_write(error) from None
+
+    def write_natural(self, report: NaturalReport) -> None:
+        """Replace OUT by the natural bugs found so far.
+
+        Raises:
+            CheckpointError: OUT cannot be written.
+        """
+        try:
+            _write_or_remove(self.out, report.records)
+        except OSError as error:
+            raise self._cannot_write(error) from None
+
+    def _cannot_write(self, error: OSError) -> CheckpointError:
+        return CheckpointError(
+            f"'{error.filename or self.out}' cannot be written: {error.strerror}. Finished records are in "
+            f"'{self.ledger}': free some space, or check the path, then rerun the command."
+        )
 
 
 def _write_or_remove(path: Path, records: Sequence[AnswerRecord]) -> None:
@@ -86,14 +101,14 @@ def _write_or_remove(path: Path, records: Sequence[AnswerRecord]) -> None:
         path.unlink(missing_ok=True)
 
 
-class TamperProgress:
+class Progress:
     """Progress line on a terminal, updated a few times per second."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._next_update = 0.0
 
-    def show(self, report: TamperReport) -> None:
+    def show(self, report: TamperReport | NaturalReport) -> None:
         """Update the line, unless it was updated recently."""
         now = time.monotonic()
         if not self._live.console.is_terminal or now < self._next_update:
@@ -110,25 +125,30 @@ def print_report(
     num_bugs = sum(len(record.bugs or []) for record in records)
     num_clean = sum(record.origin == "clean" for record in records)
     lines = [
-        f"{len(records):,} records in {files.out}: {len(records) - num_clean:,} tampered with {num_bugs:,} bugs, "
-        f"{num_clean:,} clean."
+        f"{count_noun(len(records), 'record')} in {files.out}: {len(records) - num_clean:,} tampered with "
+        f"{count_noun(num_bugs, 'bug')}, {num_clean:,} clean."
     ]
     lines += _describe_candidates(report)
     num_without = len(report.outputs) - len(records)
     if num_without:
-        lines.append(f"{num_without:,} records left out: no candidate was a silent flaw.")
+        lines.append(f"{count_noun(num_without, 'record')} left out: no new silent flaw was found.")
     if report.rejected(items):
         lines.append(f"Flaws that crash or hang: {files.crashed}")
     if report.errors:
-        lines.append(f"{len(report.errors):,} records failed; see {files.errors}.")
+        lines.append(f"{count_noun(len(report.errors), 'record')} failed; see {files.errors}.")
     if report.remaining:
         lines.append(
-            f"{report.remaining:,} records left: the budget is spent. Rerun with a larger budget to continue."
+            f"{count_noun(report.remaining, 'record')} left: the budget is spent. Rerun with a larger budget to continue."
         )
     if report.usage.calls:
-        lines.append(f"{report.usage.calls:,} requests.")
+        lines.append(f"{count_noun(report.usage.calls, 'request')}.")
     for line in lines:
         print_words(console, Text(line))
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Return a number with its noun in singular or plural."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _describe_candidates(report: TamperReport) -> list[str]:
@@ -140,7 +160,7 @@ def _describe_candidates(report: TamperReport) -> list[str]:
     names = {"silent": "silent", "crashed": "crashed", "timed_out": "timed out"}
     parts = [f"{counts[outcome] / total:.1%} {name}" for outcome, name in names.items()]
     lines = [
-        f"{total:,} candidate flaws: {killed / total:.1%} fail a test ({', '.join(parts)}), "
+        f"{count_noun(total, 'candidate flaw')}: {killed / total:.1%} fail a test ({', '.join(parts)}), "
         f"{counts['survived'] / total:.1%} survive."
     ]
     more = {

@@ -156,6 +156,7 @@ def test_fails_if_there_is_no_record():
     write_records(Path("in.jsonl"), [program("untested", LARGER, metadata={})])
     result = tamper("in.jsonl", code=1)
     assert "No record was made. The answer has no tests." in " ".join(result.stderr.split())
+    assert not Path("out.jsonl").exists()
 
 
 def test_refuses_to_resume_with_other_options():
