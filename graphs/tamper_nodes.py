@@ -55,7 +55,7 @@ class TamperOptions:
 
 
 def has_critic(context: Context) -> bool:
-    """Return whether a critic is named: the run's default model is none."""
+    """Return whether a critic is named: the default model does not count."""
     return context.critic not in (None, "none")
 
 

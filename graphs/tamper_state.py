@@ -26,7 +26,7 @@ class TamperInput(TypedDict, total=False):
 
 
 class TamperOutput(TypedDict, total=False):
-    """The tampered record, or why there is none."""
+    """The tampered record, or the reason why it is missing."""
 
     result: dict[str, Any] | None
     """`AnswerRecord` as JSON; None if no silent flaw was found."""

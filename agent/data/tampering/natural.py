@@ -27,7 +27,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class FixRejected(ValueError):  # noqa: N818 - not a failure: most commits are no usable fix
-    """A fix that does not give a record; the message says why."""
+    """A fix that does not give a record; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Fix:
     changed: Sequence[str]
     """Paths that differ."""
     description: str
-    """What the author says about the fix; empty if unknown."""
+    """The author's text about the fix; empty if unknown."""
     tests: Sequence[str] = ()
     """Files of tests in the later version; those that differ or are named like the module if empty."""
 

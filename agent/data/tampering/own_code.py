@@ -11,7 +11,7 @@ from selfcritic.agent.errors import InputError
 def read_module(path: Path, tests_path: Path) -> AnswerRecord:
     """Return a Python file as a correct answer, with its tests.
 
-    The tests run as a file of their own and may import the module; see `agent.checkers.unit_tests`.
+    The tests are a separate file, and may import the module; see `agent.checkers.unit_tests`.
 
     Raises:
         InputError: A file cannot be read, is empty or is not Python.

@@ -54,7 +54,7 @@ def read_release(path: Path) -> dict[str, bytes]:
     """Return the files of a folder, a wheel or a source archive; nothing is unpacked to the disk.
 
     Raises:
-        InputError: It is none of these, or is broken.
+        InputError: It is another kind of file, or is broken.
     """
     try:
         if path.is_dir():
@@ -66,7 +66,7 @@ def read_release(path: Path) -> dict[str, bytes]:
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise InputError(f"The release '{path}' cannot be read: {error}.") from None
     raise InputError(
-        f"'{path}' is no release: pass a folder, a wheel (.whl) or a source archive (.tar.gz)."
+        f"'{path}' is not a release: pass a folder, a wheel (.whl) or a source archive (.tar.gz)."
     )
 
 

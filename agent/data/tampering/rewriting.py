@@ -58,7 +58,7 @@ _MAX_DESCRIPTION_CHARS = 1000
 
 
 class RewriteRejected(ValueError):  # noqa: N818 - not a failure: another reply is sampled
-    """A model's reply that is not one subtle bug; the message says why."""
+    """A model's reply that is not one subtle bug; the message has the reason."""
 
 
 def insertion_prompt(record: AnswerRecord) -> str:
@@ -75,7 +75,7 @@ def description_prompt(code: str, before: str, after: str, evidence: str) -> str
 
 
 def read_description(reply: str) -> str:
-    """Return the description in a reply; empty if there is none."""
+    """Return the description in a reply; empty if it has only code."""
     text = _BLOCK.sub("", reply).strip()
     match = _BUG.match(text)
     text = match[1] if match else text
@@ -148,7 +148,7 @@ def _check_size(code: str, edit: Edit) -> None:
 
 
 def _comments(code: str) -> list[str]:
-    """Return the comments and the strings on lines of their own, such as docstrings."""
+    """Return the comments and the strings that are statements, such as docstrings."""
     texts = []
     previous = tokenize.NEWLINE
     for token in tokenize.generate_tokens(io.StringIO(code).readline):

@@ -22,7 +22,7 @@ class Flaw(Record):
     source: str
     """What made the edit: an operator, "task:NAME" or "model:NAME"."""
     note: str = ""
-    """What the source says is wrong."""
+    """The source's own description."""
     outcome: Outcome = "survived"
     test: str | None = None
     message: str = ""

@@ -138,7 +138,8 @@ def print_report(
         lines.append(f"{count_noun(len(report.errors), 'record')} failed; see {files.errors}.")
     if report.remaining:
         lines.append(
-            f"{count_noun(report.remaining, 'record')} left: the budget is spent. Rerun with a larger budget to continue."
+            f"{count_noun(report.remaining, 'record')} left: the budget is spent. "
+            "Rerun with a larger budget to continue."
         )
     if report.usage.calls:
         lines.append(f"{count_noun(report.usage.calls, 'request')}.")

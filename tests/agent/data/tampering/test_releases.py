@@ -84,7 +84,7 @@ def test_explains_what_cannot_be_read(tmp_path: Path):
     broken.write_text("x")
     same = write_wheel(tmp_path / "same.whl", OLD)
     for old, message in (
-        (text, "is no release"),
+        (text, "is not a release"),
         (broken, "cannot be read"),
         (same, "No Python file differs"),
     ):

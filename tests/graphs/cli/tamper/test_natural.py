@@ -79,7 +79,7 @@ def test_reports_releases_whose_tests_show_nothing():
         (["--from-git", ".", "--model", "simulated"], "Natural bugs need no --model"),
         (["--from-git", "none"], "--from-git needs a folder with a git repository; got 'none'."),
         (["--from-git", "."], "'.' (--from-git) cannot be read"),
-        (["--from-release", "a", "--to-release", "b"], "'a' is no release"),
+        (["--from-release", "a", "--to-release", "b"], "'a' is not a release"),
     ],
 )
 def test_explains_bad_usage(options: list[str], message: str):
