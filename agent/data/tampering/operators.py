@@ -93,7 +93,8 @@ def load_operators() -> dict[str, Any]:
 def apply_mutation(code: str, mutation: Mutation) -> Edit | None:
     """Return the edit of a mutation, with the spacing of the code.
 
-    Returns None if the result is not valid Python or differs from the code in its layout only.
+    Returns None if the result is not valid Python, differs from the code in its layout only, or lacks a comment or
+    line of it.
 
     Raises:
         ValueError: The operator did not change the code.
@@ -107,7 +108,8 @@ def apply_mutation(code: str, mutation: Mutation) -> Edit | None:
     if edit is None:
         return None
     edit = _fit_spacing(code, edit)
-    if not is_new_code(code, code[: edit.start] + edit.replacement + code[edit.end :]):
+    changed = code[: edit.start] + edit.replacement + code[edit.end :]
+    if not is_new_code(code, changed) or _count_comments(changed) != _count_comments(code):
         return None
     return edit
 
@@ -124,11 +126,11 @@ def is_new_code(code: str, changed: str) -> bool:
 
 
 def _fit_spacing(code: str, edit: Edit) -> Edit:
-    """Space the replacement like the original: operators leave traces such as `a[ 2]`."""
+    """Space the replacement like the original: operators leave traces such as `a[ 2]`, or join lines."""
     old = code[edit.start : edit.end]
-    text = edit.replacement.strip(" ")
-    before = old[: len(old) - len(old.lstrip(" "))]
-    after = old[len(old.rstrip(" ")) :] if old.strip(" ") else ""
+    text = edit.replacement.strip()
+    before = old[: len(old) - len(old.lstrip())]
+    after = old[len(old.rstrip()) :] if old.strip() else ""
     if text[-1:].isalpha() and not after and edit.replacement.endswith(" "):
         after = " "
     end = edit.end
@@ -139,6 +141,12 @@ def _fit_spacing(code: str, edit: Edit) -> Edit:
     plain = code[: edit.start] + edit.replacement + code[edit.end :]
     spaced = code[: fitted.start] + fitted.replacement + code[fitted.end :]
     return fitted if _tokens(plain) == _tokens(spaced) else edit
+
+
+def _count_comments(code: str) -> int:
+    """Count the comments and lines of valid code."""
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return sum(token.type in (tokenize.COMMENT, tokenize.NEWLINE, tokenize.NL) for token in tokens)
 
 
 def _tokens(code: str) -> Sequence[str]:

@@ -50,6 +50,13 @@ def test_classifies_what_a_flaw_does(body: str, outcome: str, message: str):
         assert check.test == "check(add_one)"
 
 
+def test_reports_values_instead_of_the_messages_of_assertions():
+    tests = "assert add_one(1) == 2, 'Error'\n"
+    oracle = create_oracle(record("", metadata={"tests": tests}), seconds=1.0)
+    check = oracle.check("def add_one(x):\n    return x\n")
+    assert (check.test, check.message) == ("assert add_one(1) == 2", "add_one(1) is 1")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

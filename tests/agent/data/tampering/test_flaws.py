@@ -3,7 +3,7 @@
 import pytest
 
 from selfcritic.agent.data.records import AnswerRecord
-from selfcritic.agent.data.tampering.edits import apply_edits
+from selfcritic.agent.data.tampering.edits import Edit, apply_edits
 from selfcritic.agent.data.tampering.flaws import draw_edits, find_code_span
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.tasks import TASKS, Addition
@@ -16,7 +16,7 @@ def record(answer: str = CODE, language: str | None = "python") -> AnswerRecord:
 
 
 def test_variants_share_no_edit():
-    drawn = []
+    drawn: list[Edit] = []
     for variant in range(3):
         drawn += draw_edits(record(), None, seed=0, variant=variant, num_variants=3, count=100)
     texts = [apply_edits(CODE, [edit]) for edit in drawn]

@@ -51,6 +51,16 @@ def test_each_edit_is_another_valid_program_with_the_spacing_of_the_code():
         assert '"""Return -1 or 2."""' in changed
 
 
+def test_keeps_lines_and_comments():
+    code = "names = {\n    3: 'a',\n    4: 'b',\n    # Five.\n    5: 'c',\n}\n"
+    changed = {apply_edits(code, [edit]) for edit in edits(code)}
+    assert code.replace("4", "5") in changed
+    assert changed
+    for text in changed:
+        assert text.count("\n") == code.count("\n")
+        assert "# Five." in text
+
+
 def test_visits_each_position_before_any_twice():
     mutations = find_mutations(CODE, random.Random(1))
     positions = [mutation.position for mutation in mutations]
