@@ -61,16 +61,17 @@ def read_codecriticbench(row: Row) -> list[AnswerRecord]:
     values = row.values
     question = get_text(values, "question")
     answer_column = "generation" if "generation" in values else "answer"
+    rating_column = "rating" if "rating" in values else "score"
     is_correct = get_flag(values, "correctness")
     bugs = _read_error_lists(get_list(values, "error_lists"))
-    used = ("question", answer_column, "correctness", "rating", "error_lists")
+    used = ("question", answer_column, "correctness", rating_column, "error_lists")
     record = AnswerRecord(
         id=row.number,
         task=name_task(question),
         question=question,
         answer=get_text(values, answer_column),
         is_correct=is_correct,
-        quality=get_number(values, "rating"),
+        quality=get_number(values, rating_column),
         bugs=bugs or ([] if is_correct else None),
         metadata=get_rest(values, used),
     )

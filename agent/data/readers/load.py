@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from selfcritic.agent.data.files import check_ids, read_answers, read_ratings
 from selfcritic.agent.data.readers.benchmarks import (
@@ -15,6 +16,7 @@ from selfcritic.agent.data.readers.benchmarks import (
 from selfcritic.agent.data.readers.columns import DEFAULT_COLUMNS, FIELDS, read_columns
 from selfcritic.agent.data.readers.fields import Row, RowError, list_names
 from selfcritic.agent.data.readers.generated import TASK_TYPES, generate_answers
+from selfcritic.agent.data.readers.human_review import read_review, read_review_ratings
 from selfcritic.agent.data.readers.preferences import read_preference
 from selfcritic.agent.data.readers.prm800k import read_prm800k
 from selfcritic.agent.data.readers.programs import HUMAN_EVAL, read_human_eval, read_program
@@ -24,6 +26,7 @@ from selfcritic.agent.data.records import AnswerRecord, Rating
 from selfcritic.agent.errors import InputError
 
 RowReader = Callable[[Row], list[AnswerRecord]]
+Converted = TypeVar("Converted")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ _FORMATS = {
     "judgebench": Format(("question", "response_A", "response_B", "label"), read_judgebench),
     "human-eval": Format(("task_id", "prompt", "test", "entry_point"), read_program),
     "preference": Format(("chosen", "rejected"), read_preference),
+    "human-review": Format(("answer", "labels", "decision"), read_review),
 }
+_RATINGS = {"self-critiquing": read_helpfulness, "human-review": read_review_ratings}
 FORMATS = (_RECORDS, *_FORMATS, _COLUMNS)
 """Names of the formats, in the order in which they are tried."""
 _NAMED_SOURCES = (HUMAN_EVAL, *TASK_TYPES)
@@ -96,7 +101,7 @@ def load_ratings(
     *,
     format: str | None = None,  # noqa: A002 - the name of the command's option
 ) -> list[Rating]:
-    """Load ratings of critiques: a ratings file, or paper 1's helpfulness records.
+    """Load ratings of critiques: a ratings file, paper 1's helpfulness records, or human reviews.
 
     Their `record` and `critique` are the ids that `load_answers` gives to the same file.
 
@@ -109,21 +114,16 @@ def load_ratings(
         return read_ratings(path)
     rows = read_rows(path)
     name = format or _detect(path, rows)
-    if name != "self-critiquing":
+    if name not in _RATINGS:
         raise InputError(
             f"{path} has no ratings of critiques. Its format is {name} (--format); ratings are read from "
-            "selfcritic's ratings and from self-critiquing's helpfulness records."
+            f"{_RECORDS} (a ratings file), {' and '.join(_RATINGS)}."
         )
-    ratings: list[Rating] = []
-    problems: list[str] = []
-    for row in rows:
-        try:
-            ratings += read_helpfulness(row)
-        except RowError as error:
-            problems.append(f"{row.place}: {error}")
-    raise_problems(path, problems)
+    ratings = _convert(path, rows, _RATINGS[name])
     if not ratings:
-        raise InputError(f"{path} has no ratings of critiques. Pass the helpfulness records.")
+        raise InputError(
+            f"{path} has no ratings of critiques. Pass helpfulness records or human reviews."
+        )
     return ratings
 
 
@@ -144,6 +144,10 @@ def _check_format(name: str | None, columns: Mapping[str, str] | None) -> None:
 def _load_file(
     path: Path, name: str | None, columns: Mapping[str, str] | None
 ) -> list[AnswerRecord]:
+    if path.name == str(path) and not path.suffix:
+        raise InputError(
+            f"{path} is not a source: pass a file such as answers.jsonl, or one of {', '.join(_NAMED_SOURCES)}."
+        )
     if columns is not None:
         name = _COLUMNS
     if name == _RECORDS or (name is None and has_versions(path)):
@@ -161,16 +165,18 @@ def _load_file(
     return records
 
 
-def _convert(path: Path, rows: Sequence[Row], read: RowReader) -> list[AnswerRecord]:
-    records: list[AnswerRecord] = []
+def _convert(
+    path: Path, rows: Sequence[Row], read: Callable[[Row], list[Converted]]
+) -> list[Converted]:
+    converted: list[Converted] = []
     problems: list[str] = []
     for row in rows:
         try:
-            records += read(row)
+            converted += read(row)
         except RowError as error:
             problems.append(f"{row.place}: {error}")
     raise_problems(path, problems)
-    return records
+    return converted
 
 
 def _detect(path: Path, rows: Sequence[Row]) -> str:

@@ -15,6 +15,8 @@ from selfcritic.agent.data.readers.fields import (
 from selfcritic.agent.data.records import AnswerRecord
 
 _SIDES = ("chosen", "rejected")
+_REPLY_MARK = "\n\nAssistant: "
+"""Begins a reply in dialogs that are one text."""
 
 
 def read_preference(row: Row) -> list[AnswerRecord]:
@@ -56,6 +58,9 @@ def _read_texts(values: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, 
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))
     length = len(list(pairs))
     start = max(chosen.rfind(" ", 0, length), chosen.rfind("\n", 0, length)) + 1
+    turn = chosen.rfind(_REPLY_MARK, 0, length)
+    if turn >= 0:  # so that words with which both replies begin belong to the replies
+        start = turn + len(_REPLY_MARK)
     return (chosen[:start].rstrip(), ""), (chosen[start:], rejected[start:])
 
 

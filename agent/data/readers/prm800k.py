@@ -23,15 +23,13 @@ def read_prm800k(row: Row) -> list[AnswerRecord]:
     question = get_object(values, "question")
     label = get_object(values, "label")
     problem = get_text(question, "problem")
-    rated = [_read_step(step) for step in get_objects(label, "steps")]
+    rated = _read_steps(label)
     texts = _complete([text for text, _rating in rated], question)
-    if not texts:
-        raise RowError("`label.steps` is empty")
     bug = _find_bug(texts, [rating for _text, rating in rated])
     is_correct = None
     if bug is not None:
         is_correct = False
-    elif label.get("finish_reason") == "solution":
+    elif texts and label.get("finish_reason") == "solution":
         is_correct = True
     record = AnswerRecord(
         id=row.number,
@@ -40,6 +38,7 @@ def read_prm800k(row: Row) -> list[AnswerRecord]:
         answer="\n".join(texts),
         is_correct=is_correct,
         bugs=[bug] if bug else ([] if is_correct else None),
+        error=None if texts else "the solution has no steps",
         metadata={
             "finish_reason": label.get("finish_reason"),
             "ground_truth_answer": question.get("ground_truth_answer"),
@@ -47,6 +46,16 @@ def read_prm800k(row: Row) -> list[AnswerRecord]:
         },
     )
     return [record]
+
+
+def _read_steps(label: Mapping[str, Any]) -> list[tuple[str, float | None]]:
+    """Return the text and the rating of each rated step; a step without any text ends them."""
+    steps = []
+    for step in get_objects(label, "steps"):
+        if not step.get("completions") and step.get("human_completion") is None:
+            break
+        steps.append(_read_step(step))
+    return steps
 
 
 def _read_step(step: Mapping[str, Any]) -> tuple[str, float | None]:

@@ -155,7 +155,7 @@ def _iterate_parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _to_json_values(row: Any) -> Any:
-    """Convert dates and the like to text, and NaN, which tables use for missing values, to null."""
+    """Convert other types, such as dates, to text, and NaN, which tables use for missing values, to null."""
     try:
         text = json.dumps(row, default=str)
     except (ValueError, TypeError, RecursionError) as error:

@@ -26,7 +26,8 @@ def read_self_critiquing(row: Row) -> list[AnswerRecord]:
     """Return the answers of a passage's questions, with people's critiques and refinements.
 
     A person's critique is a known bug, too. An answer is correct if it has the rating 7 and no critique. In helpfulness
-    records, the critiques are the model's, and `read_helpfulness` returns their ratings.
+    records, the critiques are the model's, and `read_helpfulness` returns their ratings; an answer with a helpful
+    critique is wrong. Questions and critiques without text are left out.
     """
     return [record for record, _ratings in _read_answers(row)]
 
@@ -42,7 +43,9 @@ def _read_answers(row: Row) -> Iterator[tuple[AnswerRecord, list[Rating]]]:
     data = get_object(values, "data")
     context = _read_passage(data)
     for number, question in enumerate(get_objects(data, "questions"), 1):
-        text = get_text(question, "question")
+        text = get_optional_text(question, "question")
+        if not text.strip():
+            continue  # the released files have some
         answers = get_objects(question, "answers") or [question]
         for index, answer in enumerate(answers, 1):
             record = AnswerRecord(
@@ -82,6 +85,8 @@ def _add_feedback(record: AnswerRecord, feedback: Mapping[str, Any]) -> None:
     details = []
     bugs = []
     for number, critique in enumerate(get_objects(feedback, "critiques"), 1):
+        if not get_optional_text(critique, "text").strip():
+            continue
         sample = _read_critique(record.answer, critique, str(number))
         record.critiques.append(sample)
         bug = Bug(id=str(number), description=sample.text)
@@ -132,9 +137,10 @@ def _add_model_critiques(
         text = critique.get("critique")
         if isinstance(text, dict):
             text = text.get("text")
-        sample = CritiqueSample(
-            id=str(number), critic="model", text=get_text({"critique": text}, "critique")
-        )
+        text = get_optional_text({"critique": text}, "critique")
+        if not text.strip():
+            continue
+        sample = CritiqueSample(id=str(number), critic="model", text=text)
         record.critiques.append(sample)
         is_helpful = get_flag(get_object(critique, "feedback"), "helpful")
         if is_helpful is not None:
@@ -147,9 +153,11 @@ def _add_model_critiques(
             )
             ratings.append(rating)
     better = get_optional_text(get_object(question, "new_critique"), "text")
+    is_critiqueable = get_flag(question, "is_critiqueable")
     if num_answers == 1 and better.strip():
         record.critiques.append(CritiqueSample(id="new", critic="human", text=better))
-    is_critiqueable = get_flag(question, "is_critiqueable")
-    if num_answers == 1 and is_critiqueable is not None:
+    if any(rating.is_helpful for rating in ratings):
+        record.is_correct = False
+    elif num_answers == 1 and is_critiqueable is not None:
         record.is_correct = not is_critiqueable
     return ratings
