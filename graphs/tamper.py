@@ -56,6 +56,3 @@ def create_tamper(
     builder.add_conditional_edges("accept", nodes.route, ["insert", "finish"])
     builder.add_edge("finish", END)
     return builder
-
-
-graph = create_tamper().compile(name="tamper")
