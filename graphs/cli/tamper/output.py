@@ -167,9 +167,9 @@ def _describe_candidates(report: TamperReport) -> list[str]:
     more = {
         "incompatible": "hidden by another flaw",
         "caught": "found by every sample of the critic",
-        "unusable": "replies without a usable flaw",
+        "unusable": "unusable replies",
     }
-    rest = [f"{counts[name]:,} {text}" for name, text in more.items() if counts[name]]
+    rest = [f"{text}: {counts[name]:,}" for name, text in more.items() if counts[name]]
     if rest:
-        lines.append(f"Also: {', '.join(rest)}.")
+        lines.append(f"Not used: {'; '.join(rest)}.")
     return lines
