@@ -48,7 +48,7 @@ LAYERS = (
 
 BASE = LAYERS[0]
 RESEARCH_PACKAGES = {
-    "agent.data": (*BASE, "agent.critic", "agent.tasks"),
+    "agent.data": (*BASE, "agent.critic", "agent.checkers", "agent.tasks"),
     "agent.evals": (
         *BASE,
         "agent.critic",

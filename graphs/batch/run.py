@@ -73,7 +73,7 @@ class Report:
     started: float = field(default_factory=time.monotonic)
 
 
-class _PersistentBudget(BudgetTracker):
+class PersistentBudget(BudgetTracker):
     """Persists usage before each request, so a crash does not reset the budget."""
 
     def __init__(self, budget: Budget, ledger: Ledger, rate: RateLimit) -> None:
@@ -82,14 +82,17 @@ class _PersistentBudget(BudgetTracker):
         self.rate = rate
 
     def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
+        """Count a request, and save the usage before it is sent."""
         super().reserve(role, messages)
         self._ledger.save_usage(self.usage)
 
     def add(self, usage: Usage) -> None:
+        """Count and save usage of a checkpoint or a worker."""
         super().add(usage)
         self._save_paid_usage()
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
+        """Count and save the tokens and cost of a reply."""
         super().charge(role, tokens, cost_usd)
         self._save_paid_usage()
 
@@ -156,7 +159,7 @@ async def run_batch(
         rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
         batch = _Batch(
             ledger=rows_ledger,
-            budget=_PersistentBudget(budget, rows_ledger, rate_limit),
+            budget=PersistentBudget(budget, rows_ledger, rate_limit),
             on_result=_ignore if ordered else on_result,
             on_unsaved_result=on_result,
             on_error=on_error,

@@ -12,6 +12,7 @@ from selfcritic.graphs.cli.eval.app import eval_app
 from selfcritic.graphs.cli.models import models
 from selfcritic.graphs.cli.review.command import review
 from selfcritic.graphs.cli.run import run
+from selfcritic.graphs.cli.tamper.command import tamper
 from selfcritic.graphs.cli.train import train
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # its tracebacks print local variables, which hold API keys
 )
-for command in (run, review, batch):
+for command in (run, review, batch, tamper):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")

@@ -1,0 +1,1 @@
+"""Insert bugs into correct answers, and collect natural ones."""

@@ -1,0 +1,1 @@
+"""`selfcritic tamper`: insert flaws into correct answers (extra `data`)."""
