@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,7 +179,7 @@ def resample_weighted(
         return np.bincount(picks, minlength=num_clusters)
 
     num_groups = min(num_clusters, _MAX_GROUPS)
-    groups = np.arange(num_clusters) % num_groups
+    groups: Rows = np.arange(num_clusters) % num_groups
 
     def leave_out(group: int) -> Rows:
         return (groups != group).astype(int)
