@@ -12,9 +12,12 @@ from typing import Annotated
 
 import typer
 
+from examples.benchmarks.estimators.graph_check import measure_graph
 from examples.benchmarks.estimators.planted import closed_forms
 from examples.benchmarks.estimators.repeats import measure_truth, run_repeats
 from examples.benchmarks.estimators.table import build_rows, write_page
+
+_GRAPH_RUNS = 200
 
 
 def main(
@@ -33,7 +36,13 @@ def main(
         finished.append(repeat)
         print(f"{len(finished)} of {repeats} repeats", flush=True)
     rows = build_rows(truth, closed_forms(), finished)
-    text = write_page(rows, finished, tasks=tasks, truth_tasks=truth_tasks)
+    text = write_page(
+        rows,
+        finished,
+        num_tasks=tasks,
+        truth_tasks=truth_tasks,
+        graph=measure_graph(_GRAPH_RUNS),
+    )
     if page is None:
         print(text)
     else:

@@ -87,4 +87,4 @@ def _read(path: Path) -> list[Saved]:
 def _append(path: Path, line: Saved) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write("\n" + json.dumps(line))  # a line that was cut off before stays apart

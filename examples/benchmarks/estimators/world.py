@@ -2,7 +2,7 @@
 
 The replies are those of the simulated model for the prompts that the graphs send, and the oracles grade them. The loop
 itself is left out: at 60 tasks with 8 critiques of each answer, a repeat takes two CPU seconds this way and over a
-minute through the graph. `check_graph` in `__main__` measures a small run of the real graph.
+minute through the graph. `graph_check` measures some runs of the real graph.
 """
 
 import random
@@ -72,11 +72,23 @@ def sample_world(seed: int, num_tasks: int) -> World:
     """Sample one repeat; equal seeds give equal data."""
     world = World()
     for number in range(num_tasks):
-        rng = random.Random(f"{seed} {number}")
         task_type = _TASK_TYPES[number % len(_TASK_TYPES)]
-        task = task_type.generate(rng, task_type.sizes[len(task_type.sizes) // 2])
-        _TaskSampler(world, task, f"{seed}-{number}", rng).add()
+        _sample_task(world, task_type, seed, number).add()
     return world
+
+
+def sample_answers(seed: int, num_tasks: int) -> World:
+    """Sample answers to additions, and verdicts on them: as `sample_world`, but fast."""
+    world = World()
+    for number in range(num_tasks):
+        _sample_task(world, Addition, seed, number).add_answers(has_critiques=False)
+    return world
+
+
+def _sample_task(world: World, task_type: type[Task], seed: int, number: int) -> "_TaskSampler":
+    rng = random.Random(f"{seed} {number}")
+    task = task_type.generate(rng, task_type.sizes[len(task_type.sizes) // 2])
+    return _TaskSampler(world, task, f"{seed}-{number}", rng)
 
 
 class _TaskSampler:
@@ -93,10 +105,16 @@ class _TaskSampler:
 
     def add(self) -> None:
         """Sample the answers to the task, and everything about them."""
+        self.add_answers(has_critiques=True)
+        self.add_preferences()
+
+    def add_answers(self, *, has_critiques: bool) -> None:
+        """Sample answers and verdicts, perhaps with critiques and refinements."""
         drafts = self.ask("generate", self.rng.choice(ANSWERS))
         for number, draft in enumerate(drafts):
-            self.add_answer(f"{self.name}-{number}", draft.text)
-        self.add_preferences()
+            record = self.add_answer(f"{self.name}-{number}", draft.text)
+            if has_critiques:
+                self.add_critiques(record)
 
     def ask(
         self, name: PromptName, n: int = 1, *, seed: int | None = None, **data: str
@@ -109,8 +127,8 @@ class _TaskSampler:
         """Return a seed for a request whose replies differ between equal answers."""
         return self.rng.randrange(2**31)
 
-    def add_answer(self, name: str, answer: str) -> None:
-        """Sample the verdict, critiques and refinements of one answer."""
+    def add_answer(self, name: str, answer: str) -> AnswerRecord:
+        """Sample the verdict on one answer."""
         [verdict] = self.ask("classify", answer=answer)
         record = AnswerRecord(
             id=name,
@@ -123,15 +141,19 @@ class _TaskSampler:
             p_critiqueable=verdict.p_yes,
             metadata={"verdict": verdict.text},
         )
-        critiques = self.ask("critique", POOL_SIZE, seed=self.new_seed(), answer=answer)
+        self.world.records.append(record)
+        return record
+
+    def add_critiques(self, record: AnswerRecord) -> None:
+        """Sample critiques and refinements of an answer."""
+        critiques = self.ask("critique", POOL_SIZE, seed=self.new_seed(), answer=record.answer)
         for number, reply in enumerate(critiques):
-            self.add_critique(record, f"{name}-{number}", reply.text)
+            self.add_critique(record, f"{record.id}-{number}", reply.text)
         record.refinements = [
             self.refine_by_critique(record),
             self.refine_directly(record, "direct"),
             self.refine_directly(record, "direct again"),
         ]
-        self.world.records.append(record)
 
     def find_bugs(self, answer: str) -> list[Bug]:
         """Return the oracle's flaws as known bugs, in their places."""
