@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.benchmarks.estimators import repeats
 from examples.benchmarks.estimators.graph_check import measure_graph
 from examples.benchmarks.estimators.measures import measure_all, measure_answers
 from examples.benchmarks.estimators.planted import closed_forms
@@ -14,6 +15,16 @@ from examples.benchmarks.estimators.world import sample_answers, sample_world
 CHEAP = ("flawed answers", "critiqueability: mean")
 
 
+@pytest.fixture
+def fast_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure only answers to additions."""
+    monkeypatch.setattr(repeats, "sample_world", sample_answers)
+    monkeypatch.setattr(repeats, "measure_all", measure_answers)
+    monkeypatch.setattr(repeats, "_measure_unclustered", measure_answers)
+    monkeypatch.setattr(repeats, "null_p_value", lambda _: 0.5)
+
+
+@pytest.mark.slow
 def test_a_repeat_is_seeded_and_has_every_closed_form():
     values = measure_all(sample_world(3, 8))
     assert closed_forms().keys() <= values.keys()
@@ -24,7 +35,7 @@ def test_a_repeat_is_seeded_and_has_every_closed_form():
 
 
 def test_a_large_sample_agrees_with_the_closed_forms():
-    values = measure_answers(sample_answers(7, 1_500))
+    values = measure_answers(sample_answers(7, 600))
     truths = closed_forms()
     for name, estimate in values.items():
         # Four standard errors, of which the interval has about 3.9.
@@ -33,12 +44,13 @@ def test_a_large_sample_agrees_with_the_closed_forms():
 
 
 def test_the_graph_gives_the_planted_rates():
-    values = measure_graph(40)
+    values = measure_graph(20)
     truths = closed_forms()
     for name in CHEAP:
         assert values[name].covers(truths[name]), name
 
 
+@pytest.mark.usefixtures("fast_measures")
 def test_a_stopped_proof_continues(tmp_path: Path):
     path = tmp_path / "repeats.jsonl"
     first = list(run_repeats(path, 1, 8))
@@ -51,19 +63,20 @@ def test_a_stopped_proof_continues(tmp_path: Path):
 
 def test_the_table_counts_covered_repeats():
     truth = {"values": {"a": [0.5, 0.4, 0.6], "b": [0.2, 0.1, 0.3]}}
-    repeats = [
+    finished = [
         {
             "values": {"a": [0.5, low, 0.8], "b": [0.2, 0.1, 0.3]},
-            "unclustered": {"a": [0.5, 0.6, 0.7]},
+            "unclustered": {"a": [0.5, 0.6, 0.7], "b": [0.2, math.nan, math.nan]},
         }
         for low in (0.1, 0.2, 0.6, math.nan)
     ]
-    rows = {row.name: row for row in build_rows(truth, {"a": 0.55}, repeats)}
+    rows = {row.name: row for row in build_rows(truth, {"a": 0.55}, finished)}
     assert (rows["a"].truth, rows["a"].covered, rows["a"].count) == (0.55, 2, 3)
     assert rows["a"].unclustered == 0
     assert (rows["b"].truth, rows["b"].covered, rows["b"].unclustered) == (0.2, 4, None)
 
 
+@pytest.mark.usefixtures("fast_measures")
 def test_the_truth_is_saved(tmp_path: Path):
     path = tmp_path / "truth.jsonl"
     truth = measure_truth(path, 8)

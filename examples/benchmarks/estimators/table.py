@@ -1,7 +1,7 @@
 """Tabulate how often the intervals contain the truth."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,8 @@ python -m examples.benchmarks.estimators --repeats {repeats} --tasks {tasks} --t
   types. Half of the tasks are hard, so answers to one task depend on each other. Seeds are 0, 1, 2 … in order.
 - **Truth.** A closed form where one exists, such as Φ((μ₁ - μ₀) / √2) for an AUC. `*` marks the value of one sample of
   {truth_tasks:,} other tasks.
-- **Calibration error** is biased upwards in small samples, since the error of a bin is never negative. Its truth is the
-  planted distribution's error in the same ten bins, and the planted verdicts are far from calibrated. No interval
-  contains 0, the truth of a perfectly calibrated judge.
+- **Calibration error** is compared with the planted distribution's error in the same ten bins. The estimate is biased
+  upwards in small samples, since the error of a bin is never negative; the interval is corrected for this bias.
 - **Covered without clusters** is the same with intervals that treat each answer as a task of its own.
 - **Elo** ratings, and position and length bias, have planted preferences: the simulated model does not compare.
 """
@@ -63,16 +62,19 @@ def build_rows(
     rows: list[Row] = []
     for name, (sampled, _, _) in truth["values"].items():
         value = closed.get(name, sampled)
-        estimates = [repeat["values"][name] for repeat in repeats if name in repeat["values"]]
-        defined = [estimate for estimate in estimates if not math.isnan(estimate[1])]
-        unclustered = None
-        if repeats and name in repeats[0]["unclustered"]:
-            unclustered = _count_covering(
-                [repeat["unclustered"][name] for repeat in repeats], value
+        estimates = _defined(repeat["values"].get(name) for repeat in repeats)
+        independent = _defined(repeat["unclustered"].get(name) for repeat in repeats)
+        rows.append(
+            Row(
+                name=name,
+                truth=value,
+                is_closed_form=name in closed,
+                mean=sum(estimate[0] for estimate in estimates) / max(1, len(estimates)),
+                covered=_count_covering(estimates, value),
+                count=len(estimates),
+                unclustered=_count_covering(independent, value) if independent else None,
             )
-        mean = sum(estimate[0] for estimate in defined) / max(1, len(defined))
-        covered = _count_covering(defined, value)
-        rows.append(Row(name, value, name in closed, mean, covered, len(defined), unclustered))
+        )
     return rows
 
 
@@ -131,6 +133,15 @@ def _describe_graph(rows: Sequence[Row], graph: Mapping[str, Estimate]) -> str:
         parts.append(f"{name} {estimate.value:.2f} ({interval}; truth {truths[name]:.3f})")
     count = graph["flawed answers"].count
     return f"{count} runs of the real graph: {', '.join(parts)}."
+
+
+def _defined(estimates: Iterable[Sequence[float] | None]) -> list[Sequence[float]]:
+    """Return the estimates that have an interval."""
+    defined: list[Sequence[float]] = []
+    for estimate in estimates:
+        if estimate is not None and not math.isnan(estimate[1]):
+            defined.append(estimate)
+    return defined
 
 
 def _count_covering(estimates: Sequence[Sequence[float]], truth: float) -> int:

@@ -63,5 +63,5 @@ def test_replaced_files_change_the_identity(tmp_path: Path):
 def test_a_changed_setting_changes_the_identity_of_the_same_model():
     model = load("openai/gpt")
     first = model_identity(model)
-    model.temperature = 0.5  # type: ignore[attr-defined]
+    model.temperature = 0.5
     assert model_identity(model) != first
