@@ -14,11 +14,12 @@ from examples.benchmarks.estimators.measures import (
     measure_refinements,
     null_p_value,
 )
-from examples.benchmarks.estimators.world import World, sample_world
+from examples.benchmarks.estimators.world import World, sample_answers, sample_world
 from selfcritic.agent.evals.measures import intervals
 
 TRUTH_SEED = 1_000_000
 """Repeats have the seeds 0, 1, 2 …, so the truth comes from other tasks."""
+_ANSWERS_SEED = 10_000
 _TRUTH_RESAMPLES = 200
 """The interval of the truth only shows how precise it is."""
 Saved = dict[str, Any]
@@ -40,6 +41,13 @@ def run_repeats(path: Path, count: int, num_tasks: int) -> Iterator[Saved]:
             }
             _append(path, repeat)
         yield repeat
+
+
+def run_answer_repeats(count: int, num_tasks: int) -> Iterator[Saved]:
+    """Yield the measures of answers for other tasks than those of `run_repeats`, without saving them."""
+    for seed in range(_ANSWERS_SEED, _ANSWERS_SEED + count):
+        world = sample_answers(seed, num_tasks)
+        yield {"values": _to_json(measure_answers(world)), "unclustered": {}}
 
 
 def measure_truth(path: Path, num_tasks: int) -> Saved:

@@ -105,6 +105,20 @@ def write_page(
             good=num_good,
             all=len(rows),
         ),
+        format_rows(rows),
+    ]
+    lines.append(
+        f"\nMcNemar's exact test of two equal arms, on one answer per task, has p < {_LEVEL} in {rejected} of "
+        f"{len(repeats)} repeats."
+    )
+    if graph:
+        lines.append("\n" + _describe_graph(rows, graph))
+    return "\n".join(lines) + "\n"
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """Return the table in Markdown."""
+    lines = [
         "| measure | truth | mean estimate | covered | covered without clusters |",
         "|---|---:|---:|---:|---:|",
     ]
@@ -115,13 +129,7 @@ def write_page(
         lines.append(
             f"| {row.name} | {row.truth:.3f}{mark} | {row.mean:.3f} | {covered} | {unclustered} |"
         )
-    lines.append(
-        f"\nMcNemar's exact test of two equal arms, on one answer per task, has p < {_LEVEL} in {rejected} of "
-        f"{len(repeats)} repeats."
-    )
-    if graph:
-        lines.append("\n" + _describe_graph(rows, graph))
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _describe_graph(rows: Sequence[Row], graph: Mapping[str, Estimate]) -> str:
