@@ -41,33 +41,33 @@ _OTHER_SETTINGS = {
 }
 """Fields that do not change what a model replies."""
 _FILE_FIELDS = {"chat_template", "folder", "lora", "model"}
-_identities: dict[int, tuple[BaseChatModel, str]] = {}
-"""By the identity of a model, which the entry keeps alive."""
-_MAX_IDENTITIES = 64
+_files: dict[int, tuple[BaseChatModel, list[Any]]] = {}
+"""Files by the identity of a model, which the entry keeps alive."""
+_MAX_MODELS = 64
 
 
 def model_identity(model: BaseChatModel) -> str:
     """Return a text that is equal for models with the same class, settings and files.
 
-    It is computed once per model, so that a model keeps its identity if its files are replaced after loading.
+    A model keeps the files of the first call: replacing them does not change a model that was loaded.
     """
-    known = _identities.get(id(model))
-    if known is not None:
-        return known[1]
     settings: dict[str, Any] = {}
     for name in type(model).model_fields:
-        if name in _OTHER_SETTINGS or is_secret_name(name):
-            continue
-        value = getattr(model, name)
-        settings[name] = value
-        if name in _FILE_FIELDS:
-            settings[f"{name} files"] = _describe_files(value)
+        if name not in _OTHER_SETTINGS and not is_secret_name(name):
+            settings[name] = getattr(model, name)
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    identity = redact(json.dumps([kind, settings], sort_keys=True, default=_to_json))
-    while len(_identities) >= _MAX_IDENTITIES:
-        _identities.pop(next(iter(_identities)), None)
-    _identities[id(model)] = (model, identity)
-    return identity
+    identity = json.dumps([kind, settings, _files_of(model)], sort_keys=True, default=_to_json)
+    return redact(identity)
+
+
+def _files_of(model: BaseChatModel) -> list[Any]:
+    """Return the size and time of the files that the model's settings name."""
+    if id(model) not in _files:
+        while len(_files) >= _MAX_MODELS:
+            _files.pop(next(iter(_files)), None)
+        names = sorted(_FILE_FIELDS & type(model).model_fields.keys())
+        _files[id(model)] = (model, [_describe_files(getattr(model, name)) for name in names])
+    return _files[id(model)][1]
 
 
 def _to_json(value: Any) -> Any:

@@ -5,6 +5,7 @@ sample, so eight samples after four send a request for four. Only whole, readabl
 cache sees no prompt.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -91,9 +92,10 @@ class CachedSamples:
     async def load(self, model: BaseChatModel) -> dict[int, CachedReply]:
         """Return the saved replies by index."""
         replies: dict[int, CachedReply] = {}
+        key = await self._model_key(model)
         for index in self.indices:
             try:
-                found = await self.cache.alookup(self._prompt(), self._llm_string(model, index))
+                found = await self.cache.alookup(self._prompt(), f"{key} sample {index}")
             except Exception as error:  # noqa: BLE001 - a handed-in cache can raise anything
                 self._warn(error)
                 return replies
@@ -111,6 +113,7 @@ class CachedSamples:
     ) -> None:
         """Save the usable ones of some replies; a failure only logs a warning."""
         tokens = usage.input_tokens + usage.output_tokens
+        key = await self._model_key(model)
         for number, (index, message) in enumerate(zip(indices, replies, strict=False)):
             if not self._is_usable(message):
                 continue
@@ -121,7 +124,7 @@ class CachedSamples:
             info = {"tokens": share, "cost_usd": cost}
             entry = ChatGeneration(message=_clean(message), generation_info=info)
             try:
-                await self.cache.aupdate(self._prompt(), self._llm_string(model, index), [entry])
+                await self.cache.aupdate(self._prompt(), f"{key} sample {index}", [entry])
             except Exception as error:  # noqa: BLE001 - a handed-in cache can raise anything
                 self._warn(error)
                 return
@@ -139,13 +142,14 @@ class CachedSamples:
         contents = [[message.type, message.content] for message in self.messages]
         return _hash(contents)
 
-    def _llm_string(self, model: BaseChatModel, index: int) -> str:
+    async def _model_key(self, model: BaseChatModel) -> str:
+        """Return the part of the key that all samples share; reads the files of a local model."""
+        identity = await asyncio.to_thread(model_identity, model)
         parameters = dict(self.parameters)
         if parameters.get("logprobs"):
             # A verdict's limit depends on what this process knows about the model, the verdict does not.
             parameters.pop("max_tokens", None)
-        values = [model_identity(model), parameters, self.seed]
-        return f"selfcritic {_hash(values)} sample {index}"
+        return f"selfcritic {_hash([identity, parameters, self.seed])}"
 
     def _warn(self, error: Exception) -> None:
         if id(self.cache) not in _failed:
@@ -154,6 +158,18 @@ class CachedSamples:
             _log.warning(
                 "The cache (%s) failed: %s. The run continues.", name, type(error).__name__
             )
+
+
+def limit_to_missing(params: dict[str, Any], offset: int, count: int) -> dict[str, Any]:
+    """Return the parameters of a request for the last `count` samples, from `offset` on."""
+    changed = dict(params)
+    if "n" in params:
+        changed["n"] = count
+    if count == 1:
+        changed.pop("n", None)
+    if "seed" in params:
+        changed["seed"] = params["seed"] + offset
+    return changed
 
 
 def _read_entry(found: Any) -> CachedReply | None:

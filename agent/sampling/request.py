@@ -22,7 +22,7 @@ from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retr
 from selfcritic.agent.models.normalize import is_reasoning
 from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
-from selfcritic.agent.sampling.cache import CachedSamples, current_cache
+from selfcritic.agent.sampling.cache import CachedSamples, current_cache, limit_to_missing
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
 from selfcritic.agent.sampling.retry import attempts, warn_about_wait
 from selfcritic.agent.sampling.tags import role_tag, stream_message
@@ -210,7 +210,7 @@ class RequestPipeline:
         replies = {index: reply.message for index, reply in cached.items()}
         if missing:
             budget = self.budget.child()  # measures what the new replies use
-            params = _only_missing(params, missing[0] - entries.indices[0], len(missing))
+            params = limit_to_missing(params, missing[0] - entries.indices[0], len(missing))
             new = await replace(self, budget=budget)._with_retries(model, messages, params)
             await entries.save(model, missing, new, budget.usage)
             replies.update(zip(missing, new, strict=False))
@@ -313,18 +313,6 @@ class RequestPipeline:
                 cast(AIMessage, cast(ChatGeneration, generation).message), role_tag(self.role)
             )
         return result
-
-
-def _only_missing(params: dict[str, Any], offset: int, count: int) -> dict[str, Any]:
-    """Return the parameters of a request for the last `count` samples, from `offset` on."""
-    changed = dict(params)
-    if "n" in params:
-        changed["n"] = count
-    if count == 1:
-        changed.pop("n", None)
-    if "seed" in params:
-        changed["seed"] = params["seed"] + offset
-    return changed
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:

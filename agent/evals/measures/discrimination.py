@@ -100,7 +100,8 @@ def brier_score(predictions: Predictions) -> Estimate:
 def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimate:
     """Return the expected calibration error over bins of equal width; 0 is best.
 
-    The estimate is biased upwards for few rows, as the error of each bin is never negative.
+    The value is biased upwards for few rows, as the error of each bin is never negative. The interval is corrected for
+    this bias.
     """
     labels = np.array(predictions.labels, dtype=float)
     probabilities = np.array(predictions.probabilities, dtype=float)
@@ -114,7 +115,10 @@ def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimat
     def error(weights: Weights) -> NDArray[np.float64]:
         return divide(np.abs(weights @ excess).sum(axis=1), weights.sum(axis=1))
 
-    return resample_weighted(error, predictions.tasks, missing=predictions.missing)
+    estimate = resample_weighted(
+        error, predictions.tasks, missing=predictions.missing, is_biased=True
+    )
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def reliability_curve(predictions: Predictions, bins: int = NUM_BINS) -> list[tuple[float, float]]:

@@ -158,11 +158,20 @@ def resample_weighted(
     *,
     seed: int = 0,
     missing: int = 0,
+    is_biased: bool = False,
 ) -> Estimate:
-    """Return a weighted statistic of all rows with a BCa interval over clusters.
+    """Return a weighted statistic of all rows with an interval over clusters.
 
-    It is faster than `resample`, and corrects the interval for bias and skewness. Resamples for which the statistic is
-    undefined are dropped, and the note counts them.
+    The interval is BCa, which corrects for skewness. Resamples for which the statistic is undefined are dropped, and
+    the note counts them.
+
+    Args:
+        statistic: Is called with many resamples at once, so this is faster than `resample`.
+        clusters: The task of each row.
+        seed: Seed of the bootstrap.
+        missing: Rows without a value.
+        is_biased: Whether samples bias the statistic. Resamples repeat the bias, so a basic interval removes it:
+            it mirrors the percentiles at the value.
     """
     count = len(clusters)
     columns = _cluster_columns(clusters)
@@ -190,7 +199,11 @@ def resample_weighted(
     note = ""
     if len(defined) < len(draws):
         note = f"undefined in {len(draws) - len(defined)} of {len(draws)} resamples"
-    low, high = np.quantile(defined, _bca_levels(value, defined, jackknife))
+    if is_biased:
+        tail = (1 - CONFIDENCE) / 2
+        low, high = 2 * value - np.quantile(defined, [1 - tail, tail])
+    else:
+        low, high = np.quantile(defined, _bca_levels(value, defined, jackknife))
     return Estimate(value, float(low), float(high), count, missing, note)
 
 

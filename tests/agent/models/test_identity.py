@@ -58,3 +58,10 @@ def test_replaced_files_change_the_identity(tmp_path: Path):
     os.utime(weights, (1, 1))
     assert model_identity(TinyModel(folder=tmp_path)) != first
     assert model_identity(TinyModel()) == model_identity(TinyModel(folder=SHIPPED))
+
+
+def test_a_changed_setting_changes_the_identity_of_the_same_model():
+    model = load("openai/gpt")
+    first = model_identity(model)
+    model.temperature = 0.5
+    assert model_identity(model) != first

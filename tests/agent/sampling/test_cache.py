@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from selfcritic import prompts
 from selfcritic.agent import Budget
 from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError
-from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.models.scripted import Script, ScriptedModel
 from selfcritic.agent.models.simulated import SimulatedModel
 from selfcritic.agent.sampling import cache as caches
 from selfcritic.agent.sampling.budget import BudgetTracker
@@ -34,7 +34,7 @@ class WithoutN(ScriptedModel):
 class Growing(ScriptedModel):
     """Numbers its replies, so that each of them is new."""
 
-    script: object = None
+    script: Script = []  # noqa: RUF012 - a field of the model
     _count: int = 0
 
     def sample(self, messages, n, seed):
@@ -140,7 +140,7 @@ def test_a_seed_tells_apart_what_the_provider_does_not(folder: str):
     known = Capabilities(rejected=["seed"])
     replies = []
     for seed in (1, 2, 1):
-        model = Growing(script=None)
+        model = Growing()
         model._count = seed * 10
         one = sampler(model, folder, seed=seed, capabilities=known.model_copy(deep=True))
         replies += texts(asyncio.run(one.sample(ASKED)))
@@ -228,7 +228,8 @@ def test_a_failing_cache_never_loses_a_reply(caplog: pytest.LogCaptureFixture):
         def lookup(self, prompt, llm_string):
             raise ConnectionError("redis://user:secret-password@host")
 
-        update = lookup
+        def update(self, prompt, llm_string, return_val):
+            self.lookup(prompt, llm_string)
 
         def clear(self, **_):
             return

@@ -108,3 +108,18 @@ def test_the_bootstrapped_auc_is_scikit_learns(rows: list[tuple[float, bool]]):
         return
     value = float(weighted_auc(probabilities, labels)(np.ones((1, len(rows))))[0])
     assert value == pytest.approx(metrics.roc_auc_score(labels, probabilities))
+
+
+def test_the_interval_of_a_calibrated_judge_contains_0():
+    rng = np.random.default_rng(1)
+    probabilities = rng.random(200)
+    labels = rng.random(200) < probabilities
+    estimate = calibration_error(Predictions(probabilities.tolist(), labels.tolist(), range(200)))
+    assert estimate.low == 0.0 < estimate.value
+    assert estimate.high < 0.2
+
+
+def test_the_interval_of_a_miscalibrated_judge_does_not():
+    estimate = calibration_error(Predictions([0.9] * 200, [False, True] * 100, range(200)))
+    assert estimate.value == pytest.approx(0.4)
+    assert 0.3 < estimate.low < 0.4 < estimate.high < 0.5

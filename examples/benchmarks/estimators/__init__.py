@@ -1,0 +1,1 @@
+"""Prove that every measure recovers planted rates, with intervals that cover them."""

@@ -1,0 +1,156 @@
+"""Tabulate how often the intervals contain the truth."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selfcritic.agent.evals.measures.intervals import Estimate
+
+_LEVEL = 0.05
+_GOOD_SHARES = (0.9, 0.99)
+_INTRODUCTION = """\
+# Do the estimators recover the truth?
+
+The measures of `selfcritic eval` are applied to critics whose error rates are planted. A 95% interval should contain
+the truth in 90 to 99 of 100 repeats. **{good} of {all} measures do.**
+
+```bash
+python -m examples.benchmarks.estimators --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks} \\
+  --page docs/results/estimators.md
+```
+
+- **Data.** Each repeat has {tasks} tasks with 3 to 5 answers each, and 8 critiques of each answer. They are replies of
+  the [simulated model](../models.md#the-simulated-model) to the loop's prompts, graded by the oracles of four task
+  types. Half of the tasks are hard, so answers to one task depend on each other. Seeds are 0, 1, 2 … in order.
+- **Truth.** A closed form where one exists, such as Φ((μ₁ - μ₀) / √2) for an AUC. `*` marks the value of one sample of
+  {truth_tasks:,} other tasks.
+- **Calibration error** is compared with the planted distribution's error in the same ten bins. The estimate is biased
+  upwards in small samples, since the error of a bin is never negative; the interval is corrected for this bias.
+- **Covered without clusters** is the same with intervals that treat each answer as a task of its own.
+- **Elo** ratings, and position and length bias, have planted preferences: the simulated model does not compare.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure over all repeats."""
+
+    name: str
+    truth: float
+    is_closed_form: bool
+    mean: float
+    """Mean of the point estimates."""
+    covered: int
+    """Repeats whose interval contains the truth."""
+    count: int
+    """Repeats in which the measure is defined."""
+    unclustered: int | None = None
+    """The same with intervals that treat answers as independent."""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the intervals contain the truth as often as they claim."""
+        low, high = _GOOD_SHARES
+        return low * self.count <= self.covered <= high * self.count
+
+
+def build_rows(
+    truth: Mapping[str, Any], closed: Mapping[str, float], repeats: Sequence[Mapping[str, Any]]
+) -> list[Row]:
+    """Return one row per measure, in the order of measuring."""
+    rows: list[Row] = []
+    for name, (sampled, _, _) in truth["values"].items():
+        value = closed.get(name, sampled)
+        estimates = _defined(repeat["values"].get(name) for repeat in repeats)
+        independent = _defined(repeat["unclustered"].get(name) for repeat in repeats)
+        rows.append(
+            Row(
+                name=name,
+                truth=value,
+                is_closed_form=name in closed,
+                mean=sum(estimate[0] for estimate in estimates) / max(1, len(estimates)),
+                covered=_count_covering(estimates, value),
+                count=len(estimates),
+                unclustered=_count_covering(independent, value) if independent else None,
+            )
+        )
+    return rows
+
+
+def write_page(
+    rows: Sequence[Row],
+    repeats: Sequence[Mapping[str, Any]],
+    *,
+    num_tasks: int,
+    truth_tasks: int,
+    graph: Mapping[str, Estimate],
+) -> str:
+    """Return the page with the table in Markdown.
+
+    Args:
+        rows: The measures.
+        repeats: The repeats that they summarize.
+        num_tasks: Tasks of each repeat.
+        truth_tasks: Tasks of the large sample.
+        graph: Measures of runs of the real graph.
+    """
+    rejected = sum(repeat["p_value"] < _LEVEL for repeat in repeats)
+    num_good = sum(row.is_calibrated for row in rows)
+    lines = [
+        _INTRODUCTION.format(
+            repeats=len(repeats),
+            tasks=num_tasks,
+            truth_tasks=truth_tasks,
+            good=num_good,
+            all=len(rows),
+        ),
+        format_rows(rows),
+    ]
+    lines.append(
+        f"\nMcNemar's exact test of two equal arms, on one answer per task, has p < {_LEVEL} in {rejected} of "
+        f"{len(repeats)} repeats."
+    )
+    if graph:
+        lines.append("\n" + _describe_graph(rows, graph))
+    return "\n".join(lines) + "\n"
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """Return the table in Markdown."""
+    lines = [
+        "| measure | truth | mean estimate | covered | covered without clusters |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        mark = "" if row.is_closed_form else " *"
+        unclustered = "" if row.unclustered is None else str(row.unclustered)
+        covered = f"{row.covered} of {row.count}"
+        lines.append(
+            f"| {row.name} | {row.truth:.3f}{mark} | {row.mean:.3f} | {covered} | {unclustered} |"
+        )
+    return "\n".join(lines)
+
+
+def _describe_graph(rows: Sequence[Row], graph: Mapping[str, Estimate]) -> str:
+    truths = {row.name: row.truth for row in rows}
+    parts = []
+    for name in ("flawed answers", "critiqueability: mean"):
+        estimate = graph[name]
+        interval = f"{estimate.low:.2f} to {estimate.high:.2f}"
+        parts.append(f"{name} {estimate.value:.2f} ({interval}; truth {truths[name]:.3f})")
+    count = graph["flawed answers"].count
+    return f"{count} runs of the real graph: {', '.join(parts)}."
+
+
+def _defined(estimates: Iterable[Sequence[float] | None]) -> list[Sequence[float]]:
+    """Return the estimates that have an interval."""
+    defined: list[Sequence[float]] = []
+    for estimate in estimates:
+        if estimate is not None and not math.isnan(estimate[1]):
+            defined.append(estimate)
+    return defined
+
+
+def _count_covering(estimates: Sequence[Sequence[float]], truth: float) -> int:
+    return sum(low <= truth <= high for _, low, high in estimates)
