@@ -48,6 +48,9 @@ def import_provider(model: str) -> Any:
         litellm.utils.ProviderConfigManager.get_provider_chat_config(
             model, litellm.LlmProviders(provider)
         )
+        if provider in _OLLAMA_PROVIDERS:
+            # Without an entry, litellm asks a server about the model twice per request, on the event loop.
+            litellm.model_cost.setdefault(model, {"litellm_provider": provider, "mode": "chat"})
     if _settings.freezes_imports:
         gc.collect()
         gc.freeze()
@@ -78,6 +81,7 @@ class _Settings:
     freezes_imports = False
 
 
+_OLLAMA_PROVIDERS = ("ollama", "ollama_chat")
 _settings = _Settings()
 _imported: set[str] = set()
 _LATE_IMPORTS = (
