@@ -129,6 +129,8 @@ class Round(Candidate):
     """Index in `rounds`; None before the round is part of a run."""
     findings: list[Comment] = []
     """Errors that the checkers found in the answer."""
+    is_unchecked: bool = False
+    """Whether a checker failed, so `findings` may lack some."""
     candidates: list[Candidate] = []
     """All drafts, if the round has several; `answer` is the least critiqueable one."""
     critiques: list[Critique] = []

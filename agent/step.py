@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.func import task
 from langgraph.runtime import Runtime
 
@@ -200,8 +200,11 @@ def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
 
 
 def _copy_capabilities(state: State) -> dict[str, Capabilities]:
-    saved = state.get("capabilities", {})
-    return {role: capabilities.model_copy(deep=True) for role, capabilities in saved.items()}
+    copies = {}
+    for role, capabilities in state.get("capabilities", {}).items():
+        rejected = list(capabilities.rejected)  # the only field that changes in place
+        copies[role] = capabilities.model_copy(update={"rejected": rejected})
+    return copies
 
 
 def _saves_requests() -> bool:
@@ -211,7 +214,8 @@ def _saves_requests() -> bool:
 
 def _has_thread() -> bool:
     """Whether the run is saved in a thread."""
-    return "thread_id" in ensure_config().get("configurable", {})
+    config = var_child_runnable_config.get() or {}
+    return "thread_id" in config.get("configurable", {})
 
 
 async def _run_as_task(

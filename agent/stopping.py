@@ -28,6 +28,7 @@ def best_round(rounds: Sequence[Round]) -> int:
     """Return the index of the best round, the earliest of ties.
 
     A truncated draft is never better than a whole one, and checker findings take precedence over the judge's opinion.
+    Of drafts with the same findings, one whose checker failed is worse.
     An unjudged round wins only if no round was judged. Only probabilities that were measured in the same way are
     compared: those of the method that judged the most rounds.
     """
@@ -45,13 +46,14 @@ def _main_method(rounds: Sequence[Round]) -> JudgeMethod | None:
 
 def _rank_key(
     round_: Round, method: JudgeMethod | None
-) -> tuple[bool, bool, SeverityCounts, bool, float]:
+) -> tuple[bool, bool, SeverityCounts, bool, bool, float]:
     is_unjudged = round_.p_critiqueable is None
     is_incomparable = round_.judged_by != method
     return (
         round_.is_truncated,
         is_unjudged,
         severity_counts(round_.findings),
+        round_.is_unchecked,
         is_incomparable,
         round_.p_critiqueable or 0.0,
     )

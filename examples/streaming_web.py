@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse
 
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.redaction import redact
 from selfcritic.graphs import create_self_critique, stream_answer
 
 app = FastAPI()
@@ -46,4 +47,4 @@ async def run(question: str) -> AsyncIterator[Mapping[str, object]]:
             async for event in events:
                 yield event
     except SelfcriticError as error:
-        yield {"event": "failed", "reason": str(error)}
+        yield {"event": "failed", "reason": redact(str(error))}

@@ -34,11 +34,13 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.critic.selection import count_ungrounded
 from selfcritic.agent.nodes.review import check_answer, load_answer
 from selfcritic.agent.nodes.search import expand_beams, num_iterations, prune_beams, score
 from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
-from selfcritic.agent.state import SavedState, State
+from selfcritic.agent.schemas import Critique, Round
+from selfcritic.agent.state import SavedState, State, parse_state
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
@@ -76,7 +78,18 @@ def create_fsbs(
 
 def create_search_node(**options: Unpack[Options]) -> Runnable[State, State]:
     """Create the FSBS graph as a node, whose update has only the round that was searched."""
-    return create_fsbs(**options).compile() | RunnableLambda(_latest_update)
+    search = create_fsbs(**options).compile()
+    return RunnableLambda(_shorten_earlier_rounds) | search | RunnableLambda(_latest_update)
+
+
+def _shorten_earlier_rounds(state: State) -> State:
+    """Keep of earlier rounds what `select` counts; each search saves the rounds that it gets."""
+    rounds = parse_state(state)["rounds"]
+    shortened = []
+    for index, earlier in enumerate(rounds[:-1]):
+        count = count_ungrounded(earlier.critiques)
+        shortened.append(Round(answer="", index=index, critiques=[Critique(text="")] * count))
+    return cast(State, {**state, "rounds": [*shortened, rounds[-1]]})
 
 
 def _latest_update(state: State) -> State:

@@ -14,7 +14,7 @@ provider can cache.
 import functools
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -94,8 +94,8 @@ class PromptSet:
         if not required <= set(data) <= variables:
             expected = ", ".join(VARIABLES[name])
             raise PromptError(f"The prompt '{name}' takes {expected}; it was given {sorted(data)}.")
-        empty = [variable for variable in OPTIONAL if not data.get(variable)]
-        template = _drop_paragraphs(self.templates[name], empty)
+        empty = tuple(variable for variable in OPTIONAL if not data.get(variable))
+        template = _drop_paragraphs(self.templates[name].template, empty)
         sections = {
             variable: _section(self.labels[variable], text) for variable, text in data.items()
         }
@@ -114,10 +114,11 @@ def fence_for(text: str) -> str:
     return "`" * max(3, longest_run + 1)
 
 
-def _drop_paragraphs(template: string.Template, variables: Sequence[str]) -> string.Template:
+@functools.lru_cache(maxsize=256)
+def _drop_paragraphs(template: str, variables: tuple[str, ...]) -> string.Template:
     """Drop the paragraphs that use any of the variables."""
     kept = []
-    for paragraph in template.template.split("\n\n"):
+    for paragraph in template.split("\n\n"):
         used = string.Template(paragraph).get_identifiers()
         if not set(used) & set(variables):
             kept.append(paragraph)

@@ -19,7 +19,7 @@ from selfcritic.agent.checkers.python_ruff_rules import (
     is_false_alarm,
 )
 from selfcritic.agent.checkers.python_settings import Settings
-from selfcritic.agent.checkers.python_source import replace_surrogates, split_lines
+from selfcritic.agent.checkers.python_source import mask_surrogates, split_lines
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_tool
 
@@ -138,7 +138,7 @@ def _find_ruff() -> str:
 def _run(command: Sequence[str], text: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
     result = run_tool(
         command,
-        stdin=replace_surrogates(text),
+        stdin=mask_surrogates(text),
         files={"ruff.toml": _to_toml_document(settings.ruff_options)},
         seconds=_TIMEOUT_SECONDS,
     )

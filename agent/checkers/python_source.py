@@ -207,6 +207,6 @@ def split_lines(text: str) -> list[str]:
     return _LINE_END.split(text)
 
 
-def replace_surrogates(text: str) -> str:
-    """Replace lone surrogates, which cannot be written to a file."""
+def mask_surrogates(text: str) -> str:
+    """Replace each surrogate, which cannot be written to a file; offsets stay the same."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)

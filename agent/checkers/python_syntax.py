@@ -15,7 +15,7 @@ from selfcritic.agent.checkers.python_ruff import (
     run_parser,
 )
 from selfcritic.agent.checkers.python_settings import Settings
-from selfcritic.agent.checkers.python_source import Code, replace_surrogates
+from selfcritic.agent.checkers.python_source import Code, mask_surrogates
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_python
 from selfcritic.agent.schemas import Comment, Severity
@@ -91,7 +91,7 @@ def check_syntax(draft: str, code: Code, settings: Settings) -> list[Comment]:
 def _compile(code: Code) -> Mapping[str, Any]:
     result = run_python(
         _COMPILE_SCRIPT,
-        stdin=replace_surrogates(code.text),
+        stdin=mask_surrogates(code.text),
         seconds=_TIMEOUT_SECONDS,
         memory_mb=_COMPILER_MEMORY_MB,
         is_trusted=True,

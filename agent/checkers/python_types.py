@@ -14,7 +14,7 @@ from selfcritic.agent.checkers.python_names import defines_names_at_run_time, fi
 from selfcritic.agent.checkers.python_ruff import UNDEFINED_NAME_RULES
 from selfcritic.agent.checkers.python_ruff_rules import is_in_literal
 from selfcritic.agent.checkers.python_settings import Settings
-from selfcritic.agent.checkers.python_source import Code, replace_surrogates
+from selfcritic.agent.checkers.python_source import Code, mask_surrogates
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_tool
 from selfcritic.agent.schemas import Comment, Severity
@@ -82,7 +82,7 @@ def _run(text: str, file_name: str, settings: Settings) -> list[Mapping[str, Any
     """Return pyright's errors."""
     directive = _SELECTING_DIRECTIVE if settings.honors_comments else _DIRECTIVE
     files = {
-        file_name: replace_surrogates(directive.sub(r"#\1pyright;", text)),
+        file_name: mask_surrogates(directive.sub(r"#\1pyright;", text)),
         "pyrightconfig.json": _configuration(file_name, settings),
     }
     command = [*find_pyright(), "--outputjson", file_name]

@@ -1,11 +1,11 @@
 """Locate the quotes of a critique in the answer."""
 
 import asyncio
+import functools
 import itertools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from rapidfuzz import fuzz
 
@@ -85,7 +85,7 @@ async def ground_async(
     text: str, answer: str, *, examples: Sequence[Comment] = (), is_truncated: bool = False
 ) -> Critique:
     """Ground a critique as `ground` does; long texts in a thread, off the event loop."""
-    locate_quotes = partial(ground, examples=examples, is_truncated=is_truncated)
+    locate_quotes = functools.partial(ground, examples=examples, is_truncated=is_truncated)
     if len(text) + len(answer) <= _MAX_INLINE:
         return locate_quotes(text, answer)
     return await asyncio.to_thread(locate_quotes, text, answer)
@@ -105,8 +105,8 @@ class _Reader:
 
     def __init__(self, answer: str, examples: Sequence[Comment]) -> None:
         self._answer = answer
-        self._example_quotes = {_plain(example.quote) for example in examples}
-        self._example_texts = {_plain(example.text) for example in examples}
+        self._example_quotes = {_plain_example(example.quote) for example in examples}
+        self._example_texts = {_plain_example(example.text) for example in examples}
         self._spans: dict[str, Span | None] = {}
         self._exact: dict[str, bool] = {}
         self._cost_left = _MAX_FUZZY_COST
@@ -187,6 +187,10 @@ def _without_thinking(text: str) -> str:
 
 def _plain(text: str) -> str:
     return fold_text(text).strip(" *_#:.").casefold()
+
+
+_plain_example = functools.lru_cache(maxsize=64)(_plain)
+"""`_plain` for the prompt's examples, which are the same for all critiques."""
 
 
 _PROMPT_LABELS = {

@@ -32,8 +32,9 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
     )
     rounds = [*step.rounds[:-1], best_draft.model_copy(update={"critiques": critiques})]
     reason = find_stop_reason(rounds, step.context)
-    best = len(rounds) - 1 if reason == "accepted" else best_round(rounds)
     check_error = _first_error(checked)
+    is_accepted = reason == "accepted" and check_error is None
+    best = len(rounds) - 1 if is_accepted else best_round(rounds)
     judge_error = _first_error(judged)
     return step.update(
         stop=check_error or (reason if reason == "accepted" else judge_error or reason),
@@ -49,7 +50,13 @@ async def classify(state: State, runtime: Runtime[Context]) -> State:
 async def _check(step: Step, candidate: Candidate) -> DraftResult:
     answer = candidate.answer
     findings, error = await check_draft(step, answer)
-    return Round(answer=answer, is_truncated=candidate.is_truncated, findings=findings), error
+    draft = Round(
+        answer=answer,
+        is_truncated=candidate.is_truncated,
+        findings=findings,
+        is_unchecked=error is not None,
+    )
+    return draft, error
 
 
 async def _judge(step: Step, draft: Round) -> DraftResult:

@@ -8,6 +8,7 @@ count is never below the provider's.
 import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -112,4 +113,21 @@ def is_resuming(remaining_steps: int | None) -> bool:
 
     Only this step can have earlier charges. A new run has saved its input in a step before.
     """
-    return remaining_steps is not None and remaining_steps > ensure_config()["recursion_limit"]
+    if remaining_steps is None:
+        return False
+    limit = ensure_config()["recursion_limit"]
+    if _DEFAULT_LIMIT is None:
+        return remaining_steps > limit
+    # LangGraph hides its default limit from the nodes, which see LangChain's.
+    return remaining_steps in (limit + 1, _DEFAULT_LIMIT + 1)
+
+
+def _default_limit() -> int | None:
+    """Return LangGraph's default number of steps; None reads the charges in each step, which is only slower."""
+    try:
+        return int(import_module("langgraph._internal._config").DEFAULT_RECURSION_LIMIT)
+    except (ImportError, AttributeError):
+        return None
+
+
+_DEFAULT_LIMIT = _default_limit()

@@ -187,10 +187,10 @@ class RequestPipeline:
         self, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
         """Try the models in order, but raise if one rejects the request itself."""
-        # A fallback replies sooner than a server that starts.
-        retries = self.retries.model_copy(update={"startup_seconds": 0.0})
         for model in self.models[:-1]:
             try:
+                # A fallback replies sooner than a server that starts.
+                retries = self.retries.model_copy(update={"startup_seconds": 0.0})
                 pipeline = replace(self, retries=retries)
                 return await pipeline._with_cache(model, messages, params)
             except ModelError as error:

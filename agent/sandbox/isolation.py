@@ -17,8 +17,8 @@ from selfcritic.agent.sandbox.bundle import launcher_modules
 Isolation = Literal["bubblewrap", "unshare", "none"]
 
 # The resolved interpreter starts faster than the link or copy in a virtual environment.
-PYTHON_COMMAND = (str(Path(sys.executable).resolve()), "-I", "-S", "-X", "utf8", "-c")
-"""Start of a command that runs a Python program given as text."""
+PYTHON_COMMAND = (str(Path(sys.executable).resolve()), "-I", "-S", "-B", "-X", "utf8", "-c")
+"""Start of a command that runs a Python program given as text, and leaves no compiled modules."""
 
 TMPFS_MB = 16
 """Size limit of /tmp, which contains the working folder, and of /dev/shm."""

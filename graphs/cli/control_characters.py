@@ -6,6 +6,8 @@ _CONTROL_PICTURES = 0x2400
 """First of the Unicode symbols for ASCII control characters."""
 _UNPICTURED = (
     range(0x80, 0xA0),  # C1 controls
+    (0x061C, 0x200E, 0x200F),  # bidirectional marks
+    (0x2028, 0x2029),  # separators of lines and paragraphs
     range(0x202A, 0x202F),  # bidirectional embeddings and overrides
     range(0x2066, 0x206A),  # bidirectional isolates
     range(0xD800, 0xE000),  # unpaired surrogates, which no encoding can write

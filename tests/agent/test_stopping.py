@@ -66,6 +66,15 @@ def test_a_truncated_draft_is_never_the_best_or_accepted():
     assert best_round([draft(0.1, is_truncated=True), Round(answer="unjudged but whole")]) == 1
 
 
+def test_an_unchecked_draft_needs_fewer_findings_to_be_the_best():
+    findings = [Comment(quote="x", text="Wrong.", severity="low")]
+    unchecked = draft(0.1, is_unchecked=True)
+    assert best_round([unchecked, draft(0.9)]) == 1
+    assert best_round([draft(0.9), unchecked]) == 0
+    assert best_round([draft(0.9, findings=findings), unchecked]) == 1
+    assert best_round([unchecked]) == 0
+
+
 def test_logprobs_and_votes_are_not_compared():
     assert best_round([draft(0.8), draft(0.7), draft(0.6, "votes")]) == 1
     assert best_round([draft(0.8), draft(0.7, "votes"), draft(0.75, "votes")]) == 1

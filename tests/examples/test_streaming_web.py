@@ -1,15 +1,19 @@
 """Serve the streaming example with uvicorn and read it with an HTTP client."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from examples import streaming_web
+from selfcritic.agent.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +61,20 @@ def test_unknown_question_ends_with_an_error_event(url: str):
     [event] = stream_events(url, "Why is the sky blue?")
     assert event["event"] == "failed"
     assert "knows only these kinds of task" in event["reason"]
+
+
+def test_the_reason_of_a_failure_has_no_secret(monkeypatch: pytest.MonkeyPatch):
+    async def fail(*_: Any) -> AsyncIterator[Any]:
+        raise ModelError("Is the server running at http://user:canary@127.0.0.1:9/v1?")
+        yield
+
+    async def events() -> list[Any]:
+        return [event async for event in streaming_web.run("Why?")]
+
+    monkeypatch.setattr(streaming_web, "stream_answer", fail)
+    [event] = asyncio.run(events())
+    assert "running at http://" in event["reason"]
+    assert "canary" not in event["reason"]
 
 
 def test_page_shows_events_as_text(url: str):

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["--num-drafts=2", "--num-critiques=6", "--max-rounds=2", "--accept-threshold=0"]
-MIN_KILLS = 10
-MAX_RUNS = 25
+MIN_KILLS = 6
+MAX_RUNS = 15
 
 
 class Case:

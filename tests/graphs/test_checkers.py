@@ -117,9 +117,11 @@ def test_repeated_draft_keeps_its_findings():
     assert [len(draft.findings) for draft in output["rounds"]] == [1, 1]
 
 
-def test_failing_checker_ends_the_run_and_keeps_all_drafts():
-    output, _ = run(["Lyon"], [0.6, 0.3], ["Paris"], checkers=[fails_on_paris])
+@pytest.mark.parametrize("verdict", [0.55, 0.3])
+def test_failing_checker_ends_the_run_with_the_best_checked_draft(verdict: float):
+    output, _ = run(["Lyon"], [0.6, verdict], ["Paris"], checkers=[fails_on_paris])
     assert output["stop_reason"] == "checker_error"
-    assert output["answer"] == "Paris"
+    assert output["answer"] == "Lyon"
+    assert [draft.is_unchecked for draft in output["rounds"]] == [False, True]
     assert [draft.answer for draft in output["rounds"]] == ["Lyon", "Paris"]
     assert "'fails_on_paris' failed" in output["error"]

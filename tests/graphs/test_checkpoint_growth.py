@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -77,6 +78,30 @@ def test_a_database_grows_linearly_with_the_rounds(search: str, tmp_path: Path):
 
     asyncio.run(run())
     assert_linear(sizes[4::5])
+
+
+def test_a_search_saves_no_critiques_of_earlier_rounds(tmp_path: Path):
+    path = tmp_path / "runs.sqlite"
+
+    async def run() -> Any:
+        async with open_checkpointer(str(path)) as saver:
+            graph = build(3, saver, search="fsbs", fsbs={"n": 2, "k": 1, "d": 2})
+            return await graph.ainvoke(QUESTION, THREAD, durability="sync")
+
+    output = asyncio.run(run())
+    remarks_by_search: dict[str, set[bytes]] = {}
+    query = "SELECT checkpoint_ns, checkpoint FROM checkpoints UNION ALL SELECT checkpoint_ns, value FROM writes"
+    with closing(sqlite3.connect(path)) as connection:
+        for namespace, blob in connection.execute(query):
+            if namespace:
+                remarks = remarks_by_search.setdefault(namespace, set())
+                remarks.update(re.findall(rb"Remark \d+:", blob))
+    saved = [remark for remarks in remarks_by_search.values() for remark in remarks]
+    assert len(remarks_by_search) == 3
+    assert len(set(saved)) == 3 * 4
+    assert len(saved) == 3 * 4 + 2  # the last beam prefix of each earlier search
+    assert [len(round_.critiques) for round_ in output["rounds"]] == [4, 4, 4, 0]
+    assert [round_.index for round_ in output["rounds"]] == [0, 1, 2, 3]
 
 
 def test_a_database_grows_linearly_with_the_turns_of_a_chat(tmp_path: Path):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from selfcritic.agent import Budget, Round, Usage
 from selfcritic.agent.errors import InputError, UnknownModelError
 from selfcritic.agent.models.scripted import ScriptedModel
+from selfcritic.agent.schemas import Retries
 from selfcritic.graphs.checkpoints import serializer
 from selfcritic.graphs.middleware import SelfCritiqueMiddleware
 
@@ -143,6 +144,17 @@ def test_keeps_the_answer_if_the_critic_fails():
     assert output["messages"][-1].text == "Lyon"
     assert output["self_critique"]["stop_reason"] == "model_error"
     assert "the line is cut" in output["self_critique"]["error"]
+
+
+@pytest.mark.parametrize("budget", [Budget(calls=2), Budget(seconds=0.3)])
+def test_names_the_error_of_a_server_that_is_down_when_the_budget_is_spent(budget: Budget):
+    scripted = critic(classify=[ConnectionRefusedError(111, "Connection refused")] * 99)
+    retries = Retries(first_wait=0.01, max_wait=0.01, tries=99)
+    middleware = SelfCritiqueMiddleware(model=scripted, budget=budget, retries=retries)
+    output = run(make_agent("Lyon", middleware=[middleware]))
+    assert output["messages"][-1].text == "Lyon"
+    assert output["self_critique"]["stop_reason"] == "budget"
+    assert "Connection refused" in output["self_critique"]["error"]
 
 
 def test_returns_the_best_answer_not_the_last():

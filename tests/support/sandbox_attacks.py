@@ -23,6 +23,8 @@ from typing import Any
 from selfcritic.agent.sandbox import isolation, run
 
 SECONDS = 3.0
+ENDLESS_SECONDS = 1.0
+"""Time limit of the attacks in ENDLESS, which need only to start."""
 SECRET = "canary-5f1c"  # noqa: S105 - not a password
 
 PRELUDE = """
@@ -200,6 +202,14 @@ os._exit(0)
     "flood of output": "while True: os.write(1, b'x' * 100_000)",
     "stopped process": "os.kill(os.getpid(), 19)",
 }
+ENDLESS = {
+    "stopped parent",
+    "endless loop",
+    "ignored signals",
+    "closed streams",
+    "stopped process",
+}
+"""Attacks that last until they are killed."""
 GROUPS = {"read": READ, "reach": REACH, "rights": RIGHTS, "write": WRITE, "resources": RESOURCES}
 
 
@@ -303,30 +313,31 @@ def attack_all(kind: str) -> Iterator[tuple[str, str]]:
         for title, program in programs.items():
             # Without isolation, the parent is this process.
             if kind != "none" or "getppid" not in program:
-                yield f"{group}: {title}", _attack(program)
+                seconds = ENDLESS_SECONDS if title in ENDLESS else SECONDS
+                yield f"{group}: {title}", _attack(program, seconds)
 
 
-def _attack(program: str) -> str:
+def _attack(program: str, limit: float) -> str:
     with tempfile.TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as name:
         host = Host(Path(name))
         try:
-            return _attack_host(host, program)
+            return _attack_host(host, program, limit)
         finally:
             host.close()
 
 
-def _attack_host(host: Host, program: str) -> str:
+def _attack_host(host: Host, program: str, limit: float) -> str:
     peak = _PeakMemory()
     start = time.monotonic()
     result: list[run.SandboxResult] = []
     source = PRELUDE.format(host=host.describe()) + program
 
     def call() -> None:
-        result.append(run.run_python(source, stdin="x" * 10, seconds=SECONDS))
+        result.append(run.run_python(source, stdin="x" * 10, seconds=limit))
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(SECONDS + 20)
+    thread.join(limit + 20)
     seconds = time.monotonic() - start
     used_mb = peak.stop()
     time.sleep(1.2 if "bomb" in program else 0)
@@ -334,7 +345,7 @@ def _attack_host(host: Host, program: str) -> str:
     if not result:
         return "the host hangs"
     effects += [line for line in result[0].stdout[:10_000].splitlines() if "ESCAPED" in line][:1]
-    if seconds > SECONDS + 10:
+    if seconds > limit + 10:
         effects.append(f"took {seconds:.0f} s")
     if used_mb > 1600:
         effects.append(f"{used_mb} MB")

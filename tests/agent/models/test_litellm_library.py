@@ -3,9 +3,14 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
+from selfcritic.agent import load
+from selfcritic.agent.models.errors import ModelCallError
+from tests.support import event_loop
+from tests.support.fake_ollama import FakeOllama
 from tests.support.fake_provider import FakeProvider
 from tests.support.provider_loop import reply
 
@@ -60,3 +65,16 @@ def test_the_first_request_imports_nothing_on_the_event_loop(stream_mode: str):
 @pytest.mark.slow
 def test_freezes_the_imported_objects_only_on_request():
     assert run_python(FREEZE) == "0 True\n"
+
+
+@pytest.mark.usefixtures("close_clients")
+@pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])
+def test_ollama_is_not_asked_about_the_model(provider: str, monkeypatch: pytest.MonkeyPatch):
+    with FakeOllama(reply) as ollama:
+        monkeypatch.setenv("OLLAMA_API_BASE", ollama.url)
+        model = load(f"{provider}/a-new-model")
+        with suppress(ModelCallError):  # the fake server does not know /api/generate
+            event_loop.run(model.ainvoke("Which city?"))
+        assert {path for path, _ in ollama.received} <= {"/api/chat", "/api/generate"}
+        assert ollama.received
+        assert not model.is_priced

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 
 from selfcritic.agent.context import Context
@@ -133,6 +134,7 @@ def test_rejects_options_that_dask_does_not_support(
 def test_ends_if_no_worker_connects(
     stack: ExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
+    stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": "2s"}))
     scheduler_file = tmp_path / "scheduler.json"
     scheduler = start(
         stack,

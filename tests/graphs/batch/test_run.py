@@ -338,7 +338,15 @@ def test_a_ledger_that_fails_ends_the_batch_with_the_paid_results(
 def test_a_full_disk_ends_the_batch_without_a_traceback(limit: int, tmp_path: Path):
     """The ledger reaches the limit of the file size before all rows are done."""
     with FakeProvider("It is so. " * 200) as provider:
-        command = [sys.executable, "-c", LIMITED_BATCH, str(limit), provider.url, str(tmp_path)]
+        command = [
+            sys.executable,
+            "-B",
+            "-c",
+            LIMITED_BATCH,
+            str(limit),
+            provider.url,
+            str(tmp_path),
+        ]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "Traceback" not in ended.stderr, ended.stderr
     assert "ledger' (--ledger) cannot be used" in ended.stderr

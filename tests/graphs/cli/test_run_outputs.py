@@ -79,7 +79,17 @@ def start(*options: str, provider: FakeProvider, limit: int | None = None, **str
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     program = "from selfcritic.graphs.cli.app import main; main()"
-    command = [sys.executable, "-c", program, "run", "Why?", "--model", "openai/fake", "--quiet"]
+    command = [
+        sys.executable,
+        "-B",
+        "-c",
+        program,
+        "run",
+        "Why?",
+        "--model",
+        "openai/fake",
+        "--quiet",
+    ]
     command += ["--api-base", provider.url, "--num-critiques", "2", *options]
     environment = streams.pop("environment", {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
