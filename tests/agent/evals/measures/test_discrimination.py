@@ -1,6 +1,8 @@
 import math
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from selfcritic.agent.evals.measures.discrimination import (
     Predictions,
@@ -9,6 +11,7 @@ from selfcritic.agent.evals.measures.discrimination import (
     brier_score,
     calibration_error,
     pairwise_accuracy,
+    rank_auc,
     reliability_curve,
 )
 
@@ -92,3 +95,10 @@ def test_no_rows():
     empty = Predictions([], [], [])
     for measure in (area_under_curve, brier_score, calibration_error, accuracy, pairwise_accuracy):
         assert math.isnan(measure(empty).value)
+
+
+def test_rank_auc_equals_scikit_learn_with_ties():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(5, size=60) / 4
+    labels = rng.random(60) < scores
+    assert rank_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))

@@ -1,9 +1,12 @@
 import math
 
+import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from selfcritic.agent.evals.measures.judges import (
     check_judge,
+    cohen_kappa,
     correct_rate,
     length_bias,
     position_bias,
@@ -51,3 +54,10 @@ def test_a_judge_at_chance_cannot_be_corrected():
 def test_biases():
     assert position_bias([1.0, 1.0, 0.5, 0.0], "abcd").value == 0.625
     assert length_bias([1.0, 1.0, 0.0], "abc").value == pytest.approx(2 / 3)
+
+
+def test_kappa_equals_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels = rng.random(60) < 0.4
+    verdicts = labels ^ (rng.random(60) < 0.2)
+    assert cohen_kappa(verdicts, labels) == pytest.approx(cohen_kappa_score(verdicts, labels))
