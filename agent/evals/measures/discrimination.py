@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from sklearn import calibration, metrics
 
 from selfcritic.agent.evals.measures.intervals import (
@@ -76,17 +75,13 @@ def weighted_auc(
 
 
 def rank_auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Return the ROC AUC of one sample from its ranks; NaN if all labels are equal.
+    """Return the ROC AUC of one sample; NaN if all labels are equal.
 
-    Equals `sklearn.metrics.roc_auc_score`, which takes milliseconds per call to check its input.
+    Uses `weighted_auc`, without scikit-learn's slow checks.
     """
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    if positives == 0 or negatives == 0:
+    if len(set(labels.tolist())) < 2:
         return math.nan
-    rank_sum = float(stats.rankdata(scores)[labels].sum())
-    area = (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
-    return float(area)
+    return float(weighted_auc(scores, labels)(np.ones((1, len(labels))))[0])
 
 
 def brier_score(predictions: Predictions) -> Estimate:

@@ -65,17 +65,6 @@ def check_judge(
     )
 
 
-def cohen_kappa(verdicts: NDArray[np.bool_], labels: NDArray[np.bool_]) -> float:
-    """Return the agreement beyond chance; NaN if both always give the same answer."""
-    agreement = float((verdicts == labels).mean())
-    accepted = float(verdicts.mean())
-    positive = float(labels.mean())
-    by_chance = accepted * positive + (1 - accepted) * (1 - positive)
-    if by_chance == 1:
-        return math.nan
-    return (agreement - by_chance) / (1 - by_chance)
-
-
 def correct_rate(accepted: float, sensitivity: float, specificity: float) -> float:
     """Estimate the true rate from a judge's rate (Rogan and Gladen), within 0 and 1.
 

@@ -13,6 +13,7 @@ from selfcritic.agent.evals.measures.discrimination import (
     brier_score,
     calibration_error,
     pairwise_accuracy,
+    rank_auc,
     reliability_curve,
     weighted_auc,
 )
@@ -123,3 +124,10 @@ def test_the_interval_of_a_miscalibrated_judge_does_not():
     estimate = calibration_error(Predictions([0.9] * 200, [False, True] * 100, range(200)))
     assert estimate.value == pytest.approx(0.4)
     assert 0.3 < estimate.low < 0.4 < estimate.high < 0.5
+
+
+def test_rank_auc_equals_scikit_learn_with_ties():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(5, size=60) / 4
+    labels = rng.random(60) < scores
+    assert rank_auc(labels, scores) == pytest.approx(metrics.roc_auc_score(labels, scores))

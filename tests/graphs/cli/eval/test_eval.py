@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE
 from selfcritic.agent.data.manifest import MANIFEST_FILE
