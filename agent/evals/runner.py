@@ -52,7 +52,7 @@ class Report:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes its results."""
+    """How a run is carried out, without any effect on its results."""
 
     budget: Budget = field(default_factory=Budget)
     concurrency: int = 8
