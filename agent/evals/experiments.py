@@ -193,7 +193,7 @@ class Experiment:
             return None
 
     async def _sample_answers(self, record: AnswerRecord, context: Context) -> list[AnswerRecord]:
-        """Sample and judge answers to the record's question, in place of its own answer."""
+        """Sample and judge answers to the record's question, instead of using the record's."""
         if is_code_problem(record):
             record = without_solution(record)
         options = context.model_copy(update={"num_drafts": self.num_answers})

@@ -49,10 +49,15 @@ class Report:
     usage: Usage = field(default_factory=Usage)
     """Usage of all processes of this run."""
 
+    @property
+    def num_done(self) -> int:
+        """Number of samples that ended in any way."""
+        return self.resumed + self.finished + self.failed + self.remaining
+
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out; none of it changes its results."""
+    """How a run is carried out, without any effect on its results."""
 
     budget: Budget = field(default_factory=Budget)
     concurrency: int = 8
@@ -100,6 +105,7 @@ def run_experiment(
 
     Raises:
         InputError: There are no samples, or the folder has another run.
+        KeyboardInterrupt: The run was interrupted.
     """
     if not items:
         raise InputError("The data has no items. Pass a file with records.")
@@ -118,6 +124,8 @@ def run_experiment(
             run.report.usage = budget.usage
         if run.fatal_error is not None:
             raise run.fatal_error
+        if run.report.num_done < len(items):  # inspect ends normally after Ctrl-C
+            raise KeyboardInterrupt
         return run.report
 
 

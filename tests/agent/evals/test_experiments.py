@@ -73,7 +73,8 @@ def test_critic_keeps_the_whole_pool_with_its_costs():
     finished = run(create_experiment("critic"))
     [record] = finished.records
     assert finished.error is None
-    assert (record.is_correct, record.p_critiqueable) == (False, pytest.approx(1))
+    assert record.is_correct is False
+    assert record.p_critiqueable == pytest.approx(1)
     assert [critique.id for critique in record.critiques] == ["m #1", "m #2", "m #3"]
     assert all(critique.reward is not None for critique in record.critiques)
     assert record.bugs is not None
@@ -146,7 +147,7 @@ def test_refine_drafts_an_answer_to_clean_data():
 
 def test_answer_that_cannot_be_graded_is_kept(caplog: pytest.LogCaptureFixture):
     metadata = {"tests": "def test_f():\n    assert f() == 1\n"}
-    update = {"task_type": None, "metadata": metadata, "bugs": []}
+    update: dict[str, Any] = {"task_type": None, "metadata": metadata, "bugs": []}
 
     async def grade(_record: AnswerRecord, _answer: str, /) -> bool | None:
         raise CheckerError("No test ran.")
