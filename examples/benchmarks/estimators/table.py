@@ -18,8 +18,7 @@ The measures of `selfcritic eval` are applied to critics whose error rates are p
 the truth in 90 to 99 of 100 repeats. **{good} of {all} measures do.**
 
 ```bash
-python -m examples.benchmarks.estimators --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks} \\
-  --page docs/results/estimators.md
+python -m examples.benchmarks.estimators.run --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks}
 ```
 
 - **Data.** Each repeat has {tasks} tasks with 3 to 5 answers each, and 8 critiques of each answer. They are replies of

@@ -1,6 +1,6 @@
 """Prove that every measure recovers planted rates, with intervals that cover them.
 
-    python -m examples.benchmarks.estimators --repeats 100 --tasks 60 --truth-tasks 3000
+    python -m examples.benchmarks.estimators.run --repeats 100 --tasks 60 --truth-tasks 3000
 
 Each repeat samples other tasks from the simulated model, whose error rates are planted. The 95% interval of a measure
 should contain the truth in 90 to 99 of 100 repeats. The truth is a closed form where one exists, else the value of one
