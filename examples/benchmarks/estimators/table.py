@@ -28,7 +28,7 @@ python -m examples.benchmarks.estimators.run --repeats {repeats} --tasks {tasks}
   {truth_tasks:,} other tasks.
 - **Calibration error** is compared with the planted distribution's error in the same ten bins. The estimate is biased
   upwards in small samples, since the error of a bin is never negative; the interval is corrected for this bias.
-- **Covered without clusters** is the same with intervals that treat each answer as a task of its own.
+- **Covered without clusters** is the same with intervals that treat answers as independent.
 - **Elo** ratings, and position and length bias, have planted preferences: the simulated model does not compare.
 """
 _OUTSIDE = """
