@@ -87,7 +87,7 @@ def test_the_truth_is_saved(tmp_path: Path):
 def test_the_page_has_all_measures():
     repeat = {"values": {"a": [0.5, 0.4, 0.6]}, "unclustered": {}, "p_value": 0.01}
     rows = build_rows({"values": {"a": [0.5, 0.4, 0.6]}}, {}, [repeat])
-    page = write_page(rows, [repeat], num_tasks=60, truth_tasks=3_000, graph={})
+    page = write_page(rows, rows, [repeat], num_tasks=60, truth_tasks=3_000, graph={})
     assert "| a | 0.500 * | 0.500 | 1 of 1 |" in page
     assert "1 of 1" in page
 

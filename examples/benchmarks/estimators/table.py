@@ -9,6 +9,8 @@ from selfcritic.agent.evals.measures.intervals import Estimate
 
 _LEVEL = 0.05
 _GOOD_SHARES = (0.9, 0.99)
+_TRUTH_OF = {"judge: corrected rate": "helpful critiques"}
+"""Measures that estimate the truth of another one."""
 _INTRODUCTION = """\
 # Do the estimators recover the truth?
 
@@ -16,8 +18,7 @@ The measures of `selfcritic eval` are applied to critics whose error rates are p
 the truth in 90 to 99 of 100 repeats. **{good} of {all} measures do.**
 
 ```bash
-python -m examples.benchmarks.estimators --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks} \\
-  --page docs/results/estimators.md
+python -m examples.benchmarks.estimators.run --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks}
 ```
 
 - **Data.** Each repeat has {tasks} tasks with 3 to 5 answers each, and 8 critiques of each answer. They are replies of
@@ -27,8 +28,18 @@ python -m examples.benchmarks.estimators --repeats {repeats} --tasks {tasks} --t
   {truth_tasks:,} other tasks.
 - **Calibration error** is compared with the planted distribution's error in the same ten bins. The estimate is biased
   upwards in small samples, since the error of a bin is never negative; the interval is corrected for this bias.
-- **Covered without clusters** is the same with intervals that treat each answer as a task of its own.
+- **Covered without clusters** is the same with intervals that treat answers as independent.
 - **Elo** ratings, and position and length bias, have planted preferences: the simulated model does not compare.
+"""
+_OUTSIDE = """
+Outside of 90 to 99 of 100: {names}.
+
+At a coverage of exactly 95%, 1.7% of the rows would be outside by chance. Measures of the same answers depend on each
+other."""
+_MORE = """
+## More repeats
+
+The measures of answers over {count} other repeats, with additions only:
 """
 
 
@@ -60,7 +71,8 @@ def build_rows(
 ) -> list[Row]:
     """Return one row per measure, in the order of measuring."""
     rows: list[Row] = []
-    for name, (sampled, _, _) in truth["values"].items():
+    for name in truth["values"]:
+        sampled = truth["values"][_TRUTH_OF.get(name, name)][0]
         value = closed.get(name, sampled)
         estimates = _defined(repeat["values"].get(name) for repeat in repeats)
         independent = _defined(repeat["unclustered"].get(name) for repeat in repeats)
@@ -80,6 +92,7 @@ def build_rows(
 
 def write_page(
     rows: Sequence[Row],
+    more_rows: Sequence[Row],
     repeats: Sequence[Mapping[str, Any]],
     *,
     num_tasks: int,
@@ -90,6 +103,7 @@ def write_page(
 
     Args:
         rows: The measures.
+        more_rows: The measures of answers over other repeats.
         repeats: The repeats that they summarize.
         num_tasks: Tasks of each repeat.
         truth_tasks: Tasks of the large sample.
@@ -107,6 +121,11 @@ def write_page(
         ),
         format_rows(rows),
     ]
+    outside = [row.name for row in rows if not row.is_calibrated]
+    if outside:
+        lines.append(_OUTSIDE.format(names=", ".join(outside)))
+    lines.append(_MORE.format(count=more_rows[0].count))
+    lines.append(format_rows(more_rows))
     lines.append(
         f"\nMcNemar's exact test of two equal arms, on one answer per task, has p < {_LEVEL} in {rejected} of "
         f"{len(repeats)} repeats."

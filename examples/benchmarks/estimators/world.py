@@ -63,7 +63,7 @@ class World:
     """A task, and whether a judge preferred the first shown and the longer critique."""
 
     def without_clusters(self) -> "World":
-        """Return the same data with a task of its own for each answer, as if they were independent."""
+        """Return the same data with one task for each answer, as if answers were independent."""
         records = [record.model_copy(update={"task": record.id}) for record in self.records]
         return replace(self, records=records)
 

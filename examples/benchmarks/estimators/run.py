@@ -1,7 +1,6 @@
 """Prove that every measure recovers planted rates, with intervals that cover them.
 
-    python -m examples.benchmarks.estimators --repeats 100 --tasks 60 --truth-tasks 3000
-    python -m examples.benchmarks.estimators --answers-only --repeats 400
+    python -m examples.benchmarks.estimators.run --repeats 100 --tasks 60 --truth-tasks 3000
 
 Each repeat samples other tasks from the simulated model, whose error rates are planted. The 95% interval of a measure
 should contain the truth in 90 to 99 of 100 repeats. The truth is a closed form where one exists, else the value of one
@@ -16,9 +15,11 @@ import typer
 from examples.benchmarks.estimators.graph_check import measure_graph
 from examples.benchmarks.estimators.planted import closed_forms
 from examples.benchmarks.estimators.repeats import measure_truth, run_answer_repeats, run_repeats
-from examples.benchmarks.estimators.table import build_rows, format_rows, write_page
+from examples.benchmarks.estimators.table import build_rows, write_page
 
 _GRAPH_RUNS = 60
+_MORE_REPEATS = 400
+"""Repeats that only measure answers, which are fast."""
 
 
 def main(
@@ -26,27 +27,24 @@ def main(
     tasks: Annotated[int, typer.Option(min=8, help="Tasks of each repeat.")] = 60,
     truth_tasks: Annotated[int, typer.Option(min=8, help="Tasks of the large sample.")] = 3_000,
     folder: Annotated[Path, typer.Option(help="Folder of finished repeats.")] = Path(
-        "out/estimators"
+        "build/estimators"
     ),
-    answers_only: Annotated[bool, typer.Option(help="Only measure answers: fast.")] = False,
     page: Annotated[Path | None, typer.Option(help="Markdown file for the table.")] = None,
 ) -> None:
     """Measure the repeats, and print the coverage of each interval."""
-    if answers_only:
-        closed = closed_forms()
-        answer_repeats = list(run_answer_repeats(repeats, tasks))
-        names = answer_repeats[0]["values"]
-        truths = {"values": {name: [closed[name], 0.0, 0.0] for name in names}}
-        print(format_rows(build_rows(truths, closed, answer_repeats)))
-        return
     truth = measure_truth(folder / "truth.jsonl", truth_tasks)
     finished = []
     for repeat in run_repeats(folder / "repeats.jsonl", repeats, tasks):
         finished.append(repeat)
         print(f"{len(finished)} of {repeats} repeats", flush=True)
-    rows = build_rows(truth, closed_forms(), finished)
+    closed = closed_forms()
+    rows = build_rows(truth, closed, finished)
+    more_repeats = list(run_answer_repeats(_MORE_REPEATS, tasks))
+    closed_truth = {name: [closed[name], 0.0, 0.0] for name in more_repeats[0]["values"]}
+    more_rows = build_rows({"values": closed_truth}, closed, more_repeats)
     text = write_page(
         rows,
+        more_rows,
         finished,
         num_tasks=tasks,
         truth_tasks=truth_tasks,
