@@ -48,10 +48,10 @@ LARGER = "def larger(a, b):\n    if a < b:\n        return b\n    return a\n"
 
 
 def test_tampers_with_generated_tasks():
-    result = tamper("addition", "--count", "10")
+    result = tamper("addition", "--count", "5")
     records = read_answers(Path("out.jsonl"))
-    assert [record.origin for record in records].count("clean") == 8
-    assert f"{len(records)} records in out.jsonl: {len(records) - 8} tampered" in result.stderr
+    assert [record.origin for record in records].count("clean") == 4
+    assert f"{len(records)} records in out.jsonl: {len(records) - 4} tampered" in result.stderr
     assert "candidate flaws: 100.0% fail a test (100.0% silent" in result.stderr
     splits: dict[str, set[str | None]] = {}
     for record in records:
@@ -95,6 +95,7 @@ def test_tampers_with_a_file_and_reports_what_it_cannot_use():
     assert "4 records failed; see out.errors.jsonl" in result.stderr
 
 
+@pytest.mark.slow
 def test_tampers_with_a_python_file():
     Path("larger.py").write_text(LARGER)
     Path("test_larger.py").write_text(
