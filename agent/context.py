@@ -4,12 +4,15 @@ import difflib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseChatModel
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -51,6 +54,11 @@ ScorerSpec = Annotated[
     str | ScorerFunction, AfterValidator(validate_scorer), WithJsonSchema({"type": "string"})
 ]
 ScorerWeights = Annotated[dict[ScorerSpec, FiniteFloat], Field(min_length=1)]
+CacheOption = Annotated[
+    str | InstanceOf[BaseCache] | None,
+    BeforeValidator(lambda cache: str(cache) if isinstance(cache, Path) else cache),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+]
 
 
 def _scorer_kind(scorer: Any) -> str:
@@ -237,6 +245,10 @@ class Context(BaseModel):
     budget: Budget = Field(default=Budget(), description="Limits of the whole run.")
     retries: Retries = Field(default=Retries(), description="Retry policy for failed requests.")
     seed: int | None = Field(default=None, description="Random seed for models that accept one.")
+    cache: CacheOption = Field(
+        default=None,
+        description="Folder, or LangChain cache, of replies that are not requested again; for evals and development.",
+    )
     max_input_chars: int = Field(
         default=400_000,
         ge=1,

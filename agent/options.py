@@ -4,8 +4,10 @@ A test compares the keys and types with the fields of `Context`.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseChatModel
 from typing_extensions import TypedDict
 
@@ -54,6 +56,7 @@ class Options(TypedDict, total=False):
     budget: Budget
     retries: Retries
     seed: int | None
+    cache: str | Path | BaseCache | None
     max_input_chars: int
     max_chat_chars: int
 

@@ -98,6 +98,12 @@ def redact(text: str, *secrets: str) -> str:
     return _redact(text, _known_secrets(secrets))
 
 
+def contains_secret(text: str) -> bool:
+    """Return whether a text contains a credential of this process's models or environment."""
+    known = _known_secrets(())
+    return bool(known) and _pattern(known).search(text) is not None
+
+
 @functools.lru_cache(maxsize=64)
 def _redact(text: str, known: tuple[str, ...]) -> str:
     if known:

@@ -148,6 +148,12 @@ class RoleUsage(Record):
     """Tokens that the provider did not report; included in `input_tokens` and `output_tokens`."""
     cost_usd: float | None = 0.0
     """Cost in US dollars; None if the price of any reply is unknown."""
+    cached_calls: int = 0
+    """Requests whose replies all came from the cache (`cache`); they were not sent and are not in `calls`."""
+    cached_call_tokens: int = 0
+    """Tokens that replies from the cache used when they were sent; not in `input_tokens` and `output_tokens`."""
+    cached_call_cost_usd: float | None = 0.0
+    """Cost of replies from the cache when they were sent; not in `cost_usd`."""
 
 
 class Usage(RoleUsage):

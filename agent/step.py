@@ -17,6 +17,7 @@ from selfcritic.agent.critic.format import render
 from selfcritic.agent.errors import BudgetExhausted, SelfcriticError
 from selfcritic.agent.messages import ChatContext, get_context
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.cache import open_cache
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.charges import current_journal
 from selfcritic.agent.sampling.request import RequestPipeline
@@ -104,6 +105,7 @@ class Step:
             capabilities=self._capabilities_of(role),
             retries=self.context.retries,
             checkpoint=_run_as_task if _saves_requests() else None,
+            cache=open_cache(self.context.cache),
         )
         return Sampler(pipeline, retry_prompt=self._prompts.retry_verdict)
 

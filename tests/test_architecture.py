@@ -57,6 +57,8 @@ RESEARCH_PACKAGES = {
         "agent.models",
         "agent.context",
         "agent.sampling",
+        "agent.state",
+        "agent.stopping",
         "agent.data",
     ),
     "agent.training": (

@@ -6,15 +6,21 @@ from selfcritic.agent.schemas import Usage
 
 
 def split_usage(usage: Usage, count: int) -> list[dict[str, Any]]:
-    """Return the `calls`, `tokens` and `cost_usd` of each of `count` results; their sum is the usage."""
-    tokens = usage.input_tokens + usage.output_tokens
+    """Return the `calls`, `tokens` and `cost_usd` of each of `count` results.
+
+    Their sum is the usage. Replies from a cache count as if they had been sent.
+    """
+    calls = usage.calls + usage.cached_calls
+    tokens = usage.input_tokens + usage.output_tokens + usage.cached_call_tokens
+    cost: float | None = None
+    if usage.cost_usd is not None and usage.cached_call_cost_usd is not None:
+        cost = usage.cost_usd + usage.cached_call_cost_usd
     shares: list[dict[str, Any]] = []
     for index in range(count):
-        cost = None if usage.cost_usd is None else usage.cost_usd / count
         share = {
-            "calls": _share(usage.calls, count, index),
+            "calls": _share(calls, count, index),
             "tokens": _share(tokens, count, index),
-            "cost_usd": cost,
+            "cost_usd": None if cost is None else cost / count,
         }
         shares.append(share)
     return shares

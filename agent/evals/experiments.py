@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
 from selfcritic.agent.errors import BudgetExhausted, CheckpointError, SelfcriticError
+from selfcritic.agent.evals.arms import ArmGraphs, run_arms
 from selfcritic.agent.evals.code_answers import (
     is_code_problem,
     with_examples,
@@ -65,6 +66,20 @@ class Item:
         return f"{self.record.id} | {self.critic}"
 
 
+class _ItemBudget(BudgetTracker):
+    """Usage of one sample, in the budget of its run."""
+
+    was_refused = False
+    """Whether the run's budget refused a request of this sample."""
+
+    def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
+        try:
+            super().reserve(role, messages)
+        except BudgetExhausted:
+            self.was_refused = True
+            raise
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What each sample of a run does."""
@@ -87,7 +102,7 @@ class Experiment:
             BudgetExhausted: The budget does not cover the sample, and nothing was paid for.
             CheckpointError: The usage cannot be saved.
         """
-        budget = BudgetTracker(Budget(), parent=parent_budget.get())
+        budget = _ItemBudget(Budget(), parent=parent_budget.get())
         token = parent_budget.set(budget)
         started = time.monotonic()
         records: list[AnswerRecord] = []
@@ -98,8 +113,6 @@ class Experiment:
             for record in records:
                 ratings += await self._rate(record)
         except BudgetExhausted as failure:
-            if not budget.usage.calls:
-                raise
             error = str(failure)
         except CheckpointError:
             raise
@@ -109,6 +122,11 @@ class Experiment:
             error = redact(f"{type(failure).__name__}: {failure}")
         finally:
             parent_budget.reset(token)
+        if budget.was_refused:
+            if not budget.usage.calls + budget.usage.cached_calls:
+                raise BudgetExhausted("The budget does not cover this item.")
+            error = "The budget ended before this item was complete."
+            records = [record.model_copy(update={"error": error}) for record in records]
         if not records:
             records = [item.record.model_copy(update={"error": error})]
         error = error or next((record.error for record in records if record.error), None)
@@ -159,6 +177,8 @@ class Experiment:
 
     async def _sample_answers(self, record: AnswerRecord, context: Context) -> list[AnswerRecord]:
         """Sample and judge answers to the record's question, in place of its own answer."""
+        if is_code_problem(record):
+            record = without_solution(record)
         options = context.model_copy(update={"num_drafts": self.num_answers})
         state = {"question": record.question, "context": record.context}
         output = await self.graphs.draft.ainvoke(state, context=options)
@@ -238,11 +258,10 @@ class Experiment:
 
     async def _refine(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add the refinements of all arms, graded by the oracle, and the first draft's critiques."""
-        from selfcritic.agent.evals.arms import ArmGraphs, run_arms
-
         if is_code_problem(record):
-            record = without_solution(record)
             context = with_examples(record, context)
+        if record.origin == "clean":
+            record = without_solution(record)
         graphs = ArmGraphs(answer=self.graphs.loop, refine=self.graphs.refine)
         result = await run_arms(record, graphs, context, arms=self.arms)
         first = result.first_round

@@ -21,7 +21,13 @@ from selfcritic.agent.data.files import (
     read_records,
     write_records,
 )
-from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating, VersionedRecord
+from selfcritic.agent.data.records import (
+    AnswerRecord,
+    CritiqueSample,
+    Rating,
+    Refinement,
+    VersionedRecord,
+)
 from selfcritic.agent.errors import CheckpointError, InputError
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Budget, RoleUsage, Usage
@@ -84,27 +90,37 @@ def merge_records(samples: Iterable[FinishedSample]) -> list[AnswerRecord]:
 
     If only some critics failed, their errors are in `metadata["errors"]`, by critic.
     """
-    merged: dict[str, AnswerRecord] = {}
+    parts: dict[str, list[AnswerRecord]] = {}
+    errors: dict[str, dict[str, str]] = {}
     for sample in samples:
         for record in sample.records:
-            other = merged.get(record.id)
-            merged[record.id] = record if other is None else _merge(other, record, sample.critic)
-    return list(merged.values())
+            parts.setdefault(record.id, []).append(record)
+            if record.error is not None:
+                errors.setdefault(record.id, {})[sample.critic] = record.error
+    return [_merge(records, errors.get(name)) for name, records in parts.items()]
 
 
-def _merge(first: AnswerRecord, second: AnswerRecord, critic: str) -> AnswerRecord:
-    if first.error is not None and second.error is None:
-        first, second = second, first
-    metadata = {**second.metadata, **first.metadata}
-    if second.error is not None:
-        metadata["errors"] = {**metadata.get("errors", {}), critic: second.error}
-    critiques: list[CritiqueSample] = [*first.critiques, *second.critiques]
-    update = {
-        "critiques": critiques,
-        "refinements": [*first.refinements, *second.refinements],
-        "metadata": metadata,
-    }
-    return first.model_copy(update=update)
+def _merge(records: Sequence[AnswerRecord], errors: dict[str, str] | None) -> AnswerRecord:
+    """Merge the records of one answer; those with errors only count if all have one."""
+    complete = [record for record in records if record.error is None]
+    if not complete:
+        return records[0]
+    critiques: list[CritiqueSample] = []
+    refinements: list[Refinement] = []
+    metadata: dict[str, Any] = {}
+    for record in reversed(complete):
+        metadata |= record.metadata
+    verdicts: dict[str, Any] = {}
+    for record in complete:
+        critiques += record.critiques
+        refinements += record.refinements
+        verdicts |= record.metadata.get("p_critiqueable", {})
+    if verdicts:
+        metadata["p_critiqueable"] = verdicts
+    if errors:
+        metadata["errors"] = errors
+    update = {"critiques": critiques, "refinements": refinements, "metadata": metadata}
+    return complete[0].model_copy(update=update)
 
 
 def _drop_partial_line(path: Path) -> None:
@@ -178,6 +194,19 @@ class SavedBudget(BudgetTracker):
     def reserve(self, role: str, messages: Sequence[BaseMessage]) -> None:
         """Count a request and save the usage. Raises BudgetExhausted or CheckpointError."""
         super().reserve(role, messages)
+        self._store.save(self.usage)
+
+    def count_cached(
+        self,
+        role: str,
+        messages: Sequence[BaseMessage],
+        tokens: int,
+        costs_usd: Sequence[float | None],
+        *,
+        is_whole: bool,
+    ) -> None:
+        """Count replies from the cache and save the usage."""
+        super().count_cached(role, messages, tokens, costs_usd, is_whole=is_whole)
         self._store.save(self.usage)
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:

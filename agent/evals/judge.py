@@ -1,7 +1,6 @@
 """Rate critiques with a judge model: helpful or not (paper 1), and CriticGPT's form (paper 2)."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from selfcritic.agent.errors import JudgeUnreadable, ModelError
 from selfcritic.agent.evals.rating import build_rating
 from selfcritic.agent.models import model_key
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.cache import open_cache
 from selfcritic.agent.sampling.capabilities import recall
 from selfcritic.agent.sampling.request import RequestPipeline
 from selfcritic.agent.sampling.sampler import Sampler
@@ -36,7 +36,6 @@ _FORM_REQUEST = """Rate the critique of the answer. Each score is an integer fro
 
 Reply only with a JSON object like this one:
 """
-_JSON_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,7 @@ class Judge:
             max_tokens=self.context.max_output_tokens.get("judge"),
             capabilities=capabilities,
             retries=self.context.retries,
+            cache=open_cache(self.context.cache),
         )
         return Sampler(pipeline, retry_prompt=self.context.load_prompts().retry_verdict)
 
@@ -156,9 +156,9 @@ def parse_form(text: str, bugs: set[str]) -> RatingForm:
     Raises:
         UnreadableFormError: There is no JSON object, no score in it, or a score is not an integer from 1 to 7.
     """
-    match = _JSON_OBJECT.search(text)
+    start, end = text.find("{"), text.rfind("}") + 1
     try:
-        data = json.loads(match[0]) if match else None
+        data = json.loads(text[start:end]) if start >= 0 else None
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):

@@ -97,6 +97,8 @@ class BugOracle(NoOracle):
 class HiddenTestsOracle(BugOracle):
     """Grades answers with hidden tests in the sandbox, and rates critiques by known bugs.
 
+    A reply to a HumanEval problem is completed to a module first.
+
     If the bugs are unknown, a critique is rated only if the answer passes the tests: then, a comment is not helpful.
     """
 
@@ -108,7 +110,7 @@ class HiddenTestsOracle(BugOracle):
     async def grade(self, record: AnswerRecord, answer: str, /) -> bool | None:
         """Return whether the answer passes all tests. Raises CheckerError."""
         if is_code_problem(record):
-            answer = complete_module(answer, record.metadata["prompt"], self.entry_point)
+            answer = complete_module(answer, str(record.metadata["prompt"]), self.entry_point)
         check = await asyncio.to_thread(unit_tests, self.tests)
         failures = await check(self.entry_point, answer)
         return not failures

@@ -78,6 +78,11 @@ class BudgetTracker:
                 account.reasoning_tokens += role_usage.reasoning_tokens
                 account.estimated_tokens += role_usage.estimated_tokens
                 account.cost_usd = _add_costs(account.cost_usd, role_usage.cost_usd)
+                account.cached_calls += role_usage.cached_calls
+                account.cached_call_tokens += role_usage.cached_call_tokens
+                account.cached_call_cost_usd = _add_costs(
+                    account.cached_call_cost_usd, role_usage.cached_call_cost_usd
+                )
 
     def open_journal(self, journal: ChargeJournal) -> None:
         """Save charges to a journal; count the calls that it has from before a crash."""
@@ -113,14 +118,49 @@ class BudgetTracker:
         Raises:
             BudgetExhausted: the budget, or a parent's budget, does not cover the request; it is not counted.
         """
-        limit = self._reached_limit(messages)
-        if limit is not None:
-            self._has_refused = True
-            raise self._exhausted(f"The budget ({limit}) does not cover the next request.")
+        self._check_limits(messages)
         if self._parent:
             self._parent.reserve(role, messages)
         for account in self._accounts(role):
             account.calls += 1
+
+    def _check_limits(self, messages: Sequence[BaseMessage]) -> None:
+        """Raise BudgetExhausted if this tracker's budget does not cover a request."""
+        limit = self._reached_limit(messages)
+        if limit is not None:
+            self._has_refused = True
+            raise self._exhausted(f"The budget ({limit}) does not cover the next request.")
+
+    def count_cached(
+        self,
+        role: str,
+        messages: Sequence[BaseMessage],
+        tokens: int,
+        costs_usd: Sequence[float | None],
+        *,
+        is_whole: bool,
+    ) -> None:
+        """Count replies from the cache, apart from sent requests; limits count both.
+
+        Args:
+            role: The role that asked.
+            messages: Its prompt.
+            tokens: What the replies used when they were sent.
+            costs_usd: Cost of each reply.
+            is_whole: Whether no request is sent; the other part of a request was reserved.
+
+        Raises:
+            BudgetExhausted: The budget, or a parent's, would not cover the request.
+        """
+        if is_whole:
+            self._check_limits(messages)
+        if self._parent:
+            self._parent.count_cached(role, messages, tokens, costs_usd, is_whole=is_whole)
+        for account in self._accounts(role):
+            account.cached_calls += is_whole
+            account.cached_call_tokens += tokens
+            for cost_usd in costs_usd:
+                account.cached_call_cost_usd = _add_costs(account.cached_call_cost_usd, cost_usd)
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count the tokens and cost of a reply.
@@ -190,15 +230,15 @@ class BudgetTracker:
     def _reached_limit(self, messages: Sequence[BaseMessage]) -> str | None:
         budget = self.budget
         usage = self.usage
-        if budget.calls is not None and usage.calls >= budget.calls:
+        num_calls = usage.calls + usage.cached_calls
+        if budget.calls is not None and num_calls >= budget.calls:
             return f"{budget.calls} calls"
         if budget.tokens is not None:
-            used_tokens = usage.input_tokens + usage.output_tokens
+            used_tokens = usage.input_tokens + usage.output_tokens + usage.cached_call_tokens
             if used_tokens + count_message_tokens(messages) > budget.tokens:
                 return f"{budget.tokens} tokens"
-        if budget.cost_usd is not None and (
-            usage.cost_usd is None or usage.cost_usd >= budget.cost_usd
-        ):
+        cost_usd = _add_costs(usage.cost_usd, usage.cached_call_cost_usd)
+        if budget.cost_usd is not None and (cost_usd is None or cost_usd >= budget.cost_usd):
             return f"{budget.cost_usd} USD"
         if budget.seconds is not None and usage.seconds >= budget.seconds:
             return f"{budget.seconds:g} seconds"

@@ -7,8 +7,9 @@ from typing import get_args
 from selfcritic.agent.checkers.registry import get_checkers
 from selfcritic.agent.context import Context, Role
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.sampling.cache import open_cache
 
-_Key = tuple[str, str | None, frozenset[str], frozenset[str]]
+_Key = tuple[str, str | None, str | None, frozenset[str], frozenset[str]]
 _preloaded: set[_Key] = set()
 """Keys already loaded: starting a thread costs more time than most nodes."""
 
@@ -27,11 +28,13 @@ async def preload(context: Context) -> None:
 def _key(context: Context) -> _Key:
     models = frozenset(spec for spec in context.configured_models if isinstance(spec, str))
     checkers = frozenset(checker for checker in context.checkers if isinstance(checker, str))
-    return context.prompts, context.prompt_dir, models, checkers
+    cache = context.cache if isinstance(context.cache, str) else None
+    return context.prompts, context.prompt_dir, cache, models, checkers
 
 
 def _load(context: Context) -> None:
     context.load_prompts()
+    open_cache(context.cache)
     get_checkers(context.checkers)
     for role in get_args(Role):
         # The node that calls the model raises it again; there may be a draft to return.

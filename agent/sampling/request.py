@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
@@ -21,6 +22,7 @@ from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retr
 from selfcritic.agent.models.normalize import is_reasoning
 from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
+from selfcritic.agent.sampling.cache import CachedSamples, current_cache
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
 from selfcritic.agent.sampling.retry import attempts, warn_about_wait
 from selfcritic.agent.sampling.tags import role_tag, stream_message
@@ -43,6 +45,8 @@ _PARAM_NAMES = {
 """Names of parameters in providers' messages, as patterns."""
 _OPTIONAL_PARAMS = ("logprobs", "n", "seed", "temperature", "max_tokens")
 """Optional parameters, in the order in which they are dropped."""
+_CACHED_PARAMS = ("logprobs", "temperature", "max_tokens")
+"""Parameters in the key of a cached reply, with its seed and index."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,12 @@ class RequestPipeline:
     """Detected capabilities of the model; updated in place."""
     retries: Retries = field(default_factory=Retries)
     checkpoint: CheckpointFn | None = None
+    cache: BaseCache | None = None
+    """Cache of replies; None uses `current_cache`, if any."""
     allows_empty: bool = False
     """Whether a reply without text is valid, as after a prefill."""
+    cached_samples: CachedSamples | None = None
+    """Cache entries of the request that is being sent."""
 
     async def send(
         self,
@@ -101,6 +109,13 @@ class RequestPipeline:
         sender = self
         if allow_empty or isinstance(messages[-1], AIMessage):
             sender = replace(self, allows_empty=True)
+        cache = self.cache or current_cache.get()
+        if cache is not None:
+            parameters = {name: params[name] for name in _CACHED_PARAMS}
+            indices = range(index, index + n)
+            is_verdict = logprobs or self.role == "judge"
+            entries = CachedSamples(cache, messages, parameters, self.seed, indices, is_verdict)
+            sender = replace(sender, cached_samples=entries)
         while True:
             accepted = {
                 name: value
@@ -177,11 +192,38 @@ class RequestPipeline:
         for model in self.models[:-1]:
             try:
                 pipeline = replace(self, retries=retries)
-                return await pipeline._with_retries(model, messages, params)
+                return await pipeline._with_cache(model, messages, params)
             except ModelError as error:
                 if error.is_rejection:
                     raise
-        return await self._with_retries(self.models[-1], messages, params)
+        return await self._with_cache(self.models[-1], messages, params)
+
+    async def _with_cache(
+        self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> list[AIMessage]:
+        """Return the cached replies, and send one request for the others."""
+        entries = self.cached_samples
+        if entries is None:
+            return await self._with_retries(model, messages, params)
+        cached = await entries.load(model)
+        missing = [index for index in entries.indices if index not in cached]
+        replies = {index: reply.message for index, reply in cached.items()}
+        if missing:
+            budget = self.budget.child()  # measures what the new replies use
+            params = _only_missing(params, missing[0] - entries.indices[0], len(missing))
+            new = await replace(self, budget=budget)._with_retries(model, messages, params)
+            await entries.save(model, missing, new, budget.usage)
+            replies.update(zip(missing, new, strict=False))
+        self.budget.count_cached(
+            self.role,
+            messages,
+            sum(reply.tokens for reply in cached.values()),
+            [reply.cost_usd for reply in cached.values()],
+            is_whole=not missing,
+        )
+        for reply in cached.values():
+            stream_message(reply.message, role_tag(self.role))
+        return [replies[index] for index in sorted(replies)]
 
     async def _with_retries(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
@@ -271,6 +313,18 @@ class RequestPipeline:
                 cast(AIMessage, cast(ChatGeneration, generation).message), role_tag(self.role)
             )
         return result
+
+
+def _only_missing(params: dict[str, Any], offset: int, count: int) -> dict[str, Any]:
+    """Return the parameters of a request for the last `count` samples, from `offset` on."""
+    changed = dict(params)
+    if "n" in params:
+        changed["n"] = count
+    if count == 1:
+        changed.pop("n", None)
+    if "seed" in params:
+        changed["seed"] = params["seed"] + offset
+    return changed
 
 
 def _rejected_params(message: str, params: Sequence[str]) -> list[str]:

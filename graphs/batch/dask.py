@@ -135,6 +135,8 @@ def _check_serializable(graph_name: str, options: Context) -> None:
         raise InputError(
             "With Dask, set each model by name (PROVIDER/MODEL), not as a chat model: workers load it."
         )
+    if options.cache is not None and not isinstance(options.cache, str):
+        raise InputError("With Dask, set `cache` to a folder, not an object: workers open it.")
     if any(map(callable, [*options.checkers, options.scorer])):
         raise InputError(
             "With Dask, set checkers and the scorer by name, not as functions: workers load them."

@@ -206,7 +206,7 @@ def fingerprint(name: str, context: Context) -> dict[str, Any]:
     """
     options: dict[str, Any] = {"graph": name}
     for option in Context.model_fields:
-        if option not in ("retries", "require_isolation"):
+        if option not in ("retries", "require_isolation", "cache"):
             options[option] = _to_json(getattr(context, option))
     texts = []
     if context.prompt_dir:

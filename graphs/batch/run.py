@@ -33,6 +33,7 @@ from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
 from selfcritic.agent.nodes.validation import check_models, check_prices
 from selfcritic.agent.redaction import redact
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
+from selfcritic.agent.sampling.cache import open_cache
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.agent.state import Input, Output
@@ -90,6 +91,10 @@ class _PersistentBudget(BudgetTracker):
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         super().charge(role, tokens, cost_usd)
+        self._save_paid_usage()
+
+    def count_cached(self, *arguments: Any, **options: Any) -> None:
+        super().count_cached(*arguments, **options)
         self._save_paid_usage()
 
     def _save_paid_usage(self) -> None:
@@ -299,6 +304,7 @@ async def _check(graph: Graph, context: Context, budget: Budget, concurrency: in
     if graph.checkpointer:
         raise InputError("A batch has its own ledger: compile the graph without a checkpointer.")
     context.load_prompts()
+    await asyncio.to_thread(open_cache, context.cache)
     check_models(context, get_args(Role))
     if budget.cost_usd is not None:
         await asyncio.to_thread(check_prices, context)

@@ -191,6 +191,7 @@ def _build_context(
         model=model,
         critic=critic,
         max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
+        cache=models.cache,
         **asdict(loop),
         **refinement.to_fields(),
     )

@@ -90,11 +90,15 @@ def progress_line(report: Report, total: int) -> Text:
     if usage.cost_usd is not None:
         cost = f"{usage.cost_usd:.4f} USD"
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.stop_reasons.most_common())
+    cached = ""
+    if usage.cached_calls:
+        cached = f"{usage.cached_calls:,} from the cache"
     fields = [
         f"{processed:,} of {total:,} rows",
         f"{rows_per_second:.1f} per second",
         time_left,
         f"{usage.calls:,} calls",
+        cached,
         f"{usage.input_tokens + usage.output_tokens:,} tokens",
         cost,
         reasons,

@@ -37,6 +37,15 @@ MaxOutputTokens = Annotated[
         help="Reply length: N, or ROLE=N (repeatable).", metavar="N", rich_help_panel=MODELS
     ),
 ]
+CacheFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        help="Folder of replies that are not requested again.",
+        metavar="DIR",
+        rich_help_panel=MODELS,
+    ),
+]
 Search = Annotated[
     SearchMethod,
     typer.Option(help="How to sample critiques.", rich_help_panel=LOOP),
@@ -88,6 +97,7 @@ class ModelOptions:
     ] = None
     api_base: ApiBase = None
     max_output_tokens: MaxOutputTokens = None
+    cache: CacheFolder = None
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,10 @@ def format_usage(usage: Usage) -> str:
         details.append(f"{usage.estimated_tokens:,} estimated")
     if details:
         output += f" ({', '.join(details)})"
-    return f"{usage.calls} calls, {usage.input_tokens:,} tokens in, {output}"
+    calls = f"{usage.calls} calls"
+    if usage.cached_calls:
+        calls += f" and {usage.cached_calls} from the cache"
+    return f"{calls}, {usage.input_tokens:,} tokens in, {output}"
 
 
 def _display_order(critique: Critique) -> tuple[bool, float]:

@@ -1,11 +1,17 @@
 """Measure what a caught bug, or an accepted answer, costs."""
 
-import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from selfcritic.agent.evals.measures.intervals import Estimate, Rows, resample, undefined
+from selfcritic.agent.evals.measures.intervals import (
+    Estimate,
+    Weights,
+    divide,
+    resample_weighted,
+    undefined,
+)
 
 
 def cost_per_success(
@@ -27,10 +33,7 @@ def cost_per_success(
     if not gained.sum():
         return undefined("no successes", len(known), missing)
 
-    def ratio(rows: Rows) -> float:
-        total = float(gained[rows].sum())
-        if total == 0:
-            return math.nan
-        return float(spent[rows].sum()) / total
+    def ratio(weights: Weights) -> NDArray[np.float64]:
+        return divide(weights @ spent, weights @ gained)
 
-    return resample(ratio, [tasks[index] for index in known], missing=missing)
+    return resample_weighted(ratio, [tasks[index] for index in known], missing=missing)

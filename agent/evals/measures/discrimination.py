@@ -5,18 +5,20 @@ Critiqueability discriminates answers, and helpfulness discriminates critiques (
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn import calibration
+from sklearn import calibration, metrics
 
 from selfcritic.agent.evals.measures.intervals import (
     Estimate,
-    Rows,
+    WeightedStatistic,
+    Weights,
+    divide,
     mean,
-    resample,
+    resample_weighted,
     undefined,
 )
 
@@ -48,11 +50,29 @@ def area_under_curve(predictions: Predictions) -> Estimate:
     probabilities = np.array(predictions.probabilities, dtype=float)
     if labels.all() or not labels.any():
         return undefined("all labels are equal", len(labels), predictions.missing)
+    estimate = resample_weighted(
+        weighted_auc(probabilities, labels), predictions.tasks, missing=predictions.missing
+    )
+    return replace(estimate, value=float(metrics.roc_auc_score(labels, probabilities)))
 
-    def auc(rows: Rows) -> float:
-        return rank_auc(labels[rows], probabilities[rows])
 
-    return resample(auc, predictions.tasks, missing=predictions.missing)
+def weighted_auc(
+    probabilities: NDArray[np.float64], labels: NDArray[np.bool_]
+) -> WeightedStatistic:
+    """Return a function from the weights of the rows to the ROC AUC."""
+    order = np.argsort(probabilities)
+    is_positive = labels[order]
+    _, starts = np.unique(probabilities[order], return_index=True)
+
+    def auc(weights: Weights) -> NDArray[np.float64]:
+        ranked = weights[:, order]
+        positives = np.add.reduceat(ranked * is_positive, starts, axis=1)
+        negatives = np.add.reduceat(ranked * ~is_positive, starts, axis=1)
+        below = np.cumsum(negatives, axis=1) - negatives / 2
+        num_pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+        return divide((positives * below).sum(axis=1), num_pairs)
+
+    return auc
 
 
 def rank_auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
@@ -65,7 +85,8 @@ def rank_auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     if positives == 0 or negatives == 0:
         return math.nan
     rank_sum = float(stats.rankdata(scores)[labels].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    area = (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    return float(area)
 
 
 def brier_score(predictions: Predictions) -> Estimate:
@@ -87,11 +108,13 @@ def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimat
         return undefined("no rows with a value", missing=predictions.missing)
     places = np.minimum((probabilities * bins).astype(int), bins - 1)
 
-    def error(rows: Rows) -> float:
-        sums = np.bincount(places[rows], probabilities[rows] - labels[rows], minlength=bins)
-        return float(np.abs(sums).sum() / len(rows))
+    is_in_bin = np.eye(bins)[places]
+    excess = is_in_bin * (probabilities - labels)[:, None]
 
-    return resample(error, predictions.tasks, missing=predictions.missing)
+    def error(weights: Weights) -> NDArray[np.float64]:
+        return divide(np.abs(weights @ excess).sum(axis=1), weights.sum(axis=1))
+
+    return resample_weighted(error, predictions.tasks, missing=predictions.missing)
 
 
 def reliability_curve(predictions: Predictions, bins: int = NUM_BINS) -> list[tuple[float, float]]:

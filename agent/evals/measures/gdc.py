@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from selfcritic.agent.evals.measures.intervals import Estimate, Rows, mean, resample
+from selfcritic.agent.evals.measures.intervals import (
+    Estimate,
+    Weights,
+    divide,
+    mean,
+    resample_weighted,
+)
 
 ABILITIES = ("G", "D", "C", "oracle")
 Key = tuple[float, ...]
@@ -101,10 +108,10 @@ def _normalize(values: dict[str, list[float]], name: str, tasks: Sequence[Hashab
     arrays = {ability: np.array(numbers) for ability, numbers in values.items()}
     upper, lower = GAPS.get(name, (name, "G"))
 
-    def share(rows: Rows) -> float:
-        available = float((arrays["oracle"][rows] - arrays["G"][rows]).sum())
-        if available == 0:
-            return float("nan")
-        return float((arrays[upper][rows] - arrays[lower][rows]).sum()) / available
+    gained = arrays[upper] - arrays[lower]
+    available = arrays["oracle"] - arrays["G"]
 
-    return resample(share, tasks)
+    def share(weights: Weights) -> NDArray[np.float64]:
+        return divide(weights @ gained, weights @ available)
+
+    return resample_weighted(share, tasks)

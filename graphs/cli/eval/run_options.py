@@ -14,6 +14,7 @@ from selfcritic.graphs.cli.options import (
     MODELS,
     ApiBase,
     BudgetOptions,
+    CacheFolder,
     MaxOutputTokens,
     Search,
 )
@@ -44,6 +45,7 @@ class CriticOptions:
     ] = None
     api_base: ApiBase = None
     max_output_tokens: MaxOutputTokens = None
+    cache: CacheFolder = None
     prompts: Annotated[
         str,
         typer.Option(

@@ -1,7 +1,6 @@
 """Carry out `selfcritic eval run`: progress, summary and report."""
 
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -11,6 +10,7 @@ from selfcritic.agent.data.readers import load_answers
 from selfcritic.agent.evals.runner import Report, RunOptions, run_experiment
 from selfcritic.graphs.cli.console import FAILED, INTERRUPTED, fail, print_simulated_notice
 from selfcritic.graphs.cli.eval.plan import Plan, build_plan, check_plan_prices
+from selfcritic.graphs.cli.eval.report import report as report_run
 from selfcritic.graphs.cli.eval.run_options import RunRequest
 
 _UPDATE_SECONDS = 0.25
@@ -56,11 +56,7 @@ def run_session(request: RunRequest, console: Console) -> None:
     if not _num_done(report):
         reason = report.first_error or "The budget does not cover a single item."
         fail(f"No item has a result. {reason}", FAILED)
-    print_report(request.out)
-
-
-def print_report(folder: Path) -> None:
-    """Measure the run, write tables and plots, and print the tables."""
+    report_run(request.out)
 
 
 def _print_warnings(plan: Plan, console: Console) -> None:
@@ -111,10 +107,11 @@ def progress_line(report: Report) -> Text:
         parts.append(f"{report.failed:,} failed")
     parts += [
         f"{usage.calls:,} calls",
+        f"{usage.cached_calls:,} from the cache" if usage.cached_calls else "",
         f"{usage.input_tokens + usage.output_tokens:,} tokens",
         cost,
     ]
-    return Text(" · ".join(parts))
+    return Text(" · ".join(part for part in parts if part))
 
 
 def _print_unfinished(report: Report, console: Console) -> None:

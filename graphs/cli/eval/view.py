@@ -7,6 +7,7 @@ import typer
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
+from selfcritic.graphs.cli.eval.extra import fail_missing_extra
 
 _HOST = "127.0.0.1"
 _LOG_FOLDER = "logs"
@@ -21,7 +22,7 @@ def view(
         logs = find_logs(folder)
         from inspect_ai import view as inspect_view
     except ImportError as error:
-        fail(f"eval needs {error.name}: pip install 'selfcritic[eval]'.", BAD_USAGE)
+        fail_missing_extra(error)
     except InputError as error:
         fail(error, BAD_USAGE)
     inspect_view(log_dir=str(logs), host=_HOST, port=port)

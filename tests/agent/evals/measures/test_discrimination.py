@@ -1,6 +1,10 @@
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
 
 from selfcritic.agent.evals.measures.discrimination import (
     Predictions,
@@ -10,6 +14,7 @@ from selfcritic.agent.evals.measures.discrimination import (
     calibration_error,
     pairwise_accuracy,
     reliability_curve,
+    weighted_auc,
 )
 
 FOUR = Predictions([0.9, 0.6, 0.4, 0.1], [True, False, True, False], ["a", "a", "b", "b"])
@@ -92,3 +97,14 @@ def test_no_rows():
     empty = Predictions([], [], [])
     for measure in (area_under_curve, brier_score, calibration_error, accuracy, pairwise_accuracy):
         assert math.isnan(measure(empty).value)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 1.0]), st.booleans()), min_size=4))
+def test_the_bootstrapped_auc_is_scikit_learns(rows: list[tuple[float, bool]]):
+    probabilities = np.array([probability for probability, _ in rows])
+    labels = np.array([label for _, label in rows])
+    if len(set(labels)) < 2:
+        return
+    value = float(weighted_auc(probabilities, labels)(np.ones((1, len(rows))))[0])
+    assert value == pytest.approx(metrics.roc_auc_score(labels, probabilities))

@@ -3,7 +3,15 @@ import math
 import numpy as np
 import pytest
 
-from selfcritic.agent.evals.measures.intervals import mean, rate, resample, wilson
+from selfcritic.agent.evals.measures import intervals
+from selfcritic.agent.evals.measures.intervals import (
+    divide,
+    mean,
+    rate,
+    resample,
+    resample_weighted,
+    wilson,
+)
 
 
 def test_wilson_equals_published_values():
@@ -110,3 +118,58 @@ def test_resample_reports_undefined_draws():
 def test_resample_of_an_undefined_statistic():
     assert resample(lambda rows: math.nan, ["a", "b"]).note == "undefined for these rows"
     assert resample(lambda rows: 1.0, []).note == "undefined for these rows"
+
+
+def weighted_mean(values: list[float]):
+    numbers = np.array(values)
+    return lambda weights: divide(weights @ numbers, weights.sum(axis=1))
+
+
+def test_a_weighted_statistic_has_scipys_bca_interval():
+    # One skewed value per cluster: the interval is that of scipy's bootstrap of the mean.
+    values = [0.0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.4, 0.7, 1.5, 4.0]
+    estimate = resample_weighted(weighted_mean(values), range(10))
+    expected = mean(values, range(10))
+    assert estimate.value == pytest.approx(expected.value)
+    assert estimate.low == pytest.approx(expected.low, abs=0.05)
+    assert estimate.high == pytest.approx(expected.high, abs=0.1)
+    percentile = resample(lambda rows: float(np.array(values)[rows].mean()), range(10))
+    assert estimate.high > percentile.high + 0.1
+
+
+def test_a_weighted_statistic_resamples_clusters():
+    values = [0.0, 1.0] * 20
+    rows_apart = resample_weighted(weighted_mean(values), range(40))
+    together = resample_weighted(
+        weighted_mean(sorted(values)), [number // 4 for number in range(40)]
+    )
+    assert together.high - together.low > 1.5 * (rows_apart.high - rows_apart.low)
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "note"),
+    [
+        ([], [], "undefined for these rows"),
+        ([math.nan], "a", "undefined for these rows"),
+        ([1.0, 2.0], "aa", "one task: no interval"),
+    ],
+)
+def test_a_weighted_statistic_without_an_interval_has_a_note(values, clusters, note: str):
+    assert resample_weighted(weighted_mean(values), clusters).note == note
+
+
+def test_a_weighted_statistic_counts_undefined_resamples():
+    positive = np.array([1.0, 0.0, 0.0])
+    estimate = resample_weighted(
+        lambda weights: divide(weights @ positive, weights @ positive), range(3)
+    )
+    assert (estimate.value, estimate.low, estimate.high) == (1.0, 1.0, 1.0)
+    assert "of 2000 resamples" in estimate.note
+
+
+def test_many_clusters_use_little_memory(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(intervals, "_MAX_CELLS", 1_000)
+    monkeypatch.setattr(intervals, "_MAX_GROUPS", 7)
+    values = [float(number % 5) for number in range(50)]
+    estimate = resample_weighted(weighted_mean(values), range(50))
+    assert 1.5 < estimate.low < 2.0 < estimate.high < 2.5

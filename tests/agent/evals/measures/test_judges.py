@@ -5,6 +5,7 @@ import pytest
 from selfcritic.agent.evals.measures.judges import (
     check_judge,
     correct_rate,
+    corrected_rate,
     length_bias,
     position_bias,
 )
@@ -51,3 +52,27 @@ def test_a_judge_at_chance_cannot_be_corrected():
 def test_biases():
     assert position_bias([1.0, 1.0, 0.5, 0.0], "abcd").value == 0.625
     assert length_bias([1.0, 1.0, 0.0], "abc").value == pytest.approx(2 / 3)
+
+
+def labeled(hits: int, misses: int, false_alarms: int, rejections: int):
+    rows = [(True, True)] * hits + [(False, True)] * misses
+    rows += [(True, False)] * false_alarms + [(False, False)] * rejections
+    return [(verdict, label, f"check {number}") for number, (verdict, label) in enumerate(rows)]
+
+
+def test_a_corrected_rate_has_the_uncertainty_of_both_sets():
+    verdicts = [True] * 60 + [False] * 40
+    tasks = list(range(100))
+    small = corrected_rate(verdicts, tasks, labeled(18, 2, 4, 16))
+    large = corrected_rate(verdicts, tasks, labeled(180, 20, 40, 160))
+    # (0.6 + 0.8 - 1) / (0.9 + 0.8 - 1)
+    assert small.value == large.value == pytest.approx(4 / 7)
+    assert small.count == 100
+    assert small.high - small.low > 1.3 * (large.high - large.low)
+
+
+def test_a_corrected_rate_without_labels_or_verdicts_is_undefined():
+    assert math.isnan(corrected_rate([True], "a", []).value)
+    assert math.isnan(corrected_rate([None], "a", labeled(1, 1, 1, 1)).value)
+    assert math.isnan(corrected_rate([True], "a", labeled(1, 1, 1, 1)).value)  # at chance
+    assert math.isnan(corrected_rate([True], "a", labeled(1, 1, 0, 0)).value)
