@@ -200,7 +200,7 @@ class _Trial:
         if self.record.context:
             inputs = {**inputs, "context": self.record.context}
         run = _Run(Output(), before)
-        # As a parent's budget, it can be told apart from the surrounding ones.
+        # As a parent budget, it is distinguishable from the surrounding ones.
         budget = BudgetTracker(context.budget, parent=parent_budget.get())
         token = parent_budget.set(budget)
         try:

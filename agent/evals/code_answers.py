@@ -81,7 +81,7 @@ def _place(finding: Comment, draft: str) -> Comment:
 
 
 def complete_module(reply: str, prompt: str, entry_point: str) -> str:
-    """Return the module that a reply to a code problem stands for.
+    """Turn a reply to a code problem into a module.
 
     The code is the last fenced block that defines the function, else the longest block, else the whole reply without
     the prose around its code. What precedes the function in the prompt, such as imports, comes first. If the function
