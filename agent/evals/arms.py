@@ -20,7 +20,14 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord, Refinement
-from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    CheckerError,
+    InputError,
+    ModelError,
+    SelfcriticError,
+)
+from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Capabilities, RoleUsage, Round, Usage
 from selfcritic.agent.state import Output
 from selfcritic.agent.stopping import best_round
@@ -79,10 +86,11 @@ async def run_arms(
     """Run arms on a record; the loop always runs, because it sets the limit.
 
     `draft_usage` is what the record's answer cost, one request by default. An error of a model after the first draft
-    ends only its arm, with the best draft so far. If a surrounding budget runs out, the arms also end with what they
-    have.
+    ends only its arm, with the best draft so far.
 
     Raises:
+        BudgetExhausted: A surrounding budget ended before all arms were complete.
+        CheckerError: A checker failed, so the arms do not have the same evidence.
         InputError: An arm is unknown.
         ModelError: The model did not write a first draft.
     """
@@ -173,7 +181,7 @@ class _Trial:
         inputs = {"question": self.record.question}
         try:
             return await self._run(self.graphs.answer, inputs, context, [])
-        except (BudgetExhausted, ModelError):
+        except (_ArmSpent, ModelError):
             return None
 
     def _budget(self, calls: int) -> Budget:
@@ -182,21 +190,52 @@ class _Trial:
     async def _run(
         self, graph: Graph, inputs: dict[str, Any], context: Context, before: list[Usage]
     ) -> _Run:
+        """Run a graph within the context's budget.
+
+        Raises:
+            _ArmSpent: That budget ended before the first draft.
+            BudgetExhausted: A surrounding budget ended.
+            CheckerError: A checker failed, so the arms would not have the same evidence.
+        """
         if self.record.context:
             inputs = {**inputs, "context": self.record.context}
-        limit = _STEPS_PER_ROUND * (context.max_rounds + 2)
-        states = graph.astream(
-            inputs, context=context, config={"recursion_limit": limit}, stream_mode="values"
-        )
         run = _Run(Output(), before)
-        async for state in states:
-            run.output = cast(Output, state)
-            rounds = run.output.get("rounds", [])
-            if len(rounds) == 1 and not run.draft.calls:
-                run.draft = run.output["usage"]
-            if rounds and rounds[-1].p_critiqueable is not None:
-                run.by_round.setdefault(len(rounds) - 1, run.output["usage"])
+        # As a parent budget, it is distinguishable from the surrounding ones.
+        budget = BudgetTracker(context.budget, parent=parent_budget.get())
+        token = parent_budget.set(budget)
+        try:
+            await _collect(graph, inputs, context.model_copy(update={"budget": Budget()}), run)
+        except BudgetExhausted as error:
+            if budget.is_spent:
+                raise _ArmSpent(str(error)) from error
+            raise
+        finally:
+            parent_budget.reset(token)
+        stop_reason = run.output.get("stop_reason")
+        if stop_reason == "budget" and not budget.is_spent:
+            raise BudgetExhausted("The budget ended before all arms were complete.")
+        if stop_reason == "checker_error":
+            raise CheckerError(run.output.get("error") or "A checker failed.")
         return run
+
+
+class _ArmSpent(SelfcriticError):  # noqa: N818 - not a failure: the arm ends
+    """The budget of an arm does not cover its next draft."""
+
+
+async def _collect(graph: Graph, inputs: dict[str, Any], context: Context, run: _Run) -> None:
+    """Run a graph, and note its output and its usage by round."""
+    limit = _STEPS_PER_ROUND * (context.max_rounds + 2)
+    states = graph.astream(
+        inputs, context=context, config={"recursion_limit": limit}, stream_mode="values"
+    )
+    async for state in states:
+        run.output = cast(Output, state)
+        rounds = run.output.get("rounds", [])
+        if len(rounds) == 1 and not run.draft.calls:
+            run.draft = run.output["usage"]
+        if rounds and rounds[-1].p_critiqueable is not None:
+            run.by_round.setdefault(len(rounds) - 1, run.output["usage"])
 
 
 async def _run_arm(arm: str, trial: _Trial, loop: _Run) -> list[Refinement]:

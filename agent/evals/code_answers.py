@@ -19,7 +19,7 @@ from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
 
 _INSTRUCTION = "Complete this Python function. Write the whole function."
-_SECONDS = 5.0
+_SECONDS = 10.0
 _MAX_LINES_CUT = 60
 _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*$", re.MULTILINE)
 _CODE_START = re.compile(r"^(?:async[ \t]+def|def|class|import|from|@)[ \t]*\w", re.MULTILINE)
@@ -31,12 +31,17 @@ def is_code_problem(record: AnswerRecord) -> bool:
 
 
 def without_solution(record: AnswerRecord) -> AnswerRecord:
-    """Return the problem without its solution, as a question to a model."""
+    """Return the task without its answer, as a question to a model."""
+    question = record.question
+    if is_code_problem(record):
+        prompt = str(record.metadata["prompt"]).strip()
+        question = f"{_INSTRUCTION}\n\n```python\n{prompt}\n```"
     update = {
-        "question": f"{_INSTRUCTION}\n\n```python\n{record.metadata['prompt'].strip()}\n```",
+        "question": question,
         "answer": "",
         "origin": "natural",
         "is_correct": None,
+        "quality": None,
         "bugs": None,
     }
     return record.model_copy(update=update)
@@ -76,7 +81,7 @@ def _place(finding: Comment, draft: str) -> Comment:
 
 
 def complete_module(reply: str, prompt: str, entry_point: str) -> str:
-    """Return the module that a reply to a code problem stands for.
+    """Turn a reply to a code problem into a module.
 
     The code is the last fenced block that defines the function, else the longest block, else the whole reply without
     the prose around its code. What precedes the function in the prompt, such as imports, comes first. If the function

@@ -279,11 +279,9 @@ class Experiment:
     async def _refine(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add the refinements of all arms, graded by the oracle, and the first draft's critiques."""
         if is_code_problem(record):
-            record = without_solution(record)
             context = with_examples(record, context)
-        elif record.origin == "clean":
-            drafted = {"answer": "", "origin": "natural", "is_correct": None, "bugs": None}
-            record = record.model_copy(update=drafted)
+        if record.origin == "clean":
+            record = without_solution(record)
         graphs = ArmGraphs(answer=self.graphs.loop, refine=self.graphs.refine)
         result = await run_arms(record, graphs, context, arms=self.arms)
         first = result.first_round

@@ -6,10 +6,11 @@ import pytest
 from selfcritic.agent import load
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.records import AnswerRecord
-from selfcritic.agent.errors import InputError, ModelError
+from selfcritic.agent.errors import BudgetExhausted, CheckerError, InputError, ModelError
 from selfcritic.agent.evals.arms import ARMS, ArmGraphs, ArmsResult, run_arms
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.generate import start_from_messages
+from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Usage
 from selfcritic.graphs import create_self_critique
 from tests.support import event_loop
@@ -202,6 +203,28 @@ def test_limits_of_the_context_hold_in_each_arm():
         context = provider_context(provider, budget=Budget(calls=3))
         result = run(context)
     assert all(item.calls is not None and item.calls <= 4 for item in result.refinements)
+
+
+@pytest.mark.parametrize("calls", [3, 8, 11])
+def test_a_surrounding_budget_that_ends_is_not_a_result(calls: int):
+    async def run_within_budget() -> ArmsResult:
+        parent_budget.set(BudgetTracker(Budget(calls=calls)))
+        return await run_arms(RECORD, GRAPHS, context)
+
+    with FakeProvider(Cities()) as provider:
+        context = provider_context(provider)
+        with pytest.raises(BudgetExhausted):
+            event_loop.run(run_within_budget())
+        assert provider.calls() == calls
+
+
+def test_a_failing_checker_is_not_a_result():
+    def fail(_question: str, _draft: str) -> list[dict[str, str]]:
+        raise CheckerError("The sandbox did not start.")
+
+    context = scripted(classify=[0.9]).model_copy(update={"checkers": [fail]})
+    with pytest.raises(CheckerError, match="sandbox did not start"):
+        run(context)
 
 
 def test_context_reaches_every_request():

