@@ -27,13 +27,13 @@ COMPARISONS_FILE = "comparisons.jsonl"
 _MAX_PROBLEMS = 5
 
 
-def read_answers(path: Path) -> list[AnswerRecord]:
-    """Read answer records.
+def read_answers(path: Path, *, ignore_partial_line: bool = False) -> list[AnswerRecord]:
+    """Read answer records; `ignore_partial_line` is that of `read_records`.
 
     Raises:
         InputError: The file is missing, empty or invalid, or two records have the same id.
     """
-    records = read_records(path, AnswerRecord)
+    records = read_records(path, AnswerRecord, ignore_partial_line=ignore_partial_line)
     lines: dict[str, int] = {}
     for number, record in enumerate(records, 1):
         if record.id in lines:
@@ -55,15 +55,25 @@ def read_comparisons(path: Path) -> list[Comparison]:
     return read_records(path, Comparison)
 
 
-def read_records(path: Path, record_type: type[RecordType]) -> list[RecordType]:
+def read_records(
+    path: Path, record_type: type[RecordType], *, ignore_partial_line: bool = False
+) -> list[RecordType]:
     """Read the records of one type.
+
+    Args:
+        path: A file with one record per line.
+        record_type: Type of all records.
+        ignore_partial_line: Skip a last line that a killed run did not finish (see `has_partial_line`).
 
     Raises:
         InputError: The file is missing, empty or invalid. The message names the first problems.
     """
     records: list[RecordType] = []
     problems: list[str] = []
-    for number, line in enumerate(_read_text(path).split("\n"), 1):
+    lines = _read_text(path).split("\n")
+    if ignore_partial_line and _is_partial(lines[-1]):
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -78,6 +88,11 @@ def read_records(path: Path, record_type: type[RecordType]) -> list[RecordType]:
     if not records:
         raise InputError(f"{path} has no records. Each line must be one JSON object.")
     return records
+
+
+def has_partial_line(path: Path) -> bool:
+    """Whether the last line is cut off: a process was killed while it wrote the line."""
+    return _is_partial(_read_text(path).rpartition("\n")[2])
 
 
 def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
@@ -127,6 +142,17 @@ def _read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _is_partial(last_line: str) -> bool:
+    """Whether text after the last line feed is not a JSON value."""
+    if not last_line.strip():
+        return False
+    try:
+        json.loads(last_line)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _parse_record(line: str, record_type: type[RecordType]) -> RecordType:

@@ -9,6 +9,7 @@ import typer
 from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs.cli.batch import batch
 from selfcritic.graphs.cli.desk import desk
+from selfcritic.graphs.cli.eval.app import eval_app
 from selfcritic.graphs.cli.models import models
 from selfcritic.graphs.cli.review.command import review
 from selfcritic.graphs.cli.run import run
@@ -24,6 +25,7 @@ for command in (run, review, batch, desk):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
+app.add_typer(eval_app, name="eval")
 
 
 def _print_version(is_requested: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.text import Text
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.files import read_answers
@@ -147,7 +148,8 @@ def _serve(opened: "Desk | None", run_view: "RunView | None", port: int) -> None
     app = create_app(opened, run_view, token, hosts)
     sys.stdout.write(f"http://{_HOST}:{port}/?token={token}\n")
     sys.stdout.flush()
-    print_words(console, "Open this address in a browser. Ctrl+C stops the desk; nothing is lost.")
+    hint = "Open this address in a browser. Ctrl+C stops the desk; nothing is lost."
+    print_words(console, Text(hint))
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with listener:

@@ -5,6 +5,7 @@ from selfcritic.agent.critic.selection import rerank
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import ModelError
 from selfcritic.agent.schemas import Critique
+from selfcritic.agent.state import ReviewInput
 from selfcritic.graphs.review import create_review
 
 
@@ -23,7 +24,7 @@ class LiveCritic:
             ModelError: The critic wrote no usable critique.
         """
         if record.id not in self._pools:
-            inputs = {
+            inputs: ReviewInput = {
                 "question": record.question,
                 "answer": record.answer,
                 "context": record.context,

@@ -6,7 +6,7 @@ the events, so that undo, autosave and audits need nothing else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
@@ -31,6 +31,8 @@ Question = Literal[
     "conciseness",
     "overall",
 ]
+FORM_QUESTIONS = get_args(Question)[1:]
+"""Questions that a form has once; the first one is asked for each bug."""
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 
 
@@ -216,16 +218,10 @@ def _form(label: str, state: State) -> RatingForm:
 
 def find_missing_scores(work: Work, state: State) -> list[str]:
     """Return what must be scored before the assignment can be submitted, in words."""
-    missing = []
+    missing: list[str] = []
     for label, form in state.forms.items():
         questions = [f"bug {bug}" for bug in work.bugs if bug not in form.bug_inclusion]
-        for question in (
-            "comprehensiveness",
-            "nitpick",
-            "hallucinated_problem",
-            "conciseness",
-            "overall",
-        ):
+        for question in FORM_QUESTIONS:
             if getattr(form, question) is None:
                 questions.append(question.replace("_", " "))
         missing.extend(f"{label}: {question}" for question in questions)

@@ -1,11 +1,11 @@
 """Find the syntax tokens of an answer, for colors on the page."""
 
 from pygments.lexers import get_lexer_by_name
-from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
+from pygments.token import Comment, Keyword, Name, Number, String, is_token_subtype
 from pygments.util import ClassNotFound
 
 MAX_CHARACTERS = 200_000
-_CLASSES: tuple[tuple[_TokenType, str], ...] = (
+_CLASSES = (
     (Keyword, "k"),
     (String, "s"),
     (Comment, "c"),
@@ -27,7 +27,7 @@ def list_tokens(text: str, language: str | None) -> list[tuple[int, int, str]]:
     tokens = []
     for start, kind, value in lexer.get_tokens_unprocessed(text):
         for parent, name in _CLASSES:
-            if kind in parent:
+            if is_token_subtype(kind, parent):
                 tokens.append((start, start + len(value), name))
                 break
     return tokens

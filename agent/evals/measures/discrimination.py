@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import calibration, metrics
+from scipy import stats
+from sklearn import calibration
 
 from selfcritic.agent.evals.measures.intervals import (
     Estimate,
@@ -49,12 +50,22 @@ def area_under_curve(predictions: Predictions) -> Estimate:
         return undefined("all labels are equal", len(labels), predictions.missing)
 
     def auc(rows: Rows) -> float:
-        drawn = labels[rows]
-        if drawn.all() or not drawn.any():
-            return math.nan
-        return float(metrics.roc_auc_score(drawn, probabilities[rows]))
+        return rank_auc(labels[rows], probabilities[rows])
 
     return resample(auc, predictions.tasks, missing=predictions.missing)
+
+
+def rank_auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Return the ROC AUC of one sample from its ranks; NaN if all labels are equal.
+
+    Equals `sklearn.metrics.roc_auc_score`, which takes milliseconds per call to check its input.
+    """
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    if positives == 0 or negatives == 0:
+        return math.nan
+    rank_sum = float(stats.rankdata(scores)[labels].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
 def brier_score(predictions: Predictions) -> Estimate:

@@ -6,6 +6,7 @@ is reported for use is chosen on development tasks, and measured on test tasks.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from selfcritic.agent.evals.measures.intervals import Estimate, mean, rate
 
@@ -60,7 +61,8 @@ def select_sample(pool: Sequence[RatedSample], length_modifier: float) -> RatedS
     """Return the sample with the highest reward plus modifier times highlights (paper 2, section 7.1)."""
     if not pool:
         return None
-    return max(pool, key=lambda sample: sample.reward + length_modifier * sample.num_highlights)
+    modifier = Fraction(length_modifier)  # exact, as a calibrated modifier is next to a tie
+    return max(pool, key=lambda sample: Fraction(sample.reward) + modifier * sample.num_highlights)
 
 
 def _task(name: Hashable) -> Hashable:

@@ -57,7 +57,7 @@ def measure_gdc(tasks: dict[Hashable, Sequence[GDCSample]]) -> GDCResult:
     names = [task for task, samples in tasks.items() if len(samples) >= 2]
     values: dict[str, list[float]] = {ability: [] for ability in ABILITIES}
     for name in names:
-        for ability, value in _abilities(tasks[name]).items():
+        for ability, value in task_abilities(tasks[name]).items():
             values[ability].append(value)
     abilities = {ability: mean(values[ability], names) for ability in ABILITIES}
     gaps = {}
@@ -68,7 +68,7 @@ def measure_gdc(tasks: dict[Hashable, Sequence[GDCSample]]) -> GDCResult:
     return GDCResult(abilities, gaps, normalized, len(tasks) - len(names))
 
 
-def _abilities(samples: Sequence[GDCSample]) -> dict[str, float]:
+def task_abilities(samples: Sequence[GDCSample]) -> dict[str, float]:
     """Return each ability's mean quality over all pairs of answers."""
     totals = dict.fromkeys(ABILITIES, 0.0)
     pairs = list(combinations(samples, 2))

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import metrics
+from numpy.typing import NDArray
 
 from selfcritic.agent.evals.measures.intervals import Estimate, Rows, mean, rate, resample
 
@@ -34,9 +34,7 @@ def check_judge(
     groups = [tasks[index] for index in used]
 
     def kappa(rows: Rows) -> float:
-        if np.array_equal(accepted[rows], truth[rows]) and np.ptp(truth[rows].astype(int)) == 0:
-            return math.nan
-        return float(metrics.cohen_kappa_score(accepted[rows], truth[rows]))
+        return cohen_kappa(accepted[rows], truth[rows])
 
     sensitivity_rows = [index for index in used if labels[index]]
     specificity_rows = [index for index in used if not labels[index]]
@@ -52,6 +50,17 @@ def check_judge(
         kappa=resample(kappa, groups),
         missing=len(verdicts) - len(used),
     )
+
+
+def cohen_kappa(verdicts: NDArray[np.bool_], labels: NDArray[np.bool_]) -> float:
+    """Return the agreement beyond chance; NaN if both always give the same answer."""
+    agreement = float((verdicts == labels).mean())
+    accepted = float(verdicts.mean())
+    positive = float(labels.mean())
+    by_chance = accepted * positive + (1 - accepted) * (1 - positive)
+    if by_chance == 1:
+        return math.nan
+    return (agreement - by_chance) / (1 - by_chance)
 
 
 def correct_rate(accepted: float, sensitivity: float, specificity: float) -> float:

@@ -1,0 +1,1 @@
+"""The sections of a report: each measures one aspect of a dataset."""
