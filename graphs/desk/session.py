@@ -127,6 +127,7 @@ class Desk:
             for data in events:
                 key, event = _parse_event(data)
                 if key not in stored:
+                    stored.add(key)
                     new.append((key, event))
             return self._store(assignment, new)
 

@@ -606,11 +606,8 @@ function formRows() {
 function renderForms() {
   const spans = [];
   for (const bug of view.bugs) spans.push({ start: bug.start, end: bug.end, id: `bug-${bug.id}`, name: "bug" });
-  view.critiques.forEach((critique, index) => {
-    critique.comments.forEach((comment, number) => {
-      spans.push({ ...comment, id: `${index}-${number}`, name: "kept" });
-    });
-  });
+  const current = view.critiques[column]; // only its quotes are highlighted
+  current.comments.forEach((comment, number) => spans.push({ ...comment, id: `${column}-${number}`, name: "kept" }));
   const columns = view.critiques.map(renderCritique);
   const actions = element(
     "div", { class: "actions" },
@@ -692,7 +689,9 @@ function renderScale(label, form, question, index, number) {
 /** @param {number} newColumn @param {number} newRow @param {boolean} scroll */
 function setPosition(newColumn, newRow, scroll) {
   const rows = formRows();
+  const isOther = newColumn !== column;
   column = Math.max(0, Math.min(newColumn, view.critiques.length - 1));
+  if (isOther) render();
   row = Math.max(0, Math.min(newRow, rows.length - 1));
   document.querySelectorAll("article.card").forEach((card, index) => card.classList.toggle("current", index === column));
   for (const scale of document.querySelectorAll("[data-scale]")) {
