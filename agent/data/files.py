@@ -3,8 +3,10 @@
 A file is read whole and checked before anything is measured. Every problem names the file, the line and the field.
 """
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +35,7 @@ def read_answers(path: Path, *, ignore_partial_line: bool = False) -> list[Answe
     Raises:
         InputError: The file is missing, empty or invalid, or two records have the same id.
     """
+<<<<<<< HEAD
     records = read_records(path, AnswerRecord, ignore_partial_line=ignore_partial_line)
     lines: dict[str, int] = {}
     for number, record in enumerate(records, 1):
@@ -42,7 +45,24 @@ def read_answers(path: Path, *, ignore_partial_line: bool = False) -> list[Answe
             )
         lines[record.id] = number
         _check_ids(path, record)
+=======
+    records = read_records(path, AnswerRecord)
+    check_ids(path, records)
+>>>>>>> next
     return records
+
+
+def check_ids(path: Path, records: Sequence[AnswerRecord]) -> None:
+    """Raise InputError if records, or critiques or bugs of a record, share an id."""
+    numbers: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        if record.id in numbers:
+            raise InputError(
+                f"{path}: records {numbers[record.id]} and {number} have the same id {record.id!r}. Make ids unique."
+            )
+        numbers[record.id] = number
+        _check_unique(path, record.id, "critiques", [critique.id for critique in record.critiques])
+        _check_unique(path, record.id, "bugs", [bug.id for bug in record.bugs or []])
 
 
 def read_ratings(path: Path) -> list[Rating]:
@@ -70,10 +90,14 @@ def read_records(
     """
     records: list[RecordType] = []
     problems: list[str] = []
+<<<<<<< HEAD
     lines = _read_text(path).split("\n")
     if ignore_partial_line and _is_partial(lines[-1]):
         lines.pop()
     for number, line in enumerate(lines, 1):
+=======
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+>>>>>>> next
         if not line.strip():
             continue
         try:
@@ -90,9 +114,38 @@ def read_records(
     return records
 
 
+<<<<<<< HEAD
 def has_partial_line(path: Path) -> bool:
     """Whether the last line is cut off: a process was killed while it wrote the line."""
     return _is_partial(_read_text(path).rpartition("\n")[2])
+=======
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file; a name that ends with .gz is decompressed.
+
+    Raises:
+        InputError: The file is missing, a folder, broken or not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder. Pass the file with the records.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 at byte {error.start}. "
+            "Convert it, for example with iconv -f latin1 -t utf-8."
+        ) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is not a complete gzip file ({error}). Copy it again.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is not a file name: {error}.") from None
+>>>>>>> next
 
 
 def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
@@ -129,6 +182,7 @@ class _LineError(ValueError):
     """A line that is not a valid record."""
 
 
+<<<<<<< HEAD
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -155,6 +209,8 @@ def _is_partial(last_line: str) -> bool:
     return False
 
 
+=======
+>>>>>>> next
 def _parse_record(line: str, record_type: type[RecordType]) -> RecordType:
     """Return the record of a line; raises _LineError."""
     try:
@@ -187,12 +243,6 @@ def _check_version(data: dict[str, Any]) -> None:
 def _reject_constant(name: str) -> None:
     """Reject NaN and infinities, which JSON does not have and no measure can use."""
     raise ValueError(f"{name} is not a JSON number; leave the field out")
-
-
-def _check_ids(path: Path, record: AnswerRecord) -> None:
-    """Raise InputError if critiques or bugs of a record share an id."""
-    _check_unique(path, record.id, "critiques", [critique.id for critique in record.critiques])
-    _check_unique(path, record.id, "bugs", [bug.id for bug in record.bugs or []])
 
 
 def _check_unique(path: Path, record: str, kind: str, ids: Sequence[str]) -> None:
