@@ -35,20 +35,8 @@ def read_answers(path: Path, *, ignore_partial_line: bool = False) -> list[Answe
     Raises:
         InputError: The file is missing, empty or invalid, or two records have the same id.
     """
-<<<<<<< HEAD
     records = read_records(path, AnswerRecord, ignore_partial_line=ignore_partial_line)
-    lines: dict[str, int] = {}
-    for number, record in enumerate(records, 1):
-        if record.id in lines:
-            raise InputError(
-                f"{path}: records {lines[record.id]} and {number} have the same id {record.id!r}. Make ids unique."
-            )
-        lines[record.id] = number
-        _check_ids(path, record)
-=======
-    records = read_records(path, AnswerRecord)
     check_ids(path, records)
->>>>>>> next
     return records
 
 
@@ -90,14 +78,10 @@ def read_records(
     """
     records: list[RecordType] = []
     problems: list[str] = []
-<<<<<<< HEAD
-    lines = _read_text(path).split("\n")
+    lines = read_text(path).split("\n")
     if ignore_partial_line and _is_partial(lines[-1]):
         lines.pop()
     for number, line in enumerate(lines, 1):
-=======
-    for number, line in enumerate(read_text(path).split("\n"), 1):
->>>>>>> next
         if not line.strip():
             continue
         try:
@@ -114,11 +98,6 @@ def read_records(
     return records
 
 
-<<<<<<< HEAD
-def has_partial_line(path: Path) -> bool:
-    """Whether the last line is cut off: a process was killed while it wrote the line."""
-    return _is_partial(_read_text(path).rpartition("\n")[2])
-=======
 def read_text(path: Path) -> str:
     """Read a UTF-8 file; a name that ends with .gz is decompressed.
 
@@ -145,7 +124,11 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise InputError(f"{str(path)!r} is not a file name: {error}.") from None
->>>>>>> next
+
+
+def has_partial_line(path: Path) -> bool:
+    """Whether the last line is cut off: a process was killed while it wrote the line."""
+    return _is_partial(read_text(path).rpartition("\n")[2])
 
 
 def write_records(path: Path, records: Iterable[VersionedRecord]) -> None:
@@ -182,22 +165,6 @@ class _LineError(ValueError):
     """A line that is not a valid record."""
 
 
-<<<<<<< HEAD
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder. Pass the file with the records.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 at byte {error.start}. Convert it, for example with iconv."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-
-
 def _is_partial(last_line: str) -> bool:
     """Whether text after the last line feed is not a JSON value."""
     if not last_line.strip():
@@ -209,8 +176,6 @@ def _is_partial(last_line: str) -> bool:
     return False
 
 
-=======
->>>>>>> next
 def _parse_record(line: str, record_type: type[RecordType]) -> RecordType:
     """Return the record of a line; raises _LineError."""
     try:
