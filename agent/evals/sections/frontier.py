@@ -119,9 +119,13 @@ def _split_pools(
 
 
 def _has_pool(pools: Sequence[Sequence[RatedCritique]]) -> bool:
-    """Whether any answer has several critiques, and any of them is rated on the form."""
-    is_rated = any(row.form is not None for pool in pools for row in pool)
-    return is_rated and any(len(pool) > 1 for pool in pools)
+    """Whether an answer has several critiques, and any critique is rated on both axes."""
+    for pool in pools:
+        for row in pool:
+            is_rated = row.form is not None and row.form.comprehensiveness is not None
+            if is_rated and is_spurious(row.form) is not None:
+                return any(len(other) > 1 for other in pools)
+    return False
 
 
 def _choose_modifiers(

@@ -408,8 +408,9 @@ def test_frontier_chooses_on_dev_and_measures_on_test():
 
 
 def test_frontier_without_a_split_is_undefined_in_words():
+    form = RatingForm(comprehensiveness=6, nitpick=1, hallucinated_problem=1)
     pool = [critique(name, reward=0.1, comments=[comment()]) for name in ("c1", "c2")]
-    summary = summarize([record(critiques=pool)], [rating(form=RatingForm(comprehensiveness=6))])
+    summary = summarize([record(critiques=pool)], [rating(form=form)])
     assert "dev" in find(summary, "comprehensive >= 5").estimate.note
     assert summary.frontiers == []
 
