@@ -137,6 +137,7 @@ def _serve(opened: "Desk | None", run_view: "RunView | None", port: int) -> None
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_HOST, port))
+        listener.listen()  # before the address is printed
     except OSError as error:
         listener.close()
         raise InputError(

@@ -282,7 +282,7 @@ function questionCard() {
     : null;
   return element(
     "section", { class: "card" },
-    element("h2", { class: "muted" }, "Question"), element("div", { class: "question" }, view.question), context,
+    element("h1", { class: "muted" }, "Question"), element("div", { class: "question" }, view.question), context,
   );
 }
 
@@ -429,13 +429,13 @@ function renderReview() {
 /** @param {Label} label @param {number} index */
 function renderComment(label, index) {
   const draft = readDraft();
-  if (draft !== null && draft.id === label.id) return renderEditor(draft);
+  if (draft !== null && draft.id === label.id) return element("div", { role: "listitem" }, renderEditor(draft));
   const comment = shown(label);
   const isRemoved = label.after === null;
   const isOpen = view.state.status === "open";
   const classes = ["card", isRemoved ? "removed" : "", index === cursor ? "current" : ""];
   return element(
-    "article",
+    "div",
     {
       class: classes.join(" "), role: "listitem", "aria-label": `Comment ${index + 1}, ${label.action}`,
       onmouseenter: () => activate(String(label.id), false), onclick: () => selectComment(index),
@@ -489,7 +489,7 @@ function selectComment(index) {
   cursor = Math.max(0, Math.min(index, view.state.labels.length - 1));
   lines = null;
   getSelection()?.removeAllRanges();
-  document.querySelectorAll("#comments > .card").forEach((card, number) => {
+  document.querySelectorAll("#comments > *").forEach((card, number) => {
     card.classList.toggle("current", number === cursor);
     if (number === cursor) card.scrollIntoView({ block: "nearest" });
   });
@@ -558,7 +558,7 @@ function renderEditor(draft) {
   const text = element("textarea", { id: "draft-text", oninput: (event) => update("text", event.target.value) });
   /** @type {HTMLTextAreaElement} */ (text).value = draft.text;
   return element(
-    "form", { class: "card current", role: "listitem", "aria-label": "Edit a comment", onsubmit: (event) => { event.preventDefault(); saveDraft(); } },
+    "form", { class: "card current", "aria-label": "Edit a comment", onsubmit: (event) => { event.preventDefault(); saveDraft(); } },
     element("label", { for: "draft-quote" }, "Quote of the answer"), quote,
     element("label", { for: "draft-text" }, "What is wrong with it"), text,
     element("label", { for: "draft-severity" }, "Severity"),
@@ -744,12 +744,13 @@ function renderRun(run) {
   view = null;
   const rounds = run.rounds.map((each) => renderRound(each));
   const error = run.error ? element("p", { class: "body" }, run.error) : null;
+  const title = element("h1", { class: "visually-hidden" }, "A finished run");
   const facts = [`stopped: ${run.stop_reason ?? "unknown"}`];
   if (run.calls !== null) facts.push(`${run.calls} requests`, `${run.tokens} tokens`);
   byId("progress").textContent = "";
   byId("main").replaceChildren(
     element("div", { class: "scroll", tabindex: "0" },
-      element("div", { class: "run" }, element("p", { class: "muted" }, facts.join(" · ")), error, ...rounds)),
+      element("div", { class: "run" }, title, element("p", { class: "muted" }, facts.join(" · ")), error, ...rounds)),
   );
   render();
 }

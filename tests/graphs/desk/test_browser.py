@@ -240,19 +240,19 @@ def _read_events(file: Path) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_has_no_accessibility_violations(browser, records_file, scheme):
     axe = find_axe()
-    with run_desk(records_file) as desk:
-        with open_page(browser, desk, "bob", color_scheme=scheme, bypass_csp=True) as page:
-            page.add_script_tag(content=axe)
-            for screen in ("review", "rate", "compare"):
-                page.locator(f"[data-screen={screen}]").press("Enter")
-                expect(page.locator(f"[data-screen={screen}][aria-current=page]")).to_be_visible()
-                expect(page.locator("#answer")).to_be_visible()
-                result = page.evaluate("axe.run()")
-                problems = [
-                    (each["id"], [node["html"][:150] for node in each["nodes"]])
-                    for each in result["violations"]
-                ]
-                assert problems == []
+    options = {"color_scheme": scheme, "bypass_csp": True}
+    with run_desk(records_file) as desk, open_page(browser, desk, "bob", **options) as page:
+        page.add_script_tag(content=axe)
+        for screen in ("review", "rate", "compare"):
+            page.locator(f"[data-screen={screen}]").press("Enter")
+            expect(page.locator(f"[data-screen={screen}][aria-current=page]")).to_be_visible()
+            expect(page.locator("#answer")).to_be_visible()
+            result = page.evaluate("axe.run()")
+            problems = []
+            for violation in result["violations"]:
+                nodes = [node["html"][:150] for node in violation["nodes"]]
+                problems.append((violation["id"], nodes))
+            assert problems == []
 
 
 def test_fits_a_phone(browser, records_file):
