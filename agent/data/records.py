@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from selfcritic.agent.schemas import Critique, Probability, Record, Severity
+from selfcritic.agent.schemas import Critique, Probability, Record, ReviewedComment, Severity
 
 SCHEMA_VERSION = 1
 Origin = Literal["natural", "inserted", "clean"]
@@ -147,3 +147,23 @@ class Comparison(VersionedRecord):
     is_blind: bool = True
     """Whether the rater did not see which critic wrote what."""
     error: str | None = None
+
+
+class HumanReview(VersionedRecord):
+    """A person's review of an answer, perhaps pre-filled with a critic's comments (paper 2, section 2.3)."""
+
+    record: str
+    reviewer: str
+    critique: str | None
+    """Id of the resulting critique in the answer record; None without comments."""
+    labels: list[ReviewedComment] = Field(default_factory=list)
+    """Every comment before and after the review."""
+    prefilled: bool
+    """Whether the critic's comments were shown."""
+    looked_first: bool = False
+    """Whether the person reviewed alone before the critic's comments appeared."""
+    num_own_before: int = 0
+    """Comments that the person wrote before the critic's comments appeared."""
+    active_seconds: float = 0.0
+    skip_reason: str | None = None
+    """Why the person declined; None if they finished."""

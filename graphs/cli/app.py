@@ -8,6 +8,7 @@ import typer
 
 from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs.cli.batch import batch
+from selfcritic.graphs.cli.desk import desk
 from selfcritic.graphs.cli.eval.app import eval_app
 from selfcritic.graphs.cli.models import models
 from selfcritic.graphs.cli.review.command import review
@@ -21,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # its tracebacks print local variables, which hold API keys
 )
-for command in (run, review, batch, tamper):
+for command in (run, review, batch, desk, tamper):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")

@@ -1,0 +1,1 @@
+"""Serve the review desk: a web page to review, rate and compare critiques."""
