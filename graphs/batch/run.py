@@ -97,6 +97,7 @@ class PersistentBudget(BudgetTracker):
         self._save_paid_usage()
 
     def count_cached(self, *arguments: Any, **options: Any) -> None:
+        """Count a reply of the cache, and save the usage."""
         super().count_cached(*arguments, **options)
         self._save_paid_usage()
 

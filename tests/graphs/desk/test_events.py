@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.schemas import Comment
 from selfcritic.graphs.desk.events import EVENT, Event, Work, compute_state, find_missing_scores
 from tests.support.desk_records import ANSWER, FLAW, create_comment
 
@@ -65,14 +64,11 @@ def test_look_first_hides_the_comments_until_they_are_asked_for():
 
 
 def test_another_search_replaces_untouched_comments_only():
-    found = {
-        "type": "found",
-        "length_modifier": 0.5,
-        "comments": [create_comment("% 2", "Odd?").model_dump()],
-    }
+    other = create_comment("% 2", "Odd?")
+    found = {"type": "found", "length_modifier": 0.5, "comments": [other.model_dump()]}
     state = compute_state(REVIEW, parse({"type": "remove", "id": 1}, found))
     assert [label.action for label in state.labels] == ["removed", "kept"]
-    assert state.labels[1].before == Comment.model_validate(found["comments"][0])
+    assert state.labels[1].before == other
 
 
 def test_scores_and_missing_scores():

@@ -1,11 +1,14 @@
+from typing import Any
+
 from selfcritic.agent.data.files import read_answers, read_comparisons, read_ratings, read_records
 from selfcritic.agent.data.records import HumanReview
+from selfcritic.graphs.desk.assignments import Screen
 from selfcritic.graphs.desk.export import Export
-from tests.graphs.desk.test_session import event, score_all
+from tests.graphs.desk.test_session import event, open_work, score_all
 
 
-def finish(desk, screen: str, annotator: str, *events: dict) -> dict:
-    view = desk.open_next(annotator, screen)
+def finish(desk, screen: Screen, annotator: str, *events: dict[str, Any]) -> dict[str, Any]:
+    view = open_work(desk, annotator, screen)
     if view["critiques"]:
         score_all(desk, view, annotator, 5)
     desk.apply(view["id"], annotator, [*events, event(99, type="submit")])
@@ -38,7 +41,7 @@ def test_exports_reviews_ratings_and_comparisons(desk, tmp_path):
 
 
 def test_exports_skipped_reviews_with_their_reason(desk, tmp_path):
-    view = desk.open_next("bob", "review")
+    view = open_work(desk, "bob", "review")
     desk.apply(view["id"], "bob", [event(1, type="skip", reason="No Python")])
     [review] = Export(desk).reviews
     assert (review.skip_reason, review.critique) == ("No Python", None)
@@ -54,7 +57,7 @@ def test_agreement_of_two_annotators(database):
     desk = Desk(records, database, DeskOptions(second_reviews=1.0))
     for annotator in ("bob", "eve"):
         for value in (2, 6, 2, 6):
-            view = desk.open_next(annotator, "compare")
+            view = open_work(desk, annotator, "compare")
             score_all(desk, view, annotator, value)
             desk.apply(view["id"], annotator, [event(99, type="submit")])
     rows = {row["question"]: row for row in measure_agreement(desk)}
