@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +13,11 @@ REVIEW = Work(ANSWER, "", [], CRITIC)
 FORMS = Work(ANSWER, "AB", ["b1"], [])
 
 
-def parse(*events: dict) -> list[Event]:
+def parse(*events: dict[str, Any]) -> list[Event]:
     return [EVENT.validate_python(event) for event in events]
 
 
-def actions_after(*events: dict) -> list[str]:
+def actions_after(*events: dict[str, Any]) -> list[str]:
     return [label.action for label in compute_state(REVIEW, parse(*events)).labels]
 
 
