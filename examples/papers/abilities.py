@@ -37,9 +37,7 @@ def measure_critiqueability(model: TinyLanguageModel, pools: RatedPools) -> list
     for name, group in (("of all", natural), ("of flawed", flawed)):
         estimates[f"helpful, one, {name}"] = best_of_n_rate(to_pools(group), 1)
         estimates[f"helpful, best of 8, {name}"] = best_of_n_rate(to_pools(group), 8)
-        estimates[f"helpful, oracle of 8, {name}"] = best_of_n_rate(
-            to_pools(group), 8, oracle=True
-        )
+        estimates[f"helpful, oracle of 8, {name}"] = best_of_n_rate(to_pools(group), 8, oracle=True)
     own = to_predictions(natural)
     estimates["AUC, own answers"] = area_under_curve(own)
     estimates["Brier, own answers"] = brier_score(own)
@@ -109,9 +107,13 @@ def measure_gaps(model: TinyLanguageModel, pools: RatedPools) -> list[Result]:
             float(bool(record.is_correct)), record.p_critiqueable or 0.0, is_valid[best]
         )
         by_task.setdefault(record.task, []).append(sample)
-    result = measure_gdc({task: samples for task, samples in by_task.items()})
+    result = measure_gdc(dict(by_task))
     results = []
-    for kind, estimates in (("", result.abilities), ("", result.gaps), ("share ", result.normalized)):
+    for kind, estimates in (
+        ("", result.abilities),
+        ("", result.gaps),
+        ("share ", result.normalized),
+    ):
         for name, estimate in estimates.items():
             results.append(to_result("gdc", model.name, f"{kind}{name}", estimate))
     return results

@@ -1,8 +1,8 @@
 """Compare arms of refinement, also with baselines at equal calls (experiment 3).
 
 - Forced: every first answer is refined once, as in paper 1.
-- Gated: an answer is accepted if P(critiqueable) is below 0.1; else it is refined, for 1 to 6 rounds. The answer with the
-  lowest P(critiqueable) is returned.
+- Gated: an answer is accepted if P(critiqueable) is below 0.1; else it is refined, for 1 to 6 rounds. The answer with
+  the lowest P(critiqueable) is returned.
 - At equal calls: on each task, the baselines get as many calls as the arm made there (see `equal_calls`).
 """
 
@@ -29,7 +29,12 @@ from examples.papers.results import Result, to_result
 from selfcritic.agent.data.files import RECORDS_FILE, read_answers, write_records
 from selfcritic.agent.data.records import AnswerRecord, Refinement
 from selfcritic.agent.evals.measures.intervals import Estimate
-from selfcritic.agent.evals.measures.refinement import ArmOutcome, compare_arms, measure_arm, win_rate
+from selfcritic.agent.evals.measures.refinement import (
+    ArmOutcome,
+    compare_arms,
+    measure_arm,
+    win_rate,
+)
 
 CHAINS_FILE = "chains.jsonl"
 GATE = 0.1
@@ -175,5 +180,3 @@ def _baseline_results(model: str, name: str, outcomes: Sequence[Outcome]) -> lis
     measured = measure_arm(to_arm_outcomes(outcomes))
     calls = measured.calls.value
     return [to_result("equal_calls", model, f"{name}: correct", measured.accuracy, calls)]
-
-

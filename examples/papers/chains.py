@@ -1,7 +1,7 @@
 """Refine answers for up to six rounds, with each kind of critique (experiments 3 and 7).
 
-The first answer of a task is refined in any case (forced). Later ones are refined until P(critiqueable) is below 0.02, so
-that any stop rule can be applied afterwards without new replies: see `replay`. All arms have the same first answers, and
+The first answer of a task is refined in any case (forced). Later ones are refined until P(critiqueable) is below 0.02.
+So any stop rule can be applied afterwards without new replies: see `replay`. All arms have the same first answers and
 the same first critiques.
 """
 
@@ -90,9 +90,7 @@ class Chain:
     first_critiques: Sequence[Critique] = ()
 
 
-def start_chains(
-    tasks: Sequence[Task], records: Sequence[AnswerRecord]
-) -> list[Chain]:
+def start_chains(tasks: Sequence[Task], records: Sequence[AnswerRecord]) -> list[Chain]:
     """Return chains of first answers, with their verdicts and critiques."""
     chains = []
     for task, record in zip(tasks, records, strict=True):
@@ -151,9 +149,7 @@ def _choose_critiques(
     return [choose_critique(arm, pool) for pool in pools]
 
 
-def _note_critiques(
-    arm: Arm, chains: Sequence[Chain], pools: Sequence[Sequence[Critique]]
-) -> None:
+def _note_critiques(arm: Arm, chains: Sequence[Chain], pools: Sequence[Sequence[Critique]]) -> None:
     """Record the calls and the highest P(helpful) of each latest answer's critiques."""
     for chain, pool in zip(chains, pools, strict=True):
         draft = chain.drafts[-1]
@@ -264,7 +260,9 @@ def chain_records(arm: Arm, chains: Sequence[Chain], split: Split) -> list[Answe
     return records
 
 
-def read_chains(records: Sequence[AnswerRecord], tasks: Mapping[str, Task]) -> dict[str, list[Chain]]:
+def read_chains(
+    records: Sequence[AnswerRecord], tasks: Mapping[str, Task]
+) -> dict[str, list[Chain]]:
     """Return the chains of each arm from their records."""
     arms: dict[str, dict[str, Chain]] = {}
     for record in records:

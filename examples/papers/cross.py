@@ -92,4 +92,3 @@ def _validity(rated: RatedPools, n: int) -> dict[str, float]:
     for (record, _), pool in zip(flawed, to_pools(flawed), strict=True):
         values[record.id] = best_of_n(pool.scores, pool.outcomes, n)
     return values
-

@@ -1,8 +1,8 @@
 """Measure the frontier of comprehensive and spurious critiques (experiment 6).
 
 A critique is selected by P(helpful) + modifier × highlights. Two modifiers of each search are chosen on development
-tasks, and measured once on test tasks: the one with the most comprehensive critiques minus spurious ones ("chosen"), and
-the one that `calibrate` finds for the 50th percentile of highlights, as the paper does.
+tasks, and measured once on test tasks: the one with the most comprehensive critiques minus spurious ones ("chosen"),
+and the one that `calibrate` finds for the 50th percentile of highlights, as the paper does.
 """
 
 from collections.abc import Hashable, Sequence
@@ -97,7 +97,8 @@ def choose_modifier(points: Sequence[FrontierPoint]) -> float:
     """Return the modifier with the most comprehensive critiques minus spurious ones, of ties the smallest."""
 
     def key(point: FrontierPoint) -> tuple[float, float]:
-        return point.comprehensive.value - point.spurious.value, -abs(point.length_modifier)
+        balance = point.comprehensive.value - point.spurious.value
+        return round(balance, 9), -abs(point.length_modifier)
 
     best = max(points, key=key)
     return best.length_modifier
@@ -131,9 +132,7 @@ def _compare_searches(
     return results
 
 
-def _difference(
-    first: tuple[Pools, float], second: tuple[Pools, float], measure: str
-) -> Estimate:
+def _difference(first: tuple[Pools, float], second: tuple[Pools, float], measure: str) -> Estimate:
     """Return the paired difference of a rate; an answer without a critique counts as False."""
     hits: list[list[bool]] = []
     for pools, modifier in (first, second):

@@ -7,12 +7,14 @@ solution (origin "clean"). The first natural answer has 64 critiques, the insert
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from examples.papers.models import SEEDS, Split, TinyLanguageModel
 from examples.papers.records import answer_record, critique_samples, rate_pool
 from examples.papers.replies import Answer, judge_answers, write_answers, write_critiques
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, write_records
 from selfcritic.agent.data.records import AnswerRecord, Origin, Rating
+from selfcritic.agent.schemas import Critique
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.tiny.examples import draw_flawed_draft
 
@@ -20,6 +22,15 @@ NUM_ANSWERS = 2
 POOL_SIZE = 64
 INSERTED_POOL_SIZE = 28
 SMALL_POOL_SIZE = 8
+
+
+class _Kind(NamedTuple):
+    """Which answer of a task it is, and how many critiques it gets."""
+
+    name: str
+    split: Split
+    origin: Origin
+    pool_size: int
 
 
 def make_pools(
@@ -33,13 +44,14 @@ def make_pools(
         for number in range(NUM_ANSWERS):
             size = POOL_SIZE if number == 0 else SMALL_POOL_SIZE
             texts = [pool[number] for pool in drafts]
-            name = f"natural-{number}"
-            _add_answers(model, tasks, texts, (name, split, "natural", size), records, ratings)
+            kind = _Kind(f"natural-{number}", split, "natural", size)
+            _add_answers(model, tasks, texts, kind, records, ratings)
         inserted = draw_inserted(tasks, split)
-        sizes = ("inserted", split, "inserted", INSERTED_POOL_SIZE)
-        _add_answers(model, tasks, inserted, sizes, records, ratings)
+        kind = _Kind("inserted", split, "inserted", INSERTED_POOL_SIZE)
+        _add_answers(model, tasks, inserted, kind, records, ratings)
         solutions = [task.solution() for task in tasks]
-        _add_answers(model, tasks, solutions, ("clean", split, "clean", 0), records, ratings)
+        kind = _Kind("clean", split, "clean", 0)
+        _add_answers(model, tasks, solutions, kind, records, ratings)
     write_records(folder / RATINGS_FILE, ratings)
     write_records(folder / RECORDS_FILE, records)
 
@@ -60,7 +72,7 @@ def _add_answers(
     model: TinyLanguageModel,
     tasks: Sequence[Task],
     texts: Sequence[str],
-    kind: tuple[str, Split, Origin, int],
+    kind: _Kind,
     records: list[AnswerRecord],
     ratings: list[Rating],
 ) -> None:
@@ -68,7 +80,7 @@ def _add_answers(
     name, split, origin, pool_size = kind
     answers = [Answer(task, text) for task, text in zip(tasks, texts, strict=True)]
     p_flawed = judge_answers(model.engine, answers)
-    pools = [[] for _ in answers]
+    pools: list[list[Critique]] = [[] for _ in answers]
     if pool_size:
         seed = model.seed(f"{split} {name} critiques")
         pools = write_critiques(model.engine, answers, pool_size, seed)

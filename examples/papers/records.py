@@ -6,7 +6,14 @@ from pathlib import Path
 from examples.papers.models import Split, parse_tasks
 from examples.papers.replies import Answer, grade_critiques
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, read_answers, read_ratings
-from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample, Origin, Rating, RatingForm
+from selfcritic.agent.data.records import (
+    AnswerRecord,
+    Bug,
+    CritiqueSample,
+    Origin,
+    Rating,
+    RatingForm,
+)
 from selfcritic.agent.schemas import Critique
 from selfcritic.agent.tasks import Task
 

@@ -1,7 +1,7 @@
 """Write answers, verdicts, critiques and refinements for many tasks at once.
 
-All replies are sampled at temperature 1. A call is one reply: a draft, a verdict, a critique or a score; equal critiques
-of an answer are scored once.
+All replies are sampled at temperature 1. A call is one reply: a draft, a verdict, a critique or a score. Equal
+critiques of an answer are scored once.
 """
 
 from collections.abc import Sequence

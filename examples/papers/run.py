@@ -1,9 +1,9 @@
 """Repeat the papers' experiments on the tiny models.
 
-    python -m examples.papers.run FOLDER [--count 500] [--dev-count 200]     (make papers, make papers-full)
+    python -m examples.papers.run FOLDER [--count 500] [--dev-count 120]     (make papers, make papers-full)
 
-`--model NAME` runs only the steps of one model, for example to use several cores; the same command without it runs the
-steps that compare models. Each step writes its records to FOLDER/STEP/MODEL and is skipped if they are there, so that the same command resumes.
+Each step writes its records to FOLDER/STEP/MODEL, and is skipped if they are there: rerun the command to resume. To use
+several cores, run some models or steps at the same time with `--model` and `--step`, then the rest without them.
 `python -m examples.papers.report` measures the records without any call of a model.
 """
 
@@ -30,7 +30,7 @@ _PARTIAL = ".partial"
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder for the records.")],
     count: Annotated[int, typer.Option(min=10, help="Test tasks.")] = 500,
-    dev_count: Annotated[int, typer.Option(min=10, help="Development tasks.")] = 200,
+    dev_count: Annotated[int, typer.Option(min=10, help="Development tasks.")] = 120,
     model: Annotated[list[str] | None, typer.Option(help="Only these models.")] = None,
     step: Annotated[list[str] | None, typer.Option(help="Only these steps.")] = None,
 ) -> None:
@@ -99,7 +99,9 @@ def select_models(names: Sequence[str]) -> list[TinyLanguageModel]:
     models = []
     for name in names:
         if name not in MODELS:
-            raise InputError(f"There is no model {name!r} (--model): choose from {', '.join(MODELS)}.")
+            raise InputError(
+                f"There is no model {name!r} (--model): choose from {', '.join(MODELS)}."
+            )
         models.append(MODELS[name])
     return models
 
@@ -131,9 +133,7 @@ def check_manifest(folder: Path, count: int, dev_count: int) -> None:
     write_manifest(folder, manifest)
 
 
-def run_step(
-    folder: Path, step: str, model: TinyLanguageModel, make: Make
-) -> None:
+def run_step(folder: Path, step: str, model: TinyLanguageModel, make: Make) -> None:
     """Run a step, unless its records exist; an interrupted step leaves only a partial folder."""
     target = folder / step / model.name
     if target.exists():

@@ -1,8 +1,8 @@
 """Search for a critique by FSBS, and compare it with the best of 28 (experiment 6).
 
-Both searches write 28 critiques of an answer. FSBS (paper 2, section 7.1) forces another quote after each kept critique:
-n = 4 continuations, k = 2 kept, d = 4 iterations. The tiny models were trained on critiques of one flaw and do not
-continue a critique well, so a third search, "joined", appends a new critique of the same answer instead.
+Both searches write 28 critiques of an answer. FSBS (paper 2, section 7.1) forces another quote after each kept
+critique: n = 4 continuations, k = 2 kept, d = 4 iterations. The tiny models were trained on critiques of one flaw and
+do not continue a critique well, so a third search, "joined", appends a new critique of the same answer instead.
 
 A critique is comprehensive if the oracle's edits by its valid comments make the answer correct. It is spurious if a
 comment is invalid or quotes nothing of the answer.
@@ -52,7 +52,7 @@ def make_searches(model: TinyLanguageModel, pools_folder: Path, folder: Path) ->
             flawed = flawed[: MAX_ANSWERS[split]]
             answers = to_answers(flawed)
             purpose = f"{split} {origin}"
-            found = {
+            found: dict[str, Sequence[Sequence[Critique]]] = {
                 "fsbs": search_fsbs(model, answers, purpose),
                 "joined": search_joined(model, answers, purpose),
                 "best_of_28": [record.critiques[:INSERTED_POOL_SIZE] for record in flawed],
@@ -138,5 +138,3 @@ def _extend_pools(
         kept = usable[: _CONFIG.k]
         beams.append([strip_closing_paragraph(critique.text).rstrip() for critique in kept])
     return beams
-
-

@@ -85,9 +85,12 @@ def single_changes() -> Iterator[tuple[str, Setting]]:
     """Yield settings that differ from the defaults in one option."""
     yield "default", (DEFAULT_ARM, DEFAULT_RULE)
     for threshold in THRESHOLDS:
-        yield f"accept_threshold={threshold}", (
-            DEFAULT_ARM,
-            replace(DEFAULT_RULE, accept_threshold=threshold),
+        yield (
+            f"accept_threshold={threshold}",
+            (
+                DEFAULT_ARM,
+                replace(DEFAULT_RULE, accept_threshold=threshold),
+            ),
         )
     for rounds in ROUNDS:
         yield f"max_rounds={rounds}", (DEFAULT_ARM, replace(DEFAULT_RULE, max_rounds=rounds))

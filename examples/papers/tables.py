@@ -240,6 +240,8 @@ def _settings_models_table(table: ResultTable) -> str:
         if is_row and result.measure.endswith(": gain over default"):
             cells = []
             for model in models:
-                cells.append(percent(table.find("settings_test", model, result.measure), signed=True))
+                cells.append(
+                    percent(table.find("settings_test", model, result.measure), signed=True)
+                )
             rows.append([result.measure.split(":")[0] + " − default", *cells])
     return to_markdown(["", *models], rows)
