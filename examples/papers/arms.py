@@ -23,16 +23,21 @@ from examples.papers.chains import (
 )
 from examples.papers.equal_calls import BASELINES, make_baselines, spend_calls
 from examples.papers.models import TinyLanguageModel
-from examples.papers.records import first_answers, read_pools, select_records, to_answers
+from examples.papers.records import (
+    first_answers,
+    read_pools,
+    select_records,
+    take_share,
+    to_answers,
+)
 from examples.papers.replay import Outcome, StopRule, replay_all
 from examples.papers.results import Result, to_result
 from selfcritic.agent.data.files import RECORDS_FILE, read_answers, write_records
 from selfcritic.agent.data.records import AnswerRecord, Refinement
-from selfcritic.agent.evals.measures.intervals import Estimate
+from selfcritic.agent.evals.measures.intervals import Estimate, mean, rate
 from selfcritic.agent.evals.measures.refinement import (
     ArmOutcome,
     compare_arms,
-    measure_arm,
     win_rate,
 )
 
@@ -44,10 +49,12 @@ COMPARED = ("best of 8, helpful", "up to 6 of 8, helpful", "one critique")
 """Arms that are compared with the baselines at equal calls."""
 
 
-def make_chains(model: TinyLanguageModel, pools_folder: Path, folder: Path) -> None:
-    """Run all arms and baselines on the test tasks."""
+def make_chains(
+    model: TinyLanguageModel, pools_folder: Path, folder: Path, share: float = 1.0
+) -> None:
+    """Run all arms and baselines on a share of the test tasks."""
     natural = select_records(read_pools(pools_folder), "test", "natural")
-    records = [record for record, _ in first_answers(natural)]
+    records = [record for record, _ in take_share(first_answers(natural), share)]
     starts = start_chains([answer.task for answer in to_answers(records)], records)
     arms = {arm.name: run_arm(model, arm, starts, "test") for arm in ARMS}
     others = make_baselines(model, starts, GATE)
@@ -104,7 +111,8 @@ def measure_arms(model: TinyLanguageModel, folder: Path) -> list[Result]:
         results += _arm_results(model.name, f"forced, {arm.name}", forced)
         for max_rounds in range(1, MAX_ROUNDS + 1):
             gated = replay_all(arms[arm.name], StopRule(max_rounds, GATE))
-            results += _arm_results(model.name, f"gated, {arm.name}, {max_rounds}", gated)
+            name = f"gated, {arm.name}, {max_rounds}"
+            results.append(_accuracy_result("refine", model.name, name, gated))
     firsts = [Outcome(chain.drafts[0], chain.drafts[0], 1) for chain in arms["direct"]]
     results += _arm_results(model.name, "draft", firsts)
     redrawn = [Outcome(chain.drafts[1], chain.drafts[0], 2) for chain in arms[NEW_DRAFT]]
@@ -115,23 +123,35 @@ def measure_arms(model: TinyLanguageModel, folder: Path) -> list[Result]:
 
 
 def _arm_results(model: str, name: str, outcomes: Sequence[Outcome]) -> list[Result]:
-    measured = measure_arm(to_arm_outcomes(outcomes))
+    """Return the measures of an arm that refines every answer."""
+    tasks = range(len(outcomes))
+    wrong = [outcome for outcome in outcomes if not outcome.first.is_correct]
+    right = [outcome for outcome in outcomes if outcome.first.is_correct]
+    changes = []
+    for outcome in outcomes:
+        changes.append(float(outcome.answer.is_correct) - float(outcome.first.is_correct))
     estimates = {
-        "correct": measured.accuracy,
-        "gain": measured.gain,
-        "wrong to correct": measured.wrong_to_correct,
-        "correct to wrong": measured.correct_to_wrong,
-        "calls": measured.calls,
-        "win rate": win_rate([outcome.preference for outcome in outcomes], range(len(outcomes))),
+        "gain": mean(changes, tasks),
+        "wrong to correct": _accuracy(wrong),
+        "correct to wrong": rate(
+            [not outcome.answer.is_correct for outcome in right], range(len(right))
+        ),
+        "win rate": win_rate([outcome.preference for outcome in outcomes], tasks),
     }
-    if name.startswith("gated"):
-        estimates = {"correct": measured.accuracy}
-    results = []
+    results = [_accuracy_result("refine", model, name, outcomes)]
     for measure, estimate in estimates.items():
-        results.append(
-            to_result("refine", model, f"{name}: {measure}", estimate, measured.calls.value)
-        )
+        results.append(to_result("refine", model, f"{name}: {measure}", estimate))
     return results
+
+
+def _accuracy(outcomes: Sequence[Outcome]) -> Estimate:
+    return rate([outcome.answer.is_correct for outcome in outcomes], range(len(outcomes)))
+
+
+def _accuracy_result(experiment: str, model: str, name: str, outcomes: Sequence[Outcome]) -> Result:
+    """Return the share of right answers, at the mean calls per task."""
+    calls = sum(outcome.calls for outcome in outcomes) / len(outcomes)
+    return to_result(experiment, model, f"{name}: correct", _accuracy(outcomes), calls)
 
 
 def to_arm_outcomes(outcomes: Sequence[Outcome]) -> list[ArmOutcome]:
@@ -172,11 +192,6 @@ def _compare_at_equal_calls(model: str, arms: dict[str, list[Chain]]) -> list[Re
                 results.append(
                     to_result("equal_calls", model, label, compare(rival, outcomes), max_rounds)
                 )
-                results += _baseline_results(model, f"{baseline}, as {name}, {max_rounds}", rival)
+                label = f"{baseline}, as {name}, {max_rounds}"
+                results.append(_accuracy_result("equal_calls", model, label, rival))
     return results
-
-
-def _baseline_results(model: str, name: str, outcomes: Sequence[Outcome]) -> list[Result]:
-    measured = measure_arm(to_arm_outcomes(outcomes))
-    calls = measured.calls.value
-    return [to_result("equal_calls", model, f"{name}: correct", measured.accuracy, calls)]

@@ -12,6 +12,7 @@ from examples.papers.records import (
     rate_pool,
     read_pools,
     select_records,
+    take_share,
     to_answers,
 )
 from examples.papers.replies import judge_answers, write_critiques
@@ -23,14 +24,14 @@ from selfcritic.agent.evals.measures.pools import best_of_n, best_of_n_rate
 
 
 def make_cross_critiques(
-    critic: TinyLanguageModel, author_pools: dict[str, Path], folder: Path
+    critic: TinyLanguageModel, author_pools: dict[str, Path], folder: Path, share: float = 1.0
 ) -> None:
     """Write the critic's verdicts on the first answers of each author, and critiques of the flawed ones."""
     records = []
     ratings = []
     for author, pools_folder in author_pools.items():
         natural = first_answers(select_records(read_pools(pools_folder), "test", "natural"))
-        originals = [record for record, _ in natural]
+        originals = [record for record, _ in take_share(natural, share)]
         answers = to_answers(originals)
         verdicts = judge_answers(critic.engine, answers)
         seed = critic.seed(f"cross {author}")

@@ -114,6 +114,11 @@ def first_answers(pools: RatedPools) -> RatedPools:
     return list(firsts.values())
 
 
+def take_share(rated: RatedPools, share: float) -> RatedPools:
+    """Return the first records, at least one."""
+    return rated[: max(round(share * len(rated)), 1)]
+
+
 def to_answers(records: Sequence[AnswerRecord]) -> list[Answer]:
     """Return recorded answers with their tasks."""
     tasks: list[Task] = []

@@ -2,7 +2,8 @@
 
     python -m examples.papers.report FOLDER [--results FOLDER/results] [--page docs/science.md]
 
-Nothing is sampled. With `--reuse`, the saved results are plotted and tabulated again.
+Nothing is sampled. The results of each step are kept in its folder, as intervals take a minute per model: delete
+`results.csv` there to measure it again. With `--reuse`, the saved results are plotted and tabulated again.
 """
 
 from collections.abc import Callable
@@ -65,10 +66,23 @@ def measure_folder(folder: Path) -> list[Result]:
         for model in MODELS.values():
             records = folder / step / model.name
             if records.exists():
-                measured += measure(model, records)
-                typer.echo(f"measured {step} {model.name}", err=True)
+                measured += _measure_once(folder, step, model, measure)
     measured += _compare_models(folder)
     return measured
+
+
+def _measure_once(
+    folder: Path, step: str, model: TinyLanguageModel, measure: Measure
+) -> list[Result]:
+    """Return the results of a step, from a file in its folder if it was measured before."""
+    path = folder / step / model.name / RESULTS_FILE
+    if not path.exists():
+        results = measure(model, path.parent)
+        partial = path.with_suffix(".partial")
+        write_results(partial, results)
+        partial.replace(path)
+        typer.echo(f"measured {step} {model.name}", err=True)
+    return read_results(path)
 
 
 def _measure_pools(model: TinyLanguageModel, records: Path) -> list[Result]:

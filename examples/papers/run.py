@@ -10,7 +10,7 @@ several cores, run some models or steps at the same time with `--model` and `--s
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -27,52 +27,66 @@ STEPS = ("pools", "refine", "settings-dev", "search", "cross", "settings-test")
 _PARTIAL = ".partial"
 
 
+class Counts(NamedTuple):
+    """How many tasks a run has."""
+
+    count: int
+    dev_count: int
+    share: float
+    """Of the tasks, for the steps after the pools."""
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder for the records.")],
     count: Annotated[int, typer.Option(min=10, help="Test tasks.")] = 500,
     dev_count: Annotated[int, typer.Option(min=10, help="Development tasks.")] = 120,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Share of tasks for the steps after the pools.")
+    ] = 1.0,
     model: Annotated[list[str] | None, typer.Option(help="Only these models.")] = None,
     step: Annotated[list[str] | None, typer.Option(help="Only these steps.")] = None,
 ) -> None:
     """Run all experiments, the most important ones first."""
     folder.mkdir(parents=True, exist_ok=True)
-    check_manifest(folder, count, dev_count)
+    counts = Counts(count, dev_count, share)
+    check_manifest(folder, counts)
     chosen = select_models(model or list(MODELS))
     steps = select_steps(step or list(STEPS))
     words = [item for item in chosen if item in WORD_MODELS]
     others = [item for item in chosen if item not in WORD_MODELS]
-    for name, make in _own_steps(folder, count, dev_count).items():
+    for name, make in _own_steps(folder, counts).items():
         if name in steps:
             for item in words:
                 run_step(folder, name, item, make)
     if "cross" in steps and all(_pools_of(folder, item).exists() for item in WORD_MODELS):
-        run_cross(folder, words)
+        run_cross(folder, words, share)
     dev_folders = [folder / "settings-dev" / item.name for item in WORD_MODELS]
     if "settings-test" in steps and all(path.exists() for path in dev_folders):
-        run_test_settings(folder, words)
+        run_test_settings(folder, words, share)
     for name in ("pools", "refine"):
         if name in steps:
             for item in others:
-                run_step(folder, name, item, _own_steps(folder, count, dev_count)[name])
+                run_step(folder, name, item, _own_steps(folder, counts)[name])
 
 
 Make = Callable[[TinyLanguageModel, Path], object]
 
 
-def _own_steps(folder: Path, count: int, dev_count: int) -> dict[str, Make]:
+def _own_steps(folder: Path, counts: Counts) -> dict[str, Make]:
     """Return the steps that need one model only, in order."""
+    share = counts.share
 
     def pools(model: TinyLanguageModel, out: Path) -> None:
-        _pools(model, count, dev_count, out)
+        _pools(model, counts, out)
 
     def refine(model: TinyLanguageModel, out: Path) -> None:
-        make_chains(model, _pools_of(folder, model), out)
+        make_chains(model, _pools_of(folder, model), out, share)
 
     def settings_dev(model: TinyLanguageModel, out: Path) -> None:
-        settings.make_dev_chains(model, _pools_of(folder, model), out)
+        settings.make_dev_chains(model, _pools_of(folder, model), out, share)
 
     def search_critiques(model: TinyLanguageModel, out: Path) -> None:
-        search.make_searches(model, _pools_of(folder, model), out)
+        search.make_searches(model, _pools_of(folder, model), out, share)
 
     return {
         "pools": pools,
@@ -106,13 +120,13 @@ def select_models(names: Sequence[str]) -> list[TinyLanguageModel]:
     return models
 
 
-def check_manifest(folder: Path, count: int, dev_count: int) -> None:
+def check_manifest(folder: Path, counts: Counts) -> None:
     """Write the manifest of a new run, or check that an old one has the same tasks.
 
     Raises:
         InputError: The folder has the records of another run.
     """
-    options = {"count": count, "dev_count": dev_count, "seeds": dict(SEEDS)}
+    options = {**counts._asdict(), "seeds": dict(SEEDS)}
     if (folder / "manifest.json").exists():
         saved = read_manifest(folder).options
         if saved != options:
@@ -121,7 +135,8 @@ def check_manifest(folder: Path, count: int, dev_count: int) -> None:
             )
         return
     command = ["python", "-m", "examples.papers.run", "FOLDER"]
-    command += ["--count", str(count), "--dev-count", str(dev_count)]
+    for name, value in counts._asdict().items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
     manifest = create_manifest(
         command=command,
         task="papers",
@@ -149,18 +164,18 @@ def run_step(folder: Path, step: str, model: TinyLanguageModel, make: Make) -> N
     typer.echo(f"{step} {model.name}: {wall:.0f} s, {cpu:.0f} s of CPU time", err=True)
 
 
-def run_cross(folder: Path, critics: Sequence[TinyLanguageModel]) -> None:
+def run_cross(folder: Path, critics: Sequence[TinyLanguageModel], share: float) -> None:
     """Let each critic criticize all models' answers."""
     author_pools = {author.name: _pools_of(folder, author) for author in WORD_MODELS}
 
     def make(critic: TinyLanguageModel, out: Path) -> None:
-        cross.make_cross_critiques(critic, author_pools, out)
+        cross.make_cross_critiques(critic, author_pools, out, share)
 
     for critic in critics:
         run_step(folder, "cross", critic, make)
 
 
-def run_test_settings(folder: Path, models: Sequence[TinyLanguageModel]) -> None:
+def run_test_settings(folder: Path, models: Sequence[TinyLanguageModel], share: float) -> None:
     """Choose settings on the development tasks of all models, then run them on the test tasks."""
     path = folder / settings.CHOSEN_FILE
     if not path.exists():
@@ -169,22 +184,22 @@ def run_test_settings(folder: Path, models: Sequence[TinyLanguageModel]) -> None
     chosen = settings.load_chosen(path)
 
     def make(model: TinyLanguageModel, out: Path) -> None:
-        settings.make_test_chains(model, _pools_of(folder, model), out, chosen)
+        settings.make_test_chains(model, _pools_of(folder, model), out, chosen, share)
 
     for model in models:
         run_step(folder, "settings-test", model, make)
 
 
-def _pools(model: TinyLanguageModel, count: int, dev_count: int, out: Path) -> None:
+def _pools(model: TinyLanguageModel, counts: Counts, out: Path) -> None:
     factor = ADDITION_FACTOR if model.task_type == "addition" else 1
-    dev = draw_tasks(model.task_type, "dev", dev_count * factor)
+    dev = draw_tasks(model.task_type, "dev", counts.dev_count * factor)
     seen = {task.id for task in dev}
     test = [
         task
-        for task in draw_tasks(model.task_type, "test", 2 * count * factor)
+        for task in draw_tasks(model.task_type, "test", 2 * counts.count * factor)
         if task.id not in seen
     ]
-    make_pools(model, {"dev": dev, "test": test[: count * factor]}, out)
+    make_pools(model, {"dev": dev, "test": test[: counts.count * factor]}, out)
 
 
 def _pools_of(folder: Path, model: TinyLanguageModel) -> Path:

@@ -31,14 +31,16 @@ from selfcritic.agent.schemas import Critique, FSBSConfig
 from selfcritic.agent.training.tiny.examples import render_prompt
 
 SEARCHES = ("fsbs", "joined", "best_of_28")
-MAX_ANSWERS: Mapping[Split, int] = {"dev": 40, "test": 150}
+MAX_ANSWERS: Mapping[Split, int] = {"dev": 60, "test": 150}
 """Flawed answers that are searched, by split; natural and inserted ones each."""
 _CONFIG = FSBSConfig()
 _FENCE = "```\n"
 _EMPTY = ""
 
 
-def make_searches(model: TinyLanguageModel, pools_folder: Path, folder: Path) -> None:
+def make_searches(
+    model: TinyLanguageModel, pools_folder: Path, folder: Path, share: float = 1.0
+) -> None:
     """Search for critiques of the flawed natural answers and of the inserted ones."""
     pools = read_pools(pools_folder)
     records: list[AnswerRecord] = []
@@ -49,7 +51,7 @@ def make_searches(model: TinyLanguageModel, pools_folder: Path, folder: Path) ->
         for origin in origins:
             rated = first_answers(select_records(pools, split, origin))
             flawed = [record for record, _ in rated if not record.is_correct]
-            flawed = flawed[: MAX_ANSWERS[split]]
+            flawed = flawed[: max(round(share * MAX_ANSWERS[split]), 1)]
             answers = to_answers(flawed)
             purpose = f"{split} {origin}"
             found: dict[str, Sequence[Sequence[Critique]]] = {

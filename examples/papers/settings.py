@@ -16,7 +16,13 @@ import numpy as np
 from examples.papers.arms import CHAINS_FILE
 from examples.papers.chains import MAX_ROUNDS, Arm, Chain, chain_records, run_arm, start_chains
 from examples.papers.models import Split, TinyLanguageModel
-from examples.papers.records import first_answers, read_pools, select_records, to_answers
+from examples.papers.records import (
+    first_answers,
+    read_pools,
+    select_records,
+    take_share,
+    to_answers,
+)
 from examples.papers.replay import StopRule, replay_all
 from examples.papers.results import Result, to_result
 from selfcritic.agent.context import Context
@@ -56,24 +62,35 @@ Setting = tuple[Arm, StopRule]
 ChainsByModel = Mapping[str, Mapping[str, list[Chain]]]
 
 
-def make_dev_chains(model: TinyLanguageModel, pools_folder: Path, folder: Path) -> None:
-    """Run every arm on the development tasks."""
-    _make_chains(model, pools_folder, folder, "dev", DEV_ARMS)
+def make_dev_chains(
+    model: TinyLanguageModel, pools_folder: Path, folder: Path, share: float = 1.0
+) -> None:
+    """Run every arm on a share of the development tasks."""
+    _make_chains(model, (pools_folder, share), folder, "dev", DEV_ARMS)
 
 
 def make_test_chains(
-    model: TinyLanguageModel, pools_folder: Path, folder: Path, chosen: Mapping[str, Setting]
+    model: TinyLanguageModel,
+    pools_folder: Path,
+    folder: Path,
+    chosen: Mapping[str, Setting],
+    share: float = 1.0,
 ) -> None:
-    """Run the default and the chosen arms on the test tasks."""
+    """Run the default and the chosen arms on a share of the test tasks."""
     arms = {arm.name: arm for arm, _ in chosen.values()}
-    _make_chains(model, pools_folder, folder, "test", [DEFAULT_ARM, *arms.values()])
+    _make_chains(model, (pools_folder, share), folder, "test", [DEFAULT_ARM, *arms.values()])
 
 
 def _make_chains(
-    model: TinyLanguageModel, pools_folder: Path, folder: Path, split: Split, arms: Sequence[Arm]
+    model: TinyLanguageModel,
+    source: tuple[Path, float],
+    folder: Path,
+    split: Split,
+    arms: Sequence[Arm],
 ) -> None:
+    pools_folder, share = source
     rated = first_answers(select_records(read_pools(pools_folder), split, "natural"))
-    records = [record for record, _ in rated]
+    records = [record for record, _ in take_share(rated, share)]
     starts = start_chains([answer.task for answer in to_answers(records)], records)
     lines = []
     for arm in dict.fromkeys(arms):

@@ -170,10 +170,10 @@ def test_unknown_names_are_errors(tmp_path: Path):
 
 
 def test_other_tasks_need_another_folder(tmp_path: Path):
-    run.check_manifest(tmp_path, 20, 10)
-    run.check_manifest(tmp_path, 20, 10)
+    run.check_manifest(tmp_path, run.Counts(20, 10, 1.0))
+    run.check_manifest(tmp_path, run.Counts(20, 10, 1.0))
     with pytest.raises(InputError, match="Pass another folder"):
-        run.check_manifest(tmp_path, 21, 10)
+        run.check_manifest(tmp_path, run.Counts(20, 10, 0.5))
 
 
 @pytest.mark.slow
@@ -183,9 +183,9 @@ def test_small_run_resumes_and_is_reported(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(module, "WORD_MODELS", (small,))
         monkeypatch.setattr(module, "MODELS", {"small": small})
     monkeypatch.setattr(settings, "DEV_ARMS", settings.DEV_ARMS[:2])
-    run.main(tmp_path, count=8, dev_count=4, model=None, step=["pools", "refine"])
+    run.main(tmp_path, count=8, dev_count=4, share=0.75, model=None, step=["pools", "refine"])
     before = (tmp_path / "refine" / "small" / "chains.jsonl").stat().st_mtime_ns
-    run.main(tmp_path, count=8, dev_count=4, model=None, step=None)
+    run.main(tmp_path, count=8, dev_count=4, share=0.75, model=None, step=None)
     assert (tmp_path / "refine" / "small" / "chains.jsonl").stat().st_mtime_ns == before
     report.main(tmp_path, None, None, reuse=False)
     results = ResultTable(read_results(tmp_path / "results" / RESULTS_FILE))
