@@ -67,6 +67,8 @@ def compare_sizes(pools_by_model: dict[str, RatedPools]) -> list[Result]:
             tasks = [record.task for record, _ in rated]
             by_size.setdefault(model.split("-")[0], []).append(measure(rated))
         for small, large in (("small", "medium"), ("medium", "large")):
+            if small not in by_size or large not in by_size:
+                continue
             differences = np.mean(by_size[large], axis=0) - np.mean(by_size[small], axis=0)
             estimate = mean(differences.tolist(), tasks)
             results.append(to_result("size", large, f"{name}: {large} - {small}", estimate))

@@ -170,8 +170,8 @@ def _draw_path(
 ) -> None:
     xs = [point.x for point in points if point is not None]
     ys = [100 * (point.value or 0.0) for point in points if point is not None]
-    marker = "." if style.startswith("-") else None
-    axis.plot(xs, ys, style, marker=marker, color=color, label=label, linewidth=1.3)
+    marker, line = (".", style) if style.startswith("-") else (style, "")
+    axis.plot(xs, ys, linestyle=line, marker=marker, color=color, label=label, linewidth=1.3)
 
 
 def draw_gaps(table: ResultTable) -> Any:
@@ -237,8 +237,8 @@ def draw_frontier(table: ResultTable) -> Any:
             axis.plot(xs, ys, "-", marker=marker, color=color, label=labels[search])
         axis.set_xlabel("% spurious")
         axis.set_title(f"% comprehensive, {origin} flaws", fontsize=9, loc="left")
-        axis.set_xlim(left=0)
-        axis.set_ylim(bottom=0)
+        axis.set_xlim(0, 80)
+        axis.set_ylim(0, 60)
     axes[1].legend(frameon=False, fontsize=8, loc="lower right")
     return figure
 

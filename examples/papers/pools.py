@@ -1,7 +1,8 @@
 """Sample answers, verdicts and pools of critiques, graded by the oracle (experiments 1, 2 and 4).
 
 Each task has two natural answers of the model, a flawed answer that the oracle made (origin "inserted") and the
-solution (origin "clean"). The first natural answer has 64 critiques, the inserted one 28, and the second one 8.
+solution (origin "clean"). The first natural answer has 64 critiques, the inserted one 28, and the second one 8. For
+sums, all have 8.
 """
 
 import random
@@ -39,15 +40,18 @@ def make_pools(
     """Write the records and ratings of both splits."""
     records: list[AnswerRecord] = []
     ratings: list[Rating] = []
+    first_size, inserted_size = POOL_SIZE, INSERTED_POOL_SIZE
+    if model.task_type == "addition":
+        first_size = inserted_size = SMALL_POOL_SIZE
     for split, tasks in tasks_by_split.items():
         drafts = write_answers(model.engine, tasks, NUM_ANSWERS, model.seed(f"{split} answers"))
         for number in range(NUM_ANSWERS):
-            size = POOL_SIZE if number == 0 else SMALL_POOL_SIZE
+            size = first_size if number == 0 else SMALL_POOL_SIZE
             texts = [pool[number] for pool in drafts]
             kind = _Kind(f"natural-{number}", split, "natural", size)
             _add_answers(model, tasks, texts, kind, records, ratings)
         inserted = draw_inserted(tasks, split)
-        kind = _Kind("inserted", split, "inserted", INSERTED_POOL_SIZE)
+        kind = _Kind("inserted", split, "inserted", inserted_size)
         _add_answers(model, tasks, inserted, kind, records, ratings)
         solutions = [task.solution() for task in tasks]
         kind = _Kind("clean", split, "clean", 0)

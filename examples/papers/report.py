@@ -120,10 +120,9 @@ def _measure_settings(folder: Path) -> list[Result]:
     dev = _read_chains(folder / "settings-dev")
     if dev:
         results += settings.measure_settings(dev, "settings_dev", settings.dev_settings())
-    test = _read_chains(folder / "settings-test")
-    if test:
-        chosen = settings.load_chosen(folder / settings.CHOSEN_FILE)
-        final = settings.final_settings(chosen)
+    test = settings.select_test_chains(_read_chains(folder / "refine"))
+    if dev and test.keys() == dev.keys():
+        final = settings.final_settings(settings.choose_settings(dev))
         results += settings.measure_settings(test, "settings_test", final)
     return results
 

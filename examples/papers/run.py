@@ -15,15 +15,15 @@ from typing import Annotated, NamedTuple
 import typer
 
 from examples.papers import cross, search, settings
-from examples.papers.arms import make_chains, read_arms
+from examples.papers.arms import make_chains
 from examples.papers.models import MODELS, SEEDS, WORD_MODELS, TinyLanguageModel, draw_tasks
 from examples.papers.pools import make_pools
 from selfcritic.agent.data.manifest import create_manifest, read_manifest, write_manifest
 from selfcritic.agent.errors import InputError
 
-ADDITION_FACTOR = 4
+ADDITION_FACTOR = 2
 """Addition has this many times as many tasks, as few of its answers are wrong."""
-STEPS = ("pools", "refine", "settings-dev", "search", "cross", "settings-test")
+STEPS = ("pools", "refine", "settings-dev", "search", "cross")
 _PARTIAL = ".partial"
 
 
@@ -60,9 +60,6 @@ def main(
                 run_step(folder, name, item, make)
     if "cross" in steps and all(_pools_of(folder, item).exists() for item in WORD_MODELS):
         run_cross(folder, words, share)
-    dev_folders = [folder / "settings-dev" / item.name for item in WORD_MODELS]
-    if "settings-test" in steps and all(path.exists() for path in dev_folders):
-        run_test_settings(folder, words, share)
     for name in ("pools", "refine"):
         if name in steps:
             for item in others:
@@ -173,21 +170,6 @@ def run_cross(folder: Path, critics: Sequence[TinyLanguageModel], share: float) 
 
     for critic in critics:
         run_step(folder, "cross", critic, make)
-
-
-def run_test_settings(folder: Path, models: Sequence[TinyLanguageModel], share: float) -> None:
-    """Choose settings on the development tasks of all models, then run them on the test tasks."""
-    path = folder / settings.CHOSEN_FILE
-    if not path.exists():
-        dev = {item.name: read_arms(folder / "settings-dev" / item.name) for item in WORD_MODELS}
-        settings.save_chosen(path, settings.choose_settings(dev))
-    chosen = settings.load_chosen(path)
-
-    def make(model: TinyLanguageModel, out: Path) -> None:
-        settings.make_test_chains(model, _pools_of(folder, model), out, chosen, share)
-
-    for model in models:
-        run_step(folder, "settings-test", model, make)
 
 
 def _pools(model: TinyLanguageModel, counts: Counts, out: Path) -> None:

@@ -2,12 +2,11 @@
 
 Each setting is varied alone, starting from the defaults of `selfcritic.agent.context`. Then two combinations are chosen
 by the mean share of correct answers over all models that sort words: one that makes at most as many calls as the
-defaults, and one with any number of calls. Both are measured once on the test tasks.
+defaults, and one with any number of calls. Both are measured once on the test tasks, with the chains of experiment 3.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from examples.papers.arms import CHAINS_FILE
 from examples.papers.chains import MAX_ROUNDS, Arm, Chain, chain_records, run_arm, start_chains
-from examples.papers.models import Split, TinyLanguageModel
+from examples.papers.models import TinyLanguageModel
 from examples.papers.records import (
     first_answers,
     read_pools,
@@ -52,10 +51,15 @@ DEV_ARMS = (
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 ROUNDS = (1, 2, 3, 4, 5, 6)
 PATIENCES = (1, 2, 3, MAX_ROUNDS)
-KEEPS = ("best", "latest")
-CHOSEN_FILE = "chosen.json"
-WITHIN = "chosen, at most the default's calls"
-ANY = "chosen, any calls"
+ON_TEST: Mapping[str, str] = {
+    "default": "best of 8, helpful",
+    "P(helpful)>0.0": "best of 8",
+    "up to 6": "up to 6 of 8, helpful",
+    "direct": "direct",
+}
+"""Arms of experiment 3 with the same options, whose chains serve as the test."""
+WITHIN = "at most the default's calls"
+ANY = "any calls"
 ALL_MODELS = "all"
 
 Setting = tuple[Arm, StopRule]
@@ -66,35 +70,12 @@ def make_dev_chains(
     model: TinyLanguageModel, pools_folder: Path, folder: Path, share: float = 1.0
 ) -> None:
     """Run every arm on a share of the development tasks."""
-    _make_chains(model, (pools_folder, share), folder, "dev", DEV_ARMS)
-
-
-def make_test_chains(
-    model: TinyLanguageModel,
-    pools_folder: Path,
-    folder: Path,
-    chosen: Mapping[str, Setting],
-    share: float = 1.0,
-) -> None:
-    """Run the default and the chosen arms on a share of the test tasks."""
-    arms = {arm.name: arm for arm, _ in chosen.values()}
-    _make_chains(model, (pools_folder, share), folder, "test", [DEFAULT_ARM, *arms.values()])
-
-
-def _make_chains(
-    model: TinyLanguageModel,
-    source: tuple[Path, float],
-    folder: Path,
-    split: Split,
-    arms: Sequence[Arm],
-) -> None:
-    pools_folder, share = source
-    rated = first_answers(select_records(read_pools(pools_folder), split, "natural"))
+    rated = first_answers(select_records(read_pools(pools_folder), "dev", "natural"))
     records = [record for record, _ in take_share(rated, share)]
     starts = start_chains([answer.task for answer in to_answers(records)], records)
     lines = []
-    for arm in dict.fromkeys(arms):
-        lines += chain_records(arm, run_arm(model, arm, starts, f"{split} settings"), split)
+    for arm in DEV_ARMS:
+        lines += chain_records(arm, run_arm(model, arm, starts, "dev settings"), "dev")
     write_records(folder / CHAINS_FILE, lines)
 
 
@@ -121,9 +102,10 @@ def single_changes() -> Iterator[tuple[str, Setting]]:
 
 
 def combinations() -> Iterator[Setting]:
-    """Yield all combinations that are considered, except those by helpfulness."""
+    """Yield the combinations whose test chains experiment 3 has made."""
+    arms = [arm for arm in DEV_ARMS if arm.name in ON_TEST and arm.source != "direct"]
     for arm, rounds, threshold, patience in product(
-        DEV_ARMS, (1, 2, 3, 4, 6), (0.02, 0.05, 0.1, 0.2, 0.5), (2, MAX_ROUNDS)
+        arms, (1, 2, 3, 4, 6), (0.02, 0.05, 0.1, 0.2, 0.5), (2, MAX_ROUNDS)
     ):
         yield arm, StopRule(rounds, threshold, patience)
 
@@ -133,8 +115,6 @@ def choose_settings(dev: ChainsByModel) -> dict[str, Setting]:
     default_calls = _score((DEFAULT_ARM, DEFAULT_RULE), dev)[1]
     best: dict[str, tuple[float, float, Setting]] = {}
     for setting in combinations():
-        if setting[0].source == "direct":
-            continue  # a baseline, not a setting of the loop
         accuracy, calls = _score(setting, dev)
         for name in (WITHIN, ANY):
             if name == WITHIN and calls > default_calls:
@@ -156,16 +136,23 @@ def _score(setting: Setting, dev: ChainsByModel) -> tuple[float, float]:
     return float(np.mean(accuracies)), float(np.mean(calls))
 
 
-def save_chosen(path: Path, chosen: Mapping[str, Setting]) -> None:
-    """Write the chosen settings as JSON."""
-    data = {name: [asdict(arm), asdict(rule)] for name, (arm, rule) in chosen.items()}
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+def describe_setting(setting: Setting) -> str:
+    """Return the options of a chosen combination."""
+    arm, rule = setting
+    return (
+        f"critiques: {arm.name}, accept_threshold={rule.accept_threshold}, "
+        f"max_rounds={rule.max_rounds}, patience={rule.patience}"
+    )
 
 
-def load_chosen(path: Path) -> dict[str, Setting]:
-    """Read what `save_chosen` wrote."""
-    data = json.loads(path.read_text("utf-8"))
-    return {name: (Arm(**arm), StopRule(**rule)) for name, (arm, rule) in data.items()}
+def select_test_chains(chains: ChainsByModel) -> dict[str, dict[str, list[Chain]]]:
+    """Return the chains of experiment 3 under the names of this one, for tasks that all models have."""
+    lengths = [len(arms[name]) for arms in chains.values() for name in ON_TEST.values()]
+    size = min(lengths, default=0)
+    selected = {}
+    for model, arms in chains.items():
+        selected[model] = {name: arms[source][:size] for name, source in ON_TEST.items()}
+    return selected
 
 
 def measure_settings(
@@ -222,4 +209,11 @@ def dev_settings() -> dict[str, Setting]:
 
 def final_settings(chosen: Mapping[str, Setting]) -> dict[str, Setting]:
     """Return the settings that are measured on the test tasks."""
-    return {"default": (DEFAULT_ARM, DEFAULT_RULE), **chosen}
+    settings = {"default": (DEFAULT_ARM, DEFAULT_RULE)}
+    for name, setting in chosen.items():
+        settings[f"{name}: {describe_setting(setting)}"] = setting
+    settings["direct refinement, accept_threshold=0.1"] = (
+        DEV_ARMS[-1],
+        replace(DEFAULT_RULE, accept_threshold=0.1),
+    )
+    return settings

@@ -1,6 +1,6 @@
 """Render the results as Markdown tables, and keep those of a page up to date.
 
-A table of a page stands between `<!-- papers: NAME -->` and `<!-- /papers -->`. Values are percent with 95% intervals.
+A table of a page is between `<!-- papers: NAME -->` and `<!-- /papers -->`. Values are percent with 95% intervals.
 """
 
 import re

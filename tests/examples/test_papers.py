@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.papers import report, run, settings
+from examples.papers import report, run, search, settings
 from examples.papers.chains import Arm, Chain, Draft, choose_critique
 from examples.papers.equal_calls import DRAFTS, NUM_REPEATS, spend_calls
 from examples.papers.frontier import choose_modifier
@@ -182,16 +182,14 @@ def test_small_run_resumes_and_is_reported(tmp_path: Path, monkeypatch: pytest.M
     for module in (run, report):
         monkeypatch.setattr(module, "WORD_MODELS", (small,))
         monkeypatch.setattr(module, "MODELS", {"small": small})
-    monkeypatch.setattr(settings, "DEV_ARMS", settings.DEV_ARMS[:2])
-    run.main(tmp_path, count=8, dev_count=4, share=0.75, model=None, step=["pools", "refine"])
+    monkeypatch.setattr(settings, "DEV_ARMS", [*settings.DEV_ARMS[:1], *settings.DEV_ARMS[6:]])
+    monkeypatch.setattr(search, "MAX_ANSWERS", {"dev": 2, "test": 2})
+    run.main(tmp_path, count=4, dev_count=2, share=0.75, model=None, step=["pools", "refine"])
     before = (tmp_path / "refine" / "small" / "chains.jsonl").stat().st_mtime_ns
-    run.main(tmp_path, count=8, dev_count=4, share=0.75, model=None, step=None)
+    run.main(tmp_path, count=4, dev_count=2, share=0.75, model=None, step=None)
     assert (tmp_path / "refine" / "small" / "chains.jsonl").stat().st_mtime_ns == before
     report.main(tmp_path, None, None, reuse=False)
     results = ResultTable(read_results(tmp_path / "results" / RESULTS_FILE))
-    assert results.value("refine", "small", "draft: correct") == results.value(
-        "size", "small", "correct"
-    )
     assert results.value("best_of_n", "small", "natural, oracle, N=64") >= results.value(
         "best_of_n", "small", "natural, P(helpful), N=64"
     )
