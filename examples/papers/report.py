@@ -31,7 +31,7 @@ from examples.papers.tables import fill_page, render_tables
 from selfcritic.agent.errors import InputError
 
 Measure = Callable[[TinyLanguageModel, Path], list[Result]]
-TABLES_FILE = "tables.md"
+TABLES_FILE = "tables.txt"
 _CRITIC_PAIRS = (("small", "medium-0"), ("medium-0", "large"), ("small", "large"))
 
 
@@ -41,7 +41,7 @@ def main(
     page: Annotated[Path | None, typer.Option(help="Page whose tables are replaced.")] = None,
     reuse: Annotated[bool, typer.Option(help="Use the saved results.")] = False,
 ) -> None:
-    """Write results.csv, tables.md and the plots."""
+    """Write results.csv, tables.txt and the plots."""
     target = results or folder / "results"
     target.mkdir(parents=True, exist_ok=True)
     path = target / RESULTS_FILE
@@ -110,7 +110,8 @@ def _compare_models(folder: Path) -> list[Result]:
     if all(path.exists() for path in cross_folders):
         pools = {path.name: read_pools(path) for path in cross_folders}
         for first, second in _CRITIC_PAIRS:
-            results += compare_critics(first, second, pools)
+            if first in pools and second in pools:
+                results += compare_critics(first, second, pools)
     return results + _measure_settings(folder)
 
 

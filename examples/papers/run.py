@@ -9,8 +9,9 @@ several cores, run some models or steps at the same time with `--model` and `--s
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -27,7 +28,8 @@ STEPS = ("pools", "refine", "settings-dev", "search", "cross")
 _PARTIAL = ".partial"
 
 
-class Counts(NamedTuple):
+@dataclass(frozen=True)
+class Counts:
     """How many tasks a run has."""
 
     count: int
@@ -123,7 +125,7 @@ def check_manifest(folder: Path, counts: Counts) -> None:
     Raises:
         InputError: The folder has the records of another run.
     """
-    options = {**counts._asdict(), "seeds": dict(SEEDS)}
+    options = {**asdict(counts), "seeds": dict(SEEDS)}
     if (folder / "manifest.json").exists():
         saved = read_manifest(folder).options
         if saved != options:
@@ -132,7 +134,7 @@ def check_manifest(folder: Path, counts: Counts) -> None:
             )
         return
     command = ["python", "-m", "examples.papers.run", "FOLDER"]
-    for name, value in counts._asdict().items():
+    for name, value in asdict(counts).items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     manifest = create_manifest(
         command=command,
