@@ -2,7 +2,7 @@
 # Uses an installed uv, or installs it with pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test docs benchmarks tiny-report check format clean
+.PHONY: help demo studio test docs benchmarks tiny-report papers papers-full check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -41,6 +41,14 @@ benchmarks: .venv/ready  ## Measure speed; takes minutes and needs an idle machi
 MODELS ?= agent/models/tiny/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
 tiny-report: .venv/ready  ## Measure trained models; takes minutes each (MODELS="FOLDER…")
 	.venv/bin/python -m examples.benchmarks.tiny $(MODELS)
+
+papers: .venv/ready  ## Repeat the papers' experiments on 30 tasks; takes minutes
+	.venv/bin/python -m examples.papers.run build/papers-small --count 30 --dev-count 15
+	.venv/bin/python -m examples.papers.report build/papers-small
+
+papers-full: .venv/ready  ## Repeat them on 500 tasks and update docs/science.md; takes hours
+	.venv/bin/python -m examples.papers.run build/papers
+	.venv/bin/python -m examples.papers.report build/papers --results docs/results/papers --page docs/science.md
 
 docs: .venv/ready  ## Build the documentation into site/
 	.venv/bin/mkdocs build --quiet
