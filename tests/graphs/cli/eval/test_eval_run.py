@@ -145,7 +145,13 @@ def finish(process: "subprocess.Popen[str]") -> str:
 
 @pytest.mark.slow
 def test_continues_with_a_larger_budget_but_not_with_other_options():
-    arguments = ("critic", "alphabetize", "--count=3", "--num-critiques=1", "--concurrency=1")
+    arguments: tuple[str, ...] = (
+        "critic",
+        "alphabetize",
+        "--count=3",
+        "--num-critiques=1",
+        "--concurrency=1",
+    )
     arguments += ("--critic=tiny", "--critic=simulated?seed=1", "--judge=simulated?seed=1")
     errors = finish(start(*arguments, "--max-calls=9"))
     assert "WARNING: the judge is the critic (simulated?seed=1)" in errors
@@ -175,7 +181,12 @@ def test_killed_run_pays_for_no_finished_item_twice_and_keeps_its_budget():
     write_data(30)
     calls = 89  # one less than all items need
     with FakeProvider(reply, latency=0.02) as provider:
-        arguments = ("critic", DATA, "--model=openai/fake", f"--api-base={provider.url}")
+        arguments: tuple[str, ...] = (
+            "critic",
+            DATA,
+            "--model=openai/fake",
+            f"--api-base={provider.url}",
+        )
         arguments += ("--num-critiques=1", "--concurrency=2", f"--max-calls={calls}")
         process = start(*arguments)
         while provider.calls() < 20 and process.poll() is None:
