@@ -42,6 +42,7 @@ LAYERS = (
     ("agent.nodes",),
     ("agent",),
     ("graphs",),
+    ("graphs.desk",),
     ("graphs.cli",),
 )
 """A module may import from its own layer and from earlier layers. A longer name takes precedence over its prefix."""
@@ -74,8 +75,8 @@ RESEARCH_PACKAGES = {
 """Packages outside the layers, and what each may import; see `RESEARCH_USERS` for who may import them."""
 
 RESEARCH_USERS = {
-    "agent.data": ("graphs", "graphs.cli"),
-    "agent.evals": ("graphs.cli",),
+    "agent.data": ("graphs", "graphs.desk", "graphs.cli"),
+    "agent.evals": ("graphs.desk", "graphs.cli"),
     "agent.training": ("graphs.cli",),
 }
 

@@ -42,8 +42,8 @@ from examples.demo.tables import (
 from selfcritic.agent.errors import SelfcriticError, format_validation_error
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.graphs.cli.console import show_warnings
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.control_characters import escape_lines
 
 NUM_SHOWN = 2
 MAX_TRIES = 40

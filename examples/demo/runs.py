@@ -10,8 +10,8 @@ from selfcritic.agent.context import Context
 from selfcritic.agent.state import State, with_all_rounds
 from selfcritic.agent.tasks import Task, parse_task
 from selfcritic.graphs import create_self_critique
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.trace import Trace
+from selfcritic.graphs.control_characters import escape_lines
 
 _END = "__end__"
 _ORACLE_NOTE = "(graded by the oracle; the loop does not see this)"

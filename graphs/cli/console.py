@@ -19,10 +19,10 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import get_model, load
 from selfcritic.agent.models.simulated import NOTICE, SimulatedModel
 from selfcritic.agent.redaction import redact
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.model_keys import check_server
 from selfcritic.graphs.cli.notices import NoticeHandler, install
 from selfcritic.graphs.cli.terminal import create_console, print_words, stop_spinner
+from selfcritic.graphs.control_characters import escape_lines
 
 BAD_USAGE = 2
 FAILED = 1

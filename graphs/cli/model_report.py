@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from selfcritic.agent.schemas import Capabilities, Usage
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.terminal import print_words
+from selfcritic.graphs.control_characters import escape_lines
 
 Status = Literal["yes", "partly", "no", "unknown"]
 

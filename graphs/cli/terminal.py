@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
-from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.control_characters import escape_lines
 
 _WORD = re.compile(r"\s*\S+\s*")
 _spinners: WeakSet[Status] = WeakSet()

@@ -16,10 +16,10 @@ from rich.text import Text
 from selfcritic.agent.critic.selection import count_ungrounded, selected_critique
 from selfcritic.agent.schemas import Comment, Critique, Round, StopReason, Usage
 from selfcritic.agent.state import State
-from selfcritic.graphs.cli.control_characters import escape_lines
-from selfcritic.graphs.cli.diff import diff_lines
 from selfcritic.graphs.cli.progress import RequestProgress
 from selfcritic.graphs.cli.terminal import print_words, wrap_words
+from selfcritic.graphs.control_characters import escape_lines
+from selfcritic.graphs.diff import diff_lines
 
 _SPINNER_TEXT = {
     "generate": "judging the draft",

@@ -18,7 +18,7 @@ def measure_agreement(desk: Desk) -> list[dict[str, Any]]:
     """Return Krippendorff's alpha (ordinal) of each question.
 
     Each entry has the question, the number of critiques (or bugs) that two annotators scored, alpha, and its interval;
-    alpha is None where it is undefined, and `note` says why.
+    alpha is None where it is undefined, and `note` gives the reason.
     """
     forms = _collect_forms(desk)
     bug_scores: list[list[float]] = []

@@ -158,7 +158,7 @@ class Database:
         return [_to_assignment(row) for row in rows]
 
     def get_assignment(self, identifier: int) -> Assignment | None:
-        """Return an assignment; None if there is none."""
+        """Return an assignment; None for an unknown id."""
         query = sa.select(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == identifier)
         with self._write() as connection:
             row = connection.execute(query).one_or_none()

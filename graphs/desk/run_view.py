@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.schemas import Critique, Round
 from selfcritic.agent.state import Output
-from selfcritic.graphs.cli.diff import diff_lines
+from selfcritic.graphs.diff import diff_lines
 
 _OUTPUT = TypeAdapter(Output)
 

@@ -118,7 +118,7 @@ class Desk:
         """Store the page's events and return the new view.
 
         Raises:
-            InputError: An event is invalid; none of them is stored.
+            InputError: An event is invalid; nothing is stored.
         """
         with self._lock:
             assignment = self.get(identifier, annotator)

@@ -27,9 +27,9 @@ from selfcritic.agent.nodes.human_actions import apply_actions, merge_labels, re
 from selfcritic.agent.sampling.verdicts import count_votes, read_logprobs
 from selfcritic.agent.schemas import Comment
 from selfcritic.graphs.batch.dataset import read_rows
-from selfcritic.graphs.cli.control_characters import escape_lines
-from selfcritic.graphs.cli.diff import diff_lines
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
+from selfcritic.graphs.control_characters import escape_lines
+from selfcritic.graphs.diff import diff_lines
 
 MAX_SECONDS = 5.0
 """CPU time of any example; the inputs have at most some thousand characters."""

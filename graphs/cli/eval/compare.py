@@ -11,10 +11,10 @@ from rich.text import Text
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
 from selfcritic.graphs.cli.eval.tables import print_table
 from selfcritic.graphs.cli.terminal import create_console, print_words
+from selfcritic.graphs.control_characters import escape_lines
 
 if TYPE_CHECKING:
     from selfcritic.agent.evals.compare import MeasureComparison

@@ -21,7 +21,6 @@ from selfcritic.graphs.cli.console import (
     print_simulated_notice,
     show_warnings,
 )
-from selfcritic.graphs.cli.control_characters import escape_controls
 from selfcritic.graphs.cli.options import (
     BudgetOptions,
     Quiet,
@@ -41,6 +40,7 @@ from selfcritic.graphs.cli.review.session import ReviewSession
 from selfcritic.graphs.cli.review.summary import describe_reviews, describe_skipped
 from selfcritic.graphs.cli.review.terminal_view import FOLDER_CONTEXT, ReviewPrinter
 from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.control_characters import escape_controls
 
 
 @expand_groups

@@ -16,7 +16,6 @@ from selfcritic.agent.protocols import Checker
 from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Round
 from selfcritic.agent.state import ReviewInput, ReviewOutput
-from selfcritic.graphs.cli.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document, Skipped
 from selfcritic.graphs.cli.review.inputs import Inputs
 from selfcritic.graphs.cli.review.languages import (
@@ -32,6 +31,7 @@ from selfcritic.graphs.cli.review.languages import (
 )
 from selfcritic.graphs.cli.review.notebooks import lint_notebook
 from selfcritic.graphs.cli.review.result import Review
+from selfcritic.graphs.control_characters import escape_controls
 from selfcritic.graphs.review import create_review
 
 NO_MODEL = "none"

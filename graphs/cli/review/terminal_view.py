@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.schemas import Severity
-from selfcritic.graphs.cli.control_characters import escape_controls
 from selfcritic.graphs.cli.review.documents import Document
 from selfcritic.graphs.cli.review.quoted_lines import (
     QuotedSpan,
@@ -28,6 +27,7 @@ from selfcritic.graphs.cli.review.result import (
     sort_by_severity,
 )
 from selfcritic.graphs.cli.review.summary import count_comments
+from selfcritic.graphs.control_characters import escape_controls
 
 _COLORS: dict[Severity, str] = {
     "low": "cyan",

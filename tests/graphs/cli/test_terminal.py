@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from selfcritic.graphs.cli.control_characters import escape_controls, escape_lines
 from selfcritic.graphs.cli.terminal import SafeConsole
+from selfcritic.graphs.control_characters import escape_controls, escape_lines
 
 CLIPBOARD = "\x1b]52;c;cm0=\x07"
 ATTACKS = (

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from selfcritic.agent import Candidate, Comment, Critique, Round, Usage
-from selfcritic.graphs.cli.control_characters import escape_lines
 from selfcritic.graphs.cli.trace import Trace, mark_quotes
+from selfcritic.graphs.control_characters import escape_lines
 
 
 def make_comment(start: int, end: int) -> Comment:

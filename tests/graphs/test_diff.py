@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.graphs.cli.control_characters import escape_lines
-from selfcritic.graphs.cli.diff import diff_lines
+from selfcritic.graphs.control_characters import escape_lines
+from selfcritic.graphs.diff import diff_lines
 
 LINES = st.lists(st.sampled_from(["a", "b", "one line", "one word", ""]), max_size=12)
 

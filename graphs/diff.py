@@ -7,7 +7,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
 from rich.text import Text
 
-from selfcritic.graphs.cli.control_characters import escape_lines
+from selfcritic.graphs.control_characters import escape_lines
 
 _CONTEXT = 3
 """Unchanged lines shown around a change."""

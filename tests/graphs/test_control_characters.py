@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from selfcritic.graphs.cli.control_characters import escape_controls, escape_lines
+from selfcritic.graphs.control_characters import escape_controls, escape_lines
 
 LINE_BREAKING = {"Cc", "Zl", "Zp", "Cs"}
 BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
