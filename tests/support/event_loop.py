@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from selfcritic.graphs import runtime
 
 T = TypeVar("T")
+_CLOSING_TURNS = 5
+"""Turns of the loop in which connections close, those of cancelled requests included."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -37,4 +39,5 @@ async def close_clients() -> None:
         if isinstance(client, sys.modules["openai"].OpenAI):
             client.close()
     litellm.in_memory_llm_clients_cache.flush_cache()
-    await asyncio.sleep(0)  # lets the connections close
+    for _ in range(_CLOSING_TURNS):
+        await asyncio.sleep(0)

@@ -215,7 +215,8 @@ def test_a_surrounding_budget_that_ends_is_not_a_result(calls: int):
         context = provider_context(provider)
         with pytest.raises(BudgetExhausted):
             event_loop.run(run_within_budget())
-        assert provider.calls() == calls
+        # One request may be counted, and cancelled before it is sent.
+        assert calls - 1 <= provider.calls() <= calls
 
 
 def test_a_failing_checker_is_not_a_result():

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from selfcritic.agent import load
-from selfcritic.agent.models.errors import ModelCallError
+from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from tests.support import event_loop
 from tests.support.fake_ollama import FakeOllama
 from tests.support.fake_provider import FakeProvider
@@ -73,7 +73,7 @@ def test_ollama_is_not_asked_about_the_model(provider: str, monkeypatch: pytest.
     with FakeOllama(reply) as ollama:
         monkeypatch.setenv("OLLAMA_API_BASE", ollama.url)
         model = load(f"{provider}/a-new-model")
-        with suppress(ModelCallError):  # the fake server does not know /api/generate
+        with suppress(ModelCallError, ModelReplyError):  # the fake server does not know /api/generate
             event_loop.run(model.ainvoke("Which city?"))
         assert {path for path, _ in ollama.received} <= {"/api/chat", "/api/generate"}
         assert ollama.received
