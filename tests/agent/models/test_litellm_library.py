@@ -73,7 +73,8 @@ def test_ollama_is_not_asked_about_the_model(provider: str, monkeypatch: pytest.
     with FakeOllama(reply) as ollama:
         monkeypatch.setenv("OLLAMA_API_BASE", ollama.url)
         model = load(f"{provider}/a-new-model")
-        with suppress(ModelCallError, ModelReplyError):  # the fake server does not know /api/generate
+        # The fake server does not know /api/generate.
+        with suppress(ModelCallError, ModelReplyError):
             event_loop.run(model.ainvoke("Which city?"))
         assert {path for path, _ in ollama.received} <= {"/api/chat", "/api/generate"}
         assert ollama.received
