@@ -660,7 +660,7 @@ function renderCritique(critique, index) {
   /** @type {HTMLTextAreaElement} */ (rationale).value = form.rationale ?? "";
   return element(
     "article", { class: index === column ? "card current" : "card", "aria-label": `Critique ${critique.label}`, onclick: () => setPosition(index, row, false) },
-    element("h3", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest, ...scales,
+    element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest, ...scales,
     element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale,
   );
 }
