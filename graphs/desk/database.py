@@ -97,7 +97,7 @@ class Database:
             DeskDatabaseError: The database cannot be opened, or another desk uses the file.
         """
         url, lock = _resolve(address)
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, pool_pre_ping=True)  # survives a restart of the server
         if url.get_backend_name() == "sqlite":
             sa.event.listen(engine, "connect", _configure_sqlite)
         database = cls(engine, lock)
@@ -149,7 +149,8 @@ class Database:
         except IntegrityError:
             raise
         except DatabaseError as error:
-            raise DeskDatabaseError(redact(f"The desk's database failed: {error.orig}.")) from None
+            reason = " ".join(str(error.orig).split()).rstrip(".")
+            raise DeskDatabaseError(redact(f"The desk's database failed: {reason}.")) from None
 
     def list_assignments(self) -> list[Assignment]:
         """Return all assignments, oldest first."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.desk.database import Database, DeskDatabaseError
+from tests.support.postgres_server import PostgresServer
 
 
 def create(database: Database, unit: str = "u", annotator: str = "bob"):
@@ -135,3 +136,29 @@ def test_a_killed_desk_loses_no_stored_event(tmp_path):
     database = Database.open(str(path), "hash")
     assert database.list_events(1) == [{"n": number} for number in range(20)]
     database.close()
+
+
+@pytest.mark.slow
+def test_several_desks_share_a_postgresql_database():
+    with PostgresServer() as server:
+        first = Database.open(server.address, "hash")
+        second = Database.open(server.address, "hash")
+        assignment = create(first)
+        second.append_events(assignment.id, [("a", {"n": 1})], "open")
+        assert create(second).id == assignment.id
+        assert first.list_events(assignment.id) == [{"n": 1}]
+        server.stop()
+        with pytest.raises(DeskDatabaseError, match="database failed"):
+            first.append_events(assignment.id, [("b", {"n": 2})], "open")
+        server.start()
+        first.append_events(assignment.id, [("b", {"n": 2})], "submitted")
+        assert second.list_events(assignment.id) == [{"n": 1}, {"n": 2}]
+        first.close()
+        second.close()
+
+
+@pytest.mark.slow
+def test_an_unreachable_server_is_reported_in_one_line():
+    with pytest.raises(DeskDatabaseError, match="database failed") as caught:
+        Database.open("postgresql://bob:secret@127.0.0.1:1/none", "hash")
+    assert "secret" not in str(caught.value)
