@@ -26,6 +26,7 @@ RecordType = TypeVar("RecordType", bound=VersionedRecord)
 RECORDS_FILE = "records.jsonl"
 RATINGS_FILE = "ratings.jsonl"
 COMPARISONS_FILE = "comparisons.jsonl"
+REVIEWS_FILE = "reviews.jsonl"
 _MAX_PROBLEMS = 5
 
 

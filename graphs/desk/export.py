@@ -7,6 +7,7 @@ from selfcritic.agent.data.files import (
     COMPARISONS_FILE,
     RATINGS_FILE,
     RECORDS_FILE,
+    REVIEWS_FILE,
     write_records,
 )
 from selfcritic.agent.data.records import (
@@ -21,8 +22,6 @@ from selfcritic.graphs.desk.assignments import choose_prefill
 from selfcritic.graphs.desk.database import Assignment
 from selfcritic.graphs.desk.events import State, compute_state
 from selfcritic.graphs.desk.session import Desk
-
-REVIEWS_FILE = "reviews.jsonl"
 
 
 class Export:

@@ -2,6 +2,7 @@
 
 import typer
 
+from selfcritic.graphs.cli.eval.assistance import assistance
 from selfcritic.graphs.cli.eval.compare import compare
 from selfcritic.graphs.cli.eval.judge_check import judge_check
 from selfcritic.graphs.cli.eval.report import report
@@ -13,4 +14,5 @@ eval_app.command()(run)
 eval_app.command()(report)
 eval_app.command()(compare)
 eval_app.command()(judge_check)
+eval_app.command()(assistance)
 eval_app.command()(view)

@@ -8,8 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE
+from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, write_records
 from selfcritic.agent.data.manifest import MANIFEST_FILE
+from selfcritic.agent.data.records import HumanReview
 from selfcritic.agent.evals.measures import intervals
 from selfcritic.graphs.cli.app import app
 from tests.support.eval_records import critique, manifest, plant_run, rating, record, write_run
@@ -45,7 +46,7 @@ def message(result: Result) -> str:
     return " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["report", "compare", "judge-check"])
+@pytest.mark.parametrize("command", ["report", "compare", "judge-check", "assistance"])
 def test_help_texts_are_short(command: str):
     group = typer.main.get_command(app).commands["eval"]
     texts = {parameter.name: parameter.help for parameter in group.commands[command].params}
@@ -225,3 +226,24 @@ def test_judge_check_rejects_a_file_without_labels(tmp_path: Path):
     result = run("judge-check", folder / RATINGS_FILE)
     assert result.exit_code == 2
     assert "There are no labels to check the judge against" in message(result)
+
+
+def test_assistance_compares_reviews_with_and_without_the_critic(tmp_path: Path):
+    flawed = record("r1", is_correct=False, critiques=[critique("c1", "model")])
+    write_run(tmp_path, [flawed], [])
+    reviews = [
+        HumanReview(record="r1", reviewer=name, critique=None, prefilled=name == "bob")
+        for name in ("bob", "eve")
+    ]
+    write_records(tmp_path / "reviews.jsonl", reviews)
+    result = run("assistance", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert "alone (1)" in result.stdout
+    assert "with the critic (1)" in result.stdout
+    assert "comments per review" in result.stdout
+
+
+def test_assistance_needs_reviews(folder: Path):
+    result = run("assistance", folder)
+    assert result.exit_code == 2
+    assert "reviews.jsonl does not exist" in message(result)
