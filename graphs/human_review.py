@@ -7,7 +7,7 @@
 With `search="fsbs"`, the search replaces *critique*. With `critic="none"`, the review has only the checkers' findings.
 
 The paper's contractors got a review pre-filled with the critic's comments, which they kept, removed, edited or added to
-(McAleese et al. 2024, 2.3). Here the graph stops at *await_decision* with LangGraph's `interrupt` and shows this JSON:
+(McAleese et al. 2024). Here the graph stops at *await_decision* with LangGraph's `interrupt` and shows this JSON:
 
     {"question": "…", "context": "", "answer": "…",
      "comments": [{"id": 1, "action": "kept", "explicit": false,

@@ -1,4 +1,4 @@
-"""Insert flaws into a correct answer, as the contractors of CriticGPT did (McAleese et al. 2024, 2.2).
+"""Insert flaws into a correct answer, as the contractors of CriticGPT did (McAleese et al. 2024).
 
     insert → check → describe → critique → accept → insert → … → finish
 

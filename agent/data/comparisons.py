@@ -1,4 +1,4 @@
-"""Compare critiques of an answer side by side, blind and in random order (paper 2, section 2.2)."""
+"""Compare critiques of an answer side by side, blind and in random order (paper 2)."""
 
 import hashlib
 import json

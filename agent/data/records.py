@@ -150,7 +150,7 @@ class Comparison(VersionedRecord):
 
 
 class HumanReview(VersionedRecord):
-    """A person's review of an answer, perhaps pre-filled with a critic's comments (paper 2, section 2.3)."""
+    """A person's review of an answer, perhaps pre-filled with a critic's comments (paper 2)."""
 
     record: str
     reviewer: str

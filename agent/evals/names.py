@@ -8,7 +8,7 @@ EXPERIMENTS: dict[ExperimentName, str] = {
     "critic": "criticize the answers of the data",
     "refine": "refine answers in several ways at equal calls",
     "gdc": "sample answers for generator, discriminator and critique gaps",
-    "frontier": "search with FSBS and best of n",
-    "review": "review the answers of the data once per critic",
+    "frontier": "compare FSBS with best of n critiques",
+    "review": "write one critique of each answer per critic",
 }
 """What each experiment does."""

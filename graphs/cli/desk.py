@@ -16,7 +16,7 @@ from selfcritic.agent.data.files import read_answers
 from selfcritic.agent.data.manifest import hash_file
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, load_model
-from selfcritic.graphs.cli.options import ModelOptions, expand_groups
+from selfcritic.graphs.cli.options import ModelOptions, expand_groups, parse_max_output_tokens
 from selfcritic.graphs.cli.terminal import create_console, print_words
 
 if TYPE_CHECKING:
@@ -35,13 +35,18 @@ class AssignmentOptions:
     )
     holdout: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of reviews without the critic's comments."),
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="Share of reviews without the critic's comments."
+        ),
     ] = 0.0
     look_first: Annotated[
         bool, typer.Option("--look-first", help="Show the critic's comments only on request.")
     ] = False
     second_reviews: Annotated[
-        float, typer.Option(min=0, max=1, help="Share that a second annotator gets, too.")
+        float,
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="Share that is assigned to a second person."
+        ),
     ] = 0.0
     seed: Annotated[int, typer.Option(help="Seed of orders and shares.", metavar="N")] = 0
 
@@ -65,9 +70,11 @@ def desk(
         Path | None,
         typer.Option(help="Write the finished work to this folder and exit.", metavar="DIR"),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port (0: any free one).")] = 8420,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port (0: any free).")
+    ] = 8420,
 ) -> None:
-    """Review, rate and compare critiques in the browser. All work is saved at once."""
+    """Review, rate and compare critiques in the browser. Saves each change immediately."""
     try:
         from selfcritic.graphs.desk.database import DeskDatabaseError
         from selfcritic.graphs.desk.run_view import RunView
@@ -107,7 +114,11 @@ def _open_desk(
     spec = models.critic or models.model
     if spec is not None:
         check_api_base(models.api_base, spec)
-        context = Context(model=load_model(spec, models.api_base))
+        context = Context(
+            model=load_model(spec, models.api_base),
+            max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
+            cache=models.cache,
+        )
         search = LiveCritic(context).search
     address = db or str(file.with_name(f"{file.name}.desk"))
     database = Database.open(address, hash_file(file))

@@ -14,7 +14,7 @@ from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
 Screen = Literal["review", "rate", "compare"]
 SCREENS: tuple[Screen, ...] = ("review", "rate", "compare")
 MAX_COMPARED = 4
-"""Critiques shown side by side (paper 2, section 2.2)."""
+"""Critiques shown side by side (paper 2)."""
 LABELS = "ABCD"
 
 

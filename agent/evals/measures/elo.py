@@ -1,4 +1,4 @@
-"""Rank critics by pairwise preference with Elo ratings (paper 2, section 2.4 and figure 1).
+"""Rank critics by pairwise preference with Elo ratings (paper 2, figure 1).
 
 P(A is preferred to B) = 1 / (1 + 10^((R_B - R_A) / 400)); a tie is half a win and half a loss. Ratings are fitted with
 BFGS and have mean 0. A small ridge keeps them finite if a critic wins or loses everything.

@@ -1,4 +1,4 @@
-"""Measure ratings on CriticGPT's form (paper 2, section 2.4 and table 2).
+"""Measure ratings on CriticGPT's form (paper 2, table 2).
 
 A score of 5 or more counts as a yes, since 4 is "unsure". The paper states no threshold, so 6 is reported, too.
 """

@@ -77,7 +77,7 @@ def measure_answers(data: Dataset) -> list[Measurement]:
 
 
 def measure_discriminator(data: Dataset) -> list[Measurement]:
-    """Return AUC, Brier score and calibration error of P(critiqueable) (paper 1; paper 2, figure 13)."""
+    """Return AUC, Brier score and calibration error of P(critiqueable)."""
     measurements = []
     for group, predictions in discriminator_predictions(data).items():
         label = Label(DISCRIMINATOR, "", group)

@@ -1,4 +1,4 @@
-"""Rank critics by pairwise preference and Elo (paper 2, section 2.4 and figure 1)."""
+"""Rank critics by pairwise preference and Elo (paper 2, figure 1)."""
 
 from itertools import combinations
 

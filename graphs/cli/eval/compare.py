@@ -23,20 +23,22 @@ _MEASURE_WIDTH = 28
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the first run.")],
-    second: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the second run.")],
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Folder of the first run.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Folder of the second run.")],
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="Compare only measures with this text; repeatable."),
+        typer.Option(metavar="TEXT", help="Measures with this text in their name (repeatable)."),
     ] = None,
     rater: Annotated[
-        str | None, typer.Option(help="Use this rater (default: the most trusted type).")
+        str | None,
+        typer.Option(metavar="NAME", help="Use this rater (default: the most trusted type)."),
     ] = None,
 ) -> None:
     """Compare two runs on the same data, paired by item.
 
-    Intervals are paired bootstraps over tasks. P-values are McNemar's exact test for one right or wrong item per task,
-    else a sign-flip test over tasks; Holm's correction covers all measures of the table.
+    Intervals are paired bootstraps over tasks. P-values are corrected for all measures of the table (Holm).
+
+    Tests: McNemar's exact test for one right or wrong item per task, otherwise sign flips of tasks.
     """
     try:
         from selfcritic.agent.data.manifest import read_manifest

@@ -26,16 +26,21 @@ def judge_check(
     ratings: Annotated[
         Path, typer.Argument(metavar="RATINGS", help="File with the judge's ratings and labels.")
     ],
-    judge: Annotated[str | None, typer.Option(help="Judge to check (default: all).")] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Judge to check (default: all).")
+    ] = None,
     min_agreement: Annotated[
         float,
-        typer.Option(min=-1.0, max=1.0, help="Least kappa, at the low end of its interval."),
+        typer.Option(
+            min=-1.0, max=1.0, metavar="KAPPA", help="Bar for the low end of kappa's interval."
+        ),
     ] = DEFAULT_BAR,
 ) -> None:
     """Check a judge's ratings against labels of people, tests or an oracle.
 
-    Records and comparisons beside the file are read, too. Exits with 1 if Cohen's kappa is not above --min-agreement
-    with 95% confidence: such a judge must not gate anything.
+    Records and comparisons in the same folder are read, too.
+
+    Exits with 1 if Cohen's kappa is not above --min-agreement with 95% confidence.
     """
     try:
         from selfcritic.agent.data.files import RATINGS_FILE

@@ -24,11 +24,12 @@ def report(
         Path, typer.Argument(metavar="DIR", help="Folder with records.jsonl and ratings.jsonl.")
     ],
     rater: Annotated[
-        str | None, typer.Option(help="Use this rater (default: the most trusted type).")
+        str | None,
+        typer.Option(metavar="NAME", help="Use this rater (default: the most trusted type)."),
     ] = None,
     plots: Annotated[bool, typer.Option(help="Draw plots.")] = True,
 ) -> None:
-    """Measure the records of a run; print a table, and write tables and plots.
+    """Measure the records of a run; print and write tables, and draw plots.
 
     Writes table.md, table.csv and plots/*.svg and *.png into the folder.
     """

@@ -46,13 +46,13 @@ def run(
 
     gdc: sample answers for generator, discriminator and critique gaps.
 
-    frontier: search with FSBS and best of n.
+    frontier: compare FSBS with best of n critiques.
 
-    review: review the answers of the data once per critic.
+    review: write one critique of each answer per critic.
 
     Task types are alphabetize, addition, three_sat and functions.
 
-    Exits with 1 if no item has a result, and with 2 for unusable data or options.
+    Exits with 1 if no item has a result, and with 2 for invalid data or options.
     """
     request = RunRequest(experiment, data, out, models, sampling, ratings, reading, budget)
     console = create_console(stderr=True, quiet=quiet)

@@ -75,7 +75,7 @@ class RatingOptions:
     judge: Annotated[
         str | None,
         typer.Option(
-            help="Model that rates critiques, too (default: none).",
+            help="Model that also rates critiques (default: none).",
             metavar="NAME",
             rich_help_panel=_RATINGS,
         ),
@@ -83,7 +83,7 @@ class RatingOptions:
     judge_form: Annotated[
         bool,
         typer.Option(
-            "--judge-form", help="Also ask the judge for the form.", rich_help_panel=_RATINGS
+            "--judge-form", help="Also have the judge fill in the form.", rich_help_panel=_RATINGS
         ),
     ] = False
 
@@ -150,7 +150,10 @@ class DataOptions:
     count: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Tasks to sample (default: all).", metavar="N", rich_help_panel=_DATA
+            min=1,
+            help="Tasks to sample (default: all; generated: 100).",
+            metavar="N",
+            rich_help_panel=_DATA,
         ),
     ] = None
     format: Annotated[

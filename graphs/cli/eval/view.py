@@ -15,7 +15,9 @@ _LOG_FOLDER = "logs"
 
 def view(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the viewer.")] = 7575,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="N", help="Port of the viewer.")
+    ] = 7575,
 ) -> None:
     """Browse the logs of a run in inspect's viewer, on this machine only."""
     try:

@@ -59,10 +59,15 @@ def tamper(
 ) -> None:
     """Insert subtle flaws into correct answers. Rerun the command to resume.
 
-    Keeps flaws that fail a test without a crash. Flaws that crash or hang are written to OUT with the suffix
-    .crashed.jsonl, and answers that cannot be used to .errors.jsonl. Exits with 1 if there is no record.
+    Keeps flaws that make a test fail without a crash.
 
-    --from-git and --from-release collect natural bugs instead: fixes whose tests fail before and pass after.
+    Flaws that crash or hang are written to OUT with the suffix .crashed.jsonl.
+
+    Answers that cannot be used are written to OUT with the suffix .errors.jsonl.
+
+    --from-git and --from-release collect natural bugs from fixes with tests instead.
+
+    Exits with 1 if there is no record.
     """
     console = create_console(stderr=True, quiet=quiet)
     show_warnings(console, retries=False)

@@ -41,7 +41,12 @@ class RecordOptions:
     ] = None
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="Random sample of the tasks.", metavar="N", rich_help_panel=_DATA),
+        typer.Option(
+            min=1,
+            help="Tasks to use (default: all; generated: 100).",
+            metavar="N",
+            rich_help_panel=_DATA,
+        ),
     ] = None
     per_answer: Annotated[
         int,
@@ -154,7 +159,7 @@ class InsertionOptions:
     insert: Annotated[
         Literal["operators", "model"] | None,
         typer.Option(
-            help="What inserts flaws (default: --model if given).", rich_help_panel=MODELS
+            help="What inserts flaws (default: model if --model is given).", rich_help_panel=MODELS
         ),
     ] = None
     describe: Annotated[

@@ -127,3 +127,17 @@ def test_names_the_extra_if_a_library_is_missing(answers: Path, monkeypatch: pyt
     result = run(answers)
     assert result.exit_code == 2
     assert "The desk needs sqlalchemy: pip install 'selfcritic[desk]'." in message(result)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--max-output-tokens", "many", "--max-output-tokens takes N or ROLE=N"),
+        ("--model", "nothing", "'nothing'"),
+    ],
+)
+def test_refuses_invalid_models(answers: Path, option: str, value: str, expected: str):
+    model = [] if option == "--model" else ["--model", "simulated"]
+    result = run(answers, *model, option, value)
+    assert result.exit_code == 2
+    assert expected in message(result)
