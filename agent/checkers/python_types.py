@@ -10,11 +10,13 @@ from typing import Any
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import Position, code_finding, severity_of
+from selfcritic.agent.checkers.python_idioms import is_idiom
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
 from selfcritic.agent.checkers.python_ruff import UNDEFINED_NAME_RULES
 from selfcritic.agent.checkers.python_ruff_rules import is_in_literal
 from selfcritic.agent.checkers.python_settings import Settings
 from selfcritic.agent.checkers.python_source import Code, mask_surrogates
+from selfcritic.agent.checkers.python_stdlib import defines_name
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.sandbox.run import run_tool
 from selfcritic.agent.schemas import Comment, Severity
@@ -27,15 +29,15 @@ _PRIVATE_NAME = re.compile(
     r'"_\w+" is (?:unknown import symbol|not a known attribute of module)'
     r'|"\w+" is not a known attribute of module "builtins"'
 )
+_IMPORTED_MODULE = re.compile(r"\s*from\s+([\w.]+)\s+import\b")
 # The other modules of a package are not there.
 _RELATIVE_IMPORT = re.compile(r"\s*from\s+\.+\s*(?:[\w.]+\s+)?import\b")
-# Idioms of code that is not typed: fallbacks for imports, and attributes that subclasses define.
-_UNTYPED_IDIOM = re.compile(
-    r'Type .* is not assignable to declared type "(?:type\[|\()|is obscured by a declaration of the same name'
-    r'|Cannot access attribute "\w+" for class "\w+\*"',
-    re.DOTALL,
-)
 _UNDEFINED_NAME = re.compile(r'"(\w+)" is not defined')
+_UNKNOWN_IMPORT = re.compile(r'"(\w+)" is unknown import symbol')
+_UNKNOWN_ATTRIBUTE = re.compile(r'"(\w+)" is not a known attribute of module "([\w.]+)"')
+_TYPE_COMMENT = re.compile(r"#\s*type:")
+# Imports for annotations only, which pyright ignores as code that never runs.
+_IMPORTS_FOR_TYPES = re.compile(r"^if False:(?=[^\n]*\n\s+(?:from|import)\b)", re.MULTILINE)
 _SYNTAX_ERROR = "syntax-error"
 _SEVERITIES: Mapping[str, Severity] = {
     _SYNTAX_ERROR: "high",
@@ -81,6 +83,7 @@ def check_types(draft: str, code: Code, settings: Settings) -> list[Comment]:
 def _run(text: str, file_name: str, settings: Settings) -> list[Mapping[str, Any]]:
     """Return pyright's errors."""
     directive = _SELECTING_DIRECTIVE if settings.honors_comments else _DIRECTIVE
+    text = _IMPORTS_FOR_TYPES.sub("if True :", text)
     files = {
         file_name: mask_surrogates(directive.sub(r"#\1pyright;", text)),
         "pyrightconfig.json": _configuration(file_name, settings),
@@ -154,15 +157,23 @@ def _is_false_alarm(error: Mapping[str, Any], code: Code, names: list[str]) -> b
     row = error["range"]["start"]["line"]
     undefined = _UNDEFINED_NAME.match(message)
     if undefined is not None:
-        return undefined[1] in names or is_in_literal(code.lines[row], start[1])
-    return "is unknown import symbol" in message and _is_relative_import(code, row)
+        line = code.lines[row]
+        is_in_comment = _TYPE_COMMENT.search(line[: start[1]]) is not None
+        return undefined[1] in names or is_in_comment or is_in_literal(line, start[1])
+    attribute = _UNKNOWN_ATTRIBUTE.match(message)
+    if attribute is not None:
+        return defines_name(attribute[2], attribute[1])
+    symbol = _UNKNOWN_IMPORT.match(message)
+    return symbol is not None and _is_missing_stub(symbol[1], code, row)
 
 
-def _is_relative_import(code: Code, row: int) -> bool:
-    """Detect a relative import that starts at or above a row, counted from 0."""
+def _is_missing_stub(name: str, code: Code, row: int) -> bool:
+    """Whether an import at or above a row, counted from 0, is relative or has a name without a stub."""
     for line in reversed(code.lines[: row + 1]):
         if re.match(r"\s*(?:from|import)\b", line):
-            return _RELATIVE_IMPORT.match(line) is not None
+            module = _IMPORTED_MODULE.match(line)
+            is_relative = _RELATIVE_IMPORT.match(line) is not None
+            return is_relative or (module is not None and defines_name(module[1], name))
     return False
 
 
@@ -185,7 +196,7 @@ def _severity(code: Code, error: Mapping[str, Any]) -> Severity:
     message = error["message"]
     line = code.lines[error["range"]["start"]["line"]]
     is_fallback = "is unknown import symbol" in message and line.startswith((" ", "\t"))
-    if is_fallback or _UNTYPED_IDIOM.search(message):
+    if is_fallback or is_idiom(message, error["range"]["start"]["line"], code):
         return "low"
     return severity_of(error["rule"], _SEVERITIES)
 

@@ -25,6 +25,7 @@ SHIPPED = Path(__file__).parent / "weights" / "alphabetize"
 """Folder of the weights that ship with the package."""
 
 _VERDICT_PROMPTS = ("classify", "helpfulness")
+_FENCE = "```"
 _MAX_NAMED_WORDS = 5
 """Unknown words that an error message quotes."""
 
@@ -32,6 +33,8 @@ _MAX_NAMED_WORDS = 5
 class _TinyPrompt(NamedTuple):
     text: str
     prefix: str
+    line_end: str
+    """End of a fence's line, which is in the fence's token; the reply begins with it."""
     is_verdict: bool
 
 
@@ -56,12 +59,13 @@ class TinyModel(LocalChatModel):
         """
         prompt = self._convert(messages)
         prompt_seed = self._seed_for(prompt.text, seed)
+        prefix = prompt.prefix + prompt.line_end
         [completions] = self.engine.complete(
-            [prompt.text], n, prompt_seed, self.temperature, prompt.prefix
+            [prompt.text], n, prompt_seed, self.temperature, prefix
         )
         return [
             Reply(
-                completion.text,
+                prompt.line_end + completion.text,
                 completion.p_yes if prompt.is_verdict else None,
                 completion.is_truncated,
             )
@@ -83,11 +87,13 @@ class TinyModel(LocalChatModel):
         if needs_whole_reply:
             yield from super()._stream(messages, stop, run_manager, seed, logprobs, max_tokens)
             return
-        pieces = []
+        pieces: list[str] = []
         prompt_seed = self._seed_for(prompt.text, seed)
-        for piece in self.engine.stream(prompt.text, prompt_seed, self.temperature, prompt.prefix):
-            pieces.append(piece)
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        prefix = prompt.prefix + prompt.line_end
+        for piece in self.engine.stream(prompt.text, prompt_seed, self.temperature, prefix):
+            text = piece if pieces else prompt.line_end + piece
+            pieces.append(text)
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text))
         is_truncated = len(pieces) >= MAX_REPLY_TOKENS
         reply = Reply("".join(pieces), is_truncated=is_truncated)
         yield self._last_chunk(messages, reply, logprobs)
@@ -126,7 +132,8 @@ class TinyModel(LocalChatModel):
         if "context" in variables:
             variables["context"] = ""
         text = load("tiny").render(prompt_name, "question", **variables)[-1].text
-        return _TinyPrompt(text, parsed.prefix, prompt_name in _VERDICT_PROMPTS)
+        line_end = "\n" if parsed.prefix.endswith(_FENCE) else ""
+        return _TinyPrompt(text, parsed.prefix, line_end, prompt_name in _VERDICT_PROMPTS)
 
     def unknown_words(self, task: Task) -> list[str]:
         """List the words of a task that are not in the vocabulary."""

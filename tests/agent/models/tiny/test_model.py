@@ -156,6 +156,38 @@ def test_stream_yields_the_reply_in_pieces():
         assert len(chunks) > 3
 
 
+@pytest.mark.parametrize(
+    "before", ["", '```\nolive\n```\n"olive" stands twice but was given once.\n\n']
+)
+def test_reply_to_a_forced_fence_begins_with_its_line_end(before: str):
+    model = load("tiny", seed=1)
+    prompt = load_prompts().render(
+        "critique", context="", question=QUESTION, answer="olive, olive, apple, plum", findings=""
+    )
+    messages = [*prompt, AIMessage(f"{before}```")]
+    streamed = "".join(chunk.text for chunk in model.stream(messages))
+    for text in (model.invoke(messages).text, streamed):
+        assert text.startswith("\n")
+        assert not text.startswith("\n\n")
+
+
+def test_forced_quotes_are_grounded_as_often_as_sampled_ones():
+    from selfcritic.graphs import create_review
+
+    answer = "olive, plum, apple, salmon, tiger"
+    question = f"Sort these words alphabetically: {answer}"
+    shares = []
+    for search in ("rejection", "fsbs"):
+        options = {"search": search, "num_critiques": 8, "fsbs": {"n": 8, "k": 1, "d": 1}}
+        graph = create_review(model="tiny", seed=1, **options).compile()
+        [review] = graph.invoke({"question": question, "answer": answer})["rounds"]
+        grounded = 0
+        for critique in review.critiques:
+            grounded += bool(critique.comments) and critique.comments[0].start is not None
+        shares.append(grounded / len(review.critiques))
+    assert min(shares) > 0.7
+
+
 def test_streamed_verdict_has_logprobs():
     chunks = list(load_tiny(seed=2).stream(VERDICT_PROMPT, logprobs=True))
     assert chunks[-1].response_metadata["logprobs"]
