@@ -18,8 +18,8 @@ def measure_reviews(
 ) -> Assistance:
     """Measure the finished reviews of both conditions.
 
-    A known bug is found if a rating of the review confirms it; without ratings, if a comment quotes at least half of the
-    bug's passage. Ratings by the reviewers themselves are not used.
+    A known bug is found if a rating of the review confirms it; without ratings, if a comment quotes at least half of
+    the bug's passage. Ratings by the reviewers themselves are not used.
 
     Raises:
         InputError: There is no finished review, or a review's record is missing.
