@@ -15,7 +15,7 @@ _INTRODUCTION = """\
 # Do the estimators recover the truth?
 
 The measures of `selfcritic eval` are applied to critics whose error rates are planted. A 95% interval should contain
-the truth in 90 to 99 of 100 repeats. **{good} of {all} measures do.**
+the truth in 90 to 99 of 100 repeats. **This holds for {good} of {all} measures.**
 
 ```bash
 python -m examples.benchmarks.estimators.run --repeats {repeats} --tasks {tasks} --truth-tasks {truth_tasks}
