@@ -1,5 +1,6 @@
 """Draw accuracy against calls for each setting of the loop, with labels that do not overlap."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ CRITIQUES: Families = {
 _ALIASES = {"N=8": "default", "up to 6, N=8": "up to 6"}
 _OFFSETS = ((-4, 4), (4, -4), (4, 4), (-4, -4), (0, 7), (0, -7), (8, 0), (-8, 0), (4, 14), (4, -14))
 """Places of a label, in points from its dot; the first one that is free is used."""
+_MIN_DISTANCE = 0.2
+"""Points of a setting that are closer, in calls and percent, share a label."""
 
 
 def draw_settings(table: ResultTable) -> Any:
@@ -63,24 +66,33 @@ def _place_of(point: Result | None) -> Place | None:
 
 
 def group_labels(values: Sequence[str], points: Sequence[Result | None]) -> list[tuple[str, Place]]:
-    """Return one label for each place: the values of all its points."""
-    groups: dict[Place, list[str]] = {}
+    """Return one label for each place: the values of all points next to it."""
+    labels: list[tuple[str, Place]] = []
     for value, point in zip(values, points, strict=True):
         place = _place_of(point)
-        if place is not None:
-            groups.setdefault(place, []).append(value)
-    return [(", ".join(group), place) for place, group in groups.items()]
+        if place is None:
+            continue
+        if labels and math.dist(labels[-1][1], place) < _MIN_DISTANCE:
+            text, place = labels.pop()
+            value = f"{text}, {value}"
+        labels.append((value, place))
+    return labels
 
 
 def _place_labels(axis: Any, labels: Sequence[tuple[str, Place, str]]) -> None:
-    """Write each label near its dot, where it covers neither dots nor labels."""
+    """Write each label near its dot, where it covers no dots, lines or labels."""
     from matplotlib.transforms import Bbox
 
     axis.figure.canvas.draw()
     taken = []
     for line in axis.lines:
-        for x, y in axis.transData.transform(line.get_xydata()):
+        dots = axis.transData.transform(line.get_xydata())
+        for number, (x, y) in enumerate(dots):
             taken.append(Bbox.from_extents(x - 3, y - 3, x + 3, y + 3))
+            for step in range(1, 20):
+                if number > 0:
+                    x, y = dots[number - 1] + (dots[number] - dots[number - 1]) * step / 20
+                    taken.append(Bbox.from_bounds(x, y, 1, 1))
     for text, place, color in labels:
         for offset in _OFFSETS:
             label = axis.annotate(
