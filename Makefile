@@ -46,7 +46,7 @@ papers: .venv/ready  ## Repeat the papers' experiments on 30 tasks; takes minute
 	.venv/bin/python -m examples.papers.run build/papers-small --count 30 --dev-count 15
 	.venv/bin/python -m examples.papers.report build/papers-small
 
-papers-full: .venv/ready  ## Repeat them on 500 tasks and update docs/science.md; takes hours
+papers-full: .venv/ready  ## Repeat them on 500 tasks and update docs/science.md; takes about an hour
 	.venv/bin/python -m examples.papers.run build/papers
 	.venv/bin/python -m examples.papers.report build/papers --results docs/results/papers --page docs/science.md
 

@@ -27,7 +27,8 @@ MODEL_COLORS: Mapping[str, str] = {
 _POOL_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
-def _subplots(columns: int, width: float, height: float, **options: Any) -> tuple[Any, Any]:
+def subplots(columns: int, width: float, height: float, **options: Any) -> tuple[Any, Any]:
+    """Return a figure and its axes side by side."""
     import matplotlib.pyplot as plt
 
     return plt.subplots(1, columns, figsize=(width, height), **options)
@@ -54,7 +55,7 @@ def _error_bars(results: Sequence[Result | None]) -> tuple[list[float], list[lis
 
 def draw_size(table: ResultTable) -> Any:
     """Draw critiqueability and the fraction of helpful critiques against size."""
-    figure, axes = _subplots(2, 7.4, 3.0, sharey=True)
+    figure, axes = subplots(2, 7.4, 3.0, sharey=True)
     names = [model.name for model in WORD_MODELS if model.name in table.models("size")]
     sizes = [MODELS[name].parameters * _spread(name) for name in names]
     panels = {
@@ -100,7 +101,7 @@ def _mean_line(names: Sequence[str], values: Sequence[float]) -> tuple[list[floa
 
 def draw_best_of_n(table: ResultTable) -> Any:
     """Draw the validity of the best of N critiques of flawed answers."""
-    figure, axes = _subplots(2, 7.4, 3.2, sharey=True)
+    figure, axes = subplots(2, 7.4, 3.2, sharey=True)
     for axis, origin in zip(axes, ("natural", "inserted"), strict=True):
         for name in table.models("best_of_n"):
             for selection, style in (("P(helpful)", "-"), ("oracle", ":")):
@@ -123,7 +124,7 @@ def draw_best_of_n(table: ResultTable) -> Any:
 def draw_refinement(table: ResultTable) -> Any:
     """Draw accuracy against calls, for the arms and baselines of three models."""
     names = [name for name in ("small", "medium-0", "large") if name in table.models("refine")]
-    figure, axes = _subplots(len(names), 2.7 * len(names), 3.4, sharey=True, squeeze=False)
+    figure, axes = subplots(len(names), 2.7 * len(names), 3.4, sharey=True, squeeze=False)
     arms = {
         "one critique": ORANGE,
         "best of 8, helpful": BLUE,
@@ -137,7 +138,7 @@ def draw_refinement(table: ResultTable) -> Any:
             points = [
                 table.find("refine", name, f"gated, {arm}, {n}: correct") for n in range(1, 7)
             ]
-            _draw_path(axis, points, color, arm, "-")
+            draw_path(axis, points, color, arm, "-")
         for baseline, color in (("best of n drafts", PURPLE), ("direct, repeated", SKY)):
             points = []
             for arm in ("one critique", "up to 6 of 8, helpful"):
@@ -145,7 +146,7 @@ def draw_refinement(table: ResultTable) -> Any:
                     measure = f"{baseline}, as {arm}, {n}: correct"
                     points.append(table.find("equal_calls", name, measure))
             points.sort(key=lambda point: point.x or 0.0 if point else 0.0)
-            _draw_path(axis, points, color, baseline, "--")
+            draw_path(axis, points, color, baseline, "--")
         draft = table.find("refine", name, "draft: correct")
         if draft is not None and draft.value is not None:
             axis.axhline(100 * draft.value, color=GRAY, linewidth=0.8, linestyle=":")
@@ -165,9 +166,10 @@ def draw_refinement(table: ResultTable) -> Any:
     return figure
 
 
-def _draw_path(
+def draw_path(
     axis: Any, points: Sequence[Result | None], color: str, label: str, style: str
 ) -> None:
+    """Draw results against calls; a style that begins with "-" is a line, others are markers."""
     xs = [point.x for point in points if point is not None]
     ys = [100 * (point.value or 0.0) for point in points if point is not None]
     marker, line = (".", style) if style.startswith("-") else (style, "")
@@ -176,7 +178,7 @@ def _draw_path(
 
 def draw_gaps(table: ResultTable) -> Any:
     """Draw the GDC gaps with intervals."""
-    figure, axis = _subplots(1, 7.0, 2.8)
+    figure, axis = subplots(1, 7.0, 2.8)
     names = table.models("gdc")
     for number, (gap, color) in enumerate((("GD", BLUE), ("GC", ORANGE), ("CD", GREEN))):
         values, errors = _error_bars([table.find("gdc", name, gap) for name in names])
@@ -192,7 +194,7 @@ def draw_gaps(table: ResultTable) -> Any:
 
 def draw_cross(table: ResultTable) -> Any:
     """Draw the validity of every critic's critiques of every author's flawed answers."""
-    figure, axes = _subplots(2, 7.4, 3.2, sharey=True)
+    figure, axes = subplots(2, 7.4, 3.2, sharey=True)
     names = [model.name for model in WORD_MODELS if model.name in table.models("cross")]
     panels = (
         ("one critique valid", "% of one critique valid"),
@@ -219,7 +221,7 @@ def draw_cross(table: ResultTable) -> Any:
 
 def draw_frontier(table: ResultTable) -> Any:
     """Draw comprehensive against spurious critiques, as the mean over the models."""
-    figure, axes = _subplots(2, 7.4, 3.2, sharex=True, sharey=True)
+    figure, axes = subplots(2, 7.4, 3.2, sharex=True, sharey=True)
     searches = {"fsbs": BLUE, "joined": GREEN, "best_of_28": ORANGE}
     labels = {"fsbs": "FSBS", "joined": "joined critiques", "best_of_28": "best of 28"}
     for axis, origin in zip(axes, ("natural", "inserted"), strict=True):
@@ -254,49 +256,3 @@ def _modifiers(table: ResultTable, prefix: str) -> list[float]:
 def _mean_over_models(table: ResultTable, measure: str) -> float:
     names = table.models("frontier")
     return 100 * sum(table.value("frontier", name, measure) for name in names) / len(names)
-
-
-_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "accept_threshold": (BLUE, ("0.02", "0.05", "0.1", "0.2", "0.3", "0.5")),
-    "max_rounds": (RED, ("1", "2", "3", "4", "5", "6")),
-    "patience": (GREEN, ("1", "2", "3", "6")),
-}
-_CRITIQUE_FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "N": (BLUE, ("1", "2", "4", "8", "16", "32")),
-    "up to 6, N": (ORANGE, ("4", "8", "16")),
-}
-_ALIASES = {"N=8": "default", "up to 6, N=8": "up to 6"}
-
-
-def draw_settings(table: ResultTable) -> Any:
-    """Draw accuracy against calls along each setting, as the mean over the models."""
-    figure, axes = _subplots(2, 7.4, 3.4, sharey=True)
-    for axis, families in zip(axes, (_FAMILIES, _CRITIQUE_FAMILIES), strict=True):
-        for family, (color, values) in families.items():
-            points = []
-            for value in values:
-                name = _ALIASES.get(f"{family}={value}", f"{family}={value}")
-                points.append(table.find("settings_dev", "all", f"{name}: correct"))
-            _draw_path(axis, points, color, family, "-")
-            for value, point in zip(values, points, strict=True):
-                if point is not None and point.value is not None:
-                    place = (point.x or 0.0, 100 * point.value)
-                    axis.annotate(
-                        value,
-                        place,
-                        textcoords="offset points",
-                        xytext=(3, 4),
-                        fontsize=7,
-                        color=color,
-                    )
-        default = table.find("settings_dev", "all", "default: correct")
-        _draw_path(axis, [default], "black", "default", "D")
-        axis.set_xlabel("calls per task")
-        axis.legend(frameon=False, fontsize=8, loc="lower right")
-    direct = table.find("settings_dev", "all", "direct: correct")
-    if direct is not None:
-        _draw_path(axes[1], [direct], PURPLE, "direct refinement", "s")
-        axes[1].legend(frameon=False, fontsize=8, loc="lower right")
-    axes[0].set_title("% correct, development tasks: stop rules", fontsize=9, loc="left")
-    axes[1].set_title("critiques per round", fontsize=9, loc="left")
-    return figure

@@ -10,10 +10,10 @@ from examples.papers.figures import (
     draw_frontier,
     draw_gaps,
     draw_refinement,
-    draw_settings,
     draw_size,
 )
 from examples.papers.results import ResultTable
+from examples.papers.settings_figure import draw_settings
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -14,6 +14,7 @@ from examples.papers.records import rated_forms
 from examples.papers.replay import StopRule, replay
 from examples.papers.replies import Answer, grade_critiques, ground_all
 from examples.papers.results import RESULTS_FILE, Result, ResultTable, read_results, write_results
+from examples.papers.settings_figure import draw_settings, group_labels
 from examples.papers.tables import fill_page, render_tables
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
@@ -158,6 +159,28 @@ def test_page_has_the_tables_of_the_results():
     page = (ROOT / "docs" / "science.md").read_text("utf-8")
     assert page.count("<!-- papers: ") >= 8
     assert fill_page(page, render_tables(table)) == page
+
+
+def test_points_at_one_place_share_a_label():
+    points = [
+        Result("settings_dev", "all", "N", v, None, None, 1, x=2.0) for v in (0.5, 0.75, 0.75)
+    ]
+    labels = group_labels(["1", "2", "4", "8"], [*points, None])
+    assert labels == [("1", (2.0, 50.0)), ("2, 4", (2.0, 75.0))]
+
+
+def test_labels_of_the_settings_do_not_overlap():
+    import matplotlib.pyplot as plt
+
+    table = ResultTable(read_results(ROOT / "docs" / "results" / "papers" / RESULTS_FILE))
+    figure = draw_settings(table)
+    for axis in figure.axes:
+        labels = [label for label in axis.texts if label.get_text()]
+        assert len(labels) >= 6
+        boxes = [label.get_window_extent() for label in labels]
+        for number, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:number])
+    plt.close(figure)
 
 
 def test_unknown_names_are_errors(tmp_path: Path):
