@@ -12,6 +12,7 @@ from selfcritic.agent.evals.measurement import Label, Measurement, Unit
 from selfcritic.agent.evals.measures.intervals import Estimate, Rows, resample, undefined
 from selfcritic.agent.evals.measures.paired import adjust_holm, compare_rates, compare_values
 from selfcritic.agent.evals.sections.curves import ORACLE_SUFFIX
+from selfcritic.agent.evals.sections.forms import SELECTED_SUFFIX
 
 MCNEMAR = "McNemar"
 SIGN_FLIP = "sign flip"
@@ -63,7 +64,8 @@ def compare_runs(
 ) -> list[MeasureComparison]:
     """Compare the measurements that two runs share.
 
-    Critics are paired by name. If both runs have one critic for a measure, these two are paired. Of best-of-N curves,
+    Critics are paired by name. If both runs have one critic for a measure, these two are paired, and so are the
+    critiques selected from their pools. Of best-of-N curves,
     only the largest shared N is compared. P-values are corrected for all compared measures (Holm), except for measures
     that are equal for every item.
 
@@ -116,11 +118,12 @@ def _pair(
 
 def _by_measure(
     rows: Sequence[Measurement],
-) -> dict[tuple[str, str, str], dict[str, Measurement]]:
-    """Return the measurements of each measure by critic."""
-    measures: dict[tuple[str, str, str], dict[str, Measurement]] = {}
+) -> dict[tuple[str, str, str, bool], dict[str, Measurement]]:
+    """Return the measurements of each measure by critic, selected critiques apart."""
+    measures: dict[tuple[str, str, str, bool], dict[str, Measurement]] = {}
     for row in rows:
-        key = (row.label.section, row.label.name, row.label.group)
+        is_selected = row.label.critic.endswith(SELECTED_SUFFIX)
+        key = (row.label.section, row.label.name, row.label.group, is_selected)
         measures.setdefault(key, {})[row.label.critic] = row
     return measures
 

@@ -8,6 +8,7 @@ from selfcritic.agent.tasks import TASKS
 
 TASK_TYPES = {task_type.name: task_type for task_type in TASKS}
 _DEFAULT_COUNT = 100
+_MAX_COUNT = 100_000
 _MAX_ATTEMPTS = 100
 """Attempts for each task, since small tasks repeat."""
 
@@ -16,10 +17,14 @@ def generate_answers(name: str, count: int | None, seed: int) -> list[AnswerReco
     """Generate different tasks of a type, with the oracle's solutions as answers.
 
     Raises:
-        InputError: The type has fewer different tasks than `count`.
+        InputError: The type has fewer different tasks than `count`, or `count` is more than 100,000.
     """
     task_type = TASK_TYPES[name]
     wanted = _DEFAULT_COUNT if count is None else count
+    if wanted > _MAX_COUNT:
+        raise InputError(
+            f"{name} generates at most {_MAX_COUNT:,} tasks, not {wanted:,}: choose a smaller `count` (--count)."
+        )
     rng = random.Random(f"{name} {seed}")
     records: dict[str, AnswerRecord] = {}
     for _ in range(wanted * _MAX_ATTEMPTS):

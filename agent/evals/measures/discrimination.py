@@ -113,7 +113,8 @@ def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimat
     estimate = resample_weighted(
         error, predictions.tasks, missing=predictions.missing, is_biased=True
     )
-    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
+    low, high = np.clip([estimate.low, estimate.high], 0.0, 1.0)  # keeps NaN, unlike max and min
+    return replace(estimate, low=float(low), high=float(high))
 
 
 def reliability_curve(predictions: Predictions, bins: int = NUM_BINS) -> list[tuple[float, float]]:

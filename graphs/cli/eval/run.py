@@ -1,5 +1,6 @@
 """`selfcritic eval run`: run an experiment on a data set (extra `eval`)."""
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
@@ -65,5 +66,12 @@ def run(
         run_session(request, console)
     except CheckpointError as error:
         fail(error, FAILED)
-    except (SelfcriticError, PromptError, ValidationError, OSError) as error:
+    except (SelfcriticError, PromptError, ValidationError) as error:
         fail(error, BAD_USAGE)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            fail(error, BAD_USAGE)
+        message = (
+            f"The disk of --out {out} is full. Free some space, and rerun the command to resume."
+        )
+        fail(message, FAILED)

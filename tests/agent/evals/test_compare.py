@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from selfcritic.agent.data.records import RatingForm
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.evals.compare import (
     MCNEMAR,
@@ -59,6 +60,23 @@ def test_critics_with_other_names_are_paired_if_there_is_one_in_each_run():
     assert (row.label.critic, row.other_critic) == ("old", "new")
     assert row.is_equal
     assert row.adjusted_p is None
+
+
+def test_selected_critiques_of_renamed_critics_are_paired_apart():
+    def run(critic: str, nitpick: int) -> list[Measurement]:
+        pool = [critique("c1", critic, selected=True), critique("c2", critic)]
+        ratings = [
+            rating("r1", "c1", form=RatingForm(nitpick=nitpick)),
+            rating("r1", "c2", form=RatingForm(nitpick=1)),
+        ]
+        return summarize([record(critiques=pool)], ratings).measurements
+
+    rows = compare_runs(run("old", 7), run("new", 1), ["nitpick >= 5"])
+    pairs = {(row.label.critic, row.other_critic): (row.first, row.second) for row in rows}
+    assert pairs == {
+        ("old", "new"): (0.5, 0.0),
+        ("old (selected)", "new (selected)"): (1.0, 0.0),
+    }
 
 
 def test_runs_without_a_shared_item_have_nothing_to_compare():

@@ -235,3 +235,9 @@ def _check(load: Callable[[], list[Any]]) -> None:
         return
     for record in records:
         assert type(record).model_validate_json(to_line(record)) == record
+
+
+def test_more_generated_tasks_than_memory_holds():
+    message = error_of(load_answers, "alphabetize", count=10**11)
+    assert "alphabetize generates at most 100,000 tasks, not 100,000,000,000" in message
+    assert "--count" in message

@@ -131,3 +131,10 @@ def test_rank_auc_equals_scikit_learn_with_ties():
     scores = rng.integers(5, size=60) / 4
     labels = rng.random(60) < scores
     assert rank_auc(labels, scores) == pytest.approx(metrics.roc_auc_score(labels, scores))
+
+
+def test_calibration_error_of_one_task_has_no_interval():
+    estimate = calibration_error(Predictions([0.9, 0.2], [True, True], "aa"))
+    assert estimate.note == "one task: no interval"
+    assert math.isnan(estimate.low)
+    assert math.isnan(estimate.high)

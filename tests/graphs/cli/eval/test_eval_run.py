@@ -1,5 +1,6 @@
 """`selfcritic eval run`: experiments, resuming after a kill, budgets and messages."""
 
+import errno
 import json
 import os
 import re
@@ -233,3 +234,17 @@ def test_inspect_runs_a_registered_task(folder: Path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
     )
     assert result.stdout.splitlines() == ["critic success 2 1.0"]
+
+
+def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.MonkeyPatch):
+    from selfcritic.graphs.cli.eval import session
+
+    def fill_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(session, "run_session", fill_disk)
+    command = ["eval", "run", "critic", DATA, "--model", "tiny", "--out", "full"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "The disk of --out full is full." in result.stderr
+    assert "rerun the command to resume" in result.stderr
