@@ -43,18 +43,29 @@ def _paused_garbage_collection() -> Iterator[None]:
 def import_provider(model: str) -> Any:
     """Import litellm with everything that the first request to a model would import."""
     litellm = import_litellm()
+    prefix = model.partition("/")[0]
+    if prefix in _OLLAMA_PROVIDERS:
+        _add_entry(litellm, model, prefix)
     with suppress(Exception):  # litellm raises plain exceptions; the request raises its own
         _, provider, _, _ = litellm.get_llm_provider(model)
         litellm.utils.ProviderConfigManager.get_provider_chat_config(
             model, litellm.LlmProviders(provider)
         )
-        if provider in _OLLAMA_PROVIDERS:
-            # Without an entry, litellm asks a server about the model twice per request, on the event loop.
-            litellm.model_cost.setdefault(model, {"litellm_provider": provider, "mode": "chat"})
     if _settings.freezes_imports:
         gc.collect()
         gc.freeze()
     return litellm
+
+
+def _add_entry(litellm: Any, model: str, provider: str) -> None:
+    """Add an entry without prices for a model that litellm does not know.
+
+    Without an entry, litellm asks a server about the model twice per request, on the event loop.
+    """
+    litellm.model_cost.setdefault(model, {"litellm_provider": provider, "mode": "chat"})
+    forget_lookups = getattr(litellm.utils, "_invalidate_model_cost_lowercase_map", None)
+    if forget_lookups is not None:
+        forget_lookups()
 
 
 def freeze_imports() -> None:

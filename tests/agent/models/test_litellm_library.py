@@ -9,6 +9,7 @@ import pytest
 
 from selfcritic.agent import load
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
+from selfcritic.agent.models.litellm_library import import_litellm
 from tests.support import event_loop
 from tests.support.fake_ollama import FakeOllama
 from tests.support.fake_provider import FakeProvider
@@ -70,9 +71,10 @@ def test_freezes_the_imported_objects_only_on_request():
 @pytest.mark.usefixtures("close_clients")
 @pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])
 def test_ollama_is_not_asked_about_the_model(provider: str, monkeypatch: pytest.MonkeyPatch):
+    import_litellm().get_model_info("GPT-4o")  # fills a table of known names
     with FakeOllama(reply) as ollama:
         monkeypatch.setenv("OLLAMA_API_BASE", ollama.url)
-        model = load(f"{provider}/a-new-model")
+        model = load(f"{provider}/another-new-model")
         # The fake server does not know /api/generate.
         with suppress(ModelCallError, ModelReplyError):
             event_loop.run(model.ainvoke("Which city?"))
