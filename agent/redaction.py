@@ -14,6 +14,7 @@ MASK = "[key]"
 
 _MIN_SECRET_CHARS = 6
 """A shorter value, such as "x" or "none", occurs in ordinary text."""
+_LETTER = r"[^\W\d_]"
 _MAX_REMEMBERED = 256
 _remembered: dict[str, None] = {}
 """Credentials of this process's models, the latest last."""
@@ -178,7 +179,7 @@ def _echoes(secret: str) -> Iterator[str]:
     for text in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], raw.hex()):
         pattern = re.escape(text)
         if text.isalpha():
-            pattern = rf"\b{pattern}\b"  # a password may be a word
+            pattern = rf"(?<!{_LETTER}){pattern}(?!{_LETTER})"  # a password may be a word
         yield f"(?i:{pattern})"
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode()

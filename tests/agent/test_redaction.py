@@ -2,11 +2,12 @@
 
 import base64
 import json
+import re
 import string
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfcritic.agent import redaction
@@ -197,6 +198,9 @@ def test_accepts_any_text_and_is_idempotent(text: str):
 
 @given(st.text(min_size=8, max_size=40), st.text(max_size=30), st.text(max_size=30))
 def test_a_known_secret_never_remains(secret: str, before: str, after: str):
+    # A secret that consists of letters may be a word, and is not redacted inside a longer one.
+    neighbors = before[-1:] + after[:1]
+    assume(not secret.isalpha() or re.search(r"[^\W\d_]", neighbors) is None)
     assert secret not in redact(before + secret + after, secret) or secret in MASK
 
 
