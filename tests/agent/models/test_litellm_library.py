@@ -69,6 +69,7 @@ def test_freezes_the_imported_objects_only_on_request():
 
 
 @pytest.mark.usefixtures("close_clients")
+@pytest.mark.filterwarnings("ignore:.*on TypedDict class")  # litellm's
 @pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])
 def test_ollama_is_not_asked_about_the_model(provider: str, monkeypatch: pytest.MonkeyPatch):
     import_litellm().get_model_info("GPT-4o")  # fills a table of known names
