@@ -121,7 +121,11 @@ def test_fewer_generated_tasks_than_asked_for(monkeypatch: pytest.MonkeyPatch):
         ("a.jsonl", b'{"question": "q", "bug": "b", "bug_quote": "x"}', "`bug_quote` is not in"),
         ("a.jsonl.gz", b"not gzip", "not a complete gzip file"),
         ("a.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-3], "not a complete gzip file"),
-        ("a.jsonl.gz", gzip.compress(b"abc" * 99, mtime=0)[:12] + b"\xff" * 9, "not a complete gzip file"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b"abc" * 99, mtime=0)[:12] + b"\xff" * 9,
+            "not a complete gzip file",
+        ),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
         ("a.jsonl", b'{"chosen": "a", "rejected": "b"}', "has no prompt: add the column `prompt`"),
         ("a.jsonl", b'{"chosen": [], "rejected": []}', "`chosen` is empty"),
