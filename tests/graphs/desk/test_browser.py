@@ -24,7 +24,7 @@ LAST_QUESTION = 5  # of six: one bug and five questions
 
 
 class RunningDesk:
-    """A desk in a process of its own."""
+    """A desk in a new process."""
 
     def __init__(self, file: Path | None, *options: str) -> None:
         self.arguments = [] if file is None else [str(file)]

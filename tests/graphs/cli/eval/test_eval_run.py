@@ -125,7 +125,7 @@ def test_view_needs_logs():
 
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
-    """Start a run in a process of its own; inspect leaks streams, which tests report as errors."""
+    """Start a run in a new process; inspect leaks streams, which tests report as errors."""
     program = (
         "from selfcritic.graphs.cli.app import main\n"
         "from selfcritic.graphs.cli.eval import session\n"
