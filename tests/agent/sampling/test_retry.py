@@ -31,30 +31,51 @@ WITHOUT_WAITS = Retries(first_wait=0, max_wait=0, startup_seconds=0)
 KEY = "planted-0f9e8d7c6b5a"
 
 
-def litellm_model(url: str) -> BaseChatModel:
-    return LiteLLMModel(model="openai/toy", api_base=url, api_key=SecretStr(KEY), timeout=0.5)
+def litellm_model(url: str, timeout: float = 60) -> BaseChatModel:
+    return LiteLLMModel(model="openai/toy", api_base=url, api_key=SecretStr(KEY), timeout=timeout)
 
 
-def openai_model(url: str) -> BaseChatModel:
-    return ChatOpenAI(model="toy", base_url=url, api_key=SecretStr(KEY), timeout=0.5, max_retries=0)
+def openai_model(url: str, timeout: float = 60) -> BaseChatModel:
+    return ChatOpenAI(
+        model="toy", base_url=url, api_key=SecretStr(KEY), timeout=timeout, max_retries=0
+    )
 
 
-async def retry(send: Callable[[], Awaitable[Any]], retries: Retries = WITHOUT_WAITS) -> Any:
-    async for attempt in attempts(retries):
+async def retry(
+    send: Callable[[], Awaitable[Any]],
+    retries: Retries = WITHOUT_WAITS,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Any:
+    async for attempt in attempts(retries, sleep):
         with attempt:
             return await send()
     raise AssertionError
 
 
-def invoke(model: BaseChatModel, retries: Retries = WITHOUT_WAITS) -> Any:
+def invoke(
+    model: BaseChatModel,
+    retries: Retries = WITHOUT_WAITS,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Any:
     async def invoke_and_close() -> Any:
         try:
-            return await retry(lambda: model.ainvoke("x"), retries)
+            return await retry(lambda: model.ainvoke("x"), retries, sleep)
         finally:
             if isinstance(model, ChatOpenAI):  # its connections must not outlive the event loop
                 await model.root_async_client.close()
 
     return run(invoke_and_close())
+
+
+def waits_of(model: BaseChatModel, retries: Retries) -> list[float]:
+    """Return the seconds that a call waits between its attempts, without waiting."""
+    waits: list[float] = []
+
+    async def record(seconds: float) -> None:
+        waits.append(seconds)
+
+    invoke(model, retries, record)
+    return waits
 
 
 async def send_with_litellm(url: str) -> object:
@@ -64,7 +85,7 @@ async def send_with_litellm(url: str) -> object:
         model="openai/toy",
         api_base=url,
         api_key=KEY,
-        timeout=0.5,
+        timeout=60,
         max_retries=0,
         messages=[{"role": "user", "content": "x"}],
     )
@@ -129,7 +150,7 @@ def test_retries_a_truncated_stream_once():
 @pytest.mark.parametrize("make_model", [litellm_model, openai_model])
 def test_retries_a_hang_and_an_unreachable_server(make_model):
     with FakeProvider(faults=[Fault("hang")]) as provider:
-        assert invoke(make_model(provider.url)).text == "It is so."
+        assert invoke(make_model(provider.url, timeout=0.5)).text == "It is so."
         assert provider.calls() == 2
     tries = 0
 
@@ -171,24 +192,30 @@ def test_sends_one_request_with_one_try():
 @pytest.mark.parametrize("make_model", [litellm_model, openai_model])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_overrides_the_computed_wait(make_model, status: int):
-    with FakeProvider(faults=[Fault("status", status, retry_after=0.2)]) as provider:
-        invoke(make_model(provider.url), Retries(first_wait=0.01, max_wait=5))
-        assert 0.2 <= provider.waits[0] < 0.6
+    with FakeProvider(faults=[Fault("status", status, retry_after=3)]) as provider:
+        [wait] = waits_of(make_model(provider.url), Retries(first_wait=0.01, max_wait=5))
+        assert 3 <= wait <= 3.01
 
 
 def test_caps_retry_after_at_max_wait():
     with FakeProvider(faults=[Fault("status", 429, retry_after=3600)]) as provider:
-        invoke(litellm_model(provider.url), Retries(first_wait=0, max_wait=0.05))
-        assert 0.05 <= provider.waits[0] < 0.5
+        assert waits_of(litellm_model(provider.url), Retries(first_wait=0, max_wait=5)) == [5]
 
 
 def test_computed_waits_grow_up_to_max_wait():
     with FakeProvider(faults=[Fault("status", 500)] * 3) as provider:
-        invoke(litellm_model(provider.url), Retries(first_wait=0.05, max_wait=0.15))
-        first, second, third = provider.waits
-        assert 0.05 <= first < 0.3
-        assert 0.1 <= second < 0.4
-        assert 0.15 <= third < 0.4
+        first, second, third = waits_of(
+            litellm_model(provider.url), Retries(first_wait=1, max_wait=2.5)
+        )
+        assert 1 <= first <= 2
+        assert 2 <= second <= 2.5
+        assert third == 2.5
+
+
+def test_waits_in_real_time():
+    with FakeProvider(faults=[Fault("status", 503, retry_after=0.2)]) as provider:
+        invoke(litellm_model(provider.url), Retries(first_wait=0, max_wait=5))
+        assert provider.waits[0] >= 0.2
 
 
 @pytest.mark.parametrize(
