@@ -2,7 +2,7 @@
 # Uses an installed uv, or installs it with pip into .tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test docs benchmarks tiny-report papers papers-full check format clean
+.PHONY: help demo studio test docs benchmarks tiny-report papers papers-full train-tools check format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -59,6 +59,11 @@ check: .venv/ready docs  ## Lint, type check, build the docs and run all tests, 
 	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
 	.venv/bin/mypy tests examples
 	.venv/bin/pytest -n auto
+
+# pip installs torch, because uv ignores PIP_FIND_LINKS, which can name a folder with a small build for CPUs.
+train-tools: .venv/ready  ## Install torch and the trainers; with them, `make check` tests training
+	python3 -m pip --python .venv/bin/python install --quiet 'torch==2.13.0'
+	$(UV) pip install --quiet --python .venv/bin/python --requirements pyproject.toml --extra train
 
 format: .venv/ready  ## Format the code
 	.venv/bin/ruff format .

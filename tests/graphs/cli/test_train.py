@@ -18,7 +18,7 @@ def test_offers_every_trainable_task():
 
 def test_offers_every_decoder_size():
     pytest.importorskip(
-        "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+        "torch", reason="needs torch: make train-tools"
     )
     from selfcritic.agent.training.tiny.decoder import DECODER_SIZES
 
@@ -37,7 +37,7 @@ def test_names_the_extras_if_torch_is_missing(tmp_path: Path, monkeypatch: pytes
 
 def test_trains_resumes_and_prints_the_model_name(tmp_path: Path):
     pytest.importorskip(
-        "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+        "torch", reason="needs torch: make train-tools"
     )
     command = ["train", "tiny", "addition", str(tmp_path), "--size", "test"]
     stopped = CliRunner().invoke(app, [*command, "--tokens", "20000", "--minutes", "0"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip(
-    "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+    "torch", reason="needs torch: make train-tools"
 )
 
 import torch

@@ -8,7 +8,7 @@ import pytest
 from selfcritic.agent.errors import InputError
 
 pytest.importorskip(
-    "torch", reason="needs torch: python3 -m pip --python .venv/bin/python install torch"
+    "torch", reason="needs torch: make train-tools"
 )
 
 import numpy
