@@ -1,4 +1,4 @@
-"""The loop on two hundred tasks of each type with the simulated model.
+"""The loop on one hundred tasks of each type with the simulated model.
 
 Each task's oracle, which the loop cannot see, grades the answers.
 """
@@ -14,7 +14,7 @@ from selfcritic.agent.tasks import TASKS, Task
 from selfcritic.graphs import create_self_critique
 
 SIZES = {"addition": 6, "alphabetize": 8, "three_sat": 6, "functions": 3}
-COUNT = 200
+COUNT = 100
 pytestmark = pytest.mark.slow
 each_task_type = pytest.mark.parametrize("task_type", TASKS, ids=lambda task_type: task_type.name)
 
