@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.data.comparisons import add_gold_critique
 from selfcritic.agent.data.files import read_answers
 from selfcritic.agent.data.manifest import hash_file
 from selfcritic.agent.errors import InputError, SelfcriticError
@@ -76,7 +77,7 @@ def desk(
 ) -> None:
     """Review, rate and compare critiques in the browser. Saves each change immediately."""
     try:
-        from selfcritic.graphs.desk.database import DeskDatabaseError
+        from selfcritic.graphs.desk.addresses import DeskDatabaseError
         from selfcritic.graphs.desk.run_view import RunView
     except ImportError as error:
         fail(f"The desk needs {error.name}: pip install 'selfcritic[desk]'.", BAD_USAGE)
@@ -109,7 +110,7 @@ def _open_desk(
     from selfcritic.graphs.desk.database import Database
     from selfcritic.graphs.desk.session import Desk
 
-    records = read_answers(file)
+    records = [add_gold_critique(record) for record in read_answers(file)]
     search = None
     spec = models.critic or models.model
     if spec is not None:

@@ -61,6 +61,7 @@ let lines = null;
 let activeSeconds = 0;
 let lastInput = Date.now();
 let isSending = false;
+let isFailing = false; // the last attempt to save failed
 let retryMilliseconds = 500;
 
 // --- building the page ---
@@ -106,7 +107,11 @@ function showMessage(text) {
 
 // --- talking to the server ---
 
+/** The desk does not accept the request: sending it again does not help. */
 class Refused extends Error {}
+
+/** The desk cannot store anything now, for example because its disk is full. */
+class Failed extends Error {}
 
 /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 async function request(method, path, body) {
@@ -114,6 +119,7 @@ async function request(method, path, body) {
   if (body !== undefined) headers["content-type"] = "application/json";
   const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const data = await response.json();
+  if (response.status === 503) throw new Failed(data.error);
   if (response.status >= 500 && response.status !== 502) throw new Error(data.error);
   if (!response.ok) throw new Refused(data.error ?? "The desk refused the request.");
   return data;
@@ -153,13 +159,15 @@ async function sendPending() {
     for (let pending = readPending(); pending.length; pending = readPending()) {
       const assignment = pending[0].assignment;
       const batch = pending.filter((each) => each.assignment === assignment).slice(0, 50);
-      byId("saved").textContent = "Saving…";
+      if (!isFailing) showSaved("Saving…");
       await sendBatch(assignment, batch);
     }
-    byId("saved").textContent = "Saved";
+    isFailing = false;
+    showSaved("Saved");
     retryMilliseconds = 500;
-  } catch {
-    byId("saved").textContent = "Not saved: the desk does not answer. Trying again…";
+  } catch (error) {
+    isFailing = true;
+    showSaved(`Not saved, trying again… ${describeFailure(error)}`);
     setTimeout(sendPending, retryMilliseconds);
     retryMilliseconds = Math.min(retryMilliseconds * 2, 8000);
   } finally {
@@ -178,8 +186,9 @@ async function sendBatch(assignment, batch) {
     const updated = await request("POST", path, { events, active_seconds: seconds });
     dropBatch();
     if (view?.id !== assignment) return;
-    if (updated.state.status === "open") setView(updated);
-    else await openNext();
+    if (updated.state.status === "open") return setView(updated);
+    view = null;
+    await openNext();
   } catch (error) {
     activeSeconds += seconds;
     if (!(error instanceof Refused)) throw error;
@@ -187,6 +196,17 @@ async function sendBatch(assignment, batch) {
     showMessage(error.message);
     if (view?.id === assignment) setView(await request("GET", `/api/assignments/${assignment}`));
   }
+}
+
+/** @param {string} text */
+function showSaved(text) {
+  byId("saved").textContent = text;
+  byId("saved").classList.toggle("failing", isFailing);
+}
+
+/** @param {unknown} error */
+function describeFailure(error) {
+  return error instanceof Failed ? error.message : "The desk does not answer. Is it still running?";
 }
 
 function takeActiveSeconds() {
@@ -215,7 +235,8 @@ async function openNext() {
 /** @param {unknown} error */
 function reportFailure(error) {
   if (error instanceof Refused) return showMessage(error.message);
-  showMessage("The desk does not answer. Is it still running? Trying again…");
+  if (view !== null) return showMessage(describeFailure(error));
+  showMessage(`${describeFailure(error)} Trying again…`);
   setTimeout(openNext, 3000);
 }
 
@@ -223,12 +244,12 @@ function reportFailure(error) {
 async function openNeighbor(step) {
   if (view === null) return;
   try {
-    const own = (await request("GET", "/api/assignments")).filter((each) => each.screen === screen);
-    const index = own.findIndex((each) => each.id === view.id) + step;
-    if (index < 0 || index >= own.length) return showMessage("There is no other assignment in this direction.");
+    const direction = step > 0 ? "next" : "previous";
+    const { assignment } = await request("GET", `/api/assignments/${view.id}/${direction}`);
+    if (assignment === null) return showMessage("There is no other assignment in this direction.");
     cursor = column = row = 0;
     lines = null;
-    setView(await request("GET", `/api/assignments/${own[index].id}`));
+    setView(assignment);
   } catch (error) {
     reportFailure(error);
   }
@@ -851,12 +872,14 @@ function askCritic() {
   askText("Ask the critic again", "Length modifier: value of one more comment; higher finds more, and more false alarms.", current, async (value) => {
     const modifier = Number(value);
     if (!Number.isFinite(modifier)) return showMessage("The length modifier is a number, such as 0.2.");
-    byId("saved").textContent = "The critic works…";
+    const assignment = view.id;
+    showSaved("The critic works…");
     try {
-      setView(await request("POST", `/api/assignments/${view.id}/search`, { length_modifier: modifier }));
-      byId("saved").textContent = "Saved";
+      const updated = await request("POST", `/api/assignments/${assignment}/search`, { length_modifier: modifier });
+      showSaved("Saved");
+      if (view?.id === assignment) setView(updated);
     } catch (error) {
-      byId("saved").textContent = "";
+      showSaved("");
       reportFailure(error);
     }
   });
