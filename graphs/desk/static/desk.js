@@ -61,6 +61,7 @@ let lines = null;
 let activeSeconds = 0;
 let lastInput = Date.now();
 let isSending = false;
+let isRendering = false; // elements that are replaced lose the focus
 let isFailing = false; // the last attempt to save failed
 let retryMilliseconds = 500;
 
@@ -279,11 +280,36 @@ function render() {
   if (view === null) return;
   const scrolls = [...document.querySelectorAll(".pane, .compare, .answer-box")].map((node) => node.scrollTop);
   const content = view.screen === "review" ? renderReview() : renderForms();
+  const restoreFocus = rememberFocus();
+  isRendering = true;
   byId("main").replaceChildren(content);
+  isRendering = false;
+  restoreFocus();
   document.querySelectorAll(".pane, .compare, .answer-box").forEach((node, index) => {
     node.scrollTop = scrolls[index] ?? 0;
   });
   restoreLines();
+}
+
+/** Remember the focused element, because an answer of the desk can arrive while a person types. */
+function rememberFocus() {
+  const main = byId("main");
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement) || focused === main || !main.contains(focused)) return () => {};
+  const path = [];
+  for (let node = /** @type {Element} */ (focused); node !== main; node = /** @type {Element} */ (node.parentElement)) {
+    path.unshift([.../** @type {Element} */ (node.parentElement).children].indexOf(node));
+  }
+  const selection = focused instanceof HTMLTextAreaElement ? [focused.selectionStart, focused.selectionEnd] : null;
+  return () => {
+    /** @type {Element|undefined} */
+    let node = main;
+    for (const index of path) node = node?.children[index];
+    const same = focused.id ? document.getElementById(focused.id) : node;
+    if (!(same instanceof HTMLElement) || same.tagName !== focused.tagName) return;
+    same.focus({ preventScroll: true });
+    if (selection !== null) /** @type {HTMLTextAreaElement} */ (same).setSelectionRange(selection[0], selection[1]);
+  };
 }
 
 /** @param {any} progress */
@@ -676,14 +702,36 @@ function renderCritique(critique, index) {
   const scales = formRows().map((question, number) => renderScale(critique.label, form, question, index, number));
   const rationale = element("textarea", {
     id: `rationale-${critique.label}`, rows: 2, disabled: view.state.status !== "open",
-    onchange: (event) => dispatch({ type: "rationale", critique: critique.label, text: event.target.value }),
+    oninput: (event) => localStorage.setItem(rationaleKey(critique.label), event.target.value),
+    onblur: () => isRendering || saveRationale(critique.label),
   });
-  /** @type {HTMLTextAreaElement} */ (rationale).value = form.rationale ?? "";
+  /** @type {HTMLTextAreaElement} */ (rationale).value = readRationale(critique.label) ?? form.rationale ?? "";
   return element(
     "article", { class: index === column ? "card current" : "card", "aria-label": `Critique ${critique.label}`, onclick: () => setPosition(index, row, false) },
     element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest, ...scales,
     element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale,
   );
+}
+
+// Like a draft, a rationale is kept in the browser while it is written.
+
+/** @param {string} label */
+function rationaleKey(label) {
+  return `desk.rationale.${view.id}.${annotator}.${label}`;
+}
+
+/** @param {string} label */
+function readRationale(label) {
+  return view.state.status === "open" ? localStorage.getItem(rationaleKey(label)) : null;
+}
+
+/** @param {string} label */
+async function saveRationale(label) {
+  const text = readRationale(label);
+  localStorage.removeItem(rationaleKey(label));
+  if (text === null || text === view.state.forms[label].rationale) return;
+  view.state.forms[label].rationale = text; // until the desk confirms it
+  await dispatch({ type: "rationale", critique: label, text });
 }
 
 /** @param {string} label @param {any} form @param {any} question @param {number} index @param {number} number */
@@ -744,6 +792,7 @@ async function submit() {
     setPosition(index, firstMissingRow(label), true);
     return showMessage(`Score these before you submit: ${view.state.missing.slice(0, 4).join(", ")}.`);
   }
+  for (const critique of view.critiques) await saveRationale(critique.label);
   await dispatch({ type: "submit" });
 }
 
@@ -856,8 +905,7 @@ function askName() {
     annotator = name;
     localStorage.setItem("desk.annotator", name);
     view = null;
-    sendPending();
-    openNext();
+    start();
   });
 }
 
@@ -978,6 +1026,11 @@ function findFormAction(event) {
 
 // --- start ---
 
+async function start() {
+  if (annotator) await sendPending(); // before the assignment is shown
+  await openNext();
+}
+
 function countSeconds() {
   const isActive = document.visibilityState === "visible" && Date.now() - lastInput < IDLE_SECONDS * 1000;
   if (view === null || view.state.status !== "open" || !isActive) return;
@@ -1006,5 +1059,4 @@ byId("annotator").addEventListener("click", askName);
 document.addEventListener("keydown", handleKey);
 for (const name of ["pointerdown", "pointermove", "wheel"]) document.addEventListener(name, () => (lastInput = Date.now()), { passive: true });
 setInterval(countSeconds, 1000);
-if (annotator) sendPending();
-openNext();
+start();
