@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.data.files import write_records
@@ -20,8 +20,9 @@ from tests.support.browser import open_browser
 from tests.support.running_desk import RunningDesk, open_page, press, run_desk, wait_saved
 
 FOLDER = Path(__file__).parents[2] / "docs"
-WIDE = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+TALL: ViewportSize = {"width": 1280, "height": 960}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 QUESTION = (
     "Write a Python function `merge(intervals)` that merges overlapping intervals and returns them sorted. "
     "Intervals that touch overlap, too."
@@ -71,7 +72,11 @@ def create_record(identifier: str) -> AnswerRecord:
     """Return an answer with two bugs and three critiques."""
     bugs = []
     for number, (quote, text) in enumerate(
-        ((TOUCH, "Touching intervals are not merged."), (LENGTH, "A nested interval cuts the end.")), 1
+        (
+            (TOUCH, "Touching intervals are not merged."),
+            (LENGTH, "A nested interval cuts the end."),
+        ),
+        1,
     ):
         start = ANSWER.index(quote)
         bug = Bug(
@@ -97,7 +102,9 @@ def create_record(identifier: str) -> AnswerRecord:
 def save_run(path: Path) -> None:
     """Save the result of a run that refines its first draft."""
     script = "from selfcritic.graphs.cli.app import main; main()"
-    question = "Sort these words alphabetically: pear, fig, apple, quince, date, cherry, banana, kiwi."
+    question = (
+        "Sort these words alphabetically: pear, fig, apple, quince, date, cherry, banana, kiwi."
+    )
     command = [sys.executable, "-c", script, "run", question, "--seed", "3", "--json", "--quiet"]
     environment = {**os.environ, "SELFCRITIC_MODEL": "simulated?draft_error_rate=1"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -108,6 +115,7 @@ def save_run(path: Path) -> None:
 def take(page: Page, name: str) -> None:
     """Save a picture of the page."""
     page.evaluate("document.fonts.ready")
+    page.evaluate("document.activeElement.blur()")
     page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", caret="hide")
 
 
@@ -142,8 +150,10 @@ def take_all(browser: Browser, desk: RunningDesk) -> None:
         take(page, "desk")
         show_scores(page, "rate")
         take(page, "desk_rate")
+        page.set_viewport_size(TALL)
         show_scores(page, "compare")
         take(page, "desk_compare")
+        page.set_viewport_size(WIDE)
         page.locator("[data-screen=run]").press("Enter")
         expect(page.get_by_role("heading", name="Draft 2")).to_be_visible()
         take(page, "desk_run")
@@ -152,6 +162,7 @@ def take_all(browser: Browser, desk: RunningDesk) -> None:
         take(page, "desk_dark")
     with open_page(browser, desk, "Cy", viewport=PHONE) as page:
         press(page, "j")
+        page.locator("main").evaluate("node => node.scrollTo(0, 0)")
         wait_idle(page)
         take(page, "desk_phone")
 

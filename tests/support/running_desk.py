@@ -105,9 +105,14 @@ def wait_saved(page: Page) -> None:
     expect(page.locator("#saved")).to_have_text("Saved")
 
 
-def read_event_types(file: Path) -> list[str]:
-    """Return the types of all events in the database of a file."""
+def read_events(file: Path) -> list[dict[str, Any]]:
+    """Return all events in the database of a file."""
     connection = sqlite3.connect(f"{file}.desk")
     rows = connection.execute("SELECT payload FROM event ORDER BY id").fetchall()
     connection.close()
-    return [json.loads(payload)["type"] for (payload,) in rows]
+    return [json.loads(payload) for (payload,) in rows]
+
+
+def read_event_types(file: Path) -> list[str]:
+    """Return the types of all events in the database of a file."""
+    return [event["type"] for event in read_events(file)]

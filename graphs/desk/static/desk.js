@@ -491,7 +491,7 @@ function renderComment(label, index) {
       "h3", {}, severityBadge(comment), element("span", { class: "badge" }, label.action),
       comment.source ? element("span", { class: "badge" }, comment.source) : null,
     ),
-    element("div", { class: "quote" }, comment.quote),
+    quoteBox(comment),
     element("div", { class: "body" }, comment.text),
     isOpen
       ? element(
@@ -501,6 +501,14 @@ function renderComment(label, index) {
         )
       : null,
   );
+}
+
+/** @param {Comment} comment */
+function quoteBox(comment) {
+  const rows = comment.quote.split("\n");
+  const widths = rows.filter((line) => line.trim()).map((line) => line.length - line.trimStart().length);
+  const shared = widths.length ? Math.min(...widths) : 0; // indentation of all lines
+  return element("div", { class: "quote" }, rows.map((line) => line.slice(shared)).join("\n"));
 }
 
 /** @param {Comment} comment */
@@ -662,15 +670,18 @@ function renderForms() {
       ? element("div", { class: "row" }, button("Submit and next", submit, "Ctrl+↵", "primary"), undoButton(), button("Skip", askReason, "s"), missingNote())
       : element("span", { class: "badge good" }, view.state.status),
   );
+  const label = view.critiques.length > 1 ? `critique ${current.label}` : "the critique";
+  const legend = element("p", { class: "muted legend" }, `Highlighted: quotes of ${label}.`, view.bugs.length ? " Underlined: known bugs." : "");
+  const answer = element("div", {}, answerBox(spans), legend);
   if (view.screen === "rate") {
     return element(
       "div", { class: "panes" },
-      element("section", { class: "pane", "aria-label": "Question and answer" }, questionCard(), answerBox(spans)),
+      element("section", { class: "pane", "aria-label": "Question and answer" }, questionCard(), answer),
       element("section", { class: "pane", "aria-label": "Critique" }, ...columns, actions),
     );
   }
   return element(
-    "div", { class: "compare" }, questionCard(), answerBox(spans), element("div", { class: "columns" }, ...columns), actions,
+    "div", { class: "compare" }, questionCard(), answer, element("div", { class: "columns" }, ...columns), actions,
   );
 }
 
@@ -680,19 +691,24 @@ function missingNote() {
   return element("span", { class: "muted" }, count === 1 ? "1 question left" : `${count} questions left`);
 }
 
+/** A critic without severities, such as a gold critique, would not be blind among others. */
+function showsSeverities() {
+  return view.critiques.every((critique) => critique.comments.every((comment) => comment.severity !== null));
+}
+
 /** @param {any} critique @param {number} index */
 function renderCritique(critique, index) {
   const comments = critique.comments.map((comment, number) =>
     element(
       "li", { onmouseenter: () => activate(`${index}-${number}`, true) },
-      severityBadge(comment), element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+      showsSeverities() ? severityBadge(comment) : null, quoteBox(comment), element("div", { class: "body" }, comment.text),
     ),
   );
   for (const comment of critique.ungrounded) {
     comments.push(
       element(
         "li", {}, element("span", { class: "badge high" }, "quote not in the answer"),
-        element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+        quoteBox(comment), element("div", { class: "body" }, comment.text),
       ),
     );
   }
@@ -708,8 +724,8 @@ function renderCritique(critique, index) {
   /** @type {HTMLTextAreaElement} */ (rationale).value = readRationale(critique.label) ?? form.rationale ?? "";
   return element(
     "article", { class: index === column ? "card current" : "card", "aria-label": `Critique ${critique.label}`, onclick: () => setPosition(index, row, false) },
-    element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest, ...scales,
-    element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale,
+    element("div", {}, element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest),
+    element("div", {}, ...scales, element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale),
   );
 }
 
@@ -818,6 +834,7 @@ function renderRun(run) {
   const facts = [`stopped: ${run.stop_reason ?? "unknown"}`];
   if (run.calls !== null) facts.push(`${run.calls} requests`, `${run.tokens} tokens`);
   byId("progress").textContent = "";
+  showSaved("");
   byId("main").replaceChildren(
     element("div", { class: "scroll", tabindex: "0" },
       element("div", { class: "run" }, title, element("p", { class: "muted" }, facts.join(" · ")), error, ...rounds)),
@@ -855,12 +872,12 @@ function diffLine(line) {
 /** @param {any} critique */
 function runCritique(critique) {
   const score = critique.reward ?? critique.helpfulness;
-  const title = score === null ? "critique without a score" : `critique, score ${score.toFixed(2)}`;
+  const title = `${critique.selected ? "Selected critique" : "Critique"}, ${score === null ? "without a score" : `score ${score.toFixed(2)}`}`;
   const comments = critique.comments.map((comment) => runComment(comment, null));
   for (const comment of critique.ungrounded) comments.push(runComment(comment, "quote not in the draft"));
   const rest = critique.unparsed ? element("div", { class: "body muted" }, critique.unparsed) : null;
   return element(
-    "details", { open: critique.selected }, element("summary", {}, critique.selected ? `Selected ${title}` : title), ...comments, rest,
+    "details", { open: critique.selected }, element("summary", {}, title), ...comments, rest,
   );
 }
 
@@ -868,7 +885,7 @@ function runCritique(critique) {
 function runComment(comment, note) {
   return element(
     "div", { class: "card" }, severityBadge(comment), note ? element("span", { class: "badge" }, note) : null,
-    element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+    quoteBox(comment), element("div", { class: "body" }, comment.text),
   );
 }
 

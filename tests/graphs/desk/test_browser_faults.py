@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from selfcritic.agent.data.files import read_records, write_records
-from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample, HumanReview
+from selfcritic.agent.data.files import write_records
+from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample
 from selfcritic.agent.schemas import Comment, Critique, Round
 from tests.support.browser import open_browser
 from tests.support.desk_records import create_record
-from tests.support.running_desk import open_page, press, read_event_types, run_desk, wait_saved
+from tests.support.running_desk import (
+    open_page,
+    press,
+    read_event_types,
+    read_events,
+    run_desk,
+    wait_saved,
+)
 
 pytestmark = pytest.mark.slow
 MARKUP = "<img src=x onerror=window.wasAttacked=1>"
@@ -83,53 +90,54 @@ def test_markup_is_text_in_every_field(browser: Browser, tmp_path: Path):
     write_records(file, [create_attack()])
     create_run(tmp_path / "run.json")
     # Without its policy, the page would run any markup that it renders.
-    with run_desk(file, "--run", str(tmp_path / "run.json")) as desk:
-        with open_page(browser, desk, MARKUP, bypass_csp=True) as page:
-            page.get_by_text("Context").click()
-            expect(page.locator("#answer")).to_contain_text(LATE_MARKUP)
-            press(page, "e")
-            page.locator("#draft-text").fill(f"edited {LATE_MARKUP}")
-            press(page, "Control+Enter")
-            expect(page.get_by_text(f"edited {LATE_MARKUP}")).to_be_visible()
-            press(page, "ArrowDown", "c")
-            page.locator("#draft-text").fill(f"added {MARKUP}")
-            press(page, "Control+Enter")
-            expect(page.get_by_text(f"added {MARKUP}")).to_be_visible()
-            wait_saved(page)
-            expect_no_markup(page)
-            page.locator("[data-screen=rate]").press("Enter")
-            expect(page.get_by_text(f"Points out this bug: {LATE_MARKUP}")).to_be_visible()
-            press(page, "1", "r")
-            page.keyboard.type(MARKUP)
-            press(page, "Escape")
-            wait_saved(page)
-            page.reload()
-            page.locator("[data-screen=rate]").press("Enter")
-            expect(page.locator("textarea")).to_have_value(MARKUP)
-            expect_no_markup(page)
-            page.locator("[data-screen=compare]").press("Enter")
-            expect(page.get_by_label("Critique D", exact=True)).to_be_visible()
-            expect_no_markup(page)
-            press(page, "s")
-            page.locator("#dialog-input").fill(LATE_MARKUP)
-            press(page, "Enter")
-            expect(page.locator("#main")).to_contain_text("nothing left")
-            page.locator("[data-screen=run]").press("Enter")
-            expect(page.get_by_role("heading", name="Draft 2")).to_be_visible()
-            expect(page.locator(".run")).to_contain_text(LATE_MARKUP)
-            expect_no_markup(page)
-            page.locator("[data-screen=review]").press("Enter")
-            press(page, "g")
-            expect(page.get_by_text("Krippendorff")).to_be_visible()
-            press(page, "Escape")
-            press(page, "Control+Enter")
-            expect(page.locator("#main")).to_contain_text("Thank you")
-            expect_no_markup(page)
-        desk.export(tmp_path / "out")
-    [review] = read_records(tmp_path / "out/reviews.jsonl", HumanReview)
-    assert review.reviewer == MARKUP
-    texts = [label.after.text for label in review.labels if label.after is not None]
-    assert texts == [f"edited {LATE_MARKUP}", f"added {MARKUP}"]
+    with (
+        run_desk(file, "--run", str(tmp_path / "run.json")) as desk,
+        open_page(browser, desk, MARKUP, bypass_csp=True) as page,
+    ):
+        page.get_by_text("Context").click()
+        expect(page.locator("#answer")).to_contain_text(LATE_MARKUP)
+        press(page, "e")
+        page.locator("#draft-text").fill(f"edited {LATE_MARKUP}")
+        press(page, "Control+Enter")
+        expect(page.get_by_text(f"edited {LATE_MARKUP}")).to_be_visible()
+        press(page, "ArrowDown", "c")
+        page.locator("#draft-text").fill(f"added {MARKUP}")
+        press(page, "Control+Enter")
+        expect(page.get_by_text(f"added {MARKUP}")).to_be_visible()
+        wait_saved(page)
+        expect_no_markup(page)
+        page.locator("[data-screen=rate]").press("Enter")
+        expect(page.get_by_text(f"Points out this bug: {LATE_MARKUP}")).to_be_visible()
+        press(page, "1", "r")
+        page.keyboard.type(MARKUP)
+        press(page, "Escape")
+        wait_saved(page)
+        page.reload()
+        page.locator("[data-screen=rate]").press("Enter")
+        expect(page.locator("textarea")).to_have_value(MARKUP)
+        expect_no_markup(page)
+        page.locator("[data-screen=compare]").press("Enter")
+        expect(page.get_by_label("Critique D", exact=True)).to_be_visible()
+        expect_no_markup(page)
+        press(page, "s")
+        page.locator("#dialog-input").fill(LATE_MARKUP)
+        press(page, "Enter")
+        expect(page.locator("#main")).to_contain_text("nothing left")
+        page.locator("[data-screen=run]").press("Enter")
+        expect(page.get_by_role("heading", name="Draft 2")).to_be_visible()
+        expect(page.locator(".run")).to_contain_text(LATE_MARKUP)
+        expect_no_markup(page)
+        page.locator("[data-screen=review]").press("Enter")
+        press(page, "g")
+        expect(page.get_by_text("Krippendorff")).to_be_visible()
+        press(page, "Escape")
+        press(page, "Control+Enter")
+        expect(page.locator("#main")).to_contain_text("Thank you")
+        expect_no_markup(page)
+    texts = [event["text"] for event in read_events(file) if "text" in event]
+    assert texts == [f"edited {LATE_MARKUP}", f"added {MARKUP}", MARKUP]
+    reasons = [event["reason"] for event in read_events(file) if "reason" in event]
+    assert reasons == [LATE_MARKUP]
 
 
 def test_asks_a_live_critic_for_more_comments(browser: Browser, tmp_path: Path):
