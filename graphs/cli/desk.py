@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -163,7 +164,13 @@ def _serve(opened: "Desk | None", run_view: "RunView | None", port: int) -> None
     sys.stdout.flush()
     hint = "Open this address in a browser. Ctrl+C stops the desk; nothing is lost."
     print_words(console, Text(hint))
+    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises it again after its shutdown
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with listener:
         asyncio.run(server.serve(sockets=[listener]))
+
+
+def _exit(number: int, _frame: object) -> NoReturn:
+    """End the process with its cleanup, which closes the database."""
+    raise SystemExit(128 + number)

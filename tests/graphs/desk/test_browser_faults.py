@@ -173,6 +173,8 @@ def test_asks_a_live_critic_for_more_comments(browser: Browser, tmp_path: Path):
         expect(page.locator("#message")).to_contain_text("The critic failed: The script has no")
         expect(page.locator("#comments")).to_contain_text("Half of one.")
     assert read_event_types(file) == ["found", "found", "remove", "skip"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["answers.jsonl", "answers.jsonl.desk", "critic.json"]  # closed on SIGTERM
 
 
 def test_a_full_disk_loses_nothing(browser: Browser, tmp_path: Path):
