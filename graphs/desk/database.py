@@ -134,7 +134,7 @@ class Database:
         return None if row is None else _to_assignment(row)
 
     def find_open(self, annotator: str, screen: str) -> Assignment | None:
-        """Return the annotator's oldest open assignment of a screen; None if there is none."""
+        """Return the annotator's oldest open assignment of a screen, if there is one."""
         query = (
             sa.select(ASSIGNMENTS)
             .where(

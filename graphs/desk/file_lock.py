@@ -44,7 +44,7 @@ class FileLock:
 
 
 def _is_same_file(path: Path, handle: IO[bytes]) -> bool:
-    """Whether an open file still has this path: its owner may have removed it before it was locked."""
+    """Whether an open file still has this path; its owner may have removed it in the meantime."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
     except FileNotFoundError:
