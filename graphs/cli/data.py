@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -102,9 +102,7 @@ def pairs(
 def export(
     source: SourceOptions,
     output: OutputOptions,
-    format_name: Annotated[
-        Format, typer.Argument(metavar="FORMAT", help=", ".join(get_args(Format)) + ".")
-    ],
+    format_name: Annotated[Format, typer.Argument(metavar="FORMAT", help="Format to write.")],
 ) -> None:
     """Write records, ratings or comparisons in the format of another tool.
 
@@ -141,7 +139,7 @@ def import_comparisons(
     source: SourceOptions,
     output: OutputOptions,
     format_name: Annotated[
-        PeopleFormat, typer.Argument(metavar="FORMAT", help=", ".join(get_args(PeopleFormat)) + ".")
+        PeopleFormat, typer.Argument(metavar="FORMAT", help="Tool that people used.")
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File that the tool exported.")],
 ) -> None:

@@ -137,7 +137,8 @@ def show_review(page: Page) -> None:
 def show_scores(page: Page, screen: str) -> None:
     """Answer the first questions of a form."""
     page.locator(f"[data-screen={screen}]").press("Enter")
-    expect(page.locator(".scale").first).to_be_visible()
+    layout = ".compare" if screen == "compare" else ".panes"
+    expect(page.locator(f"{layout} .scale").first).to_be_visible()
     for score in "716":
         press(page, score)
         wait_saved(page)

@@ -50,7 +50,7 @@ def compare(desk: Desk, sources: dict[tuple[str, str], str], rng: random.Random)
         return False
     view = open_work(desk, "kim", "compare")
     assignment = desk.get(view["id"], "kim")
-    events = []
+    events: list[dict[str, Any]] = []
     for label, critique in zip("ABCD", assignment.critiques, strict=False):
         source = sources[assignment.record, critique]
         text = next(each["text"] for each in view["critiques"] if each["label"] == label)
