@@ -9,7 +9,7 @@ one sample misses the flaw. The paper did not enforce this strictly: without suc
 samples find, with `misses` 0.
 
 The input is an answer record as JSON, with tests in its metadata or a task type. The output has the tampered record,
-or an `error`; and the flaws that crash or hang, apart.
+and the flaws that crash or hang, apart. An answer that cannot be used ends the run with an InputError.
 """
 
 from typing import Any, Unpack, cast
@@ -56,3 +56,6 @@ def create_tamper(
     builder.add_conditional_edges("accept", nodes.route, ["insert", "finish"])
     builder.add_edge("finish", END)
     return builder
+
+
+graph = create_tamper().compile(name="tamper")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from langchain_core.messages import HumanMessage
 from langgraph.runtime import Runtime
@@ -36,7 +36,13 @@ from selfcritic.agent.nodes.critique import sample_critiques
 from selfcritic.agent.schemas import Critique, Round, Usage
 from selfcritic.agent.state import State
 from selfcritic.agent.step import Step
-from selfcritic.graphs.tamper_state import TamperState
+from selfcritic.graphs.tamper_state import (
+    TamperState,
+    dump_flaw,
+    read_candidate,
+    read_flaws,
+    read_record,
+)
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,16 @@ class TamperNodes:
     async def verify(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Check that the answer is correct."""
         del runtime
-        record = _record(state)
+        record = read_record(state)
         await asyncio.to_thread(check_original, record, self._oracle(record))
         return {"position": 0, "flaws": [], "caught": [], "failed": [], "counts": {}}
 
     async def insert(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Make the next candidate, on lines without a flaw."""
-        record = _record(state)
+        record = read_record(state)
         oracle = self._oracle(record)
         position = state["position"]
-        flaws = _flaws(state["flaws"])
+        flaws = read_flaws(state["flaws"])
         if self._options.insert == "model" and oracle.task is None:
             return await self._rewrite(state, record, runtime)
         edits = await asyncio.to_thread(
@@ -93,7 +99,7 @@ class TamperNodes:
             position += 1
         if position >= len(edits):
             return {"position": self._options.max_candidates, "candidate": None}
-        return {"position": position + 1, "candidate": _dump(to_flaw(edits[position]))}
+        return {"position": position + 1, "candidate": dump_flaw(to_flaw(edits[position]))}
 
     async def _rewrite(
         self, state: TamperState, record: AnswerRecord, runtime: Runtime[Context]
@@ -109,11 +115,11 @@ class TamperNodes:
         except RewriteRejected:
             counts["unusable"] = counts.get("unusable", 0) + 1
         else:
-            if not share_lines(record.answer, edit, _flaws(state["flaws"])):
+            if not share_lines(record.answer, edit, read_flaws(state["flaws"])):
                 candidate = to_flaw(edit)
         return {
             "position": position + 1,
-            "candidate": _dump(candidate),
+            "candidate": dump_flaw(candidate),
             "counts": counts,
             "usage": usage,
         }
@@ -121,10 +127,10 @@ class TamperNodes:
     async def check(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Run the tests on the answer with the candidate, alone and with the accepted flaws."""
         del runtime
-        record = _record(state)
+        record = read_record(state)
         oracle = self._oracle(record)
-        candidate = _candidate(state)
-        flaws = _flaws(state["flaws"])
+        candidate = read_candidate(state)
+        flaws = read_flaws(state["flaws"])
         check = await asyncio.to_thread(oracle.check, tamper_answer(record.answer, [candidate]))
         candidate = candidate.model_copy(update=vars(check))
         counts = dict(state["counts"])
@@ -141,12 +147,12 @@ class TamperNodes:
                 counts["incompatible"] = counts.get("incompatible", 0) + 1
                 return {"candidate": None, "counts": counts, "failed": failed}
         kept = candidate if check.outcome == "silent" else None
-        return {"candidate": _dump(kept), "counts": counts, "failed": failed}
+        return {"candidate": dump_flaw(kept), "counts": counts, "failed": failed}
 
     async def describe(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Write the description of the candidate."""
-        record = _record(state)
-        candidate = _candidate(state)
+        record = read_record(state)
+        candidate = read_candidate(state)
         if self._options.describe == "model":
             return await self._describe_with_model(state, record, runtime)
         update = {
@@ -159,7 +165,7 @@ class TamperNodes:
         self, state: TamperState, record: AnswerRecord, runtime: Runtime[Context]
     ) -> TamperState:
         """Let the generator describe the candidate; the template replaces an empty reply."""
-        candidate = _candidate(state)
+        candidate = read_candidate(state)
         before, after = changed_lines(record.answer, candidate.edit)
         code = tamper_answer(record.answer, [candidate])
         evidence = f"{candidate.test or ''} {candidate.message}".strip()
@@ -179,8 +185,8 @@ class TamperNodes:
 
     async def critique(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Sample critiques of the answer with the candidate and the accepted flaws."""
-        record = _record(state)
-        flaws = [*_flaws(state["flaws"]), _candidate(state)]
+        record = read_record(state)
+        flaws = [*read_flaws(state["flaws"]), read_candidate(state)]
         answer = tamper_answer(record.answer, flaws)
         draft = Round(answer=answer)
         context = runtime.context.model_copy(
@@ -203,7 +209,7 @@ class TamperNodes:
     async def accept(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Accept the candidate unless every sample of the critic finds it."""
         del runtime
-        candidate = _candidate(state)
+        candidate = read_candidate(state)
         data = candidate.model_dump()
         if candidate.misses == 0:
             caught = [*state["caught"], data]
@@ -217,14 +223,14 @@ class TamperNodes:
 
     async def finish(self, state: TamperState, runtime: Runtime[Context]) -> TamperState:
         """Build the records."""
-        record = _record(state)
+        record = read_record(state)
         record_id = state.get("id", record.id)
         split = state.get("split", "train")
-        flaws = _flaws(state["flaws"])
+        flaws = read_flaws(state["flaws"])
         kept_samples = state.get("critiques", [])
         if not flaws and state["caught"]:
             # The paper did not enforce its rule either.
-            flaws = _flaws(state["caught"])[:1]
+            flaws = read_flaws(state["caught"])[:1]
             kept_samples = state.get("caught_samples", [])
         counts = dict(state["counts"])
         if state["caught"]:
@@ -238,7 +244,7 @@ class TamperNodes:
             built = build_tampered(record, record_id, split, flaws, critiques, counts)
             result = built.model_dump(mode="json")
         rejected = []
-        for index, flaw in enumerate(_flaws(state["failed"]), 1):
+        for index, flaw in enumerate(read_flaws(state["failed"]), 1):
             built = build_tampered(record, f"{record_id}!{index}", split, [flaw])
             rejected.append(built.model_dump(mode="json"))
         usage = state.get("usage", Usage())
@@ -262,26 +268,10 @@ class TamperNodes:
         return create_oracle(record, self._options.seconds)
 
 
-def _record(state: TamperState) -> AnswerRecord:
-    return AnswerRecord.model_validate(state["record"])
-
-
-def _candidate(state: TamperState) -> Flaw:
-    return Flaw.model_validate(state["candidate"])
-
-
-def _flaws(data: list[dict[str, Any]]) -> list[Flaw]:
-    return [Flaw.model_validate(flaw) for flaw in data]
-
-
-def _dump(flaw: Flaw | None) -> dict[str, Any] | None:
-    return None if flaw is None else flaw.model_dump()
-
-
 def _create_step(
     state: TamperState, runtime: Runtime[Context], rounds: Sequence[Round] = ()
 ) -> Step:
-    record = _record(state)
+    record = read_record(state)
     values = {
         "question": record.question,
         "context": record.context,

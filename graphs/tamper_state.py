@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from pydantic import ValidationError
 from typing_extensions import TypedDict
 
+from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.data.tampering.plan import Split
+from selfcritic.agent.data.tampering.tampered import Flaw
+from selfcritic.agent.errors import InputError, format_validation_error
 from selfcritic.agent.schemas import Usage
 
 
@@ -55,3 +59,31 @@ class TamperState(TamperInput, TamperOutput, total=False):
     """The critic's samples of the answer with the candidate."""
     caught_samples: list[dict[str, Any]]
     """The critic's samples of the answer with the first flaw of `caught`."""
+
+
+def read_record(state: TamperState) -> AnswerRecord:
+    """Return the answer; raise InputError if it is missing or invalid."""
+    if "record" not in state:
+        raise InputError(
+            "`record` is required: an answer record with `metadata.tests` or a `task_type`."
+        )
+    try:
+        return AnswerRecord.model_validate(state["record"])
+    except ValidationError as error:
+        details = format_validation_error(error, "record", limit=2)
+        raise InputError(f"`record` is not an answer record: {details}.") from None
+
+
+def read_candidate(state: TamperState) -> Flaw:
+    """Return the candidate flaw."""
+    return Flaw.model_validate(state["candidate"])
+
+
+def read_flaws(data: list[dict[str, Any]]) -> list[Flaw]:
+    """Return flaws of the state."""
+    return [Flaw.model_validate(flaw) for flaw in data]
+
+
+def dump_flaw(flaw: Flaw | None) -> dict[str, Any] | None:
+    """Return a flaw as JSON."""
+    return None if flaw is None else flaw.model_dump()

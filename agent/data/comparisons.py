@@ -23,11 +23,23 @@ GOLD = "gold"
 SIZE = 4
 """Critiques that the paper's raters saw side by side."""
 _MAX_SIZE = len(string.ascii_lowercase)
+_ASSISTED = " + "
+
+
+def name_assisted(person: str, critic: str) -> str:
+    """Return the critic's name of reviews that a person wrote with a critic's help."""
+    return f"{person}{_ASSISTED}{critic}"
+
+
+def is_written_by(critic: str, person: str) -> bool:
+    """Whether a critic is this person, alone or with the help of another critic."""
+    return critic == person or critic.startswith(f"{person}{_ASSISTED}")
 
 
 def add_gold_critique(record: AnswerRecord) -> AnswerRecord:
     """Return the record with a critique that describes its known bugs, if it has any."""
-    if not record.bugs or any(critique.id == GOLD for critique in record.critiques):
+    has_gold = any(GOLD in (critique.id, critique.critic) for critique in record.critiques)
+    if not record.bugs or has_gold:
         return record
     comments = []
     unquoted = []
@@ -98,7 +110,7 @@ def _choose_critiques(record: AnswerRecord, rater: str, size: int, rng: random.R
     for critique in record.critiques:
         if critique.id == GOLD:
             chosen.append(critique.id)
-        elif critique.critic != rater:
+        elif not is_written_by(critique.critic, rater):
             pools.setdefault(critique.critic, []).append(critique.id)
     remaining = list(pools.values())
     for pool in remaining:
@@ -180,3 +192,39 @@ def fill_comparison(comparison: Comparison, ratings: Sequence[Rating]) -> Compar
             "error": errors[0] if errors else None,
         }
     )
+
+
+def compare_ratings(
+    records: Sequence[AnswerRecord], ratings: Sequence[Rating], *, size: int = SIZE, seed: int = 0
+) -> list[Comparison]:
+    """Return the filled comparisons of every rater who rated two critiques of an answer.
+
+    Failed ratings, and those with neither an overall score nor a verdict, are left out.
+
+    Args:
+        records: Answers with critiques.
+        ratings: Ratings of these critiques, by any raters.
+        size: Number of critiques in a comparison, if as many were rated.
+        seed: Seed of the choice and the order.
+
+    Raises:
+        InputError: `size` is not from 2 to 26, or a rating refers to an unknown record or critique.
+    """
+    by_id = {record.id: record for record in records}
+    raters: dict[tuple[str, RaterType], dict[str, list[Rating]]] = {}
+    for rating in ratings:
+        find_critique(find_record(by_id, rating.record), rating.critique)
+        has_score = rating.form is not None and rating.form.overall is not None
+        if rating.error is None and (has_score or rating.is_helpful is not None):
+            rated = raters.setdefault((rating.rater, rating.rater_type), {})
+            rated.setdefault(rating.record, []).append(rating)
+    comparisons = []
+    for (rater, rater_type), rated in raters.items():
+        for name, own in rated.items():
+            names = {rating.critique for rating in own}
+            record = by_id[name]
+            critiques = [critique for critique in record.critiques if critique.id in names]
+            shown = record.model_copy(update={"critiques": critiques})
+            for empty in create_comparisons([shown], rater, rater_type, size=size, seed=seed):
+                comparisons.append(fill_comparison(empty, own))
+    return comparisons

@@ -19,7 +19,8 @@ def measure_reviews(
     """Measure the finished reviews of both conditions.
 
     A known bug is found if a rating of the review confirms it; without ratings, if a comment quotes at least half of
-    the bug's passage. Ratings by the reviewers themselves are not used.
+    the bug's passage. A review is valid if most ratings call it helpful or, where this was not asked, see no problem in
+    it that does not exist. Ratings by the reviewers themselves are not used.
 
     Raises:
         InputError: There is no finished review, or a review's record is missing.
@@ -63,7 +64,11 @@ def _to_outcome(
         ]
         if scores:
             hits[index] = sum(scores) / len(scores) >= THRESHOLDS[0]
-    verdicts = [rating.is_helpful for rating in ratings if rating.is_helpful is not None]
+    verdicts = []
+    for rating in ratings:
+        verdict = _is_valid(rating)
+        if verdict is not None:
+            verdicts.append(verdict)
     return ReviewOutcome(
         task=record.task,
         is_assisted=review.prefilled,
@@ -72,3 +77,33 @@ def _to_outcome(
         is_valid=2 * sum(verdicts) >= len(verdicts) if verdicts else None,
         minutes=review.active_seconds / 60,
     )
+
+
+def _is_valid(rating: Rating) -> bool | None:
+    """Whether a rating confirms a review; None if it does not answer this."""
+    if rating.is_helpful is not None or rating.form is None:
+        return rating.is_helpful
+    score = rating.form.hallucinated_problem
+    return None if score is None else score < THRESHOLDS[0]
+
+
+def merge_records(groups: Sequence[Sequence[AnswerRecord]]) -> list[AnswerRecord]:
+    """Return each record once, with the critiques of all groups.
+
+    Raises:
+        InputError: Two records have the same id, but other answers.
+    """
+    merged: dict[str, AnswerRecord] = {}
+    for records in groups:
+        for record in records:
+            earlier = merged.get(record.id, record)
+            if earlier.answer != record.answer:
+                raise InputError(
+                    f"The record {record.id!r} has two different answers. Pass the exports of one file."
+                )
+            critiques = {critique.id: critique for critique in earlier.critiques}
+            for critique in record.critiques:
+                critiques.setdefault(critique.id, critique)
+            update = {"critiques": list(critiques.values())}
+            merged[record.id] = earlier.model_copy(update=update)
+    return list(merged.values())

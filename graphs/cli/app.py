@@ -8,6 +8,7 @@ import typer
 
 from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs.cli.batch import batch
+from selfcritic.graphs.cli.data import data_app
 from selfcritic.graphs.cli.desk import desk
 from selfcritic.graphs.cli.eval.app import eval_app
 from selfcritic.graphs.cli.models import models
@@ -26,6 +27,7 @@ for command in (run, review, batch, desk, tamper):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
+app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
 
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 from rich.text import Text
 
 from selfcritic.agent.context import Context
+from selfcritic.agent.data.comparisons import add_gold_critique
 from selfcritic.agent.data.files import read_answers
 from selfcritic.agent.data.manifest import hash_file
 from selfcritic.agent.errors import InputError, SelfcriticError
@@ -76,7 +78,7 @@ def desk(
 ) -> None:
     """Review, rate and compare critiques in the browser. Saves each change immediately."""
     try:
-        from selfcritic.graphs.desk.database import DeskDatabaseError
+        from selfcritic.graphs.desk.addresses import DeskDatabaseError
         from selfcritic.graphs.desk.run_view import RunView
     except ImportError as error:
         fail(f"The desk needs {error.name}: pip install 'selfcritic[desk]'.", BAD_USAGE)
@@ -109,7 +111,7 @@ def _open_desk(
     from selfcritic.graphs.desk.database import Database
     from selfcritic.graphs.desk.session import Desk
 
-    records = read_answers(file)
+    records = [add_gold_critique(record) for record in read_answers(file)]
     search = None
     spec = models.critic or models.model
     if spec is not None:
@@ -162,7 +164,13 @@ def _serve(opened: "Desk | None", run_view: "RunView | None", port: int) -> None
     sys.stdout.flush()
     hint = "Open this address in a browser. Ctrl+C stops the desk; nothing is lost."
     print_words(console, Text(hint))
+    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises it again after its shutdown
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with listener:
         asyncio.run(server.serve(sockets=[listener]))
+
+
+def _exit(number: int, _frame: object) -> NoReturn:
+    """End the process with its cleanup, which closes the database."""
+    raise SystemExit(128 + number)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selfcritic.agent.data.comparisons import GOLD, is_written_by
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
 
 Screen = Literal["review", "rate", "compare"]
@@ -63,7 +64,8 @@ def _units_of(record: AnswerRecord, screen: Screen, options: DeskOptions) -> Ite
         yield _unit(screen, record, [prefill] if prefill else [])
     elif screen == "rate":
         for critique in record.critiques:
-            yield _unit(screen, record, [critique])
+            if critique.critic != GOLD:
+                yield _unit(screen, record, [critique])
     elif len(record.critiques) >= 2:
         yield _unit(screen, record, _choose_compared(record, options.seed))
 
@@ -78,15 +80,19 @@ def _unit(screen: Screen, record: AnswerRecord, critiques: Sequence[CritiqueSamp
 
 
 def choose_prefill(record: AnswerRecord) -> CritiqueSample | None:
-    """Return the critique that fills a review: the selected one, else the best by reward."""
-    if not record.critiques:
+    """Return the critique that fills a review: the selected one, else the best by reward.
+
+    A gold critique would show the known bugs, which the reviewer must find.
+    """
+    critiques = [critique for critique in record.critiques if critique.critic != GOLD]
+    if not critiques:
         return None
 
     def preference(critique: CritiqueSample) -> tuple[bool, float]:
         reward = critique.reward
         return critique.selected, float("-inf") if reward is None else reward
 
-    return max(record.critiques, key=preference)
+    return max(critiques, key=preference)
 
 
 def _choose_compared(record: AnswerRecord, seed: int) -> list[CritiqueSample]:
@@ -102,8 +108,8 @@ def _choose_compared(record: AnswerRecord, seed: int) -> list[CritiqueSample]:
         else:
             seen.add(critique.critic)
             first.append(critique)
-    gold = [critique for critique in first if critique.critic == "gold"]
-    others = [critique for critique in first if critique.critic != "gold"]
+    gold = [critique for critique in first if critique.critic == GOLD]
+    others = [critique for critique in first if critique.critic != GOLD]
     return [*gold, *others, *rest][:MAX_COMPARED]
 
 
@@ -111,6 +117,11 @@ def shuffle_for(unit: Unit, annotator: str, seed: int) -> list[str]:
     """Return the unit's critiques in the order that an annotator sees."""
     rng = random.Random(f"{seed}\n{unit.key}\n{annotator}")
     return rng.sample(unit.critiques, len(unit.critiques))
+
+
+def hash_unit(unit: Unit) -> str:
+    """Return the name of a unit in the database."""
+    return hashlib.sha256(unit.key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def is_held_out(unit: Unit, annotator: str, options: DeskOptions) -> bool:
@@ -126,7 +137,8 @@ def wanted_annotators(unit: Unit, options: DeskOptions) -> int:
 
 def may_work_on(unit: Unit, annotator: str) -> bool:
     """Return whether an annotator may get a unit: nobody rates their own critique."""
-    return unit.screen == "review" or annotator not in unit.critics
+    is_author = any(is_written_by(critic, annotator) for critic in unit.critics)
+    return unit.screen == "review" or not is_author
 
 
 def _fraction(*parts: str) -> float:

@@ -3,60 +3,25 @@
 Events are append-only. One process at a time uses a SQLite file; PostgreSQL serves several.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.redaction import redact
-from selfcritic.graphs.private_files import create_private
-
-SCHEMA_VERSION = 1
-_METADATA = sa.MetaData()
-_INFO = sa.Table(
-    "desk",
-    _METADATA,
-    sa.Column("schema_version", sa.Integer, nullable=False),
-    sa.Column("data_sha256", sa.String(64), nullable=False),
+from selfcritic.graphs.desk.addresses import (
+    DeskDatabaseError,
+    configure_sqlite,
+    describe_failure,
+    resolve_address,
 )
-_ASSIGNMENTS = sa.Table(
-    "assignment",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("screen", sa.String(16), nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
-    sa.Column("unit", sa.String(64), nullable=False),
-    sa.Column("annotator", sa.String(200), nullable=False),
-    sa.Column("critiques", sa.Text, nullable=False),
-    sa.Column("prefilled", sa.Boolean, nullable=False),
-    sa.Column("look_first", sa.Boolean, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("opened", sa.String(40), nullable=False),
-    sa.Column("finished", sa.String(40)),
-    sa.Column("active_seconds", sa.Float, nullable=False),
-    sa.UniqueConstraint("unit", "annotator"),
-)
-_EVENTS = sa.Table(
-    "event",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("assignment", sa.Integer, sa.ForeignKey("assignment.id"), nullable=False),
-    sa.Column("key", sa.String(64), nullable=False),
-    sa.Column("at", sa.String(40), nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-    sa.UniqueConstraint("assignment", "key"),
-)
-
-
-class DeskDatabaseError(Exception):
-    """The database cannot be opened or written."""
+from selfcritic.graphs.desk.file_lock import FileLock
+from selfcritic.graphs.desk.schema import ASSIGNMENTS, EVENTS, INFO, METADATA, SCHEMA_VERSION
 
 
 class Assignment(NamedTuple):
@@ -80,7 +45,7 @@ class Assignment(NamedTuple):
 class Database:
     """The database of a desk."""
 
-    def __init__(self, engine: sa.Engine, lock: IO[bytes] | None) -> None:
+    def __init__(self, engine: sa.Engine, lock: FileLock | None) -> None:
         self._engine = engine
         self._lock = lock
 
@@ -96,10 +61,10 @@ class Database:
             InputError: The address is invalid, or the database is of another version or other data.
             DeskDatabaseError: The database cannot be opened, or another desk uses the file.
         """
-        url, lock = _resolve(address)
+        url, lock = resolve_address(address)
         engine = sa.create_engine(url, pool_pre_ping=True)  # survives a restart of the server
         if url.get_backend_name() == "sqlite":
-            sa.event.listen(engine, "connect", _configure_sqlite)
+            sa.event.listen(engine, "connect", configure_sqlite)
         database = cls(engine, lock)
         try:
             database._prepare(data_sha256, address)
@@ -112,7 +77,8 @@ class Database:
         """Close all connections and release the file."""
         self._engine.dispose()
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
+            self._lock = None
 
     def _prepare(self, data_sha256: str, address: str) -> None:
         """Create the tables, or check those that exist."""
@@ -124,11 +90,14 @@ class Database:
                     raise InputError(
                         f"--db: {name} has tables that are not a desk's. Pass an empty database."
                     )
-                _METADATA.create_all(connection)
+                METADATA.create_all(connection)
                 values = {"schema_version": SCHEMA_VERSION, "data_sha256": data_sha256}
-                connection.execute(sa.insert(_INFO).values(values))
+                connection.execute(sa.insert(INFO).values(values))
                 return
-            version, stored_hash = connection.execute(sa.select(_INFO)).one()
+            version, stored_hash = connection.execute(sa.select(INFO)).one()
+            if version == SCHEMA_VERSION:
+                for index in ASSIGNMENTS.indexes:  # older databases have none
+                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"--db: {name} has schema version {version}; this version of selfcritic uses "
@@ -149,21 +118,75 @@ class Database:
         except IntegrityError:
             raise
         except DatabaseError as error:
-            reason = " ".join(str(error.orig).split()).rstrip(".")
-            raise DeskDatabaseError(redact(f"The desk's database failed: {reason}.")) from None
+            raise DeskDatabaseError(describe_failure(error)) from None
 
     def list_assignments(self) -> list[Assignment]:
         """Return all assignments, oldest first."""
         with self._write() as connection:
-            rows = connection.execute(sa.select(_ASSIGNMENTS).order_by(_ASSIGNMENTS.c.id)).all()
+            rows = connection.execute(sa.select(ASSIGNMENTS).order_by(ASSIGNMENTS.c.id)).all()
         return [_to_assignment(row) for row in rows]
 
     def get_assignment(self, identifier: int) -> Assignment | None:
         """Return an assignment; None for an unknown id."""
-        query = sa.select(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == identifier)
+        query = sa.select(ASSIGNMENTS).where(ASSIGNMENTS.c.id == identifier)
         with self._write() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _to_assignment(row)
+
+    def find_open(self, annotator: str, screen: str) -> Assignment | None:
+        """Return the annotator's oldest open assignment of a screen, if there is one."""
+        query = (
+            sa.select(ASSIGNMENTS)
+            .where(
+                ASSIGNMENTS.c.screen == screen,
+                ASSIGNMENTS.c.status == "open",
+                ASSIGNMENTS.c.annotator == annotator,
+            )
+            .order_by(ASSIGNMENTS.c.id)
+            .limit(1)
+        )
+        with self._write() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _to_assignment(row)
+
+    def find_neighbor(self, assignment: Assignment, *, is_later: bool) -> Assignment | None:
+        """Return the annotator's next or previous assignment of the same screen, if there is one."""
+        identifier = ASSIGNMENTS.c.id
+        query = sa.select(ASSIGNMENTS).where(
+            ASSIGNMENTS.c.annotator == assignment.annotator,
+            ASSIGNMENTS.c.screen == assignment.screen,
+        )
+        if is_later:
+            query = query.where(identifier > assignment.id).order_by(identifier)
+        else:
+            query = query.where(identifier < assignment.id).order_by(identifier.desc())
+        with self._write() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else _to_assignment(row)
+
+    def list_workers(self, units: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Return the annotators of each unit and the status of their assignments."""
+        columns = (ASSIGNMENTS.c.unit, ASSIGNMENTS.c.annotator, ASSIGNMENTS.c.status)
+        query = sa.select(*columns).where(ASSIGNMENTS.c.unit.in_(units))
+        workers: dict[str, list[tuple[str, str]]] = {unit: [] for unit in units}
+        with self._write() as connection:
+            for unit, annotator, status in connection.execute(query):
+                workers[unit].append((annotator, status))
+        return workers
+
+    def count_submitted(self, screen: str) -> dict[str, int]:
+        """Return how many assignments of a screen each annotator has submitted."""
+        annotator = ASSIGNMENTS.c.annotator
+        query = (
+            sa.select(annotator, sa.func.count())
+            .where(ASSIGNMENTS.c.screen == screen, ASSIGNMENTS.c.status == "submitted")
+            .group_by(annotator)
+        )
+        counts: dict[str, int] = {}
+        with self._write() as connection:
+            for name, count in connection.execute(query):
+                counts[name] = count
+        return counts
 
     def create_assignment(self, values: dict[str, Any]) -> Assignment:
         """Create an assignment; return the existing one of the same unit and annotator."""
@@ -175,9 +198,9 @@ class Database:
             "active_seconds": 0.0,
         }
         with suppress(IntegrityError), self._write() as connection:
-            connection.execute(sa.insert(_ASSIGNMENTS).values(row))
-        query = sa.select(_ASSIGNMENTS).where(
-            _ASSIGNMENTS.c.unit == values["unit"], _ASSIGNMENTS.c.annotator == values["annotator"]
+            connection.execute(sa.insert(ASSIGNMENTS).values(row))
+        query = sa.select(ASSIGNMENTS).where(
+            ASSIGNMENTS.c.unit == values["unit"], ASSIGNMENTS.c.annotator == values["annotator"]
         )
         with self._write() as connection:
             return _to_assignment(connection.execute(query).one())
@@ -185,9 +208,9 @@ class Database:
     def list_events(self, assignment: int) -> list[dict[str, Any]]:
         """Return the payloads of an assignment's events, oldest first."""
         query = (
-            sa.select(_EVENTS.c.payload)
-            .where(_EVENTS.c.assignment == assignment)
-            .order_by(_EVENTS.c.id)
+            sa.select(EVENTS.c.payload)
+            .where(EVENTS.c.assignment == assignment)
+            .order_by(EVENTS.c.id)
         )
         with self._write() as connection:
             payloads = connection.execute(query).scalars().all()
@@ -201,7 +224,7 @@ class Database:
         with self._write() as connection:
             stored = set(
                 connection.execute(
-                    sa.select(_EVENTS.c.key).where(_EVENTS.c.assignment == assignment)
+                    sa.select(EVENTS.c.key).where(EVENTS.c.assignment == assignment)
                 ).scalars()
             )
             for key, payload in events:
@@ -214,16 +237,16 @@ class Database:
                     "at": _now(),
                     "payload": json.dumps(payload),
                 }
-                connection.execute(sa.insert(_EVENTS).values(row))
+                connection.execute(sa.insert(EVENTS).values(row))
             connection.execute(
-                sa.update(_ASSIGNMENTS)
-                .where(_ASSIGNMENTS.c.id == assignment)
+                sa.update(ASSIGNMENTS)
+                .where(ASSIGNMENTS.c.id == assignment)
                 .values(status=status, finished=finished)
             )
 
     def list_event_keys(self, assignment: int) -> set[str]:
         """Return the keys of an assignment's events."""
-        query = sa.select(_EVENTS.c.key).where(_EVENTS.c.assignment == assignment)
+        query = sa.select(EVENTS.c.key).where(EVENTS.c.assignment == assignment)
         with self._write() as connection:
             return set(connection.execute(query).scalars())
 
@@ -231,59 +254,10 @@ class Database:
         """Add to the time that a person spent on an assignment."""
         with self._write() as connection:
             connection.execute(
-                sa.update(_ASSIGNMENTS)
-                .where(_ASSIGNMENTS.c.id == assignment)
-                .values(active_seconds=_ASSIGNMENTS.c.active_seconds + seconds)
+                sa.update(ASSIGNMENTS)
+                .where(ASSIGNMENTS.c.id == assignment)
+                .values(active_seconds=ASSIGNMENTS.c.active_seconds + seconds)
             )
-
-
-def _resolve(address: str) -> tuple[sa.URL, IO[bytes] | None]:
-    """Return the URL of an address, and the lock of a SQLite file."""
-    if "://" not in address:
-        path = Path(address)
-        return sa.URL.create("sqlite", database=str(path)), _lock_file(path)
-    try:
-        url = sa.make_url(address)
-    except sa.exc.ArgumentError:
-        raise InputError(
-            "--db is not a valid address. Pass a file, or postgresql://USER@HOST/NAME."
-        ) from None
-    if url.get_backend_name() == "sqlite" and url.database:
-        return url, _lock_file(Path(url.database))
-    if url.get_backend_name() == "postgresql":
-        return url.set(drivername="postgresql+psycopg"), None
-    raise InputError(
-        f"--db: {url.get_backend_name()} is not supported. Pass a SQLite file or a PostgreSQL address."
-    )
-
-
-def _lock_file(path: Path) -> IO[bytes]:
-    """Create the database file for its owner, and lock it for this process."""
-    try:
-        create_private(path)
-        lock_path = path.with_name(f"{path.name}.lock")
-        create_private(lock_path)
-        lock = lock_path.open("rb")
-    except OSError as error:
-        raise DeskDatabaseError(f"--db: {path} cannot be opened: {error.strerror}.") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise DeskDatabaseError(
-            f"--db: another desk uses {path}. Stop it, or let both use one PostgreSQL database."
-        ) from None
-    return lock
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    """Use a write-ahead log, and wait for locks."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=5000")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
 
 
 def _to_assignment(row: sa.Row[Any]) -> Assignment:

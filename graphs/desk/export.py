@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from selfcritic.agent.critic.format import render
+from selfcritic.agent.data.comparisons import name_assisted
 from selfcritic.agent.data.files import (
     COMPARISONS_FILE,
     RATINGS_FILE,
@@ -63,7 +64,7 @@ class Export:
         comments = [label.after for label in state.labels if label.after is not None]
         identifier: str | None = None
         if comments and state.status == "submitted":
-            identifier = f"desk-{assignment.id}"
+            identifier = _name_review(assignment, record)
             sample = CritiqueSample(
                 id=identifier,
                 critic=_reviewer_name(assignment, record),
@@ -117,5 +118,16 @@ def _reviewer_name(assignment: Assignment, record: AnswerRecord) -> str:
     """Return the name of a critic, such as "ann" or "ann + gpt" for a pre-filled review."""
     prefill = choose_prefill(record)
     if assignment.prefilled and prefill is not None:
-        return f"{assignment.annotator} + {prefill.critic}"
+        return name_assisted(assignment.annotator, prefill.critic)
     return assignment.annotator
+
+
+def _name_review(assignment: Assignment, record: AnswerRecord) -> str:
+    """Return an id that no critique of the record has: it may be the export of an earlier desk."""
+    used = {critique.id for critique in record.critiques}
+    identifier = f"desk-{assignment.id}"
+    number = 1
+    while identifier in used:
+        number += 1
+        identifier = f"desk{number}-{assignment.id}"
+    return identifier

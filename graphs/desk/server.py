@@ -1,7 +1,7 @@
 """Serve the desk's page and its JSON interface with FastAPI."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Header, Request
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.redaction import redact
+from selfcritic.graphs.desk.addresses import DeskDatabaseError
 from selfcritic.graphs.desk.agreement import measure_agreement
 from selfcritic.graphs.desk.assignments import SCREENS, Screen
-from selfcritic.graphs.desk.database import DeskDatabaseError
 from selfcritic.graphs.desk.run_view import RunView
 from selfcritic.graphs.desk.security import COOKIE, Guard
 from selfcritic.graphs.desk.session import Desk
@@ -73,14 +73,14 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(DeskDatabaseError)
     async def show_database_error(_request: Request, error: DeskDatabaseError) -> JSONResponse:
-        return JSONResponse({"error": f"{error} Your last change is not saved yet."}, 503)
+        return JSONResponse({"error": str(error)}, 503)
 
 
 def _add_page(app: FastAPI, desk: Desk | None, run: RunView | None) -> None:
     environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
     screens: list[str] = []
     if desk is not None:
-        screens = [screen for screen in SCREENS if desk.units[screen]]
+        screens = [screen for screen in SCREENS if desk.queues[screen].total]
     if run is not None:
         screens.append("run")
     page = environment.get_template("desk.html").render(screens=screens)
@@ -108,18 +108,17 @@ def _add_assignments(app: FastAPI, desk: Desk) -> None:
         assignment = desk.open_next(name, screen)
         return {"assignment": assignment, "progress": desk.count_progress(name, screen)}
 
-    @app.get("/api/assignments")
-    def list_own(annotator: Annotator) -> list[dict[str, Any]]:
-        name = _read_name(annotator)
-        own = [each for each in desk.database.list_assignments() if each.annotator == name]
-        return [
-            {"id": each.id, "screen": each.screen, "record": each.record, "status": each.status}
-            for each in own
-        ]
-
     @app.get("/api/assignments/{identifier}")
     def show_assignment(identifier: int, annotator: Annotator) -> dict[str, Any]:
         return desk.describe(desk.get(identifier, _read_name(annotator)))
+
+    @app.get("/api/assignments/{identifier}/{direction}")
+    def show_neighbor(
+        identifier: int, direction: Literal["next", "previous"], annotator: Annotator
+    ) -> dict[str, Any]:
+        name = _read_name(annotator)
+        neighbor = desk.find_neighbor(identifier, name, is_later=direction == "next")
+        return {"assignment": neighbor}
 
     @app.post("/api/assignments/{identifier}/events")
     def add_events(identifier: int, body: Events, annotator: Annotator) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Hand out assignments, apply events and describe both for the page."""
 
-import hashlib
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,11 +17,10 @@ from selfcritic.graphs.desk.assignments import (
     Screen,
     Unit,
     choose_prefill,
+    hash_unit,
     is_held_out,
     list_units,
-    may_work_on,
     shuffle_for,
-    wanted_annotators,
 )
 from selfcritic.graphs.desk.database import Assignment, Database
 from selfcritic.graphs.desk.events import (
@@ -35,6 +33,7 @@ from selfcritic.graphs.desk.events import (
     find_missing_scores,
 )
 from selfcritic.graphs.desk.syntax import list_tokens
+from selfcritic.graphs.desk.unit_queue import UnitQueue
 
 Search = Callable[[AnswerRecord, float], Awaitable[Critique]]
 """Asks the critic for a critique with a length modifier."""
@@ -56,38 +55,21 @@ class Desk:
         self.database = database
         self.options = options
         self.search = search
-        self.units: dict[str, list[Unit]] = {}
+        self.queues: dict[str, UnitQueue] = {}
         for screen in SCREENS:
-            self.units[screen] = list_units(records, screen, options)
+            self.queues[screen] = UnitQueue(list_units(records, screen, options), options, database)
         self._lock = threading.Lock()
 
     def open_next(self, annotator: str, screen: Screen) -> dict[str, Any] | None:
         """Return the annotator's next assignment of a screen; None if there is nothing left."""
         with self._lock:
-            assignments = self.database.list_assignments()
-            own = [each for each in assignments if each.annotator == annotator]
-            for assignment in own:
-                if assignment.screen == screen and assignment.status == "open":
-                    return self.describe(assignment)
-            unit = self._find_unit(assignments, annotator, screen)
-            if unit is None:
-                return None
-            return self.describe(self._assign(unit, annotator))
-
-    def _find_unit(
-        self, assignments: Sequence[Assignment], annotator: str, screen: Screen
-    ) -> Unit | None:
-        workers: dict[str, list[str]] = {}
-        for assignment in assignments:
-            if assignment.status != "skipped" or assignment.annotator == annotator:
-                workers.setdefault(assignment.unit, []).append(assignment.annotator)
-        for unit in self.units[screen]:
-            current = workers.get(_hash(unit), [])
-            if annotator in current or len(current) >= wanted_annotators(unit, self.options):
-                continue
-            if may_work_on(unit, annotator):
-                return unit
-        return None
+            assignment = self.database.find_open(annotator, screen)
+            if assignment is None:
+                unit = self.queues[screen].find_next(annotator)
+                if unit is None:
+                    return None
+                assignment = self._assign(unit, annotator)
+            return self.describe(assignment)
 
     def _assign(self, unit: Unit, annotator: str) -> Assignment:
         is_review = unit.screen == "review"
@@ -97,7 +79,7 @@ class Desk:
             {
                 "screen": unit.screen,
                 "record": unit.record,
-                "unit": _hash(unit),
+                "unit": hash_unit(unit),
                 "annotator": annotator,
                 "critiques": shuffle_for(unit, annotator, self.options.seed),
                 "prefilled": prefilled,
@@ -111,6 +93,14 @@ class Desk:
         if assignment is None or assignment.annotator != annotator:
             raise InputError(f"Assignment {identifier} is not one of {annotator!r}.")
         return assignment
+
+    def find_neighbor(
+        self, identifier: int, annotator: str, *, is_later: bool
+    ) -> dict[str, Any] | None:
+        """Return the annotator's next or previous assignment of the same screen, if there is one."""
+        assignment = self.get(identifier, annotator)
+        neighbor = self.database.find_neighbor(assignment, is_later=is_later)
+        return None if neighbor is None else self.describe(neighbor)
 
     def apply(
         self, identifier: int, annotator: str, events: Sequence[dict[str, Any]]
@@ -249,17 +239,12 @@ class Desk:
 
     def count_progress(self, annotator: str, screen: str) -> dict[str, int]:
         """Return how many units of a screen an annotator, and all, have finished."""
-        assignments = self.database.list_assignments()
-        finished = [
-            each for each in assignments if each.screen == screen and each.status == "submitted"
-        ]
-        wanted = sum(wanted_annotators(unit, self.options) for unit in self.units[screen])
-        own = sum(each.annotator == annotator for each in finished)
-        return {"own": own, "finished": len(finished), "total": wanted}
-
-
-def _hash(unit: Unit) -> str:
-    return hashlib.sha256(unit.key.encode("utf-8", "surrogatepass")).hexdigest()
+        submitted = self.database.count_submitted(screen)
+        return {
+            "own": submitted.get(annotator, 0),
+            "finished": sum(submitted.values()),
+            "total": self.queues[screen].total,
+        }
 
 
 def _parse_event(data: dict[str, Any]) -> tuple[str, Event]:

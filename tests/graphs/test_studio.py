@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 GRAPHS = sorted(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
+RUN_GRAPHS = [graph for graph in GRAPHS if graph != "tamper"]
+"""Graphs that take a question."""
 QUESTION = {"question": "What is 128 + 256?"}
 MODEL = "simulated?draft_error_rate=1&miss_rate=0&false_alarm_rate=0&judge_error_rate=0&refine_error_rate=0&seed=29"
 """Makes an error in its first draft and none later."""
@@ -138,7 +140,7 @@ def is_bounded(option: dict[str, Any]) -> bool:
     return all("minimum" in number or "exclusiveMinimum" in number for number in numbers)
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("graph", RUN_GRAPHS)
 def test_runs_and_streams_each_graph(client: Any, graph: str):
     schemas = client.assistants.get_schemas(default_assistant(client, graph))
     thread = client.threads.create()["thread_id"]
@@ -153,6 +155,31 @@ def test_runs_and_streams_each_graph(client: Any, graph: str):
     assert values["stop_reason"] in (None, "accepted", "max_rounds", "reviewed")
     assert values["rounds"][0]["answer"] == "374"
     assert values["usage"]["calls"] > 1
+
+
+def test_tampers_with_an_answer(client: Any):
+    record = {
+        "id": "larger",
+        "task": "larger",
+        "question": "Return the larger number.",
+        "answer": "def larger(a, b):\n    if a < b:\n        return b\n    return a\n",
+        "language": "python",
+        "metadata": {"tests": "assert larger(1, 2) == 2\nassert larger(3, 2) == 3\n"},
+    }
+    out = client.runs.wait(None, "tamper", input={"record": record}, context={"model": MODEL})
+    [bug] = out["result"]["bugs"]
+    assert bug["quote"] in out["result"]["answer"]
+    assert out["counts"]["silent"] >= 1
+    assert out["usage"]["calls"] == 0
+
+
+@pytest.mark.parametrize(
+    ("run_input", "message"),
+    [({"seed": 1}, "`record` is required"), ({"record": {}}, "`record` is not an answer record")],
+)
+def test_tamper_reports_unsuitable_input(client: Any, run_input: dict[str, Any], message: str):
+    out = client.runs.wait(None, "tamper", input=run_input, raise_error=False)
+    assert message in out["__error__"]["message"]
 
 
 def test_assistant_changes_the_options(client: Any):
@@ -185,7 +212,7 @@ def test_default_model_replies_to_anything(client: Any):
     assert out["stop_reason"] != "invalid_input"
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("graph", RUN_GRAPHS)
 def test_unsuitable_input_ends_as_a_result(client: Any, graph: str):
     inputs: list[dict[str, Any]] = [{"question": ""}]
     if "review" not in graph and graph != "fsbs":

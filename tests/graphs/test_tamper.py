@@ -86,6 +86,15 @@ async def test_keeps_crashing_flaws_apart():
     assert crashing == (["def second(xs):\n    return xs[2]\n"] if crashing else [])
 
 
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [({}, "`record` is required"), ({"record": {"id": "x"}}, "not an answer record: task: Field")],
+)
+async def test_raises_for_a_missing_or_invalid_record(state: TamperInput, message: str):
+    with pytest.raises(InputError, match=message):
+        await tamper(state)
+
+
 async def test_raises_for_an_answer_that_fails_its_tests():
     with pytest.raises(InputError, match="The answer is not correct: the test `assert clip"):
         await tamper({"record": record(answer=ANSWER.replace("<", ">"))})

@@ -25,25 +25,52 @@ _NAMES = {
 
 
 def assistance(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder that `selfcritic desk --export` wrote.")
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Folders that `selfcritic desk --export` wrote."),
     ],
 ) -> None:
-    """Compare people's reviews with and without the critic's comments."""
+    """Compare people's reviews with and without the critic's comments.
+
+    Pass further folders if a later desk rated or compared the reviews of the first one.
+    """
     try:
         from selfcritic.agent.data.files import REVIEWS_FILE, read_records
         from selfcritic.agent.data.records import HumanReview
-        from selfcritic.agent.evals.assistance import measure_reviews
+        from selfcritic.agent.evals.assistance import measure_reviews, merge_records
         from selfcritic.agent.evals.run_folder import read_run
+        from selfcritic.agent.evals.sources import measure_source_preferences
     except ImportError as error:
         fail_missing_extra(error)
     try:
-        run = read_run(folder)
-        reviews = read_records(folder / REVIEWS_FILE, HumanReview)
-        result = measure_reviews(run.records, reviews, run.ratings)
+        runs = [read_run(folder) for folder in folders]
+        records = merge_records([run.records for run in runs])
+        ratings = [rating for run in runs for rating in run.ratings]
+        comparisons = [comparison for run in runs for comparison in run.comparisons]
+        paths = [folder / REVIEWS_FILE for folder in folders]
+        reviews = []
+        for path in [path for path in paths if path.exists()] or paths[:1]:
+            reviews.extend(read_records(path, HumanReview))
+        result = measure_reviews(records, reviews, ratings)
+        preferences = measure_source_preferences(records, reviews, comparisons)
     except InputError as error:
         fail(error, BAD_USAGE)
-    print_table(_build_table(result), create_console(), indent=0)
+    console = create_console()
+    print_table(_build_table(result), console, indent=0)
+    if any(estimate.count for estimate in preferences.values()):
+        console.print()
+        print_table(_build_preferences(preferences), console, indent=0)
+
+
+def _build_preferences(preferences: "dict[tuple[str, str], Estimate]") -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("preferred (ties 1/2)", no_wrap=True)
+    table.add_column("over", no_wrap=True)
+    table.add_column("share", justify="right")
+    table.add_column("pairs", justify="right")
+    for (source, other), estimate in preferences.items():
+        table.add_row(source, other, _format(estimate), str(estimate.count))
+    return table
 
 
 def _build_table(result: "Assistance") -> Table:

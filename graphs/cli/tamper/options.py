@@ -14,7 +14,6 @@ from selfcritic.graphs.cli.options import (
     MODELS,
     ApiBase,
     MaxOutputTokens,
-    RequireIsolation,
     parse_max_output_tokens,
 )
 from selfcritic.graphs.tamper_nodes import TamperOptions
@@ -244,7 +243,14 @@ class TestingOptions:
             rich_help_panel=_TESTING,
         ),
     ] = 2
-    require_isolation: RequireIsolation = False
+    require_isolation: Annotated[
+        bool,
+        typer.Option(
+            "--require-isolation",
+            help="Refuse to run code that is not isolated.",
+            rich_help_panel=_TESTING,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

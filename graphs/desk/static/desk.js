@@ -61,6 +61,8 @@ let lines = null;
 let activeSeconds = 0;
 let lastInput = Date.now();
 let isSending = false;
+let isRendering = false; // elements that are replaced lose the focus
+let isFailing = false; // the last attempt to save failed
 let retryMilliseconds = 500;
 
 // --- building the page ---
@@ -106,7 +108,11 @@ function showMessage(text) {
 
 // --- talking to the server ---
 
+/** The desk does not accept the request: sending it again does not help. */
 class Refused extends Error {}
+
+/** The desk cannot store anything now, for example because its disk is full. */
+class Failed extends Error {}
 
 /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 async function request(method, path, body) {
@@ -114,6 +120,7 @@ async function request(method, path, body) {
   if (body !== undefined) headers["content-type"] = "application/json";
   const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const data = await response.json();
+  if (response.status === 503) throw new Failed(data.error);
   if (response.status >= 500 && response.status !== 502) throw new Error(data.error);
   if (!response.ok) throw new Refused(data.error ?? "The desk refused the request.");
   return data;
@@ -153,13 +160,15 @@ async function sendPending() {
     for (let pending = readPending(); pending.length; pending = readPending()) {
       const assignment = pending[0].assignment;
       const batch = pending.filter((each) => each.assignment === assignment).slice(0, 50);
-      byId("saved").textContent = "Saving…";
+      if (!isFailing) showSaved("Saving…");
       await sendBatch(assignment, batch);
     }
-    byId("saved").textContent = "Saved";
+    isFailing = false;
+    showSaved("Saved");
     retryMilliseconds = 500;
-  } catch {
-    byId("saved").textContent = "Not saved: the desk does not answer. Trying again…";
+  } catch (error) {
+    isFailing = true;
+    showSaved(`Not saved, trying again… ${describeFailure(error)}`);
     setTimeout(sendPending, retryMilliseconds);
     retryMilliseconds = Math.min(retryMilliseconds * 2, 8000);
   } finally {
@@ -178,8 +187,9 @@ async function sendBatch(assignment, batch) {
     const updated = await request("POST", path, { events, active_seconds: seconds });
     dropBatch();
     if (view?.id !== assignment) return;
-    if (updated.state.status === "open") setView(updated);
-    else await openNext();
+    if (updated.state.status === "open") return setView(updated);
+    view = null;
+    await openNext();
   } catch (error) {
     activeSeconds += seconds;
     if (!(error instanceof Refused)) throw error;
@@ -187,6 +197,17 @@ async function sendBatch(assignment, batch) {
     showMessage(error.message);
     if (view?.id === assignment) setView(await request("GET", `/api/assignments/${assignment}`));
   }
+}
+
+/** @param {string} text */
+function showSaved(text) {
+  byId("saved").textContent = text;
+  byId("saved").classList.toggle("failing", isFailing);
+}
+
+/** @param {unknown} error */
+function describeFailure(error) {
+  return error instanceof Failed ? error.message : "The desk does not answer. Is it still running?";
 }
 
 function takeActiveSeconds() {
@@ -215,7 +236,8 @@ async function openNext() {
 /** @param {unknown} error */
 function reportFailure(error) {
   if (error instanceof Refused) return showMessage(error.message);
-  showMessage("The desk does not answer. Is it still running? Trying again…");
+  if (view !== null) return showMessage(describeFailure(error));
+  showMessage(`${describeFailure(error)} Trying again…`);
   setTimeout(openNext, 3000);
 }
 
@@ -223,12 +245,12 @@ function reportFailure(error) {
 async function openNeighbor(step) {
   if (view === null) return;
   try {
-    const own = (await request("GET", "/api/assignments")).filter((each) => each.screen === screen);
-    const index = own.findIndex((each) => each.id === view.id) + step;
-    if (index < 0 || index >= own.length) return showMessage("There is no other assignment in this direction.");
+    const direction = step > 0 ? "next" : "previous";
+    const { assignment } = await request("GET", `/api/assignments/${view.id}/${direction}`);
+    if (assignment === null) return showMessage("There is no other assignment in this direction.");
     cursor = column = row = 0;
     lines = null;
-    setView(await request("GET", `/api/assignments/${own[index].id}`));
+    setView(assignment);
   } catch (error) {
     reportFailure(error);
   }
@@ -258,11 +280,36 @@ function render() {
   if (view === null) return;
   const scrolls = [...document.querySelectorAll(".pane, .compare, .answer-box")].map((node) => node.scrollTop);
   const content = view.screen === "review" ? renderReview() : renderForms();
+  const restoreFocus = rememberFocus();
+  isRendering = true;
   byId("main").replaceChildren(content);
+  isRendering = false;
+  restoreFocus();
   document.querySelectorAll(".pane, .compare, .answer-box").forEach((node, index) => {
     node.scrollTop = scrolls[index] ?? 0;
   });
   restoreLines();
+}
+
+/** Remember the focused element, because an answer of the desk can arrive while a person types. */
+function rememberFocus() {
+  const main = byId("main");
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement) || focused === main || !main.contains(focused)) return () => {};
+  const path = [];
+  for (let node = /** @type {Element} */ (focused); node !== main; node = /** @type {Element} */ (node.parentElement)) {
+    path.unshift([.../** @type {Element} */ (node.parentElement).children].indexOf(node));
+  }
+  const selection = focused instanceof HTMLTextAreaElement ? [focused.selectionStart, focused.selectionEnd] : null;
+  return () => {
+    /** @type {Element|undefined} */
+    let node = main;
+    for (const index of path) node = node?.children[index];
+    const same = focused.id ? document.getElementById(focused.id) : node;
+    if (!(same instanceof HTMLElement) || same.tagName !== focused.tagName) return;
+    same.focus({ preventScroll: true });
+    if (selection !== null) /** @type {HTMLTextAreaElement} */ (same).setSelectionRange(selection[0], selection[1]);
+  };
 }
 
 /** @param {any} progress */
@@ -444,7 +491,7 @@ function renderComment(label, index) {
       "h3", {}, severityBadge(comment), element("span", { class: "badge" }, label.action),
       comment.source ? element("span", { class: "badge" }, comment.source) : null,
     ),
-    element("div", { class: "quote" }, comment.quote),
+    quoteBox(comment),
     element("div", { class: "body" }, comment.text),
     isOpen
       ? element(
@@ -454,6 +501,14 @@ function renderComment(label, index) {
         )
       : null,
   );
+}
+
+/** @param {Comment} comment */
+function quoteBox(comment) {
+  const rows = comment.quote.split("\n");
+  const widths = rows.filter((line) => line.trim()).map((line) => line.length - line.trimStart().length);
+  const shared = widths.length ? Math.min(...widths) : 0; // indentation of all lines
+  return element("div", { class: "quote" }, rows.map((line) => line.slice(shared)).join("\n"));
 }
 
 /** @param {Comment} comment */
@@ -615,15 +670,18 @@ function renderForms() {
       ? element("div", { class: "row" }, button("Submit and next", submit, "Ctrl+↵", "primary"), undoButton(), button("Skip", askReason, "s"), missingNote())
       : element("span", { class: "badge good" }, view.state.status),
   );
+  const label = view.critiques.length > 1 ? `critique ${current.label}` : "the critique";
+  const legend = element("p", { class: "muted legend" }, `Highlighted: quotes of ${label}.`, view.bugs.length ? " Underlined: known bugs." : "");
+  const answer = element("div", {}, answerBox(spans), legend);
   if (view.screen === "rate") {
     return element(
       "div", { class: "panes" },
-      element("section", { class: "pane", "aria-label": "Question and answer" }, questionCard(), answerBox(spans)),
+      element("section", { class: "pane", "aria-label": "Question and answer" }, questionCard(), answer),
       element("section", { class: "pane", "aria-label": "Critique" }, ...columns, actions),
     );
   }
   return element(
-    "div", { class: "compare" }, questionCard(), answerBox(spans), element("div", { class: "columns" }, ...columns), actions,
+    "div", { class: "compare" }, questionCard(), answer, element("div", { class: "columns" }, ...columns), actions,
   );
 }
 
@@ -633,19 +691,24 @@ function missingNote() {
   return element("span", { class: "muted" }, count === 1 ? "1 question left" : `${count} questions left`);
 }
 
+/** A critic without severities, such as a gold critique, would not be blind among others. */
+function showsSeverities() {
+  return view.critiques.every((critique) => critique.comments.every((comment) => comment.severity !== null));
+}
+
 /** @param {any} critique @param {number} index */
 function renderCritique(critique, index) {
   const comments = critique.comments.map((comment, number) =>
     element(
       "li", { onmouseenter: () => activate(`${index}-${number}`, true) },
-      severityBadge(comment), element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+      showsSeverities() ? severityBadge(comment) : null, quoteBox(comment), element("div", { class: "body" }, comment.text),
     ),
   );
   for (const comment of critique.ungrounded) {
     comments.push(
       element(
         "li", {}, element("span", { class: "badge high" }, "quote not in the answer"),
-        element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+        quoteBox(comment), element("div", { class: "body" }, comment.text),
       ),
     );
   }
@@ -655,14 +718,36 @@ function renderCritique(critique, index) {
   const scales = formRows().map((question, number) => renderScale(critique.label, form, question, index, number));
   const rationale = element("textarea", {
     id: `rationale-${critique.label}`, rows: 2, disabled: view.state.status !== "open",
-    onchange: (event) => dispatch({ type: "rationale", critique: critique.label, text: event.target.value }),
+    oninput: (event) => localStorage.setItem(rationaleKey(critique.label), event.target.value),
+    onblur: () => isRendering || saveRationale(critique.label),
   });
-  /** @type {HTMLTextAreaElement} */ (rationale).value = form.rationale ?? "";
+  /** @type {HTMLTextAreaElement} */ (rationale).value = readRationale(critique.label) ?? form.rationale ?? "";
   return element(
     "article", { class: index === column ? "card current" : "card", "aria-label": `Critique ${critique.label}`, onclick: () => setPosition(index, row, false) },
-    element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest, ...scales,
-    element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale,
+    element("div", {}, element("h2", {}, view.critiques.length > 1 ? `Critique ${critique.label}` : "Critique"), content, rest),
+    element("div", {}, ...scales, element("label", { for: `rationale-${critique.label}` }, "Rationale"), rationale),
   );
+}
+
+// Like a draft, a rationale is kept in the browser while it is written.
+
+/** @param {string} label */
+function rationaleKey(label) {
+  return `desk.rationale.${view.id}.${annotator}.${label}`;
+}
+
+/** @param {string} label */
+function readRationale(label) {
+  return view.state.status === "open" ? localStorage.getItem(rationaleKey(label)) : null;
+}
+
+/** @param {string} label */
+async function saveRationale(label) {
+  const text = readRationale(label);
+  localStorage.removeItem(rationaleKey(label));
+  if (text === null || text === view.state.forms[label].rationale) return;
+  view.state.forms[label].rationale = text; // until the desk confirms it
+  await dispatch({ type: "rationale", critique: label, text });
 }
 
 /** @param {string} label @param {any} form @param {any} question @param {number} index @param {number} number */
@@ -723,6 +808,7 @@ async function submit() {
     setPosition(index, firstMissingRow(label), true);
     return showMessage(`Score these before you submit: ${view.state.missing.slice(0, 4).join(", ")}.`);
   }
+  for (const critique of view.critiques) await saveRationale(critique.label);
   await dispatch({ type: "submit" });
 }
 
@@ -748,6 +834,7 @@ function renderRun(run) {
   const facts = [`stopped: ${run.stop_reason ?? "unknown"}`];
   if (run.calls !== null) facts.push(`${run.calls} requests`, `${run.tokens} tokens`);
   byId("progress").textContent = "";
+  showSaved("");
   byId("main").replaceChildren(
     element("div", { class: "scroll", tabindex: "0" },
       element("div", { class: "run" }, title, element("p", { class: "muted" }, facts.join(" · ")), error, ...rounds)),
@@ -785,12 +872,12 @@ function diffLine(line) {
 /** @param {any} critique */
 function runCritique(critique) {
   const score = critique.reward ?? critique.helpfulness;
-  const title = score === null ? "critique without a score" : `critique, score ${score.toFixed(2)}`;
+  const title = `${critique.selected ? "Selected critique" : "Critique"}, ${score === null ? "without a score" : `score ${score.toFixed(2)}`}`;
   const comments = critique.comments.map((comment) => runComment(comment, null));
   for (const comment of critique.ungrounded) comments.push(runComment(comment, "quote not in the draft"));
   const rest = critique.unparsed ? element("div", { class: "body muted" }, critique.unparsed) : null;
   return element(
-    "details", { open: critique.selected }, element("summary", {}, critique.selected ? `Selected ${title}` : title), ...comments, rest,
+    "details", { open: critique.selected }, element("summary", {}, title), ...comments, rest,
   );
 }
 
@@ -798,7 +885,7 @@ function runCritique(critique) {
 function runComment(comment, note) {
   return element(
     "div", { class: "card" }, severityBadge(comment), note ? element("span", { class: "badge" }, note) : null,
-    element("div", { class: "quote" }, comment.quote), element("div", { class: "body" }, comment.text),
+    quoteBox(comment), element("div", { class: "body" }, comment.text),
   );
 }
 
@@ -835,8 +922,7 @@ function askName() {
     annotator = name;
     localStorage.setItem("desk.annotator", name);
     view = null;
-    sendPending();
-    openNext();
+    start();
   });
 }
 
@@ -851,12 +937,14 @@ function askCritic() {
   askText("Ask the critic again", "Length modifier: value of one more comment; higher finds more, and more false alarms.", current, async (value) => {
     const modifier = Number(value);
     if (!Number.isFinite(modifier)) return showMessage("The length modifier is a number, such as 0.2.");
-    byId("saved").textContent = "The critic works…";
+    const assignment = view.id;
+    showSaved("The critic works…");
     try {
-      setView(await request("POST", `/api/assignments/${view.id}/search`, { length_modifier: modifier }));
-      byId("saved").textContent = "Saved";
+      const updated = await request("POST", `/api/assignments/${assignment}/search`, { length_modifier: modifier });
+      showSaved("Saved");
+      if (view?.id === assignment) setView(updated);
     } catch (error) {
-      byId("saved").textContent = "";
+      showSaved("");
       reportFailure(error);
     }
   });
@@ -955,6 +1043,11 @@ function findFormAction(event) {
 
 // --- start ---
 
+async function start() {
+  if (annotator) await sendPending(); // before the assignment is shown
+  await openNext();
+}
+
 function countSeconds() {
   const isActive = document.visibilityState === "visible" && Date.now() - lastInput < IDLE_SECONDS * 1000;
   if (view === null || view.state.status !== "open" || !isActive) return;
@@ -983,5 +1076,4 @@ byId("annotator").addEventListener("click", askName);
 document.addEventListener("keydown", handleKey);
 for (const name of ["pointerdown", "pointermove", "wheel"]) document.addEventListener(name, () => (lastInput = Date.now()), { passive: true });
 setInterval(countSeconds, 1000);
-if (annotator) sendPending();
-openNext();
+start();

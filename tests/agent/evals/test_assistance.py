@@ -2,7 +2,7 @@ import pytest
 
 from selfcritic.agent.data.records import HumanReview, Rating, RatingForm
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.evals.assistance import measure_reviews
+from selfcritic.agent.evals.assistance import measure_reviews, merge_records
 from selfcritic.agent.schemas import Comment, ReviewedComment
 from tests.support.desk_records import FLAW, create_comment, create_record
 
@@ -48,3 +48,24 @@ def test_skipped_reviews_do_not_count():
 def test_refuses_reviews_of_other_records():
     with pytest.raises(InputError, match="'r9', which is missing"):
         measure_reviews(RECORDS, [review("r9", None, prefilled=True)], [])
+
+
+@pytest.mark.parametrize(("score", "is_valid"), [(2, 1.0), (4, 1.0), (6, 0.0)])
+def test_a_review_without_a_hallucinated_problem_is_valid(score: int, is_valid: float):
+    reviews = [review("r1", create_comment(FLAW, "Add parentheses."), prefilled=True)]
+    form = RatingForm(hallucinated_problem=score)
+    rating = Rating(record="r1", critique="desk-r1", rater="eve", rater_type="human", form=form)
+    assert measure_reviews(RECORDS, reviews, [rating]).assisted.valid.value == is_valid
+
+
+def test_merges_the_critiques_of_later_exports():
+    first, second = RECORDS
+    later = first.model_copy(update={"critiques": first.critiques[:1]})
+    [merged, _] = merge_records([[later], [first, second]])
+    assert [critique.id for critique in merged.critiques] == ["c1", "c2", "c3", "c4"]
+
+
+def test_refuses_to_merge_different_answers():
+    other = RECORDS[0].model_copy(update={"answer": "def other(): ..."})
+    with pytest.raises(InputError, match="'r1' has two different answers"):
+        merge_records([RECORDS, [other]])

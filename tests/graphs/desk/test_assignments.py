@@ -18,7 +18,7 @@ RECORDS = [create_record(f"r{number}") for number in range(200)]
 def test_each_screen_has_its_units():
     records = RECORDS[:2]
     assert len(list_units(records, "review", DeskOptions())) == 2
-    assert len(list_units(records, "rate", DeskOptions())) == 8
+    assert len(list_units(records, "rate", DeskOptions())) == 6  # gold critiques are compared only
     [first, _] = list_units(records, "compare", DeskOptions())
     assert sorted(first.critiques) == ["c1", "c2", "c3", "c4"]
 
@@ -28,10 +28,18 @@ def test_a_review_is_filled_with_the_best_critique():
     assert unit.critiques == ("c2",)
 
 
+def test_a_gold_critique_never_fills_a_review():
+    record = create_record("r1")
+    [gold] = [critique for critique in record.critiques if critique.critic == "gold"]
+    only_gold = record.model_copy(update={"critiques": [gold]})
+    [unit] = list_units([only_gold], "review", DeskOptions())
+    assert unit.critiques == ()
+
+
 def test_nobody_rates_their_own_critique():
     units = list_units(RECORDS[:1], "rate", DeskOptions())
     allowed = [unit.critiques[0] for unit in units if may_work_on(unit, "ann")]
-    assert allowed == ["c2", "c3", "c4"]
+    assert allowed == ["c2", "c4"]
     [compared] = list_units(RECORDS[:1], "compare", DeskOptions())
     assert not may_work_on(compared, "ann")
     assert may_work_on(compared, "bob")

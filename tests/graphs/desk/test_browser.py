@@ -6,54 +6,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from selfcritic.agent.data.files import read_ratings, read_records, write_records
 from selfcritic.agent.data.records import HumanReview
 from tests.support.browser import find_axe, open_browser
 from tests.support.desk_records import ANSWER, create_record
+from tests.support.running_desk import (
+    RunningDesk,
+    open_page,
+    press,
+    read_event_types,
+    run_desk,
+    wait_saved,
+)
 
 pytestmark = pytest.mark.slow
-WAIT_MILLISECONDS = 60_000
-COMMAND = [sys.executable, "-c", "from selfcritic.graphs.cli.app import main; main()", "desk"]
 LAST_QUESTION = 5  # of six: one bug and five questions
-
-
-class RunningDesk:
-    """A desk in a new process."""
-
-    def __init__(self, file: Path | None, *options: str) -> None:
-        self.arguments = [] if file is None else [str(file)]
-        self.options = options
-        self.start()
-
-    def start(self, port: int = 0) -> None:
-        options = ["--port", str(port), *self.options]
-        self.process = subprocess.Popen(
-            [*COMMAND, *self.arguments, *options], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
-        assert self.url, "The desk printed no address."
-
-    @property
-    def port(self) -> int:
-        return int(self.url.split(":")[2].split("/")[0])
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        self.process.wait(timeout=30)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-    def export(self, folder: Path) -> None:
-        self.stop()
-        command = [*COMMAND, *self.arguments, "--export", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")
@@ -67,43 +39,6 @@ def records_file(tmp_path: Path) -> Path:
     path = tmp_path / "answers.jsonl"
     write_records(path, [create_record("r1"), create_record("r2")])
     return path
-
-
-@contextmanager
-def run_desk(file: Path, *options: str) -> Iterator[RunningDesk]:
-    desk = RunningDesk(file, *options)
-    try:
-        yield desk
-    finally:
-        if desk.process.poll() is None:
-            desk.stop()
-
-
-@contextmanager
-def open_page(browser: Browser, desk: RunningDesk, name: str, **options) -> Iterator[Page]:
-    context = browser.new_context(**options)
-    context.set_default_timeout(WAIT_MILLISECONDS)
-    expect.set_options(timeout=WAIT_MILLISECONDS)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(desk.url)
-    page.keyboard.type(name)
-    page.keyboard.press("Enter")
-    expect(page.locator("#answer")).to_be_visible()
-    yield page
-    assert problems == []
-    assert page.evaluate("window.wasAttacked") is None
-    context.close()
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def wait_saved(page: Page) -> None:
-    expect(page.locator("#saved")).to_have_text("Saved")
 
 
 def test_reviews_by_keyboard_alone(browser, records_file, tmp_path):
@@ -224,17 +159,8 @@ def test_a_killed_server_loses_nothing(browser, records_file, tmp_path):
             page.goto(desk.url)
             expect(page.get_by_label("Comment 1, kept")).to_be_visible()
             wait_saved(page)
-        events = _read_events(records_file)
+        events = read_event_types(records_file)
     assert events == ["remove", "undo"]
-
-
-def _read_events(file: Path) -> list[str]:
-    import sqlite3
-
-    connection = sqlite3.connect(f"{file}.desk")
-    rows = connection.execute("SELECT payload FROM event ORDER BY id").fetchall()
-    connection.close()
-    return [json.loads(payload)["type"] for (payload,) in rows]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.desk.database import Database, DeskDatabaseError
+from selfcritic.graphs.desk.addresses import DeskDatabaseError
+from selfcritic.graphs.desk.database import Database
 from tests.support.postgres_server import PostgresServer
 
 
@@ -54,6 +55,27 @@ def test_refuses_a_second_desk(tmp_path):
         Database.open(path, "hash")
     first.close()
     Database.open(path, "hash").close()
+
+
+def test_leaves_no_other_file(tmp_path):
+    database = Database.open(str(tmp_path / "desk.sqlite"), "hash")
+    create(database)
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.sqlite"]
+
+
+def test_adds_the_indexes_that_older_databases_lack(tmp_path):
+    path = tmp_path / "desk.sqlite"
+    Database.open(str(path), "hash").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP INDEX assignment_progress")
+    connection.close()
+    Database.open(str(path), "hash").close()
+    with sqlite3.connect(path) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        names = {name for (name,) in connection.execute(query)}
+    connection.close()
+    assert names == {"assignment_progress", "assignment_order"}
 
 
 def test_refuses_other_data(tmp_path):
@@ -109,7 +131,7 @@ def test_reports_a_full_disk_and_keeps_what_is_stored(tmp_path):
 
     database._engine.dispose()
     sa.event.listen(database._engine, "connect", limit_size)
-    with pytest.raises(DeskDatabaseError, match="full"):
+    with pytest.raises(DeskDatabaseError, match=r"disk is full\. Check the free disk space\."):
         database.append_events(assignment.id, [("b", {"text": "x" * 100_000})], "open")
     sa.event.remove(database._engine, "connect", limit_size)
     database._engine.dispose()
@@ -147,12 +169,16 @@ def test_several_desks_share_a_postgresql_database():
         second.append_events(assignment.id, [("a", {"n": 1})], "open")
         assert create(second).id == assignment.id
         assert first.list_events(assignment.id) == [{"n": 1}]
+        assert first.list_workers(["u", "v"]) == {"u": [("bob", "open")], "v": []}
+        assert second.find_open("bob", "review") == first.get_assignment(assignment.id)
+        assert first.find_neighbor(assignment, is_later=True) is None
         server.stop()
         with pytest.raises(DeskDatabaseError, match="database failed"):
             first.append_events(assignment.id, [("b", {"n": 2})], "open")
         server.start()
         first.append_events(assignment.id, [("b", {"n": 2})], "submitted")
         assert second.list_events(assignment.id) == [{"n": 1}, {"n": 2}]
+        assert second.count_submitted("review") == {"bob": 1}
         first.close()
         second.close()
 

@@ -1,9 +1,12 @@
+from contextlib import closing
 from typing import Any
 
 from selfcritic.agent.data.files import read_answers, read_comparisons, read_ratings, read_records
 from selfcritic.agent.data.records import HumanReview
-from selfcritic.graphs.desk.assignments import Screen
+from selfcritic.graphs.desk.assignments import DeskOptions, Screen
+from selfcritic.graphs.desk.database import Database
 from selfcritic.graphs.desk.export import Export
+from selfcritic.graphs.desk.session import Desk
 from tests.graphs.desk.test_session import event, open_work, score_all
 
 
@@ -38,6 +41,20 @@ def test_exports_reviews_ratings_and_comparisons(desk, tmp_path):
     assert sorted(comparison.critiques) == ["c1", "c2", "c3", "c4"]
     assert comparison.is_blind
     assert [form.overall for form in comparison.forms] == [5, 5, 5, 5]
+
+
+def test_an_export_can_be_reviewed_again(desk, tmp_path):
+    keep = event(1, type="keep", id=1)
+    finish(desk, "review", "bob", keep)
+    first = Export(desk)
+    with closing(Database.open(str(tmp_path / "second.sqlite"), "hash")) as database:
+        second = Desk(first.records, database, DeskOptions())
+        finish(second, "review", "eve", keep)
+        finish(second, "compare", "eve")
+        exported = Export(second)
+    names = [critique.id for critique in exported.records[0].critiques]
+    assert names == ["c1", "c2", "c3", "c4", "desk-1", "desk2-1"]
+    assert exported.reviews[0].critique == "desk2-1"
 
 
 def test_exports_skipped_reviews_with_their_reason(desk, tmp_path):

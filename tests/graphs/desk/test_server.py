@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from selfcritic.graphs.desk.addresses import DeskDatabaseError
 from selfcritic.graphs.desk.security import COOKIE, MAX_BODY_BYTES
 from selfcritic.graphs.desk.server import create_app
 
@@ -136,8 +137,21 @@ def test_saves_events(ask, desk):
     assert [label["action"] for label in reply.data["state"]["labels"]] == ["removed"]
     assert desk.database.get_assignment(view["id"]).active_seconds == 12.5
     assert ask("GET", f"/api/assignments/{view['id']}").data == reply.data
-    [own] = ask("GET", "/api/assignments").data
-    assert own == {"id": view["id"], "screen": "review", "record": "r1", "status": "open"}
+
+
+def test_goes_to_the_neighbors_of_an_assignment(ask):
+    first = ask("GET", "/api/next/review").data["assignment"]["id"]
+    skip = {"key": "k" * 12, "type": "skip", "reason": "Not my language."}
+    ask("POST", f"/api/assignments/{first}/events", {"events": [skip]})
+    ask("GET", "/api/next/rate")
+    ask("GET", "/api/next/review", x_annotator="eve")
+    second = ask("GET", "/api/next/review").data["assignment"]["id"]
+    neighbors = {}
+    for name, path in (("next", f"{first}/next"), ("previous", f"{second}/previous")):
+        neighbors[name] = ask("GET", f"/api/assignments/{path}").data["assignment"]["id"]
+    assert neighbors == {"next": second, "previous": first}
+    assert ask("GET", f"/api/assignments/{second}/next").data == {"assignment": None}
+    assert ask("GET", f"/api/assignments/{first}/next", x_annotator="eve").status == 422
 
 
 @pytest.mark.parametrize(
@@ -170,3 +184,15 @@ def test_measures_agreement(ask):
     assert [row["question"] for row in rows][:2] == ["bug_inclusion", "comprehensiveness"]
     assert rows[0]["alpha"] is None
     assert rows[0]["note"] == "no item has two ratings"
+
+
+def test_a_full_disk_is_reported(ask, desk, monkeypatch):
+    def fail(*_: object) -> None:
+        raise DeskDatabaseError("The desk's database failed: database or disk is full.")
+
+    view = ask("GET", "/api/next/review").data["assignment"]
+    monkeypatch.setattr(desk.database, "append_events", fail)
+    event = {"key": "k" * 12, "type": "remove", "id": 1}
+    reply = ask("POST", f"/api/assignments/{view['id']}/events", {"events": [event]})
+    assert reply.status == 503
+    assert reply.data["error"].endswith("disk is full.")

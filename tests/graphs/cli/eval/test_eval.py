@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, write_records
 from selfcritic.agent.data.manifest import MANIFEST_FILE
-from selfcritic.agent.data.records import HumanReview
+from selfcritic.agent.data.records import Comparison, HumanReview, RatingForm
 from selfcritic.agent.evals.measures import intervals
 from selfcritic.graphs.cli.app import app
 from tests.support.eval_records import critique, manifest, plant_run, rating, record, write_run
@@ -241,6 +241,38 @@ def test_assistance_compares_reviews_with_and_without_the_critic(tmp_path: Path)
     assert "alone (1)" in result.stdout
     assert "with the critic (1)" in result.stdout
     assert "comments per review" in result.stdout
+
+
+def test_assistance_reads_the_comparisons_of_a_later_desk(tmp_path: Path):
+    critiques = [
+        critique("c1", "model"),
+        critique("desk-1", "bob"),
+        critique("desk-2", "eve + model"),
+    ]
+    flawed = record("r1", is_correct=False, critiques=critiques)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        write_run(folder, [flawed], [])
+    reviews = [
+        HumanReview(record="r1", reviewer="bob", critique="desk-1", prefilled=False),
+        HumanReview(record="r1", reviewer="eve", critique="desk-2", prefilled=True),
+    ]
+    write_records(first / "reviews.jsonl", reviews)
+    forms = [RatingForm(overall=score) for score in (3, 2, 6)]
+    names = ["c1", "desk-1", "desk-2"]
+    compared = Comparison(
+        record="r1", critiques=names, rater="kim", rater_type="human", forms=forms
+    )
+    write_records(second / "comparisons.jsonl", [compared])
+    result = run("assistance", first, second)
+    assert result.exit_code == 0, result.stderr
+    table = [line.split() for line in result.stdout.splitlines()[-3:]]
+    assert table == [
+        ["human", "+", "critic", "human", "1.00", "1"],
+        ["human", "+", "critic", "critic", "1.00", "1"],
+        ["human", "critic", "0.00", "1"],
+    ]
 
 
 def test_assistance_needs_reviews(folder: Path):

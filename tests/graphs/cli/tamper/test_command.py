@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from selfcritic.agent.data.files import read_answers, write_records
@@ -45,6 +46,13 @@ def program(name: str, answer: str, **fields: Any) -> AnswerRecord:
 
 
 LARGER = "def larger(a, b):\n    if a < b:\n        return b\n    return a\n"
+
+
+def test_help_groups_options_by_what_tamper_does():
+    command = typer.main.get_command(app).commands["tamper"]
+    panels = {parameter.name: parameter.rich_help_panel for parameter in command.params}
+    assert panels["require_isolation"] == "Tests"
+    assert "Loop" not in panels.values()
 
 
 def test_tampers_with_generated_tasks():
