@@ -63,8 +63,10 @@ def to_label_studio(
         if not results:
             continue
         if comparison.rater_type == "human":
-            annotator = {"email": comparison.rater}
-            task["annotations"].append({"completed_by": annotator, "result": results})
+            # Label Studio rejects a `completed_by` that is no account of it.
+            for result in results:
+                result["meta"] = {"text": [comparison.rater]}
+            task["annotations"].append({"result": results})
         else:
             task["predictions"].append({"model_version": comparison.rater, "result": results})
     return list(tasks.values())
@@ -85,7 +87,8 @@ def from_label_studio(
 ) -> list[Comparison]:
     """Return a filled comparison for each annotation that was not skipped.
 
-    The rater is `completed_by`: a name, an id, or an object with an email or an id.
+    The rater is the one that `to_label_studio` wrote into the `meta` of results, else `completed_by`: a name, an id, or
+    an object with an email or an id.
 
     Args:
         tasks: Tasks of Label Studio's JSON export.
@@ -107,7 +110,7 @@ def from_label_studio(
                 answers = {}
                 for result in annotation["result"]:
                     answers[result["from_name"]] = _read_value(result["value"])
-                rater = _read_rater(annotation.get("completed_by"))
+                rater = _read_rater(annotation)
                 filled.append(fill(by_id, comparison, rater, answers))
         except (AttributeError, KeyError, TypeError, IndexError):
             raise InputError(
@@ -123,7 +126,11 @@ def _read_value(value: Mapping[str, Any]) -> Any:
     return text if isinstance(text, str) else "\n".join(text)
 
 
-def _read_rater(value: Any) -> str:
+def _read_rater(annotation: Mapping[str, Any]) -> str:
+    for result in annotation["result"]:
+        if result.get("meta", {}).get("text"):
+            return str(result["meta"]["text"][0])
+    value = annotation.get("completed_by")
     if isinstance(value, Mapping):
         value = value.get("email") or value.get("id")
     return "unknown" if value is None else str(value)

@@ -339,3 +339,14 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path):
     with pytest.raises(TypeError):
         exports.write_json(path, [{"a": object()}])
     assert exports.read_json(path) == [{"a": 1}]
+
+
+def test_label_studio_gets_no_account_that_it_may_not_have():
+    filled = COMPARISONS[0].model_copy(
+        update={"forms": [RatingForm(overall=4)] * len(COMPARISONS[0].critiques)}
+    )
+    [task] = exports.to_label_studio(RECORDS, [filled])
+    for annotation in task["annotations"]:
+        assert "completed_by" not in annotation
+        assert annotation["result"][0]["meta"] == {"text": [filled.rater]}
+    assert task["annotations"]
