@@ -35,6 +35,7 @@ from selfcritic.agent.evals.code_answers import (
     without_solution,
 )
 from selfcritic.agent.evals.costs import split_usage
+from selfcritic.agent.evals.epochs import epoch_seed, mark_epoch
 from selfcritic.agent.evals.journal import FinishedSample
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.agent.evals.oracles import Oracle, Rater, choose_oracle
@@ -70,11 +71,14 @@ class Item:
 
     record: AnswerRecord
     critic: str
+    epoch: int = 1
+    """Number of the repetition; each has another seed."""
 
     @property
     def id(self) -> str:
         """Identifies the sample in its run."""
-        return f"{self.record.id} | {self.critic}"
+        name = f"{self.record.id} | {self.critic}"
+        return name if self.epoch == 1 else f"{name} | epoch {self.epoch}"
 
 
 class _ItemBudget(BudgetTracker):
@@ -140,6 +144,7 @@ class Experiment:
             records = [record.model_copy(update={"error": error}) for record in records]
         if not records:
             records = [item.record.model_copy(update={"error": error})]
+        records, ratings = mark_epoch(records, ratings, item.epoch)
         error = error or next((record.error for record in records if record.error), None)
         return FinishedSample(
             sample=item.id,
@@ -153,7 +158,7 @@ class Experiment:
 
     async def _sample(self, item: Item) -> list[AnswerRecord]:
         """Return the records of a sample, without ratings."""
-        context = self.contexts[item.critic]
+        context = self._context(item)
         if self.name in ("self-critique", "gdc"):
             answers = await self._sample_answers(item.record, context)
             return [await self._criticize(record, item.critic, context) for record in answers]
@@ -166,6 +171,13 @@ class Experiment:
             return [await self._review(record, item.critic, context)]
         record = await self._classify(record, item.critic, context)
         return [await self._criticize(record, item.critic, context)]
+
+    def _context(self, item: Item) -> Context:
+        """Return the options of a sample, with the seed of its epoch."""
+        context = self.contexts[item.critic]
+        if context.seed is None:
+            return context
+        return context.model_copy(update={"seed": epoch_seed(context.seed, item.epoch)})
 
     def _oracle(self, record: AnswerRecord) -> Oracle:
         return choose_oracle(record, self.judge)

@@ -142,7 +142,18 @@ def prepare_folder(folder: Path, manifest: Manifest) -> None:
         raise InputError(
             f"--out {folder} is not an empty folder and has no {MANIFEST_FILE}. Pass a new folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        files = [parent for parent in folder.parents if parent.is_file()]
+        name = files[0] if files else folder.parent
+        raise InputError(
+            f"--out {folder} cannot be created: '{name}' is not a folder. Pass another folder."
+        ) from None
+    except PermissionError:
+        raise InputError(
+            f"--out {folder} cannot be created: permission denied. Pass another folder."
+        ) from None
     write_manifest(folder, manifest)
 
 
