@@ -11,6 +11,8 @@ from selfcritic.agent.evals.measurement import Label, Measurement, Unit
 
 EPOCH = "epoch"
 """Key of a record's metadata; records without it belong to epoch 1."""
+_REPEATED = "repeats_answer"
+"""Key of a record's metadata: the answer is that of epoch 1, not a new sample."""
 _MAX_SEED = 2**30
 MeasureRecords = Callable[[Sequence[AnswerRecord], Sequence[Rating]], Sequence[Measurement]]
 
@@ -40,17 +42,29 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 def mark_epoch(
-    records: Sequence[AnswerRecord], ratings: Sequence[Rating], epoch: int
+    records: Sequence[AnswerRecord],
+    ratings: Sequence[Rating],
+    epoch: int,
+    *,
+    repeats_answer: bool = False,
 ) -> tuple[list[AnswerRecord], list[Rating]]:
     """Return the results of an epoch with ids that differ from those of other epochs.
 
     The task stays the same, so intervals count the epochs of a task as one cluster.
+
+    Args:
+        records: Records of the epoch.
+        ratings: Ratings of their critiques.
+        epoch: Number of the epoch, from 1.
+        repeats_answer: Whether the answers are those of epoch 1, not new samples.
     """
     if epoch == 1:
         return list(records), list(ratings)
     marked = []
     for record in records:
         metadata = {**record.metadata, EPOCH: epoch}
+        if repeats_answer:
+            metadata[_REPEATED] = True
         update = {"id": record.id + _suffix(epoch), "metadata": metadata}
         marked.append(record.model_copy(update=update))
     renamed = []
@@ -97,6 +111,11 @@ def epoch_of(record: AnswerRecord) -> int:
     return epoch if isinstance(epoch, int) else 1
 
 
+def drop_repeated_answers(records: Sequence[AnswerRecord]) -> list[AnswerRecord]:
+    """Return the records without those that repeat the answer of another epoch."""
+    return [record for record in records if record.metadata.get(_REPEATED) is not True]
+
+
 def _select_epoch(
     records: Sequence[AnswerRecord], ratings: Sequence[Rating], epoch: int
 ) -> tuple[list[AnswerRecord], list[Rating]]:
@@ -106,7 +125,9 @@ def _select_epoch(
     for record in records:
         if epoch_of(record) == epoch:
             names[record.id] = record.id.removesuffix(_suffix(epoch))
-            selected.append(record.model_copy(update={"id": names[record.id]}))
+            metadata = {key: record.metadata[key] for key in record.metadata if key != _REPEATED}
+            update = {"id": names[record.id], "metadata": metadata}
+            selected.append(record.model_copy(update=update))
     rated = []
     for rating in ratings:
         if rating.record in names:

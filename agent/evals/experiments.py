@@ -144,7 +144,9 @@ class Experiment:
             records = [record.model_copy(update={"error": error}) for record in records]
         if not records:
             records = [item.record.model_copy(update={"error": error})]
-        records, ratings = mark_epoch(records, ratings, item.epoch)
+        records, ratings = mark_epoch(
+            records, ratings, item.epoch, repeats_answer=self._uses_answer(item.record)
+        )
         error = error or next((record.error for record in records if record.error), None)
         return FinishedSample(
             sample=item.id,
@@ -171,6 +173,13 @@ class Experiment:
             return [await self._review(record, item.critic, context)]
         record = await self._classify(record, item.critic, context)
         return [await self._criticize(record, item.critic, context)]
+
+    def _uses_answer(self, record: AnswerRecord) -> bool:
+        """Whether the experiment is about the record's answer, not about new ones."""
+        if self.name in ("self-critique", "gdc"):
+            return False
+        is_new = self.name == "refine" and record.origin == "clean"
+        return bool(record.answer.strip()) and not is_new
 
     def _context(self, item: Item) -> Context:
         """Return the options of a sample, with the seed of its epoch."""
