@@ -4,7 +4,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selfcritic.agent.data.records import AnswerRecord, Rating
 from selfcritic.agent.evals.measurement import Label, Measurement, Unit
@@ -22,6 +22,8 @@ class Spread:
     """How much a measure differs between the epochs of a run."""
 
     label: Label
+    name: str
+    """The measure, with its section if measures of several sections have this name."""
     unit: Unit
     values: list[float]
     """One value for each epoch."""
@@ -101,8 +103,8 @@ def measure_spread(
         if all(label in by_label for by_label in measured):
             rows = [by_label[label] for by_label in measured]
             values = [row.estimate.value for row in rows]
-            spreads.append(Spread(label, first.unit, values, _share_changed(rows)))
-    return spreads
+            spreads.append(Spread(label, label.name, first.unit, values, _share_changed(rows)))
+    return _add_sections(spreads)
 
 
 def epoch_of(record: AnswerRecord) -> int:
@@ -133,6 +135,20 @@ def _select_epoch(
         if rating.record in names:
             rated.append(rating.model_copy(update={"record": names[rating.record]}))
     return selected, rated
+
+
+def _add_sections(spreads: Sequence[Spread]) -> list[Spread]:
+    """Add the section to names that several sections use, such as AUC."""
+    sections: dict[str, set[str]] = {}
+    for spread in spreads:
+        sections.setdefault(spread.name, set()).add(spread.label.section)
+    named = []
+    for spread in spreads:
+        name = spread.name
+        if len(sections[name]) > 1:
+            name = f"{name}, {spread.label.section}"
+        named.append(replace(spread, name=name))
+    return named
 
 
 def _share_changed(rows: Sequence[Measurement]) -> float:

@@ -127,7 +127,7 @@ def to_csv(summary: Summary) -> str:
         )
     for spread in summary.spreads:
         label = spread.label
-        texts = [SPREAD_SECTION, label.name, label.group, label.critic]
+        texts = [SPREAD_SECTION, spread.name, label.group, label.critic]
         numbers = [spread.deviation, min(spread.values), max(spread.values)]
         writer.writerow(
             [
@@ -205,5 +205,5 @@ def _format_row(measurement: Measurement) -> str:
 
 def _format_spread_row(spread: Spread) -> str:
     label = spread.label
-    cells = [escape_markdown(text) for text in (label.name, label.group, label.critic)]
+    cells = [escape_markdown(text) for text in (spread.name, label.group, label.critic)]
     return f"| {' | '.join([*cells, *format_spread(spread)])} |"

@@ -90,9 +90,8 @@ def build_spread_table(spreads: "Sequence[Spread]") -> Table:
     for name in ("SD", "lowest", "highest", "changed"):
         table.add_column(name, justify="right", no_wrap=True)
     for spread in spreads:
-        label = spread.label
-        critic = wrap_name(clean(label.critic))
-        table.add_row(clean(label.name), critic, *format_spread(spread))
+        critic = wrap_name(clean(spread.label.critic))
+        table.add_row(clean(spread.name), critic, *format_spread(spread))
     return table
 
 

@@ -1,10 +1,17 @@
 """Test the ids, seeds and spread of epochs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from selfcritic.agent.evals.epochs import epoch_of, epoch_seed, mark_epoch, measure_spread
+from selfcritic.agent.evals.epochs import (
+    drop_repeated_answers,
+    epoch_of,
+    epoch_seed,
+    mark_epoch,
+    measure_spread,
+)
 from selfcritic.agent.evals.measurement import Item, Label, measure_items
 from tests.support.eval_records import record
 
@@ -67,3 +74,20 @@ def test_epochs_keep_the_task_and_change_the_seed():
 
 def test_unknown_epochs_are_the_first():
     assert epoch_of(record("a", metadata={"epoch": "second"})) == 1
+
+
+def test_measures_of_equal_names_have_their_section():
+    def measure_twice(records, ratings):
+        [first] = measure(records, ratings)
+        other = replace(first, label=Label("Costs", "correct", "natural"))
+        return [first, other, replace(first, label=Label("Costs", "calls", "natural"))]
+
+    spreads = measure_spread(make_epochs([True, False], [True, True]), [], measure_twice)
+    assert [spread.name for spread in spreads] == ["correct, Answers", "correct, Costs", "calls"]
+
+
+def test_given_answers_of_later_epochs_are_dropped():
+    first = record("a")
+    [given] = mark_epoch([first], [], 2, repeats_answer=True)[0]
+    [sampled] = mark_epoch([first], [], 2)[0]
+    assert drop_repeated_answers([first, given, sampled]) == [first, sampled]
