@@ -65,14 +65,14 @@ def check_frontier(records: Sequence[AnswerRecord]) -> None:
     if not flawed:
         raise InputError(
             f"frontier compares critiques of flawed answers, but all {len(records)} answers are clean. Insert bugs "
-            "into them with `selfcritic tamper`, and pass the file that it writes."
+            "into them with `selfcritic tamper --split 0,0.5,0.5`, and pass the file that it writes."
         )
     splits = {record.split for record in flawed}
     if "dev" not in splits or splits <= {"dev", "train"}:
         raise InputError(
             "frontier chooses length modifiers on dev tasks and measures them on test tasks, but the flawed answers "
-            f"have only the split {' and '.join(sorted(map(str, splits)))}. Pass answers of at least 2 tasks, with "
-            "`split` dev and test or without any."
+            f"have only the split {' and '.join(sorted(map(str, splits)))}. Pass flawed answers of at least 2 tasks, "
+            "without splits or with both, such as the file of `selfcritic tamper --split 0,0.5,0.5`."
         )
 
 
@@ -84,6 +84,11 @@ def find_notices(request: RunRequest, records: Sequence[AnswerRecord]) -> list[s
         notices.append(
             "frontier needs scores for nitpicks and hallucinated problems, and known bugs determine few of them. "
             + _FORM_HINT
+        )
+    num_train = len([record for record in records if record.split == "train"])
+    if request.name == "frontier" and num_train:
+        notices.append(
+            f"{num_train} of {len(records)} items are in the split train, which the frontier leaves out."
         )
     if request.name == "critic" and all(record.origin == "clean" for record in records):
         notices.append(

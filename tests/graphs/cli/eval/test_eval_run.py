@@ -127,7 +127,7 @@ def test_refuses_a_frontier_without_development_tasks():
     write_data(3, origin="inserted", split="test")
     assert "have only the split test" in refused("frontier", DATA, "--model=simulated")
     write_data(1, origin="inserted")
-    assert "Pass answers of at least 2 tasks" in refused("frontier", DATA, "--model=simulated")
+    assert "Pass flawed answers of at least 2 tasks" in refused("frontier", DATA, "--model=simulated")
 
 
 def test_refuses_a_judge_that_does_not_know_the_tasks():
@@ -261,14 +261,14 @@ def test_inspect_runs_a_registered_task(folder: Path):
     code = (
         f"from {module} import critic\n"
         "from inspect_ai import eval\n"
-        "[log] = eval(critic('alphabetize', 'tiny', count=2, num_critiques=1), display='none', log_dir='logs')\n"
+        "[log] = eval(critic('alphabetize', 'tiny', count=2, num_critiques=1, epochs=2), display='none', log_dir='logs')\n"
         "scores = {score.name: score.metrics['mean'].value for score in log.results.scores}\n"
         "print(log.eval.task, log.status, log.results.completed_samples, scores['correct'])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
     )
-    assert result.stdout.splitlines() == ["critic success 2 1.0"]
+    assert result.stdout.splitlines() == ["critic success 4 1.0"]
 
 
 def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.MonkeyPatch):
