@@ -289,8 +289,9 @@ def _set_power_ticks(axis: Axes, rows: Sequence[Measurement]) -> None:
 
 
 def shorten(text: str) -> str:
-    """Return a name that fits into a legend."""
+    """Return a name that fits into a legend; a long one loses its middle."""
     shown = clean(text)
-    if len(shown) > _MAX_NAME:
-        shown = shown[: _MAX_NAME - 1] + "…"
-    return shown
+    if len(shown) <= _MAX_NAME:
+        return shown
+    half = (_MAX_NAME - 1) // 2
+    return f"{shown[:half]}…{shown[-half:]}"

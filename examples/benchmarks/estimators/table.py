@@ -48,7 +48,7 @@ _DEVELOPMENT = """
 ## Intervals of AUC and Brier score
 
 These were chosen on development data of other seeds and tasks, from bootstrap, t and jackknife intervals. A bootstrap
-interval contains the truth too rarely where errors are rare. For few tasks with a flaw, the interval of the AUC is wide.
+interval contains the truth too rarely where errors are rare. With few flawed answers, the interval of the AUC is wide.
 
 ```bash
 python -m examples.benchmarks.estimators.development

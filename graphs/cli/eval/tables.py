@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MEASURE_WIDTH = 34
 _CRITIC_WIDTH = 20
-_BREAK = re.compile(r"(?<=[/_:@?&.-])(?=.)")
+_BREAK = re.compile(r"(?<=[/_:@?&=-])(?=.)")
 """Places where a name may continue on the next line."""
 
 
