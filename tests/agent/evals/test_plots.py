@@ -59,6 +59,6 @@ def test_a_long_name_keeps_both_ends():
     shown = [shorten(f"{name}/{search}") for search in ("fsbs", "best_of_28")]
     assert shown == [
         "openai/qwen3-coder-…-a35b-instruct/fsbs",
-        "openai/qwen3-coder-…nstruct/best_of_28",
+        "openai/qwen3-coder-…instruct/best_of_28",
     ]
     assert shorten("short") == "short"
