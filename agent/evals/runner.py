@@ -5,6 +5,7 @@ it, so that a process that is killed loses no finished sample; see `journal`.
 """
 
 import contextlib
+import errno
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -144,15 +145,13 @@ def prepare_folder(folder: Path, manifest: Manifest) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         files = [parent for parent in folder.parents if parent.is_file()]
-        name = files[0] if files else folder.parent
+        reason = f"'{files[0]}' is a file" if files else error.strerror
         raise InputError(
-            f"--out {folder} cannot be created: '{name}' is not a folder. Pass another folder."
-        ) from None
-    except PermissionError:
-        raise InputError(
-            f"--out {folder} cannot be created: permission denied. Pass another folder."
+            f"--out {folder} cannot be created: {reason}. Pass another folder."
         ) from None
     write_manifest(folder, manifest)
 
