@@ -84,7 +84,9 @@ def _count_equal(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def _is_empty(removed: slice, added: slice) -> bool:
-    return removed.start == removed.stop and added.start == added.stop
+    num_removed: int = removed.stop - removed.start
+    num_added: int = added.stop - added.start
+    return num_removed + num_added == 0
 
 
 def _show_unchanged(lines: Sequence[str], is_first: bool, *, is_last: bool) -> list[Text]:

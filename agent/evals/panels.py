@@ -47,8 +47,8 @@ def _draw_curves(axis: Axes, measurements: Sequence[Measurement]) -> None:
     """Draw best-of-N by the score with a band, and by the oracle as a dashed line."""
     by_critic = _group_by_critic(measurements)
     for index, (critic, rows) in enumerate(by_critic.items()):
-        oracle = []
-        scored = []
+        oracle: list[Measurement] = []
+        scored: list[Measurement] = []
         for row in rows:
             is_oracle = row.label.name.endswith(ORACLE_SUFFIX)
             curve = oracle if is_oracle else scored
