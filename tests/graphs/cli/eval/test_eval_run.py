@@ -127,7 +127,9 @@ def test_refuses_a_frontier_without_development_tasks():
     write_data(3, origin="inserted", split="test")
     assert "have only the split test" in refused("frontier", DATA, "--model=simulated")
     write_data(1, origin="inserted")
-    assert "Pass flawed answers of at least 2 tasks" in refused("frontier", DATA, "--model=simulated")
+    assert "Pass flawed answers of at least 2 tasks" in refused(
+        "frontier", DATA, "--model=simulated"
+    )
 
 
 def test_refuses_a_judge_that_does_not_know_the_tasks():
@@ -261,7 +263,8 @@ def test_inspect_runs_a_registered_task(folder: Path):
     code = (
         f"from {module} import critic\n"
         "from inspect_ai import eval\n"
-        "[log] = eval(critic('alphabetize', 'tiny', count=2, num_critiques=1, epochs=2), display='none', log_dir='logs')\n"
+        "task = critic('alphabetize', 'tiny', count=2, num_critiques=1, epochs=2)\n"
+        "[log] = eval(task, display='none', log_dir='logs')\n"
         "scores = {score.name: score.metrics['mean'].value for score in log.results.scores}\n"
         "print(log.eval.task, log.status, log.results.completed_samples, scores['correct'])\n"
     )
