@@ -47,7 +47,7 @@ class Scenario:
         labels: list[bool] = []
         tasks: list[int] = []
         for task in range(num_tasks):
-            kind = self.kinds[rng.integers(len(self.kinds))]
+            kind = self.kinds[int(rng.integers(len(self.kinds)))]
             for _ in range(rng.integers(1, self.max_answers + 1)):
                 is_flawed = bool(rng.random() < kind.draft_error_rate)
                 opinion = kind.mean_opinion(is_flawed) + rng.normal()
