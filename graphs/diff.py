@@ -47,29 +47,46 @@ def diff_lines(before: str, after: str) -> Text:
 
 def _changed_blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[slice, slice]]:
     """Yield the lines that were replaced, and the lines that replace them."""
-    start = 0
-    while start < min(len(old), len(new)) and old[start] == new[start]:
-        start += 1
-    shared = 0
-    while shared < min(len(old), len(new)) - start and old[-1 - shared] == new[-1 - shared]:
-        shared += 1
-    old_end = len(old) - shared
-    new_end = len(new) - shared
+    start = _count_equal(old, new)
+    old_rest = old[start:]
+    new_rest = new[start:]
+    num_shared = _count_equal(old_rest[::-1], new_rest[::-1])
+    old_end = len(old) - num_shared
+    new_end = len(new) - num_shared
     if max(old_end, new_end) - start > _MAX_COMPARED:
         yield slice(start, old_end), slice(start, new_end)
         return
-    removed = added = slice(start, start)
+    removed = slice(start, start)
+    added = slice(start, start)
     for edit in Indel.opcodes(old[start:old_end], new[start:new_end]):
+        old_stop = start + edit.src_end
+        new_stop = start + edit.dest_end
         if edit.tag != "equal":
-            removed = slice(removed.start, start + edit.src_end)
-            added = slice(added.start, start + edit.dest_end)
+            removed = slice(removed.start, old_stop)
+            added = slice(added.start, new_stop)
             continue
-        if removed.start < removed.stop or added.start < added.stop:
+        if not _is_empty(removed, added):
             yield removed, added
-        removed = slice(start + edit.src_end, start + edit.src_end)
-        added = slice(start + edit.dest_end, start + edit.dest_end)
-    if removed.start < removed.stop or added.start < added.stop:
+        removed = slice(old_stop, old_stop)
+        added = slice(new_stop, new_stop)
+    if not _is_empty(removed, added):
         yield removed, added
+
+
+def _count_equal(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return the number of equal lines at the start."""
+    count = 0
+    for old_line, new_line in zip(old, new, strict=False):
+        if old_line != new_line:
+            break
+        count += 1
+    return count
+
+
+def _is_empty(removed: slice, added: slice) -> bool:
+    num_removed: int = removed.stop - removed.start
+    num_added: int = added.stop - added.start
+    return num_removed + num_added == 0
 
 
 def _show_unchanged(lines: Sequence[str], is_first: bool, *, is_last: bool) -> list[Text]:
@@ -78,10 +95,11 @@ def _show_unchanged(lines: Sequence[str], is_first: bool, *, is_last: bool) -> l
     num_after = 0 if is_last else _CONTEXT
     num_hidden = len(lines) - num_before - num_after
     if num_hidden <= 1:
-        return [_mark("  ", line) for line in lines]
-    shown = [_mark("  ", line) for line in lines[:num_before]]
+        return _mark_all("  ", lines)
+    after_start = num_before + num_hidden
+    shown = _mark_all("  ", lines[:num_before])
     shown.append(_mark("  ", f"… {num_hidden:,} unchanged lines"))
-    shown += [_mark("  ", line) for line in lines[len(lines) - num_after :]]
+    shown += _mark_all("  ", lines[after_start:])
     return shown
 
 
@@ -100,9 +118,10 @@ def _show_change(removed: Sequence[str], added: Sequence[str]) -> list[Text]:
 
 
 def _shorten(marker: str, lines: Sequence[str]) -> list[Text]:
-    shown = [_mark(marker, line) for line in lines[:_MAX_LINES]]
-    if len(lines) > _MAX_LINES:
-        shown.append(_mark(marker, f"… {len(lines) - _MAX_LINES:,} more lines"))
+    shown = _mark_all(marker, lines[:_MAX_LINES])
+    num_hidden = len(lines) - _MAX_LINES
+    if num_hidden > 0:
+        shown.append(_mark(marker, f"… {num_hidden:,} more lines"))
     return shown
 
 
@@ -120,9 +139,15 @@ def _mark_words(old: str, new: str) -> list[Text]:
     added = Text("+ ", style=_STYLES["+ "])
     for edit in Indel.opcodes(old_words, new_words):
         style = "" if edit.tag == "equal" else _CHANGED_WORDS
-        removed.append("".join(old_words[edit.src_start : edit.src_end]), style)
-        added.append("".join(new_words[edit.dest_start : edit.dest_end]), style)
+        old_part = old_words[edit.src_start : edit.src_end]
+        new_part = new_words[edit.dest_start : edit.dest_end]
+        removed.append("".join(old_part), style)
+        added.append("".join(new_part), style)
     return [removed, added]
+
+
+def _mark_all(marker: str, lines: Sequence[str]) -> list[Text]:
+    return [_mark(marker, line) for line in lines]
 
 
 def _mark(marker: str, line: str) -> Text:

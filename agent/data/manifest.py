@@ -71,7 +71,8 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
-            f"{folder} has no {MANIFEST_FILE}. Pass the --out folder of a run."
+            f"{folder} has no {MANIFEST_FILE}, which identifies the data. Pass the --out folder of a run, or write one "
+            "with `create_manifest` and `write_manifest` of selfcritic.agent.data.manifest (docs/evals.md)."
         ) from None
     except (ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a valid manifest: {error}") from None

@@ -49,6 +49,8 @@ class CritiqueSample(Critique):
     """Requests that this sample and its scores cost."""
     tokens: int | None = None
     cost_usd: float | None = None
+    seconds: float | None = None
+    """Time that it took, while other samples ran at the same time."""
 
 
 class Refinement(Record):
@@ -67,6 +69,8 @@ class Refinement(Record):
     """All requests from the question to this answer."""
     tokens: int | None = None
     cost_usd: float | None = None
+    seconds: float | None = None
+    """Time that it took, while other samples ran at the same time."""
 
 
 class AnswerRecord(VersionedRecord):

@@ -317,6 +317,7 @@ def _refinement(arm: str, answer: str, index: int, usages: Sequence[Usage]) -> R
         calls=total.calls,
         tokens=total.input_tokens + total.output_tokens,
         cost_usd=total.cost_usd,
+        seconds=None if total.cached_calls else sum(usage.seconds for usage in usages),
     )
 
 
@@ -324,6 +325,7 @@ def _total(usages: Sequence[Usage]) -> RoleUsage:
     total = RoleUsage()
     for usage in usages:
         total.calls += usage.calls
+        total.cached_calls += usage.cached_calls
         total.input_tokens += usage.input_tokens
         total.output_tokens += usage.output_tokens
         is_known = total.cost_usd is not None and usage.cost_usd is not None

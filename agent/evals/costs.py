@@ -6,9 +6,9 @@ from selfcritic.agent.schemas import Usage
 
 
 def split_usage(usage: Usage, count: int) -> list[dict[str, Any]]:
-    """Return the `calls`, `tokens` and `cost_usd` of each of `count` results.
+    """Return the `calls`, `tokens`, `cost_usd` and `seconds` of each of `count` results.
 
-    Their sum is the usage. Replies from a cache count as if they had been sent.
+    Their sum is the usage. Replies from a cache count as if they had been sent; their seconds are unknown.
     """
     calls = usage.calls + usage.cached_calls
     tokens = usage.input_tokens + usage.output_tokens + usage.cached_call_tokens
@@ -21,6 +21,7 @@ def split_usage(usage: Usage, count: int) -> list[dict[str, Any]]:
             "calls": _share(calls, count, index),
             "tokens": _share(tokens, count, index),
             "cost_usd": None if cost is None else cost / count,
+            "seconds": None if usage.cached_calls else usage.seconds / count,
         }
         shares.append(share)
     return shares

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.context import Context
-from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
+from selfcritic.agent.data.records import AnswerRecord, Rating
 from selfcritic.agent.errors import (
     BudgetExhausted,
     CheckerError,
@@ -34,7 +34,8 @@ from selfcritic.agent.evals.code_answers import (
     with_examples,
     without_solution,
 )
-from selfcritic.agent.evals.costs import split_usage
+from selfcritic.agent.evals.critique_pools import add_pool, note_error, to_samples
+from selfcritic.agent.evals.epochs import epoch_seed, mark_epoch
 from selfcritic.agent.evals.journal import FinishedSample
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.agent.evals.oracles import Oracle, Rater, choose_oracle
@@ -70,11 +71,14 @@ class Item:
 
     record: AnswerRecord
     critic: str
+    epoch: int = 1
+    """Number of the repetition; each has another seed."""
 
     @property
     def id(self) -> str:
         """Identifies the sample in its run."""
-        return f"{self.record.id} | {self.critic}"
+        name = f"{self.record.id} | {self.critic}"
+        return name if self.epoch == 1 else f"{name} | epoch {self.epoch}"
 
 
 class _ItemBudget(BudgetTracker):
@@ -140,6 +144,9 @@ class Experiment:
             records = [record.model_copy(update={"error": error}) for record in records]
         if not records:
             records = [item.record.model_copy(update={"error": error})]
+        records, ratings = mark_epoch(
+            records, ratings, item.epoch, repeats_answer=self._uses_answer(item.record)
+        )
         error = error or next((record.error for record in records if record.error), None)
         return FinishedSample(
             sample=item.id,
@@ -153,7 +160,7 @@ class Experiment:
 
     async def _sample(self, item: Item) -> list[AnswerRecord]:
         """Return the records of a sample, without ratings."""
-        context = self.contexts[item.critic]
+        context = self._context(item)
         if self.name in ("self-critique", "gdc"):
             answers = await self._sample_answers(item.record, context)
             return [await self._criticize(record, item.critic, context) for record in answers]
@@ -166,6 +173,20 @@ class Experiment:
             return [await self._review(record, item.critic, context)]
         record = await self._classify(record, item.critic, context)
         return [await self._criticize(record, item.critic, context)]
+
+    def _uses_answer(self, record: AnswerRecord) -> bool:
+        """Whether the experiment is about the record's answer, not about new ones."""
+        if self.name in ("self-critique", "gdc"):
+            return False
+        is_new = self.name == "refine" and record.origin == "clean"
+        return bool(record.answer.strip()) and not is_new
+
+    def _context(self, item: Item) -> Context:
+        """Return the options of a sample, with the seed of its epoch."""
+        context = self.contexts[item.critic]
+        if context.seed is None:
+            return context
+        return context.model_copy(update={"seed": epoch_seed(context.seed, item.epoch)})
 
     def _oracle(self, record: AnswerRecord) -> Oracle:
         return choose_oracle(record, self.judge)
@@ -215,7 +236,7 @@ class Experiment:
                 "refinements": [],
             }
             sampled = record.model_copy(update=update)
-            records.append(await self._with_facts(_noting(sampled, "verdict_error", output)))
+            records.append(await self._with_facts(note_error(sampled, "verdict_error", output)))
         return records
 
     async def _classify(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
@@ -226,7 +247,7 @@ class Experiment:
         probability = output.get("p_critiqueable")
         metadata = {**record.metadata, "p_critiqueable": {critic: probability}}
         record = record.model_copy(update={"p_critiqueable": probability, "metadata": metadata})
-        return _noting(record, "verdict_error", output)
+        return note_error(record, "verdict_error", output)
 
     async def _criticize(self, record: AnswerRecord, critic: str, context: Context) -> AnswerRecord:
         """Add a pool of critiques; a review that fails sets `error`."""
@@ -235,7 +256,7 @@ class Experiment:
         except (InputError, ModelError) as failure:
             return record.model_copy(update={"error": redact(str(failure))})
         pool: list[Critique] = output["rounds"][0].critiques
-        return _with_pool(record, critic, pool, usage, output)
+        return add_pool(record, critic, pool, usage, output)
 
     async def _search_twice(
         self, record: AnswerRecord, critic: str, context: Context
@@ -261,7 +282,7 @@ class Experiment:
         is_failure = output.get("stop_reason") not in ("reviewed", "no_helpful_critique")
         if is_failure and selected is None:
             pool = []
-        return _with_pool(record, critic, pool, usage, output)
+        return add_pool(record, critic, pool, usage, output)
 
     async def _call_review(
         self, record: AnswerRecord, context: Context
@@ -288,7 +309,7 @@ class Experiment:
         update = {
             "answer": first.answer,
             "p_critiqueable": first.p_critiqueable,
-            "critiques": _to_samples(first.critiques, critic, []),
+            "critiques": to_samples(first.critiques, critic, []),
         }
         record = await self._with_facts(record.model_copy(update=update))
         refinements = []
@@ -296,45 +317,3 @@ class Experiment:
             is_correct = await self._grade(record, refinement.answer)
             refinements.append(refinement.model_copy(update={"is_correct": is_correct}))
         return record.model_copy(update={"refinements": refinements})
-
-
-def _with_pool(
-    record: AnswerRecord,
-    critic: str,
-    pool: Sequence[Critique],
-    usage: Usage,
-    output: Mapping[str, Any],
-) -> AnswerRecord:
-    """Add critiques with their share of the usage, and note why a search ended early."""
-    shares = split_usage(usage, len(pool))
-    samples = [*record.critiques, *_to_samples(pool, critic, shares)]
-    record = record.model_copy(update={"critiques": samples})
-    stop_reason = output.get("stop_reason")
-    problem = output.get("error") or f"The review has no critique; it stopped with {stop_reason!r}."
-    if stop_reason == "budget":
-        problem = "The budget ended before the critiques were complete."
-    if stop_reason == "budget" or not pool:
-        return record.model_copy(update={"error": redact(problem)})
-    return _noting(record, "review_error", output)
-
-
-def _to_samples(
-    pool: Sequence[Critique], critic: str, shares: Sequence[Mapping[str, Any]]
-) -> list[CritiqueSample]:
-    """Return the critiques of a pool with their critic; `shares` are their costs, if known."""
-    samples = []
-    for index, critique in enumerate(pool):
-        costs = shares[index] if shares else {}
-        identifier = f"{critic} #{index + 1}"
-        samples.append(
-            CritiqueSample(id=identifier, critic=critic, **critique.model_dump(), **costs)
-        )
-    return samples
-
-
-def _noting(record: AnswerRecord, name: str, output: Mapping[str, Any]) -> AnswerRecord:
-    """Note the error of a graph that still returned a result."""
-    error = output.get("error")
-    if not error:
-        return record
-    return record.model_copy(update={"metadata": {**record.metadata, name: redact(error)}})

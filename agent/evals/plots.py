@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 
 from selfcritic.agent.evals.measurement import Measurement
 from selfcritic.agent.evals.panels import (
-    COLORS,
     GRAY,
-    MARKERS,
     draw_arms,
     draw_best_answers,
     draw_best_critiques,
     draw_gdc,
     draw_matrix,
     draw_sizes,
+    pick_color,
+    pick_marker,
     shorten,
 )
 from selfcritic.agent.evals.sections import critiques, gdc, refinement, sizes
@@ -91,46 +91,42 @@ _PLOTS: tuple[tuple[str, str, Callable[[Axes, Sequence[Measurement]], None]], ..
 
 def _draw_reliability(curves: Sequence[ReliabilityCurve]) -> Figure:
     """Draw predicted against observed probability; the diagonal is perfect calibration."""
-    titles = list(dict.fromkeys(curve.title for curve in curves))
-    figure = Figure(figsize=(0.5 + 4 * len(titles), 4.6), layout="constrained")
-    axes = figure.subplots(1, len(titles), squeeze=False)[0]
-    for axis, title in zip(axes, titles, strict=True):
+    by_title: dict[str, list[ReliabilityCurve]] = {}
+    for curve in curves:
+        by_title.setdefault(curve.title, []).append(curve)
+    figure = Figure(figsize=(0.5 + 4 * len(by_title), 5.2), layout="constrained")
+    axes = figure.subplots(1, len(by_title), squeeze=False)[0]
+    for axis, (title, members) in zip(axes, by_title.items(), strict=True):
         axis.plot([0, 1], [0, 1], linestyle="--", color=GRAY, label="perfect")
-        members = [curve for curve in curves if curve.title == title]
         for index, curve in enumerate(members):
-            axis.plot(
-                [point[0] for point in curve.points],
-                [point[1] for point in curve.points],
-                marker=MARKERS[index % len(MARKERS)],
-                color=COLORS[index % len(COLORS)],
-                label=shorten(curve.name),
-            )
+            predicted = [point[0] for point in curve.points]
+            observed = [point[1] for point in curve.points]
+            marker = pick_marker(index)
+            name = shorten(curve.name)
+            axis.plot(predicted, observed, marker=marker, color=pick_color(index), label=name)
         axis.set_title(title, loc="left")
         axis.set_xlabel("predicted probability")
         axis.set_ylabel("observed share")
         axis.set_xlim(-0.03, 1.03)
         axis.set_ylim(-0.03, 1.03)
         axis.set_aspect("equal")
-        axis.legend(loc="best")
+        _put_legend_below(axis)
     return figure
 
 
 def _draw_frontiers(curves: Sequence[FrontierCurve]) -> Figure:
     """Draw comprehensive against spurious critiques, one panel for each group."""
-    groups = list(dict.fromkeys(curve.group for curve in curves))
-    figure = Figure(figsize=(1.5 + 4.5 * len(groups), 4.2), layout="constrained")
-    axes = figure.subplots(1, len(groups), squeeze=False)[0]
-    for axis, group in zip(axes, groups, strict=True):
-        members = [curve for curve in curves if curve.group == group]
+    by_group: dict[str, list[FrontierCurve]] = {}
+    for curve in curves:
+        by_group.setdefault(curve.group, []).append(curve)
+    figure = Figure(figsize=(1.5 + 4.5 * len(by_group), 4.8), layout="constrained")
+    axes = figure.subplots(1, len(by_group), squeeze=False)[0]
+    for axis, (group, members) in zip(axes, by_group.items(), strict=True):
         for index, curve in enumerate(members):
-            color = COLORS[index % len(COLORS)]
-            axis.plot(
-                curve.spurious,
-                curve.comprehensive,
-                marker=MARKERS[index % len(MARKERS)],
-                color=color,
-                label=shorten(curve.critic),
-            )
+            color = pick_color(index)
+            marker = pick_marker(index)
+            name = shorten(curve.critic)
+            axis.plot(curve.spurious, curve.comprehensive, marker=marker, color=color, label=name)
             axis.fill_between(
                 curve.grid, curve.low, curve.high, color=color, alpha=0.15, linewidth=0
             )
@@ -139,8 +135,13 @@ def _draw_frontiers(curves: Sequence[FrontierCurve]) -> Figure:
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("with a nitpick or hallucinated problem")
         axis.set_ylabel("comprehensive critiques")
-        axis.legend(loc="best")
+        _put_legend_below(axis)
     return figure
+
+
+def _put_legend_below(axis: Axes) -> None:
+    """Show the legend below the panel, where long names cover no line."""
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def _save(figure: Figure, path: Path) -> list[Path]:

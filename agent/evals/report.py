@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from selfcritic.agent.data.manifest import Manifest
+from selfcritic.agent.evals.epochs import Spread
 from selfcritic.agent.evals.measurement import Measurement, Unit
 from selfcritic.agent.evals.summary import Summary
 
@@ -26,6 +27,7 @@ _CSV_COLUMNS = (
     "n",
     "note",
 )
+SPREAD_SECTION = "Spread over epochs"
 _UNDEFINED = "–"
 _PLAIN_NUMBER = 1e6
 
@@ -92,6 +94,13 @@ def to_markdown(summary: Summary, manifest: Manifest | None = None) -> str:
             "|---|---|---|--:|---|--:|---|",
         ]
         lines += [_format_row(measurement) for measurement in measurements]
+    if summary.spreads:
+        lines += ["", f"## {describe_spreads(summary.spreads)}", ""]
+        lines += [
+            "| measure | answers | critic | SD | lowest | highest | changed |",
+            "|---|---|---|--:|--:|--:|--:|",
+        ]
+        lines += [_format_spread_row(spread) for spread in summary.spreads]
     return "\n".join(lines) + "\n"
 
 
@@ -116,7 +125,36 @@ def to_csv(summary: Summary) -> str:
                 escape_cell(estimate.note),
             ]
         )
+    for spread in summary.spreads:
+        label = spread.label
+        texts = [SPREAD_SECTION, spread.name, label.group, label.critic]
+        numbers = [spread.deviation, min(spread.values), max(spread.values)]
+        writer.writerow(
+            [
+                *[escape_cell(text) for text in texts],
+                *[repr(float(number)) for number in numbers],
+                len(spread.values),
+                0,
+                spread.unit,
+                "",
+                "standard deviation, lowest and highest value of the epochs",
+            ]
+        )
     return output.getvalue()
+
+
+def describe_spreads(spreads: Sequence[Spread]) -> str:
+    """Return the heading of the spreads of a run."""
+    return f"{SPREAD_SECTION}: {len(spreads[0].values)} runs"
+
+
+def format_spread(spread: Spread) -> list[str]:
+    """Return the deviation, the lowest and the highest value, and the share of changed items."""
+    numbers = [spread.deviation, min(spread.values), max(spread.values)]
+    unit: Unit = "share" if spread.unit == "difference" else spread.unit
+    shown = [format_value(numbers[0], unit)]
+    shown += [format_value(number, spread.unit) for number in numbers[1:]]
+    return [*shown, format_value(spread.changed, "share")]
 
 
 def group_sections(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
@@ -163,3 +201,9 @@ def _format_row(measurement: Measurement) -> str:
         escape_markdown(measurement.estimate.note),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _format_spread_row(spread: Spread) -> str:
+    label = spread.label
+    cells = [escape_markdown(text) for text in (spread.name, label.group, label.critic)]
+    return f"| {' | '.join([*cells, *format_spread(spread)])} |"

@@ -64,6 +64,11 @@ def read_beside(ratings: Path) -> RunFolder:
     Raises:
         InputError: A file is invalid, or there are no ratings.
     """
+    if ratings.is_file() and not ratings.stat().st_size:
+        raise InputError(
+            f"'{ratings}' is empty: no critique was rated. Add ratings by a judge, and labels of the same critiques by "
+            "people, tests or an oracle."
+        )
     warnings: list[str] = []
     _warn_partial(ratings, warnings)
     rows = read_records(ratings, Rating, ignore_partial_line=True)

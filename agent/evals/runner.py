@@ -5,6 +5,7 @@ it, so that a process that is killed loses no finished sample; see `journal`.
 """
 
 import contextlib
+import errno
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -142,7 +143,16 @@ def prepare_folder(folder: Path, manifest: Manifest) -> None:
         raise InputError(
             f"--out {folder} is not an empty folder and has no {MANIFEST_FILE}. Pass a new folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        files = [parent for parent in folder.parents if parent.is_file()]
+        reason = f"'{files[0]}' is a file" if files else error.strerror
+        raise InputError(
+            f"--out {folder} cannot be created: {reason}. Pass another folder."
+        ) from None
     write_manifest(folder, manifest)
 
 

@@ -1,10 +1,11 @@
 """Measure a critic from records, ratings and comparisons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfcritic.agent.data.records import AnswerRecord, Comparison, Rating
 from selfcritic.agent.evals.dataset import Dataset
+from selfcritic.agent.evals.epochs import Spread, measure_spread
 from selfcritic.agent.evals.measurement import Measurement
 from selfcritic.agent.evals.sections.answers import (
     discriminator_predictions,
@@ -87,6 +88,8 @@ class Summary:
     """Which ratings were used."""
     warnings: list[str]
     """What may invalidate the measurements."""
+    spreads: list[Spread] = field(default_factory=list)
+    """Differences between the epochs of the run."""
 
 
 def summarize(
@@ -111,10 +114,7 @@ def summarize(
         InputError: There are no records, or `rater` rated nothing.
     """
     data = Dataset(records, ratings, comparisons, rater=rater)
-    measurements: list[Measurement] = []
-    for measure in _SECTIONS:
-        measurements += measure(data)
-    measurements += measure_caught_bug_costs(data) or measure_review_costs(data)
+    measurements = _measure(data)
     warnings = _warnings(data)
     if not measurements:
         warnings.append(_NOTHING)
@@ -124,7 +124,22 @@ def summarize(
         draw_frontiers(data),
         _notes(data),
         warnings,
+        measure_spread(records, ratings, lambda own, rated: _measure_epoch(own, rated, rater)),
     )
+
+
+def _measure(data: Dataset) -> list[Measurement]:
+    measurements: list[Measurement] = []
+    for measure in _SECTIONS:
+        measurements += measure(data)
+    return measurements + (measure_caught_bug_costs(data) or measure_review_costs(data))
+
+
+def _measure_epoch(
+    records: Sequence[AnswerRecord], ratings: Sequence[Rating], rater: str | None
+) -> list[Measurement]:
+    used = [rating for rating in ratings if rater in (None, rating.rater)]
+    return _measure(Dataset(records, used))
 
 
 def _reliability_curves(data: Dataset) -> list[ReliabilityCurve]:

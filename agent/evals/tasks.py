@@ -7,6 +7,7 @@ critique. Errors clusters by task, and a sample without a rating is unscored, ne
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inspect_ai import Task
@@ -37,21 +38,24 @@ def build_task(
 
     Args:
         name: Name of the task in inspect's logs.
-        items: Samples of the task.
+        items: Samples of the task. Those with an epoch greater than 1 are left to inspect, which repeats the others.
         run: Runs one sample, such as `Experiment.run`, or any function of yours.
         metadata: Entries for inspect's log.
     """
     samples = []
-    for item in items:
+    first_epoch = [item for item in items if item.epoch == 1]
+    for item in first_epoch:
         record = item.record
         facts = {"task": record.task, "record": record.id, "critic": item.critic}
         samples.append(Sample(id=item.id, input=record.question, metadata=facts))
-    by_id = {item.id: item for item in items}
+    by_id = {item.id: item for item in first_epoch}
+    num_epochs = max((item.epoch for item in items), default=1)
     return Task(
         name=name,
         dataset=MemoryDataset(samples, name=name),
         solver=run_item(by_id, run),
         scorer=rating_form(),
+        epochs=num_epochs if num_epochs > 1 else None,
         model="none",
         metadata=metadata,
         # A failed sample does not stop the others, but inspect runs it again with the same command.
@@ -70,7 +74,8 @@ def run_item(items: dict[str, Item], run: RunItem) -> Solver:
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001 - inspect's
-        finished = await run(items[str(state.sample_id)])
+        item = replace(items[str(state.sample_id)], epoch=state.epoch)
+        finished = await run(item)
         state.metadata[_OUTCOME] = finished.model_dump(mode="json", exclude_defaults=True)
         for record in finished.records:
             state.messages.append(ChatMessageAssistant(content=record.answer))

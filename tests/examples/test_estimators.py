@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from examples.benchmarks.estimators import repeats
+from examples.benchmarks.estimators import development, repeats
 from examples.benchmarks.estimators.graph_check import measure_graph
 from examples.benchmarks.estimators.measures import measure_all, measure_answers
 from examples.benchmarks.estimators.planted import closed_forms
 from examples.benchmarks.estimators.repeats import measure_truth, run_repeats
 from examples.benchmarks.estimators.table import build_rows, write_page
 from examples.benchmarks.estimators.world import sample_answers, sample_world
+from selfcritic.agent.evals.measures import intervals
 
 CHEAP = ("flawed answers", "critiqueability: mean")
 
@@ -87,9 +88,19 @@ def test_the_truth_is_saved(tmp_path: Path):
 def test_the_page_has_all_measures():
     repeat = {"values": {"a": [0.5, 0.4, 0.6]}, "unclustered": {}, "p_value": 0.01}
     rows = build_rows({"values": {"a": [0.5, 0.4, 0.6]}}, {}, [repeat])
-    page = write_page(rows, rows, [repeat], num_tasks=60, truth_tasks=3_000, graph={})
+    page = write_page(
+        rows, rows, [repeat], num_tasks=60, truth_tasks=3_000, graph={}, development="| a |"
+    )
     assert "| a | 0.500 * | 0.500 | 1 of 1 |" in page
     assert "1 of 1" in page
+
+
+def test_intervals_are_compared_on_other_tasks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(development, "_TRUTH_TASKS", 300)
+    monkeypatch.setattr(intervals, "RESAMPLES", 50)
+    auc, brier = development.compare(development.SCENARIOS[1], 4)
+    assert auc.startswith("| 15 easy and hard tasks | AUC | 0.")
+    assert auc.count(" of 4, 0.") == brier.count(" of 4, 0.") == 2
 
 
 @pytest.mark.slow

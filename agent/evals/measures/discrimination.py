@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import calibration, metrics
 
+from selfcritic.agent.evals.measures.analytic import estimate_auc, estimate_skewed_mean
 from selfcritic.agent.evals.measures.intervals import (
     Estimate,
     WeightedStatistic,
@@ -49,9 +50,8 @@ def area_under_curve(predictions: Predictions) -> Estimate:
     probabilities = np.array(predictions.probabilities, dtype=float)
     if labels.all() or not labels.any():
         return undefined("all labels are equal", len(labels), predictions.missing)
-    estimate = resample_weighted(
-        weighted_auc(probabilities, labels), predictions.tasks, missing=predictions.missing
-    )
+    auc = weighted_auc(probabilities, labels)
+    estimate = estimate_auc(auc, labels, predictions.tasks, predictions.missing)
     return replace(estimate, value=float(metrics.roc_auc_score(labels, probabilities)))
 
 
@@ -86,10 +86,10 @@ def rank_auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
 
 def brier_score(predictions: Predictions) -> Estimate:
     """Return the mean squared error of the probabilities; 0 is best."""
-    errors: list[float | None] = []
+    errors = []
     for probability, label in zip(predictions.probabilities, predictions.labels, strict=True):
         errors.append((probability - label) ** 2)
-    return _with_missing(errors, predictions)
+    return estimate_skewed_mean(errors, predictions.tasks, predictions.missing)
 
 
 def calibration_error(predictions: Predictions, bins: int = NUM_BINS) -> Estimate:

@@ -28,7 +28,7 @@ WeightedStatistic = Callable[[Weights], NDArray[np.float64]]
 _MAX_CELLS = 4_000_000
 """Weights that are computed at a time."""
 _MAX_GROUPS = 500
-"""Groups of clusters that BCa's jackknife leaves out; more would not change its correction."""
+"""Groups of clusters that a jackknife leaves out; more would hardly change an interval."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def mean(
     numbers = np.array(used, dtype=float)
     if np.isnan(numbers).any():
         raise ValueError("A value is NaN. Use None for rows without a value.")
-    sums, counts = _cluster_sums(numbers, groups)
+    sums, counts = sum_by_cluster(numbers, groups)
     value = float(numbers.mean())
     if len(sums) < 2:
         return Estimate(value, math.nan, math.nan, len(used), missing, "one task: no interval")
@@ -187,14 +187,8 @@ def resample_weighted(
         picks = rng.integers(num_clusters, size=num_clusters)
         return np.bincount(picks, minlength=num_clusters)
 
-    num_groups = min(num_clusters, _MAX_GROUPS)
-    groups: Rows = np.arange(num_clusters) % num_groups
-
-    def leave_out(group: int) -> Rows:
-        return (groups != group).astype(int)
-
     draws = _apply_to_clusters(statistic, pick_clusters, RESAMPLES, columns)
-    jackknife = _apply_to_clusters(statistic, leave_out, num_groups, columns)
+    jackknife = leave_tasks_out(statistic, clusters)
     defined = draws[~np.isnan(draws)]
     note = ""
     if len(defined) < len(draws):
@@ -205,6 +199,21 @@ def resample_weighted(
     else:
         low, high = np.quantile(defined, _bca_levels(value, defined, jackknife))
     return Estimate(value, float(low), float(high), count, missing, note)
+
+
+def leave_tasks_out(
+    statistic: WeightedStatistic, clusters: Sequence[Hashable]
+) -> NDArray[np.float64]:
+    """Return the statistic without each task, or without each of 500 groups of tasks (jackknife)."""
+    columns = _cluster_columns(clusters)
+    num_clusters = int(columns.max()) + 1
+    num_groups = min(num_clusters, _MAX_GROUPS)
+    groups: Rows = np.arange(num_clusters) % num_groups
+
+    def leave_out(group: int) -> Rows:
+        return (groups != group).astype(int)
+
+    return _apply_to_clusters(statistic, leave_out, num_groups, columns)
 
 
 def divide(
@@ -314,7 +323,7 @@ def _rows_by_cluster(clusters: Sequence[Hashable]) -> list[Rows]:
     return [np.array(indices) for indices in rows.values()]
 
 
-def _cluster_sums(
+def sum_by_cluster(
     values: NDArray[np.float64], clusters: Sequence[Hashable]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sum and the number of values of each cluster."""
@@ -327,7 +336,7 @@ def _cluster_sums(
 def _effective_count(values: NDArray[np.float64], clusters: Sequence[Hashable]) -> float:
     """Return the number of independent rows with the same information."""
     count = len(values)
-    sums, counts = _cluster_sums(values, clusters)
+    sums, counts = sum_by_cluster(values, clusters)
     num_clusters = len(sums)
     if num_clusters == count or count == 1:
         return float(count)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.evals.dataset import Dataset, is_flawed, quality_of
+from selfcritic.agent.evals.epochs import drop_repeated_answers
 from selfcritic.agent.evals.measurement import (
     Item,
     Label,
@@ -111,7 +112,7 @@ def measure_best_answers(data: Dataset) -> list[Measurement]:
     measurements = []
     for origin in data.origins:
         by_task: dict[str, list[tuple[float, float]]] = {}
-        for record in data.of_origin(origin):
+        for record in drop_repeated_answers(data.of_origin(origin)):
             score = finite_or_none(record.p_critiqueable)
             quality = quality_of(record)
             if score is not None and quality is not None:

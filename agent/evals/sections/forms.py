@@ -7,7 +7,6 @@ from selfcritic.agent.data.records import Rating
 from selfcritic.agent.evals.dataset import Dataset, RatedCritique
 from selfcritic.agent.evals.measurement import Item, Label, Measurement, attach_items
 from selfcritic.agent.evals.measures.agreement import Level, measure_agreement
-from selfcritic.agent.evals.measures.costs import cost_per_success
 from selfcritic.agent.evals.measures.forms import (
     QUESTIONS,
     THRESHOLDS,
@@ -18,9 +17,11 @@ from selfcritic.agent.evals.measures.forms import (
     share_with_spurious_claim,
     share_yes,
 )
+from selfcritic.agent.evals.sections.costs import measure_costs
 
 SECTION = "Critique form"
 COSTS = "Costs"
+CAUGHT_BUG = "caught bug"
 AGREEMENT = "Agreement of raters (Krippendorff's alpha)"
 _HIGHER_IS_BETTER = {
     "comprehensiveness": True,
@@ -95,7 +96,7 @@ def _measure_question(
 
 
 def measure_caught_bug_costs(data: Dataset) -> list[Measurement]:
-    """Return calls, tokens and dollars per bug that a critique points out."""
+    """Return calls, tokens, dollars and seconds per bug that a critique points out."""
     measurements = []
     for origin in data.origins:
         for critic in data.critics:
@@ -103,25 +104,10 @@ def measure_caught_bug_costs(data: Dataset) -> list[Measurement]:
             rated = [row for row in rows if row.form is not None and row.form.bug_inclusion]
             if rated:
                 label = Label(COSTS, "", origin, critic)
-                measurements += measure_costs(label, rated, _caught_bugs(rated))
-    return measurements
-
-
-def measure_costs(
-    label: Label, rows: Sequence[RatedCritique], caught: Sequence[float]
-) -> list[Measurement]:
-    """Return the costs of critiques per caught bug, for each known kind of cost."""
-    measurements = []
-    tasks = [row.record.task for row in rows]
-    for name, field in (("calls", "calls"), ("tokens", "tokens"), ("dollars", "cost_usd")):
-        values = [getattr(row.critique, field) for row in rows]
-        if any(value is not None for value in values):
-            estimate = cost_per_success(values, caught, tasks)
-            shown = replace(label, name=f"{name} per caught bug")
-            if field == "cost_usd":
-                measurements.append(Measurement(shown, estimate, "usd", is_higher_better=False))
-            else:
-                measurements.append(Measurement(shown, estimate, "number", is_higher_better=False))
+                samples = [row.critique for row in rated]
+                tasks = [row.record.task for row in rated]
+                caught = _count_caught_bugs(rated)
+                measurements += measure_costs(label, samples, caught, tasks, CAUGHT_BUG)
     return measurements
 
 
@@ -194,7 +180,7 @@ def _bug_items(rows: Sequence[RatedCritique], threshold: int) -> list[Item]:
     return items
 
 
-def _caught_bugs(rows: Sequence[RatedCritique]) -> list[float]:
+def _count_caught_bugs(rows: Sequence[RatedCritique]) -> list[float]:
     caught = []
     for row in rows:
         scores = row.form.bug_inclusion.values() if row.form else []

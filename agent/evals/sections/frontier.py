@@ -13,14 +13,13 @@ from selfcritic.agent.evals.dataset import Dataset, RatedCritique
 from selfcritic.agent.evals.measurement import Item, Label, Measurement, attach_items
 from selfcritic.agent.evals.measures.forms import THRESHOLDS, is_spurious
 from selfcritic.agent.evals.measures.frontier import RatedSample, measure_frontier, select_sample
-from selfcritic.agent.evals.measures.intervals import CONFIDENCE, RESAMPLES, undefined
+from selfcritic.agent.evals.measures.intervals import CONFIDENCE, RESAMPLES
 
 SECTION = "Frontier"
 PERCENTILES = (10, 25, 50, 75)
 """Percentiles of the sampled critiques' lengths for which paper 2 sets its modifiers."""
 _CURVE_PERCENTILES = tuple(range(5, 100, 5))
 _GRID = 41
-NO_SPLIT = "needs `split` dev and test: modifiers are chosen on dev tasks only"
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,17 @@ class FrontierCurve:
 
 
 def measure_frontiers(data: Dataset) -> list[Measurement]:
-    """Return both rates of each critic with a pool, at four length modifiers."""
+    """Return both rates of each critic with a pool, at four length modifiers.
+
+    Answers without the splits dev and test have no frontier.
+    """
     measurements = []
     for origin in data.flawed_origins:
         for critic in data.critics:
             dev, test = _split_pools(data, origin, critic)
-            if not _has_pool(dev + test):
-                continue
-            label = Label(SECTION, "", origin, critic)
-            if dev and test:
+            if dev and test and _has_pool(dev + test):
+                label = Label(SECTION, "", origin, critic)
                 measurements += _measure_points(label, dev, test)
-            else:
-                shown = Label(SECTION, "comprehensive >= 5", origin, critic)
-                measurements.append(Measurement(shown, undefined(NO_SPLIT)))
     return measurements
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.evals.dataset import Dataset, RatedCritique, quality_of
+from selfcritic.agent.evals.epochs import drop_repeated_answers
 from selfcritic.agent.evals.measurement import (
     Item,
     Label,
@@ -42,7 +43,8 @@ def measure_gaps(data: Dataset) -> list[Measurement]:
     measurements = []
     for origin in data.flawed_origins:
         for critic in data.critics:
-            tasks = _samples(data.of_origin(origin), data, critic)
+            records = drop_repeated_answers(data.of_origin(origin))
+            tasks = _samples(records, data, critic)
             if any(len(samples) > 1 for samples in tasks.values()):
                 label = Label(SECTION, "", origin, critic)
                 measurements += _measure(label, tasks)

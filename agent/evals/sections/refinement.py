@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from selfcritic.agent.data.records import AnswerRecord, Refinement
 from selfcritic.agent.evals.dataset import Dataset
 from selfcritic.agent.evals.measurement import Item, Label, Measurement, attach_items, measure_items
-from selfcritic.agent.evals.measures.costs import cost_per_success
 from selfcritic.agent.evals.measures.refinement import ArmOutcome, measure_arm
+from selfcritic.agent.evals.sections.costs import measure_costs
 
 SECTION = "Refinement"
 FIRST_DRAFT = "first draft"
@@ -97,7 +97,7 @@ def _measure_arm(label: Label, records: Sequence[AnswerRecord]) -> list[Measurem
 
 
 def _measure_costs(label: Label, rows: Sequence[_Row]) -> list[Measurement]:
-    """Return calls per answer, and calls, tokens and dollars per correct answer."""
+    """Return calls per answer, and calls, tokens, dollars and seconds per correct answer."""
     measurements = []
     calls = [Item(row.record.id, row.record.task, _number(row.refinement.calls)) for row in rows]
     if any(item.value is not None for item in calls):
@@ -105,20 +105,11 @@ def _measure_costs(label: Label, rows: Sequence[_Row]) -> list[Measurement]:
         measurements.append(
             measure_items(label_calls, calls, unit="number", is_higher_better=False)
         )
+    refinements = [row.refinement for row in rows]
     tasks = [row.record.task for row in rows]
     successes = [float(row.is_correct) for row in rows]
-    for name, field in (("calls", "calls"), ("tokens", "tokens"), ("dollars", "cost_usd")):
-        costs = [_number(getattr(row.refinement, field)) for row in rows]
-        if any(cost is not None for cost in costs):
-            estimate = cost_per_success(costs, successes, tasks)
-            shown = replace(label, name=f"{name} per correct answer")
-            unit = "usd" if field == "cost_usd" else "number"
-            measurements.append(
-                Measurement(
-                    shown, estimate, "usd" if unit == "usd" else "number", is_higher_better=False
-                )
-            )
-    return measurements
+    costs = measure_costs(label, refinements, successes, tasks, "correct answer")
+    return measurements + costs
 
 
 def _measure_rounds(label: Label, records: Sequence[AnswerRecord]) -> list[Measurement]:

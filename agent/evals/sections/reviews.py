@@ -13,7 +13,8 @@ from selfcritic.agent.evals.measures.reviews import (
     match_comments,
     measure_reviews,
 )
-from selfcritic.agent.evals.sections.forms import COSTS, measure_costs
+from selfcritic.agent.evals.sections.costs import measure_costs
+from selfcritic.agent.evals.sections.forms import CAUGHT_BUG, COSTS
 
 SECTION = "Review: comments matched with known bugs"
 
@@ -51,8 +52,10 @@ def measure_review_costs(data: Dataset) -> list[Measurement]:
             reviews, _ = _match_reviews(data, origin, critic)
             if any(review.item.bugs for review in reviews):
                 caught = [float(sum(review.item.matched)) for review in reviews]
-                rows = [review.row for review in reviews]
-                measurements += measure_costs(Label(COSTS, "", origin, critic), rows, caught)
+                samples = [review.row.critique for review in reviews]
+                tasks = [review.record.task for review in reviews]
+                label = Label(COSTS, "", origin, critic)
+                measurements += measure_costs(label, samples, caught, tasks, CAUGHT_BUG)
     return measurements
 
 

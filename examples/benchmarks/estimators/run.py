@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from examples.benchmarks.estimators.development import format_comparison
 from examples.benchmarks.estimators.graph_check import measure_graph
 from examples.benchmarks.estimators.planted import closed_forms
 from examples.benchmarks.estimators.repeats import measure_truth, run_answer_repeats, run_repeats
@@ -49,6 +50,7 @@ def main(
         num_tasks=tasks,
         truth_tasks=truth_tasks,
         graph=measure_graph(_GRAPH_RUNS),
+        development=format_comparison(),
     )
     if page is None:
         print(text)

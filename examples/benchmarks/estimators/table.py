@@ -29,6 +29,7 @@ python -m examples.benchmarks.estimators.run --repeats {repeats} --tasks {tasks}
 - **Calibration error** is compared with the planted distribution's error in the same ten bins. The estimate is biased
   upwards in small samples, since the error of a bin is never negative; the interval is corrected for this bias.
 - **Covered without clusters** is the same with intervals that treat answers as independent.
+- **AUC and Brier score** have intervals that were chosen on other data; see the last section.
 - **Elo** ratings, and position and length bias, have planted preferences: the simulated model does not compare.
 """
 _OUTSIDE = """
@@ -40,6 +41,18 @@ _MORE = """
 ## More repeats
 
 The measures of answers over {count} other repeats, with additions only:
+"""
+
+
+_DEVELOPMENT = """
+## Intervals of AUC and Brier score
+
+These were chosen on development data of other seeds and tasks, from bootstrap, t and jackknife intervals. A bootstrap
+interval contains the truth too rarely where errors are rare. With few flawed answers, the interval of the AUC is wide.
+
+```bash
+python -m examples.benchmarks.estimators.development
+```
 """
 
 
@@ -98,6 +111,7 @@ def write_page(
     num_tasks: int,
     truth_tasks: int,
     graph: Mapping[str, Estimate],
+    development: str,
 ) -> str:
     """Return the page with the table in Markdown.
 
@@ -108,6 +122,7 @@ def write_page(
         num_tasks: Tasks of each repeat.
         truth_tasks: Tasks of the large sample.
         graph: Measures of runs of the real graph.
+        development: Table of the data on which intervals were chosen.
     """
     rejected = sum(repeat["p_value"] < _LEVEL for repeat in repeats)
     num_good = sum(row.is_calibrated for row in rows)
@@ -132,6 +147,7 @@ def write_page(
     )
     if graph:
         lines.append("\n" + _describe_graph(rows, graph))
+    lines += [_DEVELOPMENT, development]
     return "\n".join(lines) + "\n"
 
 

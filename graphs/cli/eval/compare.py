@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,7 @@ from rich.text import Text
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
-from selfcritic.graphs.cli.eval.tables import print_table
+from selfcritic.graphs.cli.eval.tables import print_table, wrap_name
 from selfcritic.graphs.cli.terminal import create_console, print_words
 from selfcritic.graphs.control_characters import escape_lines
 
@@ -102,7 +103,9 @@ def print_comparison(rows: "list[MeasureComparison]", console: Console) -> None:
         print_words(console, Text(f"p is corrected for {num_tests} tests (Holm)."))
     num_equal = len(rows) - len(different)
     if num_equal:
-        print_words(console, Text(f"{num_equal} more measures are equal for every item."))
+        more = " more" if different else ""
+        verb = "measure is" if num_equal == 1 else "measures are"
+        print_words(console, Text(f"{num_equal}{more} {verb} equal for every item."))
 
 
 def _build_table(rows: "list[MeasureComparison]", notes: dict[str, int]) -> Table:
@@ -117,9 +120,10 @@ def _build_table(rows: "list[MeasureComparison]", notes: dict[str, int]) -> Tabl
     table.add_column("items", justify="right", no_wrap=True)
     for row in rows:
         measure = clean(row.label.name)
-        critics = list(dict.fromkeys(name for name in (row.label.critic, row.other_critic) if name))
-        if critics:
-            measure += f"\n  {clean(' → '.join(critics))}"
+        names = (row.label.critic, row.other_critic)
+        critics = list(dict.fromkeys(clean(name) for name in names if name))
+        for line in _join_critics(critics):
+            measure += f"\n  {line}"
         note = row.difference.note
         interval = _format_interval(row)
         if note:
@@ -134,6 +138,20 @@ def _build_table(rows: "list[MeasureComparison]", notes: dict[str, int]) -> Tabl
             str(row.num_items),
         )
     return table
+
+
+def _join_critics(critics: list[str]) -> list[str]:
+    """Return the critics of a comparison, in as many lines as they need."""
+    width = _MEASURE_WIDTH - 2
+    line = " → ".join(critics)
+    if cell_len(line) <= width:
+        return [line] if line else []
+    lines = []
+    for name in critics:
+        lines += wrap_name(name, width - 2).split("\n")
+        if name != critics[-1]:
+            lines[-1] += " →"
+    return lines
 
 
 def _format_change(value: float) -> str:

@@ -5,32 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-
 from selfcritic.agent.context import Context
 from selfcritic.agent.data.manifest import Manifest
 from selfcritic.agent.data.records import AnswerRecord
-from selfcritic.agent.errors import InputError
 from selfcritic.agent.evals.arms import ARMS
 from selfcritic.agent.evals.experiments import Experiment, Item
 from selfcritic.agent.evals.judge import Judge
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.agent.evals.runner import describe_run
 from selfcritic.agent.evals.splits import assign_splits
-from selfcritic.agent.models import get_model, load
 from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.redaction import redact
-from selfcritic.graphs.cli.console import check_api_base
+from selfcritic.graphs.cli.console import check_api_base, load_model
+from selfcritic.graphs.cli.eval.checks import (
+    check_answers,
+    check_frontier,
+    check_judge,
+    check_options,
+    find_notices,
+    find_seed,
+)
 from selfcritic.graphs.cli.eval.experiment_graphs import compile_graphs
-from selfcritic.graphs.cli.eval.run_options import RunRequest
+from selfcritic.graphs.cli.eval.run_options import RunRequest, parse_fsbs
 from selfcritic.graphs.cli.options import parse_max_output_tokens
 
-_SELF = ("self-critique", "gdc")
-"""Experiments in which a model criticizes its own answers."""
-_GIVEN = ("critic", "frontier", "review")
-"""Experiments on the answers of the data."""
 _NO_MODEL = "none"
-_MAX_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class Plan:
     manifest: Manifest
     judged_critics: list[str]
     """Critics that are the judge, too."""
+    notices: list[str]
+    """What the report will lack."""
 
     @property
     def contexts(self) -> Mapping[str, Context]:
@@ -56,10 +57,13 @@ def build_plan(request: RunRequest, records: Sequence[AnswerRecord]) -> Plan:
         InputError: An option does not fit the experiment or the data.
         ValidationError: An option of the graphs is invalid.
     """
-    _check_data(request, records)
+    check_options(request)
+    check_answers(request, records)
     sampling = request.sampling
     if request.name == "frontier":
         records = assign_splits(records, sampling.seed)
+        check_frontier(records)
+    check_judge(request, records)
     fields = _context_fields(request, records)
     contexts = _build_contexts(request, fields)
     judge = _build_judge(request, fields)
@@ -75,7 +79,8 @@ def build_plan(request: RunRequest, records: Sequence[AnswerRecord]) -> Plan:
     for record in records:
         # Critiques in the data are not of these critics.
         bare = record.model_copy(update={"critiques": [], "refinements": []})
-        items += [Item(bare, critic) for critic in contexts]
+        for epoch in range(1, sampling.epochs + 1):
+            items += [Item(bare, critic, epoch) for critic in contexts]
     manifest = describe_run(
         experiment,
         records,
@@ -88,7 +93,7 @@ def build_plan(request: RunRequest, records: Sequence[AnswerRecord]) -> Plan:
     same: list[str] = []
     if judge is not None:
         same = [name for name, context in contexts.items() if judge.is_same_model(context)]
-    return Plan(experiment, items, manifest, same)
+    return Plan(experiment, items, manifest, same, find_notices(request, records))
 
 
 def check_plan_prices(plan: Plan) -> None:
@@ -99,34 +104,6 @@ def check_plan_prices(plan: Plan) -> None:
     judge = plan.experiment.judge
     if isinstance(judge, Judge):
         check_prices(judge.context, ("judge",))
-
-
-def _check_data(request: RunRequest, records: Sequence[AnswerRecord]) -> None:
-    """Raise InputError if options do not fit together, or answers are missing."""
-    name = request.name
-    critics = request.models.critic or []
-    if name in _SELF and critics:
-        raise InputError(
-            f"{name} has each model criticize its own answers: leave out --critic, or run `critic`."
-        )
-    if name == "refine" and len(critics) > 1:
-        raise InputError(f"refine takes one --critic; got {len(critics)}.")
-    if len(set(critics)) < len(critics):
-        raise InputError("--critic names a critic twice. Name each critic once.")
-    unknown = [arm for arm in request.sampling.arm or [] if arm not in ARMS]
-    if unknown:
-        raise InputError(f"--arm {unknown[0]} does not exist. Use {', '.join(ARMS)}.")
-    if name != "refine" and request.sampling.arm:
-        raise InputError(f"--arm is an option of refine; leave it out for {name}.")
-    if request.ratings.judge_form and request.ratings.judge is None:
-        raise InputError("--judge-form requires --judge NAME.")
-    missing = [record.id for record in records if not record.answer.strip()]
-    if name in _GIVEN and missing:
-        shown = ", ".join(missing[:_MAX_SHOWN])
-        raise InputError(
-            f"{name} criticizes the answers of the data, and {len(missing)} of {len(records)} items have none "
-            f"({shown}). Run self-critique to sample answers, or name their column: --columns answer=COLUMN."
-        )
 
 
 def _all_arms(name: ExperimentName) -> Sequence[str]:
@@ -147,6 +124,7 @@ def _context_fields(request: RunRequest, records: Sequence[AnswerRecord]) -> dic
         "max_output_tokens": parse_max_output_tokens(models.max_output_tokens),
         "num_critiques": sampling.num_critiques or (1 if request.name == "review" else 8),
         "search": sampling.search,
+        "fsbs": parse_fsbs(sampling.fsbs),
         "max_rounds": sampling.max_rounds,
         "seed": sampling.seed,
     }
@@ -168,11 +146,14 @@ def _build_contexts(request: RunRequest, fields: Mapping[str, Any]) -> dict[str,
     check_api_base(models.api_base, models.model, *(models.critic or []), request.ratings.judge)
     evidence = [] if is_review else checkers
     for name in names:
-        critic = _load(name, models.api_base)
+        critic = load_model(name, models.api_base)
         generator = critic
+        specs: list[str | None] = [name]
         if request.name == "refine" and models.model:
-            generator = _load(models.model, models.api_base)
-        context = Context(model=generator, critic=critic, checkers=evidence, **fields)
+            generator = load_model(models.model, models.api_base)
+            specs.append(models.model)
+        own_fields = {**fields, "seed": find_seed(specs, fields["seed"])}
+        context = Context(model=generator, critic=critic, checkers=evidence, **own_fields)
         if request.name != "refine":
             context = context.model_copy(update={"model": critic, "critic": None})
         contexts[redact(name)] = context
@@ -188,18 +169,11 @@ def _build_judge(request: RunRequest, fields: Mapping[str, Any]) -> Judge | None
     name = request.ratings.judge
     if name is None:
         return None
-    model = _load(name, request.models.api_base)
-    judge_fields = {
-        key: fields[key] for key in ("prompts", "prompt_dir", "cache", "task_type", "seed")
-    }
-    context = Context(judge=model, **judge_fields)
+    model = load_model(name, request.models.api_base)
+    judge_fields = {key: fields[key] for key in ("prompts", "prompt_dir", "cache", "task_type")}
+    seed = find_seed([name], fields["seed"])
+    context = Context(judge=model, seed=seed, **judge_fields)
     return Judge(redact(name), context, request.ratings.judge_form)
-
-
-def _load(spec: str, api_base: str | None) -> BaseChatModel:
-    if api_base is None or "/" not in spec:
-        return get_model(spec)
-    return load(spec, api_base=api_base)
 
 
 def _model_names(request: RunRequest, contexts: Mapping[str, Context]) -> dict[str, str]:
@@ -215,8 +189,8 @@ def _result_options(
     experiment: Experiment, fields: Mapping[str, Any], request: RunRequest
 ) -> dict[str, Any]:
     """Return the options that change the results of a run."""
-    shared = {key: value for key, value in fields.items() if key not in ("seed", "cache")}
-    return {
+    shared = {key: value for key, value in fields.items() if key not in ("seed", "cache", "fsbs")}
+    options = {
         **shared,
         "api_base": redact(request.models.api_base or ""),
         "num_answers": experiment.num_answers,
@@ -224,3 +198,9 @@ def _result_options(
         "checkers": list(request.sampling.checker or []),
         "judge_form": request.ratings.judge_form,
     }
+    # Left out by default, so that runs of earlier versions resume.
+    if request.sampling.fsbs is not None:
+        options["fsbs"] = request.sampling.fsbs
+    if request.sampling.epochs > 1:
+        options["epochs"] = request.sampling.epochs
+    return options

@@ -10,11 +10,17 @@ from rich.text import Text
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, fail
 from selfcritic.graphs.cli.eval.extra import fail_missing_extra
-from selfcritic.graphs.cli.eval.tables import build_curve_table, build_table, print_table
+from selfcritic.graphs.cli.eval.tables import (
+    build_curve_table,
+    build_spread_table,
+    build_table,
+    print_table,
+)
 from selfcritic.graphs.cli.terminal import create_console, print_words
 from selfcritic.graphs.control_characters import escape_lines
 
 if TYPE_CHECKING:
+    from selfcritic.agent.evals.epochs import Spread
     from selfcritic.agent.evals.measurement import Measurement
     from selfcritic.agent.evals.summary import Summary
 
@@ -59,7 +65,9 @@ def report(
         if plots:
             drawn = draw_plots(summary, folder / "plots")
             if drawn:
-                written = f"table.md, table.csv and {len(drawn) // 2} plots (plots/*.svg and *.png)"
+                number = len(drawn) // 2
+                plural = "" if number == 1 else "s"
+                written = f"table.md, table.csv and {number} plot{plural} (plots/*.svg and *.png)"
     except OSError as error:
         fail(f"'{folder}' cannot be written: {error.strerror}.", FAILED)
     print_words(console, Text(f"Wrote {written} to {folder}."))
@@ -67,7 +75,7 @@ def report(
 
 def print_summary(summary: "Summary", console: Console) -> None:
     """Print all measurements, one table for each section and group of answers."""
-    from selfcritic.agent.evals.report import group_sections
+    from selfcritic.agent.evals.report import describe_spreads, group_sections
     from selfcritic.agent.evals.sections.answers import BEST_ANSWERS
     from selfcritic.agent.evals.sections.critiques import BEST_CRITIQUES
 
@@ -84,6 +92,13 @@ def print_summary(summary: "Summary", console: Console) -> None:
             console.print()
             console.print(Text(f"{section}, {group} answers", "bold"))
             print_table(table, console, indent=2)
+    spreads: dict[str, list[Spread]] = {}
+    for spread in summary.spreads:
+        spreads.setdefault(spread.label.group, []).append(spread)
+    for group, members in spreads.items():
+        console.print()
+        console.print(Text(f"{describe_spreads(members)}, {group} answers", "bold"))
+        print_table(build_spread_table(members), console, indent=2)
     if notes:
         console.print()
     for note, number in notes.items():

@@ -8,7 +8,13 @@ from rich.text import Text
 
 from selfcritic.agent.data.readers import load_answers
 from selfcritic.agent.evals.runner import Report, RunOptions, run_experiment
-from selfcritic.graphs.cli.console import FAILED, INTERRUPTED, fail, print_simulated_notice
+from selfcritic.graphs.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    fail,
+    print_notice,
+    print_simulated_notice,
+)
 from selfcritic.graphs.cli.eval.plan import Plan, build_plan, check_plan_prices
 from selfcritic.graphs.cli.eval.report import report as report_run
 from selfcritic.graphs.cli.eval.run_options import RunRequest
@@ -52,16 +58,18 @@ def run_session(request: RunRequest, console: Console) -> None:
                 INTERRUPTED,
             )
     console.print(progress_line(report), soft_wrap=True)
-    _print_unfinished(report, console)
     if not _num_done(report):
         reason = report.first_error or "The budget does not cover a single item."
-        fail(f"No item has a result. {reason}", FAILED)
+        fail(f"No item has a result. {reason}\nRerun the command to retry.", FAILED)
+    _print_unfinished(report, console)
     report_run(request.out)
 
 
 def _print_warnings(plan: Plan, console: Console) -> None:
     for context in plan.contexts.values():
         print_simulated_notice(context, console)
+    for notice in plan.notices:
+        print_notice(notice, console)
     if plan.judged_critics:
         names = ", ".join(plan.judged_critics)
         message = (

@@ -29,7 +29,7 @@ def test_manifest_round_trips(tmp_path: Path):
 
 
 def test_missing_and_broken_manifests_name_the_fix(tmp_path: Path):
-    with pytest.raises(InputError, match=r"has no manifest\.json\. Pass the --out folder"):
+    with pytest.raises(InputError, match=r"has no manifest\.json, which .* Pass the --out folder"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match="is not a valid manifest"):

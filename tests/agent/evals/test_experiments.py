@@ -104,6 +104,22 @@ def test_gdc_has_one_record_per_answer():
     assert rated == {"r/1", "r/2"}
 
 
+def test_epochs_have_other_seeds_and_ids():
+    model = PERFECT.model_copy(update={"miss_rate": 0.5, "seed": None})
+    experiment = create_experiment("self-critique", model=model)
+
+    def run_epoch(epoch: int) -> FinishedSample:
+        return asyncio.run(experiment.run(Item(RECORD, "m", epoch)))
+
+    first, again, second = run_epoch(1), run_epoch(1), run_epoch(2)
+    assert (first.sample, second.sample) == ("r | m", "r | m | epoch 2")
+    assert (first.records[0].id, second.records[0].id) == ("r", "r@2")
+    assert {rating.record for rating in second.ratings} == {"r@2"}
+    assert first.records[0].answer == again.records[0].answer
+    texts = [[critique.text for critique in run.records[0].critiques] for run in (first, second)]
+    assert texts[0] != texts[1]
+
+
 def test_frontier_has_two_pools_of_equal_size():
     finished = run(create_experiment("frontier", fsbs=FSBSConfig(n=2, k=1, d=2)))
     [record] = finished.records

@@ -122,4 +122,7 @@ def test_shares_add_up_to_the_usage():
     assert sum(share["tokens"] for share in shares) == 11
     assert sum(share["cost_usd"] for share in shares) == pytest.approx(0.3)
     assert split_usage(usage, 0) == []
-    assert split_usage(Usage(cost_usd=None), 1) == [{"calls": 0, "tokens": 0, "cost_usd": None}]
+    [share] = split_usage(Usage(cost_usd=None, seconds=3.0), 1)
+    assert share == {"calls": 0, "tokens": 0, "cost_usd": None, "seconds": 3.0}
+    [share] = split_usage(Usage(cached_calls=1, seconds=0.1), 1)
+    assert share["seconds"] is None  # a reply from the cache took longer when it was sent

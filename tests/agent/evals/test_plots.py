@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.evals.panels import shorten
 from selfcritic.agent.evals.plots import draw_plots
 from selfcritic.agent.evals.sections import frontier
 from selfcritic.agent.evals.summary import Summary, summarize
@@ -51,3 +52,13 @@ def test_names_are_drawn_as_text_and_files_are_reproducible(tmp_path: Path):
 
 def test_draws_nothing_without_measurements(tmp_path: Path):
     assert draw_plots(Summary([], [], [], [], []), tmp_path) == []
+
+
+def test_a_long_name_keeps_both_ends():
+    name = "openai/qwen3-coder-480b-a35b-instruct"
+    shown = [shorten(f"{name}/{search}") for search in ("fsbs", "best_of_28")]
+    assert shown == [
+        "openai/qwen3-coder-…-a35b-instruct/fsbs",
+        "openai/qwen3-coder-…instruct/best_of_28",
+    ]
+    assert shorten("short") == "short"

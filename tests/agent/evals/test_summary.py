@@ -252,7 +252,7 @@ def test_form_counts_each_bug_at_both_thresholds():
         bug_inclusion={"b1": 5, "b2": 6}, comprehensiveness=7, nitpick=2, hallucinated_problem=5
     )
     bugs = [bug("b1"), bug("b2")]
-    sample = critique(calls=3)
+    sample = critique(calls=3, seconds=0.5)
     records = [
         record("a", origin="inserted", bugs=bugs, critiques=[sample]),
         record("b", origin="inserted", bugs=bugs, critiques=[sample]),
@@ -267,6 +267,7 @@ def test_form_counts_each_bug_at_both_thresholds():
     comprehensive = find(summary, "comprehensiveness, mean score", "inserted").estimate
     assert (comprehensive.value, comprehensive.missing) == (7.0, 1)
     assert find(summary, "calls per caught bug", "inserted").estimate.value == 3.0
+    assert find(summary, "seconds per caught bug", "inserted").estimate.value == 0.5
 
 
 def test_selected_critiques_are_measured_apart():
@@ -413,11 +414,11 @@ def test_frontier_chooses_on_dev_and_measures_on_test():
     assert (curve.spurious, curve.comprehensive) == ([0.0, 1.0], [0.0, 1.0])
 
 
-def test_frontier_without_a_split_is_undefined_in_words():
+def test_there_is_no_frontier_without_a_split():
     form = RatingForm(comprehensiveness=6, nitpick=1, hallucinated_problem=1)
     pool = [critique(name, reward=0.1, comments=[comment()]) for name in ("c1", "c2")]
     summary = summarize([record(critiques=pool)], [rating(form=form)])
-    assert "dev" in find(summary, "comprehensive >= 5").estimate.note
+    assert [row for row in summary.measurements if row.label.section == "Frontier"] == []
     assert summary.frontiers == []
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, write_records
 from selfcritic.agent.data.manifest import MANIFEST_FILE
 from selfcritic.agent.data.records import Comparison, HumanReview, RatingForm
+from selfcritic.agent.evals.epochs import mark_epoch
 from selfcritic.agent.evals.measures import intervals
 from selfcritic.graphs.cli.app import app
 from tests.support.eval_records import critique, manifest, plant_run, rating, record, write_run
@@ -77,13 +78,44 @@ def test_report_of_everything_fits_into_80_columns(tmp_path: Path):
 
 
 def test_report_shows_hostile_names_as_text(tmp_path: Path):
-    make_run(tmp_path, [True, False], critic="=1+1|\x1b[31m[red]")
+    make_run(tmp_path, [True, False], critic="=1|\x1b[31m[red]")
     result = run("report", tmp_path, "--no-plots")
     assert "\x1b" not in result.stdout
     assert "<U+001B>" in "".join(result.stdout.split())
     assert "[red]" in "".join(result.stdout.split())
-    assert ",'=1+1|" in (tmp_path / "table.csv").read_text()
+    assert ",'=1|" in (tmp_path / "table.csv").read_text()
     assert not (tmp_path / "plots").exists()
+
+
+def test_report_breaks_long_names_after_separators(tmp_path: Path):
+    make_run(tmp_path, [True, False], critic="openai/qwen3-coder-480b-a35b-instruct")
+    result = run("report", tmp_path, "--no-plots")
+    lines = [line.split("  ")[-1].strip() for line in result.stdout.splitlines()]
+    assert "openai/qwen3-coder-" in result.stdout
+    assert "480b-a35b-instruct" in lines
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_report_of_epochs_shows_their_spread(tmp_path: Path):
+    records = []
+    ratings = []
+    for epoch, verdicts in ((1, [True, True]), (2, [True, False])):
+        for number, is_helpful in enumerate(verdicts):
+            item = record(f"r{number}", is_correct=False, critiques=[critique("c1", "model")])
+            rated = [rating(item.id, "c1", is_helpful)]
+            marked, marked_ratings = mark_epoch([item], rated, epoch)
+            records += marked
+            ratings += marked_ratings
+    write_run(tmp_path, records, ratings)
+    result = run("report", tmp_path, "--no-plots")
+    assert "Spread over epochs: 2 runs, natural answers" in result.stdout
+    [row] = [line for line in result.stdout.splitlines() if line.endswith("0.500")][-1:]
+    assert row.split()[-4:] == ["0.354", "0.500", "1.000", "0.500"]
+    assert "| 0.354 | 0.500 | 1.000 | 0.500 |" in (tmp_path / "table.md").read_text()
+    rows = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
+    spreads = [row for row in rows if row["section"] == "Spread over epochs"]
+    [helpful] = [row for row in spreads if row["measure"] == "helpful, of all answers"]
+    assert (helpful["low"], helpful["high"], helpful["count"]) == ("0.5", "1.0", "2")
 
 
 def test_report_of_a_killed_run_names_the_lost_row(folder: Path):
@@ -147,7 +179,7 @@ def test_compare_pairs_two_runs_by_item(tmp_path: Path):
     words = row.split()
     assert (words[-7:-5], words[-2:]) == (["0.875", "+0.875"], ["0.016", "8"])
     assert "p is corrected for 1 tests (Holm)." in result.stdout
-    assert "1 more measures are equal for every item." in result.stdout
+    assert "1 more measure is equal for every item." in result.stdout
     assert max(map(len, result.stdout.splitlines()[3:])) <= 80  # after the folders' names
 
 
@@ -167,6 +199,14 @@ def test_compare_needs_both_manifests(tmp_path: Path):
     result = run("compare", first, second)
     assert result.exit_code == 2
     assert "has no manifest.json" in message(result)
+    assert "`create_manifest`" in message(result)
+
+
+def test_compare_of_equal_runs_has_no_more_measures(tmp_path: Path):
+    first = make_run(tmp_path / "a", [True, False])
+    result = run("compare", first, first)
+    assert result.exit_code == 0
+    assert "2 measures are equal for every item." in result.stdout
 
 
 def test_compare_names_measures_that_do_not_exist(tmp_path: Path):
@@ -219,6 +259,14 @@ def test_judge_check_warns_loudly_if_the_judge_is_the_critic(tmp_path: Path):
     result = run("judge-check", folder)
     assert result.exit_code == 0
     assert "WARNING: The judge 'model' is also the critic of 20 of the 20" in message(result)
+
+
+def test_judge_check_rejects_an_empty_file(tmp_path: Path):
+    path = tmp_path / RATINGS_FILE
+    path.write_text("")
+    result = run("judge-check", path)
+    assert result.exit_code == 2
+    assert "is empty: no critique was rated" in message(result)
 
 
 def test_judge_check_rejects_a_file_without_labels(tmp_path: Path):

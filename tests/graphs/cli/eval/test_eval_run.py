@@ -97,6 +97,19 @@ def test_refuses_data_that_cannot_be_used():
         (("critic", "alphabetize", "--model=tiny", "--columns=x"), "takes FIELD=COLUMN"),
         (("critic", "alphabetize", "--model=tiny", "--prompts=x"), "'x'"),
         (("review", "alphabetize", "--checker=x"), "--checker: there is no checker 'x'"),
+        (("frontier", "alphabetize", "--model=tiny"), "all 100 answers are clean. Insert bugs"),
+        (("frontier", "alphabetize", "--model=tiny", "--fsbs=4,2"), "such as 4,2,4; got '4,2'"),
+        (("frontier", "alphabetize", "--model=tiny", "--fsbs=0,1,1"), "got '0,1,1'"),
+        (("critic", "alphabetize", "--model=tiny", "--fsbs=4,2,4"), "Add --search fsbs"),
+        (
+            ("critic", "alphabetize", "--model=tiny", "--judge=simulated", "--judge-form"),
+            "--judge 'simulated' cannot fill in the form",
+        ),
+        (("critic", "alphabetize", "--model=simulated?seed=x"), "seed"),
+        (
+            ("refine", "alphabetize", "--model=tiny?seed=1", "--critic=simulated?seed=2"),
+            "'simulated?seed=2' and 'tiny?seed=1' have different seeds",
+        ),
     ],
 )
 def test_refuses_options_that_do_not_fit(arguments: tuple[str, ...], message: str):
@@ -108,6 +121,30 @@ def test_refuses_a_folder_with_other_files():
     Path("out", "notes.txt").write_text("mine")
     message = refused("critic", "alphabetize", "--model=tiny")
     assert "--out out is not an empty folder and has no manifest.json" in message
+
+
+def test_refuses_a_frontier_without_development_tasks():
+    write_data(3, origin="inserted", split="test")
+    assert "have only the split test" in refused("frontier", DATA, "--model=simulated")
+    write_data(1, origin="inserted")
+    assert "Pass flawed answers of at least 2 tasks" in refused(
+        "frontier", DATA, "--model=simulated"
+    )
+
+
+def test_refuses_a_judge_that_does_not_know_the_tasks():
+    write_data(2)
+    message = refused("critic", DATA, "--model=tiny", "--judge=simulated")
+    assert "2 of 2 items have none (r0, r1)" in message
+
+
+@pytest.mark.parametrize("name", ["file", "file/x", "file/x/y"])
+def test_names_the_option_if_the_folder_cannot_be_created(name: str):
+    Path("file").write_text("")
+    command = ["eval", "run", "critic", "alphabetize", "--count=1", "--model=tiny", "--out", name]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert f"--out {name} " in " ".join(result.stderr.split())
 
 
 def test_names_the_extra_if_a_package_is_missing(monkeypatch: pytest.MonkeyPatch):
@@ -226,14 +263,15 @@ def test_inspect_runs_a_registered_task(folder: Path):
     code = (
         f"from {module} import critic\n"
         "from inspect_ai import eval\n"
-        "[log] = eval(critic('alphabetize', 'tiny', count=2, num_critiques=1), display='none', log_dir='logs')\n"
+        "task = critic('alphabetize', 'tiny', count=2, num_critiques=1, epochs=2)\n"
+        "[log] = eval(task, display='none', log_dir='logs')\n"
         "scores = {score.name: score.metrics['mean'].value for score in log.results.scores}\n"
         "print(log.eval.task, log.status, log.results.completed_samples, scores['correct'])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
     )
-    assert result.stdout.splitlines() == ["critic success 2 1.0"]
+    assert result.stdout.splitlines() == ["critic success 4 1.0"]
 
 
 def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.MonkeyPatch):
