@@ -66,8 +66,11 @@ RESEARCH_PACKAGES = {
         *BASE,
         "agent.critic",
         "agent.tasks",
+        "agent.models.hugging_face",
         "agent.models.tiny",
         "agent.sampling",
+        "agent.scoring.reward_model",
+        "agent.scoring.reward_text",
         "agent.data",
         "agent.evals",
     ),
@@ -120,7 +123,7 @@ def quoted_names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         is_literal = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if is_literal and id(node) not in docstrings:
-            yield from re.findall(r"\bselfcritic(?:\.\w+)+", node.value)
+            yield from re.findall(r"\bselfcritic(?:\.(?!json\b)\w+)+", node.value)
 
 
 def imports_of(path: Path) -> set[str]:

@@ -49,6 +49,12 @@ def _local(model: str, **options: Any) -> BaseChatModel:
     return LlamaCppModel(model=model, **options)
 
 
+def _hugging_face(folder: str, **options: Any) -> BaseChatModel:
+    from selfcritic.agent.models.hugging_face.model import HuggingFaceModel
+
+    return HuggingFaceModel(folder=folder, **options)
+
+
 def _litellm(model: str, **options: Any) -> BaseChatModel:
     from selfcritic.agent.models.litellm import LiteLLMModel
 
@@ -75,6 +81,11 @@ PROVIDERS: Mapping[str, Provider] = {
         "local:FILE.gguf[?n_ctx=4096&slots=4&threads=1&lora=FILE…]",
         "GGUF file, run in this process; local:smollm2 after `selfcritic models pull smollm2`",
         _local,
+    ),
+    "hf": Provider(
+        "hf:FOLDER[?lora_scale=0.5&max_tokens=512…]",
+        "transformers folder, such as a critic of `selfcritic train`; runs in this process",
+        _hugging_face,
     ),
     "litellm": Provider(
         "PROVIDER/MODEL",

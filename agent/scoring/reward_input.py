@@ -15,7 +15,12 @@ def answer_input(question: str, draft: str) -> str:
 
 def critique_input(critique: Critique) -> str:
     """Return the critique in a labeled fence."""
-    return _section("Critique", critique_text(critique))
+    return critique_section(critique_text(critique))
+
+
+def critique_section(text: str) -> str:
+    """Return the text of a critique in a labeled fence."""
+    return _section("Critique", text)
 
 
 def _section(label: str, text: str) -> str:

@@ -1,23 +1,42 @@
 """Score critiques with a reward model saved in a folder by transformers.
 
 The model is an `AutoModelForSequenceClassification`; the extra `train` installs the libraries. torch and transformers
-are imported at the first score. Nothing is downloaded, and no code in the folder is run.
+are imported at the first score. Nothing is downloaded, and no code in the folder is run. A folder of
+`selfcritic train reward` names the form of its text in `selfcritic.json`; other models read the form of `reward_input`.
 """
 
 import asyncio
 import functools
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.models.hugging_face.chat import Chat
+from selfcritic.agent.models.hugging_face.folder import (
+    INFO_FILE,
+    FolderInfo,
+    check_tokenizer,
+    read_info,
+)
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.reward_input import answer_input, critique_input
+from selfcritic.agent.scoring.reward_input import answer_input, critique_section
+from selfcritic.agent.scoring.reward_text import reward_ids
 
 _BATCH_SIZE = 8
 _MAX_TOKENS = 4096  # unless the tokenizer has a lower limit
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    tokenizer: Any
+    model: Any
+    chat: Chat | None
+    """The form of the text, if `selfcritic train reward` wrote the folder."""
 
 
 class RewardModel:
@@ -29,42 +48,65 @@ class RewardModel:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._lock = Lock()
-        self._loaded: tuple[Any, Any, Any] | None = None
+        self._loaded: _Loaded | None = None
 
     async def __call__(
         self, question: str, draft: str, critiques: Sequence[Critique]
     ) -> list[float]:
         """Score critiques in batches, in a thread."""
+        texts = [critique_text(critique) for critique in critiques]
+        return await asyncio.to_thread(self.score, question, draft, texts)
+
+    def score(self, question: str, draft: str, critiques: Sequence[str]) -> list[float]:
+        """Score the texts of critiques of one answer."""
+        loaded = self._load_once()
+        if loaded.chat is not None:
+            rows = []
+            for critique in critiques:
+                rows.append(reward_ids(loaded.chat, question, draft, critique))
+            return self._score_rows(rows)
         prefix = answer_input(question, draft)
-        texts = [f"{prefix}\n\n{critique_input(critique)}" for critique in critiques]
-        return await asyncio.to_thread(self.rewards, texts)
+        return self.rewards([f"{prefix}\n\n{critique_section(text)}" for text in critiques])
 
     def rewards(self, texts: Sequence[str]) -> list[float]:
-        """Score texts, and truncate long ones.
+        """Score texts as they are."""
+        tokenizer = self._load_once().tokenizer
+        return self._score_rows([tokenizer(text)["input_ids"] for text in texts])
 
-        A long text loses its beginning, because the critique is at the end.
+    def _score_rows(self, rows: Sequence[list[int]]) -> list[float]:
+        """Score rows of tokens, and truncate long ones.
+
+        A long row loses its beginning, because the critique is at the end.
         """
-        torch, tokenizer, model = self._load_once()
-        max_length = min(tokenizer.model_max_length, _MAX_TOKENS)
+        loaded = self._load_once()
+        max_length = min(loaded.tokenizer.model_max_length, _MAX_TOKENS)
         rewards: list[float] = []
-        with self._lock, torch.inference_mode():
-            for start in range(0, len(texts), _BATCH_SIZE):
-                batch = list(texts[start : start + _BATCH_SIZE])
-                tokens = tokenizer(
-                    batch, return_tensors="pt", padding=True, truncation=True, max_length=max_length
-                )
-                logits = model(**tokens.to(model.device)).logits.float()
-                batch_rewards = logits[:, -1]
-                if logits.shape[1] > 1:
-                    batch_rewards = batch_rewards - logits[:, 0]
-                rewards += batch_rewards.tolist()
+        with self._lock:
+            for start in range(0, len(rows), _BATCH_SIZE):
+                batch = [row[-max_length:] for row in rows[start : start + _BATCH_SIZE]]
+                rewards += score_batch(loaded.model, loaded.tokenizer, batch)
         return rewards
 
-    def _load_once(self) -> tuple[Any, Any, Any]:
+    def _load_once(self) -> _Loaded:
         with self._lock:
             if self._loaded is None:
                 self._loaded = _load(self.folder)
             return self._loaded
+
+
+def score_batch(model: Any, tokenizer: Any, rows: Sequence[list[int]]) -> list[float]:
+    """Return the scores of a batch of token rows."""
+    torch = importlib.import_module("torch")
+    batch = tokenizer.pad(
+        {"input_ids": list(rows)}, padding=True, padding_side="right", return_tensors="pt"
+    )
+    with torch.inference_mode():
+        logits = model(**batch.to(model.device)).logits.float()
+    scores = logits[:, -1]
+    if logits.shape[1] > 1:
+        scores = scores - logits[:, 0]
+    values: list[float] = scores.tolist()
+    return values
 
 
 @functools.lru_cache(maxsize=4)
@@ -73,11 +115,16 @@ def reward_model(folder: str) -> RewardModel:
     return RewardModel(folder)
 
 
-def _load(folder: str) -> tuple[Any, Any, Any]:
-    """Return torch, the tokenizer and the model."""
+def _load(folder: str) -> _Loaded:
     if not (Path(folder) / "config.json").is_file():
         raise InputError(
             f"There is no reward model in '{folder}': the folder must contain config.json and weights."
+        )
+    info = read_info(folder)
+    if info is not None and info.kind != "reward":
+        raise InputError(
+            f"'{folder}' is not a reward model: {INFO_FILE} has kind={info.kind!r}. "
+            "Pass the model folder of `selfcritic train reward`."
         )
     try:
         torch = importlib.import_module("torch")
@@ -87,9 +134,7 @@ def _load(folder: str) -> tuple[Any, Any, Any]:
             "Reward models in a folder need an extra: pip install 'selfcritic[train]'."
         ) from error
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, truncation_side="left"
-        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True
         )
@@ -99,5 +144,10 @@ def _load(folder: str) -> tuple[Any, Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id  # transformers needs it for batches
+    check_tokenizer(folder, info, tokenizer)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch, tokenizer, model.eval().to(device)
+    return _Loaded(tokenizer, model.eval().to(device), _chat_of(tokenizer, info))
+
+
+def _chat_of(tokenizer: Any, info: FolderInfo | None) -> Chat | None:
+    return None if info is None else Chat(tokenizer, info)

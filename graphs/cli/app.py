@@ -15,7 +15,7 @@ from selfcritic.graphs.cli.models import models
 from selfcritic.graphs.cli.review.command import review
 from selfcritic.graphs.cli.run import run
 from selfcritic.graphs.cli.tamper.command import tamper
-from selfcritic.graphs.cli.train import train
+from selfcritic.graphs.cli.train.app import train_app
 
 app = typer.Typer(
     help="Find and fix flaws in the answers of language models.",
@@ -26,7 +26,7 @@ app = typer.Typer(
 for command in (run, review, batch, desk, tamper):
     app.command()(command)
 app.add_typer(models, name="models")
-app.add_typer(train, name="train")
+app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
 

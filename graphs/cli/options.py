@@ -56,6 +56,12 @@ NumCritiques = Annotated[
         min=1, max=256, help="Critiques sampled per draft.", metavar="N", rich_help_panel=LOOP
     ),
 ]
+Scorer = Annotated[
+    str,
+    typer.Option(
+        help="What rates critiques, such as reward:FOLDER.", metavar="NAME", rich_help_panel=LOOP
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(help="Random seed, for models that take one.", metavar="N", rich_help_panel=LOOP),
@@ -121,6 +127,7 @@ class LoopOptions:
             min=0, max=100, help="Refinements at most.", metavar="N", rich_help_panel=LOOP
         ),
     ] = 3
+    scorer: Scorer = "helpfulness"
     seed: Seed = None
     require_isolation: RequireIsolation = False
 

@@ -21,6 +21,7 @@ from selfcritic.graphs.cli.options import (
     MaxOutputTokens,
     NumCritiques,
     RequireIsolation,
+    Scorer,
     Search,
     Seed,
     parse_max_output_tokens,
@@ -62,6 +63,7 @@ class CriticOptions:
             help="Bonus per comment: > 0 thorough, < 0 precise.", metavar="X", rich_help_panel=LOOP
         ),
     ] = 0.0
+    scorer: Scorer = "helpfulness"
     seed: Seed = None
     require_isolation: RequireIsolation = False
 
@@ -82,6 +84,7 @@ class CriticOptions:
             search=self.search,
             num_critiques=self.num_critiques,
             length_modifier=self.length_modifier,
+            scorer=self.scorer,
             checkers=checkers,
             budget=budget.to_budget(),
             seed=self.seed,

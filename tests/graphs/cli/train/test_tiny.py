@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from selfcritic.agent.training.tiny.examples import TRAINABLE_TASKS
 from selfcritic.graphs.cli.app import app
-from selfcritic.graphs.cli.train import SizeName, TaskName
+from selfcritic.graphs.cli.train.tiny import SizeName, TaskName
 
 
 def test_offers_every_trainable_task():

@@ -1,4 +1,4 @@
-"""`selfcritic train`: train a model from scratch (extra `train`)."""
+"""`selfcritic train tiny`: train the tiny model from scratch (extras `train`, `tiny`)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,15 +12,7 @@ from selfcritic.graphs.cli.terminal import create_console
 TaskName = Literal["alphabetize", "addition", "three_sat"]
 SizeName = Literal["test", "small", "medium", "large"]
 
-train = typer.Typer(help="Train a model from scratch.", no_args_is_help=True)
 
-
-@train.callback()
-def _keep_subcommand() -> None:
-    """Make typer keep `tiny` as a subcommand although it is the only one."""
-
-
-@train.command()
 def tiny(
     task: Annotated[TaskName, typer.Argument(help="Task type to learn.")],
     folder: Annotated[Path, typer.Argument(help="Folder for checkpoints and the exported model.")],

@@ -1,0 +1,239 @@
+"""Stage 4: a critic policy by GRPO: PPO's clipped objective with group advantages and no value model.
+
+The advantage of a critique is its reward minus the mean of its group, not scaled by the group's deviation. Each batch
+is used for two or more updates, since the ratio is 1 in the first one and nothing would be clipped.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from selfcritic.agent.data.records import AnswerRecord
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.training.base import Base
+from selfcritic.agent.training.curves import draw_curves, is_diverging, read_curves, write_curves
+from selfcritic.agent.training.policy_rewards import (
+    PROXY,
+    TRUTH,
+    PolicyRewards,
+    ScoreFunction,
+)
+from selfcritic.agent.training.restricted_grpo import choose_trainer
+from selfcritic.agent.training.run import Report, ignore, run_trainer, save_start, save_trained
+from selfcritic.agent.training.settings import (
+    TrainSettings,
+    device_arguments,
+    import_trainer,
+    lora_config,
+)
+from selfcritic.agent.training.stage import begin_stage, finish_stage
+
+_BEST_METRIC = f"eval_rewards/{TRUTH}/mean"
+
+
+@dataclass(frozen=True)
+class PolicySettings(TrainSettings):
+    """Settings of GRPO."""
+
+    samples: int = 8
+    """Critiques of each answer, which are a group."""
+    max_tokens: int = 256
+    """Longest critique."""
+    temperature: float = 1.0
+    iterations: int = 2
+    """Updates from each batch of critiques."""
+    beta: float = 0.05
+    """Weight of the KL divergence from the start."""
+    grounded_weight: float = 0.2
+    """Weight of the share of grounded quotes."""
+    patience: int = 3
+    """Evaluations in which truth falls while the proxy rises, before training stops."""
+    trains_on: Literal["proxy", "truth"] = "proxy"
+    """What is the reward: the score, or the oracle (a ceiling)."""
+    keeps: Literal["best", "last"] = "best"
+    """Which policy is saved: the best one on dev by truth, or the last."""
+    uses_vllm: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what TRL would only notice later.
+
+        Raises:
+            InputError: A value is invalid.
+        """
+        if self.batch_size % self.samples:
+            raise InputError(
+                f"--batch-size {self.batch_size} must be a multiple of --samples {self.samples}: "
+                "a batch has whole groups of critiques."
+            )
+        if self.iterations < 2:
+            raise InputError(
+                f"--iterations {self.iterations} never clips: the ratio is 1 in the first update. Use 2 to 4."
+            )
+
+
+def train_policy(
+    base: Base,
+    records: Sequence[AnswerRecord],
+    dev_records: Sequence[AnswerRecord],
+    score: ScoreFunction,
+    out: Path,
+    settings: PolicySettings,
+    report: Report = ignore,
+) -> dict[str, Any]:
+    """Train a critic policy from the base.
+
+    Saves the kept policy to `out/model`, and the curves to `out/curves.csv` and `out/curves.png`.
+
+    Args:
+        base: The start, such as the model of the supervised stage.
+        records: Flawed answers to critique.
+        dev_records: Flawed answers of other tasks, on which truth is measured every `save_every` steps.
+        score: The proxy, such as `reward_score` of a reward model.
+        out: Folder of the stage.
+        settings: Settings of GRPO.
+        report: Called with a line of progress.
+
+    Returns:
+        Numbers for the report: truth and proxy on dev at the start, at the best step and at the end.
+
+    Raises:
+        InputError: There are no records, or `out` has a training with other options.
+        OutOfMemory: Training did not fit in memory.
+    """
+    for name, part in (("train", records), ("dev", dev_records)):
+        if not part:
+            raise InputError(f"--data has no {name} records with known bugs to critique.")
+    options = {
+        **asdict(settings),
+        "base": base.info.base,
+        "records": [len(records), len(dev_records)],
+    }
+    finished = begin_stage(out, options)
+    if finished is not None:
+        return finished
+    rewards = PolicyRewards([*records, *dev_records], score)
+    train_rows, num_too_long = _to_rows(base, records, settings)
+    dev_rows, _ = _to_rows(base, dev_records, settings)
+    trainer = _create_trainer(base, train_rows, dev_rows, rewards, out, settings)
+    run_trainer(trainer, out, report)
+    rows = read_curves(trainer.state.log_history)
+    results = {"train_records": len(train_rows), "too_long": num_too_long, **summarize(rows)}
+    results["steps"] = trainer.state.global_step
+    results["stopped_early"] = is_diverging(rows, settings.patience)
+    if settings.keeps == "best" and results["best_step"] == 0:
+        save_start(trainer, base, out)
+    else:
+        save_trained(trainer, base, out, "model")
+    if trainer.is_world_process_zero():
+        write_curves(out, rows)
+        draw_curves(out, rows, f"GRPO, rewarded by the {settings.trains_on}")
+        finish_stage(out, results)
+    return results
+
+
+def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return truth and proxy on dev at the start, at the best step and at the end."""
+    dev = [row for row in rows if row["split"] == "dev" and row["truth"] is not None]
+    if not dev:
+        raise InputError(
+            "The oracle rated no critique of the dev records, so the best policy is unknown. "
+            "Give the dev records bugs with quotes, or a task_type."
+        )
+    best = max(dev, key=lambda row: row["truth"])  # the first of ties
+    summary: dict[str, Any] = {"best_step": best["step"]}
+    for name, row in (("start", dev[0]), ("best", best), ("end", dev[-1])):
+        summary[name] = {TRUTH: row["truth"], PROXY: row["proxy"], "length": row["length"]}
+    return summary
+
+
+def _to_rows(
+    base: Base, records: Sequence[AnswerRecord], settings: PolicySettings
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the prompts that leave room for a critique, and the number of the others."""
+    rows = []
+    for record in records:
+        messages = base.chat.messages(
+            "critique", question=record.question, answer=record.answer, context=record.context
+        )
+        length = len(base.chat.prompt_ids(messages)) + settings.max_tokens
+        if length <= settings.max_length:
+            rows.append({"prompt": messages, "record": record.id})
+    num_too_long = len(records) - len(rows)
+    if not rows:
+        raise InputError(
+            f"All {num_too_long} prompts with {settings.max_tokens} tokens of critique are longer than --max-length "
+            f"{settings.max_length}. Raise --max-length, or lower --max-tokens."
+        )
+    return rows, num_too_long
+
+
+def _create_trainer(
+    base: Base,
+    train_rows: list[dict[str, Any]],
+    dev_rows: list[dict[str, Any]],
+    rewards: PolicyRewards,
+    out: Path,
+    settings: PolicySettings,
+) -> Any:
+    datasets = import_trainer("datasets")
+    trl = import_trainer("trl")
+    weights = [1.0, settings.grounded_weight, 0.0]
+    if settings.trains_on == "truth":
+        weights = [0.0, settings.grounded_weight, 1.0]
+    arguments = device_arguments(settings, out)
+    arguments.update(
+        num_generations=settings.samples,
+        max_completion_length=settings.max_tokens,
+        temperature=settings.temperature,
+        top_k=0,
+        num_iterations=settings.iterations,
+        beta=settings.beta,
+        loss_type="dr_grpo",
+        scale_rewards="none",
+        reward_weights=weights,
+        eval_strategy="steps",
+        eval_steps=settings.save_every,
+        eval_on_start=True,
+        per_device_eval_batch_size=settings.batch_size,
+        load_best_model_at_end=settings.keeps == "best",
+        metric_for_best_model=_BEST_METRIC,
+        greater_is_better=True,
+        **_vllm_arguments(base, settings),
+    )
+    return choose_trainer(base)(
+        model=base.load_causal_model(lora_rank=settings.lora_rank),
+        reward_funcs=rewards.functions(),
+        args=trl.GRPOConfig(**arguments),
+        train_dataset=datasets.Dataset.from_list(train_rows),
+        eval_dataset=datasets.Dataset.from_list(dev_rows),
+        processing_class=base.chat.tokenizer,
+        peft_config=lora_config(settings, "CAUSAL_LM"),
+        callbacks=[_stop_callback(out, settings.patience)],
+    )
+
+
+def _vllm_arguments(base: Base, settings: PolicySettings) -> dict[str, Any]:
+    if not settings.uses_vllm:
+        return {}
+    if importlib.util.find_spec("vllm") is None:
+        raise InputError("--vllm needs vLLM: pip install 'trl[vllm]', or leave --vllm out.")
+    if base.info.prompt_only_tokens:
+        raise InputError("--vllm cannot apply this model's token rules. Leave --vllm out.")
+    return {"use_vllm": True, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": 0.3}
+
+
+def _stop_callback(out: Path, patience: int) -> Any:
+    """Return a callback that writes the curves, and stops when truth falls while the proxy rises."""
+    callback_class: Any = import_trainer("transformers").TrainerCallback
+
+    class StopWhenDiverging(callback_class):  # type: ignore[misc]
+        def on_evaluate(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            rows = read_curves(state.log_history)
+            if state.is_world_process_zero:
+                write_curves(out, rows)
+            if is_diverging(rows, patience):
+                control.should_training_stop = True
+
+    return StopWhenDiverging()

@@ -1,0 +1,101 @@
+"""Rewards of a critic policy: a reward model's score, grounded quotes, and the oracle's truth."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from selfcritic.agent.critic.format import critique_text
+from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
+from selfcritic.agent.training.rating import rate_truth
+from selfcritic.agent.training.sampling import to_sample
+
+ScoreFunction = Callable[[AnswerRecord, Sequence[str]], Sequence[float]]
+"""Scores the texts of critiques of one record."""
+PROXY, GROUNDED, TRUTH = "proxy", "grounded", "truth"
+NAMES = (PROXY, GROUNDED, TRUTH)
+HIGHLIGHTS, UNGROUNDED = "highlights", "ungrounded"
+_NO_COMMENT_PENALTY = 1.0
+"""A critique without a located comment scores this much less than the worst other one of its batch."""
+
+
+class PolicyRewards:
+    """The reward functions of GRPO. Each takes prompts, completions and the columns of the rows."""
+
+    def __init__(self, records: Sequence[AnswerRecord], score: ScoreFunction) -> None:
+        self._records = {record.id: record for record in records}
+        self._score = score
+
+    def functions(self) -> list[Callable[..., list[float | None]]]:
+        """Return the functions in the order of `NAMES`, with these names."""
+        functions = [self.proxy, self.grounded, self.truth]
+        return [_named(function, name) for function, name in zip(functions, NAMES, strict=True)]
+
+    def proxy(self, completions: Sequence[Any], record: Sequence[str], **_: Any) -> list[float]:
+        """Score the located comments of each critique, as the loop does."""
+        critiques = self._read(completions, record)
+        texts: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for index, critique in enumerate(critiques):
+            if critique.comments:
+                texts[record[index]].append((index, critique_text(critique)))
+        scores: dict[int, float] = {}
+        for record_id, rows in texts.items():
+            values = self._score(self._records[record_id], [text for _, text in rows])
+            scores.update(zip([index for index, _ in rows], map(float, values), strict=True))
+        lowest = min(scores.values(), default=0.0) - _NO_COMMENT_PENALTY
+        return [scores.get(index, lowest) for index in range(len(critiques))]
+
+    def grounded(
+        self,
+        completions: Sequence[Any],
+        record: Sequence[str],
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[float]:
+        """Return the share of quotes that are in the answer; 0 without quotes. Logs counts."""
+        critiques = self._read(completions, record)
+        shares = [grounded_share(critique) for critique in critiques]
+        if log_metric is not None:
+            highlights = sum(len(critique.comments) for critique in critiques)
+            log_metric(HIGHLIGHTS, highlights / len(critiques))
+            log_metric(UNGROUNDED, 1 - sum(shares) / len(shares))
+        return shares
+
+    def truth(
+        self, completions: Sequence[Any], record: Sequence[str], **_: Any
+    ) -> list[float | None]:
+        """Rate each critique with its record's oracle, from 0 to 1."""
+        critiques = self._read(completions, record)
+        results: list[float | None] = []
+        for critique, record_id in zip(critiques, record, strict=True):
+            results += rate_truth(self._records[record_id], [critique])
+        return results
+
+    def _read(self, completions: Sequence[Any], ids: Sequence[str]) -> list[CritiqueSample]:
+        critiques = []
+        for number, (completion, name) in enumerate(zip(completions, ids, strict=True)):
+            text = read_text(completion)
+            critiques.append(to_sample(str(number), "policy", text, self._records[name].answer))
+        return critiques
+
+
+def grounded_share(critique: CritiqueSample) -> float:
+    """Return the share of a critique's quotes that are in the answer; 0 without quotes."""
+    total = len(critique.comments) + len(critique.ungrounded)
+    return len(critique.comments) / total if total else 0.0
+
+
+def read_text(completion: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a completion, which is a text or a list of messages."""
+    if isinstance(completion, str):
+        return completion
+    return "".join(str(message.get("content") or "") for message in completion)
+
+
+def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return a function with the name under which TRL logs it."""
+
+    def call(**arguments: Any) -> Any:
+        return function(**arguments)
+
+    call.__name__ = name
+    return call

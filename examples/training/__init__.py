@@ -1,0 +1,1 @@
+"""Train critics on a real language model that runs on a CPU."""

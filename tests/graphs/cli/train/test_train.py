@@ -1,0 +1,93 @@
+"""Tests of the commands of `selfcritic train` that need no torch."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from selfcritic.agent.data.files import write_records
+from selfcritic.graphs.cli.app import app
+from tests.support.small_llama import flawed_sums
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "records.jsonl"
+    write_records(path, flawed_sums())
+    return path
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    return result.exit_code, " ".join(result.stderr.split())
+
+
+def test_lists_the_stages_in_their_order():
+    result = CliRunner().invoke(app, ["train", "--help"])
+    places = [
+        result.stdout.index(f" {name} ") for name in ("all", "sft", "sample", "reward", "policy")
+    ]
+    assert places == sorted(places)
+
+
+def test_a_base_that_does_not_exist_is_named(data: Path, tmp_path: Path):
+    code, error = run("sft", "--base", tmp_path / "none", "--data", data, "--out", tmp_path / "o")
+    assert code == 2
+    assert "none does not exist" in error
+
+
+def test_names_the_extra_if_transformers_is_missing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    (tmp_path / "config.json").write_text("{}")
+    code, error = run("sft", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    assert code == 2
+    assert "need transformers: pip install 'selfcritic[train]'" in error
+
+
+def test_a_task_on_both_sides_is_an_error(tmp_path: Path):
+    first, second, *_ = flawed_sums()
+    path = tmp_path / "records.jsonl"
+    write_records(path, [first, second.model_copy(update={"task": first.task, "split": "test"})])
+    code, error = run("all", "--base", tmp_path, "--data", path, "--out", tmp_path / "o")
+    assert code == 2
+    assert "have the same task" in error
+
+
+def test_data_without_flaws_is_an_error(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    write_records(path, [record for record in flawed_sums() if not record.bugs])
+    code, error = run("all", "--base", tmp_path, "--data", path, "--out", tmp_path / "o")
+    assert code == 2
+    assert "no train records with known bugs" in error
+
+
+def test_reward_needs_comparisons(data: Path, tmp_path: Path):
+    code, error = run("reward", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    assert code == 2
+    assert "no comparisons" in error
+
+
+def test_settings_that_never_clip_are_an_error(data: Path, tmp_path: Path):
+    command = ("policy", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    code, error = run(*command, "--reward", tmp_path, "--iterations", 1)
+    assert code == 2
+    assert "--iterations 1 never clips" in error
+
+
+def test_the_chain_runs_in_one_process(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    code, error = run("all", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    assert code == 2
+    assert "accelerate launch" in error
+
+
+def test_scorers_are_checked(tmp_path: Path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    result = CliRunner().invoke(
+        app, ["review", str(tmp_path / "a.py"), "--model", "simulated", "--scorer", "magic"]
+    )
+    assert result.exit_code == 2
+    assert "unknown scorer 'magic'" in " ".join(result.stderr.split())
