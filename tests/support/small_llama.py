@@ -14,10 +14,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SPECIAL = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
-INSTALL = (
-    "needs torch, transformers and trl: python3 -m pip --python .venv/bin/python install "
-    "torch 'transformers>=5,<6' 'trl>=1.16,<1.17' peft accelerate datasets"
-)
+INSTALL = "needs torch, transformers and trl: make train-tools"
 
 
 def save_small_llama(

@@ -34,9 +34,17 @@ class Tokenizer:
 
     words: tuple[str, ...]
     phrases: tuple[str, ...]
+    free_words: tuple[str, ...] = ()
+    """Words that any reply may use, such as those of a programming language."""
 
     @classmethod
-    def train(cls, texts: Iterable[str], words: Sequence[str], min_count: int) -> Self:
+    def train(
+        cls,
+        texts: Iterable[str],
+        words: Sequence[str],
+        min_count: int,
+        free_words: Sequence[str] = (),
+    ) -> Self:
         """Build a vocabulary of `words` and of the phrases that occur `min_count` times."""
         known_words = frozenset(words)
         counts: Counter[str] = Counter()
@@ -46,7 +54,7 @@ class Tokenizer:
         for phrase, count in counts.items():
             if count >= min_count and len(phrase) > 1 and phrase != _IMPLICIT_SEPARATOR:
                 phrases.append(phrase)
-        return cls(tuple(words), tuple(sorted(phrases)))
+        return cls(tuple(words), tuple(sorted(phrases)), tuple(free_words))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -57,13 +65,16 @@ class Tokenizer:
         """
         try:
             payload = json.loads(path.read_text("utf-8"))
-            return cls(tuple(payload["words"]), tuple(payload["phrases"]))
+            free_words = tuple(payload.get("free_words", ()))
+            return cls(tuple(payload["words"]), tuple(payload["phrases"]), free_words)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"The vocabulary '{path}' cannot be read: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON."""
         payload = {"words": self.words, "phrases": self.phrases}
+        if self.free_words:
+            payload["free_words"] = self.free_words
         path.write_text(json.dumps(payload, indent=1), "utf-8")
 
     @cached_property
@@ -89,8 +100,9 @@ class Tokenizer:
         return self._words.intersection(tokens)
 
     def suppressed_tokens(self, prompt_words: frozenset[str]) -> list[list[str]]:
-        """List the words outside the prompt, each as a one-token sequence."""
-        return [[word] for word in self.words if word not in prompt_words and word not in ANSWERS]
+        """List the words that a reply cannot use, each as a one-token sequence."""
+        allowed = {*prompt_words, *self.free_words, *ANSWERS}
+        return [[word] for word in self.words if word not in allowed]
 
     def encode(self, text: str) -> list[str]:
         """Split a text into tokens; unknown characters become `UNKNOWN`."""

@@ -223,6 +223,18 @@ EMPTY = (
 FORMS = (*SCOPES, *FILTERS, *CHANGES, *RETURNS, *EMPTY)
 
 
+def _vocabulary() -> Iterable[str]:
+    texts = [HEADER, "def f(xs): out = n for x in: y = break y"]
+    for form in FORMS:
+        texts += [form.phrasing, *form.code.values()]
+    for text in texts:
+        yield from re.findall("[A-Za-z]{2,}|(?<![{])[A-Za-z](?![}])", text)
+
+
+VOCABULARY = tuple(sorted(set(_vocabulary())))
+"""The words of specifications and of their code."""
+
+
 def describe_forms() -> str:
     """List all sentences, for an error message."""
     optional = [form.example for form in (*SCOPES, *FILTERS, *CHANGES, EMPTY[0])]

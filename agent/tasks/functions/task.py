@@ -2,8 +2,9 @@
 
 A task looks like "Write a Python function f(xs). Skip the first 2 numbers. Square each. Return the sum plus 2." The
 code of an answer is its largest fenced block, or the whole answer. It is correct if it returns the values and types of
-the reference code. Both run in a sandbox, on inputs near the numbers of the specification. The flaws of a wrong answer
-are the lines that differ from the reference, blank lines and comments excluded:
+the reference code, on inputs near the numbers of the specification. An interpreter of a subset of Python computes its
+results; code outside that subset runs in a sandbox. The flaws of a wrong answer are the lines that differ from the
+reference, blank lines and comments excluded:
 
 - wrong line: "Should be `if x <= 3:`: "Keep only numbers greater than 3"."
 - missing line: "`continue` is missing before this line: …", or after it, if it is the last line.
@@ -31,6 +32,7 @@ from selfcritic.agent.tasks.functions.differences import Difference, find_differ
 from selfcritic.agent.tasks.functions.edits import Edit, apply_edit, parse_edit
 from selfcritic.agent.tasks.functions.forms import HEADER
 from selfcritic.agent.tasks.functions.generator import draw_specification
+from selfcritic.agent.tasks.functions.interpreter import MARSHAL_VERSION, UnsupportedCode, returns
 from selfcritic.agent.tasks.functions.mistakes import find_mistakes
 from selfcritic.agent.tasks.functions.specification import Specification, parse_specification
 
@@ -38,8 +40,7 @@ _NUM_INPUTS = 30
 _MIN_DISTINCT_RESULTS = 5
 _NAME = re.compile(r"\bf\b")
 
-# The result is the last line, after any output of the answer. marshal (version 2) distinguishes types: True is not 1.
-_MARSHAL_VERSION = 2
+# The result is the last line, after any output of the answer.
 _PROGRAM = """
 import marshal
 names = {{"__name__": "answer"}}
@@ -187,7 +188,7 @@ class Functions(Task):
     def expected(self) -> str:
         """Return the reference results in marshal format, as hexadecimal digits."""
         results = self.specification.run(self.inputs())
-        return marshal.dumps(results, _MARSHAL_VERSION).hex()
+        return marshal.dumps(results, MARSHAL_VERSION).hex()
 
     def _is_informative(self) -> bool:
         """Return whether the results vary and depend on every part."""
@@ -214,8 +215,23 @@ class Functions(Task):
 
 @functools.lru_cache(maxsize=4096)
 def _passes(task: Functions, code: str) -> bool:
-    """Return whether code returns the expected results in the sandbox."""
-    program = _PROGRAM.format(code=code, inputs=task.inputs(), version=_MARSHAL_VERSION)
+    """Return whether code returns the expected results."""
+    try:
+        return returns(code, *_test_cases(task))
+    except UnsupportedCode:
+        return _passes_in_sandbox(task, code)
+
+
+@functools.lru_cache(maxsize=64)
+def _test_cases(task: Functions) -> tuple[list[list[int]], list[bytes]]:
+    """Return the inputs and, in marshal format, the expected results."""
+    inputs = task.inputs()
+    results = task.specification.run(inputs)
+    return inputs, [marshal.dumps(result, MARSHAL_VERSION) for result in results]
+
+
+def _passes_in_sandbox(task: Functions, code: str) -> bool:
+    program = _PROGRAM.format(code=code, inputs=task.inputs(), version=MARSHAL_VERSION)
     result = run_python(program)
     if result.returncode != 0:
         return False

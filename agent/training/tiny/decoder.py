@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -10,26 +10,9 @@ from torch.nn import functional
 
 from selfcritic.agent.models.tiny.engine import TASK_NAMES_FILE, VOCABULARY_FILE
 from selfcritic.agent.models.tiny.tokenizer import END, REPLY, UNKNOWN, Tokenizer
+from selfcritic.agent.training.tiny.sizes import DECODER_SIZES
 
-_EPSILON = 1e-6
-
-
-class DecoderSize(NamedTuple):
-    """The dimensions of a decoder, without its vocabulary."""
-
-    d_model: int
-    n_layers: int
-    n_heads: int
-    d_ff: int
-
-
-DECODER_SIZES = {
-    "test": DecoderSize(16, 2, 2, 32),
-    "small": DecoderSize(48, 3, 3, 128),
-    "medium": DecoderSize(128, 5, 4, 352),
-    "large": DecoderSize(192, 7, 6, 544),
-}
-"""Sizes by name. Apart from `test`, they have 0.11, 1.06 and 3.32 million parameters."""
+EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -56,10 +39,10 @@ class Block(nn.Module):
         super().__init__()
         d_model, d_ff = config.d_model, config.d_ff
         self.n_heads = config.n_heads
-        self.attention_norm = nn.RMSNorm(d_model, eps=_EPSILON)
+        self.attention_norm = nn.RMSNorm(d_model, eps=EPSILON)
         self.qkv_proj = nn.Linear(d_model, 3 * d_model, bias=False)
         self.out_proj = nn.Linear(d_model, d_model, bias=False)
-        self.ffn_norm = nn.RMSNorm(d_model, eps=_EPSILON)
+        self.ffn_norm = nn.RMSNorm(d_model, eps=EPSILON)
         self.gate_up_proj = nn.Linear(d_model, 2 * d_ff, bias=False)
         self.down_proj = nn.Linear(d_ff, d_model, bias=False)
 
@@ -81,8 +64,8 @@ class Block(nn.Module):
         qkv = self.qkv_proj(x).view(batch, length, 3, self.n_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(
-            _rotate(query, *rotary),
-            _rotate(key, *rotary),
+            rotate(query, *rotary),
+            rotate(key, *rotary),
             value,
             attn_mask=attention_mask,
             is_causal=attention_mask is None,
@@ -100,7 +83,7 @@ class Decoder(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.norm = nn.RMSNorm(config.d_model, eps=_EPSILON)
+        self.norm = nn.RMSNorm(config.d_model, eps=EPSILON)
         self._init_weights()
 
     def _init_weights(self) -> None:
@@ -124,7 +107,7 @@ class Decoder(nn.Module):
         """
         if positions is None:
             positions = torch.arange(ids.shape[1], device=ids.device)[None]
-        rotary = _rotary_embedding(positions, self.config.d_model // self.config.n_heads)
+        rotary = rotary_embedding(positions, self.config.d_model // self.config.n_heads)
         x = self.embedding(ids)
         for block in self.blocks:
             x = block(x, rotary, attention_mask)
@@ -136,7 +119,7 @@ class Decoder(nn.Module):
         return functional.linear(hidden, self.embedding.weight)
 
 
-def _rotary_embedding(positions: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
+def rotary_embedding(positions: Tensor, head_size: int) -> tuple[Tensor, Tensor]:
     """Return cosines and sines (batch, 1, length, head_size)."""
     exponents = (
         torch.arange(0, head_size, 2, dtype=torch.float32, device=positions.device) / head_size
@@ -147,7 +130,8 @@ def _rotary_embedding(positions: Tensor, head_size: int) -> tuple[Tensor, Tensor
     return angles.cos(), angles.sin()
 
 
-def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotate pairs of dimensions by the angles of their positions."""
     first, second = x.chunk(2, dim=-1)
     return x * cosine + torch.cat((-second, first), dim=-1) * sine
 
@@ -183,7 +167,7 @@ def export(
     spec.config.bos_token = REPLY
     spec.config.eos_token = END
     spec.config.unk_token = UNKNOWN
-    spec.config.layer_norm_epsilon = _EPSILON
+    spec.config.layer_norm_epsilon = EPSILON
     spec.validate()
     spec.optimize(quantization=quantization)
     folder.mkdir(parents=True, exist_ok=True)

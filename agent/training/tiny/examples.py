@@ -12,19 +12,21 @@ from typing import Self
 from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import Comment
-from selfcritic.agent.tasks import Addition, Alphabetize, Task, ThreeSat
+from selfcritic.agent.tasks import Addition, Alphabetize, Functions, Task, ThreeSat
 from selfcritic.agent.tasks.alphabetize.vocabulary import COMMON
+from selfcritic.agent.tasks.functions.forms import VOCABULARY
 from selfcritic.prompts import PromptName, load
 
 TRAINABLE_TASKS: Mapping[str, type[Task]] = {
-    task.name: task for task in (Alphabetize, Addition, ThreeSat)
+    task.name: task for task in (Alphabetize, Addition, ThreeSat, Functions)
 }
-"""Task types that the model can be trained on, by name. Checking their answers is easier than writing them."""
+"""Task types that the model can be trained on, by name."""
 
 SIZES: Mapping[str, Sequence[int]] = {
     "alphabetize": range(4, 31),
     "addition": range(1, 5),
     "three_sat": range(3, 6),
+    "functions": range(2, 7),
 }
 """Task sizes that training uses; the report uses the same ones."""
 
@@ -56,6 +58,7 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "alphabetize": COMMON,
     "addition": (),
     "three_sat": (*_PEOPLE, *_THINGS),
+    "functions": VOCABULARY,
 }
 
 
@@ -93,12 +96,17 @@ def render_prompt(prompt_name: PromptName, question: str, **data: str) -> str:
     return messages[-1].text
 
 
-def draw_task(task_name: str, rng: random.Random, max_size: int | None = None) -> Task:
+def draw_task(
+    task_name: str,
+    rng: random.Random,
+    max_size: int | None = None,
+    sizes: Sequence[int] | None = None,
+) -> Task:
     """Generate a task of a random size, at most `max_size`.
 
-    The smallest size is always allowed.
+    The smallest size is always allowed. `sizes` replaces the sizes of `SIZES`.
     """
-    sizes: Sequence[int] = SIZES[task_name]
+    sizes = sizes or SIZES[task_name]
     if max_size is not None:
         limit = max(max_size, sizes[0])
         sizes = [size for size in sizes if size <= limit]

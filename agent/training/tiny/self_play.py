@@ -9,7 +9,6 @@ from selfcritic.agent.training.tiny.examples import (
     Example,
     GradedDraft,
     draft_examples,
-    draw_task,
     is_helpful,
     render_prompt,
     solution_example,
@@ -21,14 +20,13 @@ _CRITIQUES_PER_DRAFT = 4
 
 
 def self_play_examples(
-    engine: Engine, task_name: str, rng: random.Random, num_tasks: int
+    engine: Engine, tasks: Sequence[Task], rng: random.Random
 ) -> Iterator[list[Example]]:
-    """Sample drafts and critiques of new tasks; yield each draft's examples.
+    """Sample drafts and critiques of tasks; yield each draft's examples.
 
     Sampling uses temperature 1. Only the first draft of a task is judged, so the model sees correct and flawed drafts
     as often as it makes them. Other drafts are used if they are flawed. Unusable drafts are skipped.
     """
-    tasks = [draw_task(task_name, rng) for _ in range(num_tasks)]
     prompts = [render_prompt("generate", task.question) for task in tasks]
     replies_by_task = engine.complete(prompts, n=_DRAFTS_PER_TASK, seed=rng.randrange(2**31))
     first_drafts: list[GradedDraft] = []

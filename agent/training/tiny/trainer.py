@@ -1,11 +1,7 @@
 """Train the tiny model in stages, with checkpoints every 30 seconds.
 
-Training runs on a GPU if torch has one, else on one core. ctranslate2 always samples drafts on the CPU. The stages are:
-
-1. `copy`: repeat lists. Copying is learned suddenly, at a time that differs between seeds.
-2. `edit`: apply comments to shuffled answers. Both warm-ups last until they are learned.
-3. `injected flaws`: all roles, on drafts with injected flaws and tasks of growing size.
-4. `self-play`: the model's own drafts and critiques, mixed with drafts with injected flaws.
+Training runs on a GPU if torch has one, else on one core. ctranslate2 always samples drafts on the CPU. The stages are
+described in `curriculum`.
 """
 
 import itertools
@@ -13,19 +9,20 @@ import json
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.nn import functional
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.models.tiny.tokenizer import END, PAD, REPLY
+from selfcritic.agent.models.tiny.tokenizer import PAD
+from selfcritic.agent.training.tiny.curriculum import MAX_EDIT_SIZE, Curriculum, Stage
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
+from selfcritic.agent.training.tiny.encoding import encode
 from selfcritic.agent.training.tiny.examples import (
     SIZES,
     Example,
@@ -34,25 +31,11 @@ from selfcritic.agent.training.tiny.examples import (
     edit_examples,
     injected_flaw_examples,
 )
-from selfcritic.agent.training.tiny.packing import Batch, EncodedExample, PrefixTree, make_batches
+from selfcritic.agent.training.tiny.packing import Batch, make_batches
 from selfcritic.agent.training.tiny.self_play import self_play_examples
+from selfcritic.agent.training.tiny.trees import MAX_TREE_TOKENS, PrefixTree
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
-
-class WarmUp(NamedTuple):
-    """End of a warm-up stage: a loss, or a share of the token budget."""
-
-    max_loss: float
-    budget_share: float
-
-
-_WARM_UPS = {"copy": WarmUp(0.3, 0.2), "edit": WarmUp(0.3, 0.4)}
-_LOSS_WINDOW = 100  # steps whose mean loss is compared with `max_loss`
-_MAX_EDIT_SIZE = 9  # task size in the `edit` warm-up
-_FULL_SIZE_SHARE = 0.6  # of the budget: tasks reach their full size
-_SELF_PLAY_SHARE = 0.65  # of the budget: self-play starts
-
-_MAX_TREE_TOKENS = 2000
 _TREES_PER_SHUFFLE = 200
 _LR_WARM_UP_STEPS = 200
 _MIN_LR_SHARE = 0.02
@@ -124,9 +107,7 @@ class Trainer:
         self.folder = folder
         self.tokens_seen = 0
         self.steps = 0
-        self.finished_stages: dict[str, int] = {}
-        """`tokens_seen` at the end of each finished warm-up."""
-        self.recent_losses: deque[float] = deque(maxlen=_LOSS_WINDOW)
+        self.curriculum = Curriculum(config.tokens)
         torch.manual_seed(config.seed)
         self.tokenizer = train_tokenizer(config.task)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -139,14 +120,9 @@ class Trainer:
         self.batches = self._batches()
 
     @property
-    def stage(self) -> str:
-        """Return the name of the current stage."""
-        for warm_up in _WARM_UPS:
-            if warm_up not in self.finished_stages:
-                return warm_up
-        if self.tokens_seen < _SELF_PLAY_SHARE * self.config.tokens:
-            return "injected flaws"
-        return "self-play"
+    def stage(self) -> Stage:
+        """Return the current stage."""
+        return self.curriculum.stage(self.tokens_seen)
 
     def step(self) -> float:
         """Update the weights on one batch; return the mean loss per reply token."""
@@ -166,8 +142,7 @@ class Trainer:
             optimizer.zero_grad()
         self.steps += 1
         loss_value = float(loss.detach())
-        self.recent_losses.append(loss_value)
-        self._finish_warm_up()
+        self.curriculum.record(loss_value, self.tokens_seen)
         return loss_value
 
     def _learning_rate(self) -> float:
@@ -179,18 +154,6 @@ class Trainer:
         decay = max(1 - self.tokens_seen / self.config.tokens, _MIN_LR_SHARE)
         return self.config.learning_rate * warm_up * decay
 
-    def _finish_warm_up(self) -> None:
-        """End a warm-up once it is learned or its budget is used up."""
-        stage = self.stage
-        if stage not in _WARM_UPS:
-            return
-        warm_up = _WARM_UPS[stage]
-        has_full_window = len(self.recent_losses) == _LOSS_WINDOW
-        is_learned = has_full_window and sum(self.recent_losses) / _LOSS_WINDOW < warm_up.max_loss
-        if is_learned or self.tokens_seen > warm_up.budget_share * self.config.tokens:
-            self.finished_stages[stage] = self.tokens_seen
-            self.recent_losses.clear()
-
     def save(self) -> None:
         """Write the checkpoint atomically."""
         state = {
@@ -198,7 +161,7 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "tokens_seen": self.tokens_seen,
             "steps": self.steps,
-            "finished_stages": self.finished_stages,
+            "finished_stages": self.curriculum.finished,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         new_checkpoint = self.folder / "checkpoint.new"
@@ -231,7 +194,7 @@ class Trainer:
             optimizer.load_state_dict(optimizer_state)
         self.tokens_seen = state["tokens_seen"]
         self.steps = state["steps"]
-        self.finished_stages = state["finished_stages"]
+        self.curriculum.finished = state["finished_stages"]
 
     def export(self, quantization: str | None = None) -> Path:
         """Export the model; return the subfolder, named after the number format."""
@@ -246,8 +209,10 @@ class Trainer:
         while True:
             trees = []
             for examples in itertools.islice(example_groups, _TREES_PER_SHUFFLE):
-                tree = PrefixTree.from_examples(map(self._encode, examples))
-                if len(tree.ids) <= _MAX_TREE_TOKENS:
+                tree = PrefixTree.from_examples(
+                    encode(example, self.tokenizer) for example in examples
+                )
+                if len(tree.ids) <= MAX_TREE_TOKENS:
                     trees.append(tree)
             batches = list(make_batches(trees, self.config.batch_tokens, pad, self.is_word))
             random.Random(self.tokens_seen).shuffle(batches)
@@ -265,38 +230,16 @@ class Trainer:
         while self.stage == "copy":
             yield copy_examples(task_name, rng)
         while self.stage == "edit":
-            yield edit_examples(draw_task(task_name, rng, _MAX_EDIT_SIZE), rng)
+            yield edit_examples(draw_task(task_name, rng, MAX_EDIT_SIZE), rng)
         while self.stage == "injected flaws":
-            yield injected_flaw_examples(draw_task(task_name, rng, self._max_size()), rng)
+            max_size = self.curriculum.max_size(self.tokens_seen, SIZES[task_name])
+            yield injected_flaw_examples(draw_task(task_name, rng, max_size), rng)
         while True:
             engine = Engine(self.export())
-            yield from self_play_examples(engine, task_name, rng, self.config.self_play_tasks)
+            tasks = [draw_task(task_name, rng) for _ in range(self.config.self_play_tasks)]
+            yield from self_play_examples(engine, tasks, rng)
             for _ in range(self.config.self_play_tasks):
                 yield injected_flaw_examples(draw_task(task_name, rng), rng, with_verdict=False)
-
-    def _max_size(self) -> int:
-        """Return the largest task size at this point of the training."""
-        sizes = SIZES[self.config.task]
-        start = self.finished_stages["edit"]
-        end = _FULL_SIZE_SHARE * self.config.tokens
-        progress = min((self.tokens_seen - start) / (end - start), 1.0)
-        smallest = sizes[0] + 2
-        return round(smallest + progress * (sizes[-1] - smallest))
-
-    def _encode(self, example: Example) -> EncodedExample:
-        prompt = self.tokenizer.encode(example.prompt)
-        reply = self.tokenizer.encode(example.reply)
-        suppressed = {
-            word for [word] in self.tokenizer.suppressed_tokens(self.tokenizer.words_in(prompt))
-        }
-        unreachable = suppressed.intersection(reply)
-        if unreachable:
-            raise ValueError(
-                f"the reply {example.reply!r} has words that its prompt lacks: {sorted(unreachable)}"
-            )
-        tokens = [*prompt, REPLY, *reply, END]
-        ids = [self.tokenizer.ids[token] for token in tokens]
-        return EncodedExample(ids, len(prompt) + 1, example.weight)
 
 
 def _make_optimizers(decoder: Decoder, learning_rate: float) -> list[torch.optim.Optimizer]:

@@ -4,15 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip(
-    "torch", reason="needs torch: make train-tools"
-)
+pytest.importorskip("torch", reason="needs torch: make train-tools")
 
 import torch
 from torch.nn import functional
 
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig
-from selfcritic.agent.training.tiny.packing import Batch, EncodedExample, PrefixTree, make_batches
+from selfcritic.agent.training.tiny.packing import Batch, make_batches
+from selfcritic.agent.training.tiny.trees import EncodedExample, PrefixTree
 
 
 @st.composite
