@@ -12,6 +12,7 @@ def encode(example: Example, tokenizer: Tokenizer) -> EncodedExample:
         ValueError: the reply has words that its prompt lacks, which the engine would not let it use.
     """
     prompt = tokenizer.encode(example.prompt)
+    prefix = tokenizer.encode(example.prefix)
     reply = tokenizer.encode(example.reply)
     unreachable = tokenizer.words_in(reply) - tokenizer.words_in(prompt)
     unreachable = unreachable.difference(ANSWERS, tokenizer.free_words)
@@ -19,5 +20,5 @@ def encode(example: Example, tokenizer: Tokenizer) -> EncodedExample:
         raise ValueError(
             f"the reply {example.reply!r} has words that its prompt lacks: {sorted(unreachable)}"
         )
-    ids = [tokenizer.ids[token] for token in (*prompt, REPLY, *reply, END)]
-    return EncodedExample(ids, len(prompt) + 1, example.weight)
+    ids = [tokenizer.ids[token] for token in (*prompt, REPLY, *prefix, *reply, END)]
+    return EncodedExample(ids, len(prompt) + 1 + len(prefix), example.weight)

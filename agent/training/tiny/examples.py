@@ -69,6 +69,8 @@ class Example:
     prompt: str
     reply: str
     weight: float = 1.0
+    prefix: str = ""
+    """Begins the reply, and is not learned."""
 
 
 @dataclass(frozen=True)

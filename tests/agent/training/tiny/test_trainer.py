@@ -53,7 +53,7 @@ def test_ctranslate2_computes_the_same_logits_as_torch(trained_folder: Path):
 @pytest.mark.parametrize("task_name", ["addition", "alphabetize", "functions", "three_sat"])
 def test_loss_falls_over_all_stages(task_name: str, tmp_path: Path):
     config = TrainConfig(
-        task_name, size="test", tokens=60_000, learning_rate=2e-2, self_play_tasks=4
+        task_name, size="test", tokens=90_000, learning_rate=2e-2, self_play_tasks=4
     )
     trainer = Trainer(config, tmp_path)
     losses: dict[str, list[float]] = {}
@@ -63,7 +63,7 @@ def test_loss_falls_over_all_stages(task_name: str, tmp_path: Path):
         losses.setdefault(stage, []).append(loss)
     assert list(losses) == ["copy", "edit", "injected flaws", "self-play"]
     assert all(numpy.isfinite(stage_losses).all() for stage_losses in losses.values())
-    assert numpy.mean(losses["self-play"][-10:]) < numpy.mean(losses["copy"]) - 0.1
+    assert numpy.mean(losses["self-play"][-10:]) < numpy.mean(losses["copy"]) - 0.3
 
 
 @pytest.mark.parametrize("task_name", ["addition", "alphabetize", "functions", "three_sat"])
