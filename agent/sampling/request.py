@@ -11,8 +11,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.models import model_name
@@ -24,7 +23,7 @@ from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.cache import CachedSamples, current_cache, limit_to_missing
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
-from selfcritic.agent.sampling.retry import attempts, warn_about_wait
+from selfcritic.agent.sampling.retry import call_with_retries, warn_about_wait
 from selfcritic.agent.sampling.tags import role_tag, stream_message
 from selfcritic.agent.sampling.usage import estimate_usage, request_usage
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
@@ -49,7 +48,7 @@ _CACHED_PARAMS = ("logprobs", "temperature", "max_tokens")
 """Parameters in the key of a cached reply, with its seed and index."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestPipeline:
     """Sends the requests of one role.
 
@@ -228,17 +227,17 @@ class RequestPipeline:
     async def _with_retries(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
+        async def attempt() -> list[AIMessage]:
+            return await self._attempt(model, messages, params)
+
         try:
-            async for attempt in attempts(self.retries):
-                with attempt:
-                    return await self._attempt(model, messages, params)
+            return await call_with_retries(attempt, self.retries)
         except SelfcriticError as error:
             if not isinstance(error, ModelCallError | ModelReplyError):
                 raise
             raise _model_error(error) from None
         except Exception as error:  # noqa: BLE001 - callbacks and caches can raise anything
             raise _model_error(error) from None  # the original may contain a key
-        raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
@@ -299,10 +298,10 @@ class RequestPipeline:
         if "n" in params:
             # Stream listeners make a request stream, and a stream has a single reply.
             params["stream"] = False
-        config = ensure_config()
+        config = var_child_runnable_config.get() or {}
         normalized = NormalizedModel.wrap(model, hashable_key(model))
-        result = await normalized.agenerate_prompt(
-            [ChatPromptValue(messages=messages)],
+        result = await normalized.agenerate(
+            [messages],
             callbacks=config.get("callbacks"),
             tags=[*config.get("tags", []), role_tag(self.role)],
             metadata=config.get("metadata"),
