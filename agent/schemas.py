@@ -192,7 +192,9 @@ class Capabilities(Record):
 
     def reject(self, names: Sequence[str]) -> None:
         """Add parameters that the provider rejects."""
-        self.rejected += [name for name in names if name not in self.rejected]
+        for name in names:
+            if name not in self.rejected:
+                self.rejected.append(name)
 
 
 class FSBSConfig(Record):

@@ -253,8 +253,10 @@ class BudgetTracker:
 
     def _accounts(self, role: str) -> tuple[RoleUsage, RoleUsage]:
         """Return the total usage and the role's usage."""
-        role_usage = self._usage.by_role.setdefault(role, RoleUsage())
-        return self._usage, role_usage
+        by_role = self._usage.by_role
+        if role not in by_role:
+            by_role[role] = RoleUsage()
+        return self._usage, by_role[role]
 
 
 parent_budget: ContextVar[BudgetTracker | None] = ContextVar("parent_budget", default=None)

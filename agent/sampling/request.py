@@ -1,5 +1,6 @@
 """Send requests with a budget, checkpoints, fallbacks and retries."""
 
+import functools
 import hashlib
 import json
 import re
@@ -123,7 +124,7 @@ class RequestPipeline:
             }
             try:
                 async with self.budget.deadline():
-                    replies = await sender._checkpointed(messages, accepted)
+                    replies = await sender._send_once(messages, accepted)
             except ModelError as error:
                 is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(
                     str(error)
@@ -149,15 +150,23 @@ class RequestPipeline:
             self.capabilities.reasoning = True
         remember(self.models, self.capabilities)
 
-    async def _checkpointed(
+    def _send_once(
         self, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> Awaitable[list[AIMessage]]:
+        """Send a request through the steps that this run needs: each coroutine that waits costs memory."""
+        if self.checkpoint is not None:
+            return self._checkpointed(self.checkpoint, messages, params)
+        if len(self.models) > 1 or self.cached_samples is not None:
+            return self._with_fallbacks(messages, params)
+        return self._with_retries(self.models[0], messages, params)
+
+    async def _checkpointed(
+        self, checkpoint: CheckpointFn, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
         """Send a request, or return its saved replies after a crash.
 
         The usage counts in both cases.
         """
-        if self.checkpoint is None:
-            return await self._with_fallbacks(messages, params)
         budget = self.budget.child()  # this request's own usage is saved with its replies
         is_fresh = False
 
@@ -177,7 +186,7 @@ class RequestPipeline:
         texts = [message.text for message in messages]
         content = json.dumps([self.role, names, identity, texts])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-        saved = await self.checkpoint(f"{self.role} {digest}", request)
+        saved = await checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
             self.budget.add_saved(Usage(**saved["usage"]), saved.get("is_charged", False))
         return cast(list[AIMessage], saved["replies"])
@@ -227,9 +236,7 @@ class RequestPipeline:
     async def _with_retries(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
-        async def attempt() -> list[AIMessage]:
-            return await self._attempt(model, messages, params)
-
+        attempt = functools.partial(self._attempt, model, messages, params)
         try:
             return await call_with_retries(attempt, self.retries)
         except SelfcriticError as error:
