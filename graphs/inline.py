@@ -1,4 +1,4 @@
-"""Run nodes and routing functions in the span of their node, without a thread or task of their own."""
+"""Run nodes and routes in their node's span and task."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

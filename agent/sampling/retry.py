@@ -119,7 +119,7 @@ class _Attempts:
         seconds = self._next_wait(error, is_starting=is_starting)
         if not can_help or self._is_over(seconds, is_starting=is_starting):
             return None
-        self._log(error, seconds, is_starting=is_starting)
+        self._report(error, seconds, is_starting=is_starting)
         self.waited += seconds
         return seconds
 
@@ -152,12 +152,12 @@ class _Attempts:
         if requested_wait is not None:
             return min(requested_wait + jitter, max_wait)
         doublings = min(self.counts.total() - 1, _MAX_DOUBLINGS)
-        seconds = min(first_wait * 2**doublings + jitter, max_wait)
+        seconds = min(first_wait * 2.0**doublings + jitter, max_wait)
         if is_starting:
             return min(max(seconds, _MIN_STARTUP_WAIT), _MAX_STARTUP_WAIT)
         return seconds
 
-    def _log(self, error: Exception, seconds: float, *, is_starting: bool) -> None:
+    def _report(self, error: Exception, seconds: float, *, is_starting: bool) -> None:
         """Log a failed attempt; warn at the beginning of an outage."""
         # A starting server is reported once, below.
         _log.log(
