@@ -101,7 +101,7 @@ async def _count_waiting(graph: Any, stub: Stub) -> list[tuple[str, float, float
     stub.next_stage()
     tasks = [asyncio.create_task(_run(graph)) for _ in range(RUNS)]
     for stage, count in STAGES.items():
-        while stub.num_waiting < RUNS * count:  # noqa: ASYNC110 - no event tells that all runs wait
+        while stub.num_waiting < RUNS * count:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
         gc.collect()
         objects = (len(gc.get_objects()) - objects_before) / RUNS

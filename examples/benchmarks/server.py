@@ -83,7 +83,7 @@ async def _serve(latency: float, native_n: bool) -> None:
 def create_completion(
     body: dict[str, Any], numbers: Iterator[int], native_n: bool
 ) -> dict[str, Any]:
-    """Return a reply to a request; `numbers` tells the replies apart."""
+    """Return a reply to a request; `numbers` makes the replies differ."""
     instruction = HumanMessage(str(body["messages"][-1]["content"]))
     prompt_name = parse_prompt([instruction]).name
     count = body.get("n", 1) if native_n else 1
