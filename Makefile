@@ -36,7 +36,7 @@ test: .venv/ready  ## Run the tests except the slow ones
 	.venv/bin/pytest -n auto -m "not slow"
 
 benchmarks: .venv/ready  ## Measure speed; takes minutes and needs an idle machine
-	@for name in imports latency overhead concurrency batch; do .venv/bin/python -m examples.benchmarks.$$name || exit; done
+	@for name in imports latency overhead counts concurrency batch; do .venv/bin/python -m examples.benchmarks.$$name || exit; done
 
 MODELS ?= agent/models/tiny/weights/alphabetize $(wildcard examples/benchmarks/models/seed-*)
 tiny-report: .venv/ready  ## Measure trained models; takes minutes each (MODELS="FOLDER…")

@@ -165,6 +165,11 @@ class Usage(RoleUsage):
     """Seconds spent in nodes."""
     by_role: dict[str, RoleUsage] = {}
 
+    def copy_counts(self) -> "Usage":
+        """Return a copy that can be changed; much faster than a deep copy."""
+        by_role = {role: usage.model_copy() for role, usage in self.by_role.items()}
+        return self.model_copy(update={"by_role": by_role})
+
 
 class Capabilities(Record):
     """Capabilities of a role's model, as detected so far."""
@@ -181,9 +186,15 @@ class Capabilities(Record):
     rejected: list[str] = []
     """Parameters that the provider rejects; they are not sent again in this run."""
 
+    def copy_learned(self) -> "Capabilities":
+        """Return a copy that can be changed; `rejected` is the only field that changes in place."""
+        return self.model_copy(update={"rejected": list(self.rejected)})
+
     def reject(self, names: Sequence[str]) -> None:
         """Add parameters that the provider rejects."""
-        self.rejected += [name for name in names if name not in self.rejected]
+        for name in names:
+            if name not in self.rejected:
+                self.rejected.append(name)
 
 
 class FSBSConfig(Record):

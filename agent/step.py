@@ -49,7 +49,8 @@ class Step:
         journal = current_journal.get()
         if journal is not None:
             self._budget.open_journal(journal)
-        self._capabilities = _copy_capabilities(state)
+        capabilities = state.get("capabilities", {})
+        self._capabilities = {role: value.copy_learned() for role, value in capabilities.items()}
         self._prompts = self.context.load_prompts()
 
     @property
@@ -197,14 +198,6 @@ def search_stopped_update(error: SelfcriticError | None) -> dict[str, Any]:
     is_plain_limit = isinstance(error, BudgetExhausted) and error.last_error is None
     message = None if is_plain_limit else str(error)
     return {"search_stop_reason": stop_reason_for(error), "error": message}
-
-
-def _copy_capabilities(state: State) -> dict[str, Capabilities]:
-    copies = {}
-    for role, capabilities in state.get("capabilities", {}).items():
-        rejected = list(capabilities.rejected)  # the only field that changes in place
-        copies[role] = capabilities.model_copy(update={"rejected": rejected})
-    return copies
 
 
 def _saves_requests() -> bool:

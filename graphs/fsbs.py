@@ -41,6 +41,7 @@ from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.schemas import Critique, Round
 from selfcritic.agent.state import SavedState, State, parse_state
+from selfcritic.graphs.inline import InlineRoute
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
@@ -117,14 +118,16 @@ def _add_edges(
     def after_prune_beams(state: State) -> str:
         return "expand_beams" if state["beam_prefixes"] else "select"
 
-    builder.add_conditional_edges(START, start, ["load_answer", "expand_beams"])
+    builder.add_conditional_edges(START, InlineRoute(start), ["load_answer", "expand_beams"])
     builder.add_edge("load_answer", "check_answer")
     builder.add_conditional_edges(
         "check_answer", unless_stopped("expand_beams"), ["expand_beams", END]
     )
     builder.add_edge("expand_beams", "score")
-    builder.add_conditional_edges("score", after_score, ["prune_beams", "select"])
-    builder.add_conditional_edges("prune_beams", after_prune_beams, ["expand_beams", "select"])
+    builder.add_conditional_edges("score", InlineRoute(after_score), ["prune_beams", "select"])
+    builder.add_conditional_edges(
+        "prune_beams", InlineRoute(after_prune_beams), ["expand_beams", "select"]
+    )
     builder.add_edge("select", END)
 
 

@@ -58,6 +58,7 @@ from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import HumanReviewOutput, ReviewInput, State
 from selfcritic.graphs.fsbs import create_search_node
+from selfcritic.graphs.inline import InlineRoute
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 _OUTPUT = TypeAdapter(HumanReviewOutput)
@@ -127,13 +128,13 @@ def _add_edges(
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
     builder.add_conditional_edges(
-        "check_answer", after_check_answer, ["critique", "fsbs", "prepare_review"]
+        "check_answer", InlineRoute(after_check_answer), ["critique", "fsbs", "prepare_review"]
     )
     builder.add_conditional_edges("critique", after_critique, ["select", "prepare_review"])
     builder.add_edge("fsbs", "select")
     builder.add_edge("select", "prepare_review")
     builder.add_edge("prepare_review", "await_decision")
-    builder.add_conditional_edges("await_decision", after_decision, decisions)
+    builder.add_conditional_edges("await_decision", InlineRoute(after_decision), decisions)
     builder.add_conditional_edges(
         "refine", unless_stopped("await_decision"), ["await_decision", END]
     )

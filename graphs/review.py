@@ -20,6 +20,7 @@ from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import ReviewInput, ReviewOutput, State
 from selfcritic.graphs.fsbs import create_search_node
+from selfcritic.graphs.inline import InlineRoute
 from selfcritic.graphs.runtime import Node, add_nodes, resolve_context, unless_stopped
 
 
@@ -72,7 +73,7 @@ def _add_edges(
     builder.add_edge(START, "load_answer")
     builder.add_edge("load_answer", "check_answer")
     builder.add_conditional_edges(
-        "check_answer", after_check_answer, ["critique", "fsbs", "finalize_review"]
+        "check_answer", InlineRoute(after_check_answer), ["critique", "fsbs", "finalize_review"]
     )
     builder.add_conditional_edges("critique", after_critique, ["select", "finalize_review"])
     builder.add_edge("select", "finalize_review")

@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Any, cast
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import StreamWriter
@@ -23,6 +22,7 @@ from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
 from selfcritic.agent.step import Step, answer_message, called_sync
+from selfcritic.graphs.inline import InlineNode, InlineRoute
 from selfcritic.graphs.serialization import register_records
 
 Node = Callable[[State, Runtime[Context]], Awaitable[State] | State]
@@ -83,9 +83,7 @@ def resolve_context(defaults: Context) -> Context:
     return defaults.merge(context if isinstance(context, Context) else None)
 
 
-def sync_and_async(
-    node: Node, defaults: Context, name: str | None = None
-) -> RunnableLambda[State, State]:
+def sync_and_async(node: Node, defaults: Context, name: str | None = None) -> InlineNode:
     """Wrap a node for `invoke` and `ainvoke`.
 
     LangGraph refuses to run an async node from `invoke`, so the sync side runs it in the portal's event loop.
@@ -107,7 +105,7 @@ def sync_and_async(
             future.cancel()  # if the caller was interrupted
             called_sync.reset(token)
 
-    return RunnableLambda(run_sync, run_async, name=name or getattr(node, "__name__", None))
+    return InlineNode(run_sync, run_async, name or getattr(node, "__name__", None))
 
 
 async def _run(node: Node, state: State, runtime: Runtime[Context]) -> State:
@@ -210,13 +208,13 @@ def _start_portal() -> BlockingPortal:
     return portal
 
 
-def unless_stopped(next_node: str, otherwise: str = END) -> Callable[[State], str]:
+def unless_stopped(next_node: str, otherwise: str = END) -> InlineRoute:
     """Route to `next_node`, or to `otherwise` after a stop reason."""
 
     def route(state: State) -> str:
         return next_node if state.get("stop_reason") is None else otherwise
 
-    return route
+    return InlineRoute(route)
 
 
 def with_step_limit(classify: Node) -> Node:

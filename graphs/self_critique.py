@@ -24,6 +24,7 @@ from selfcritic.agent.nodes.select import select
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.fsbs import create_search_node
+from selfcritic.graphs.inline import InlineRoute
 from selfcritic.graphs.runtime import (
     Node,
     StopCondition,
@@ -92,7 +93,9 @@ def _add_edges(builder: StateGraph[State, Context, Input, Output], defaults: Con
 
     builder.add_edge(START, "generate")
     builder.add_edge("generate", "classify")
-    builder.add_conditional_edges("classify", after_classify, ["critique", "fsbs", "refine", END])
+    builder.add_conditional_edges(
+        "classify", InlineRoute(after_classify), ["critique", "fsbs", "refine", END]
+    )
     builder.add_conditional_edges("critique", unless_stopped("select"), ["select", END])
     builder.add_conditional_edges("fsbs", unless_stopped("refine"), ["refine", END])
     builder.add_conditional_edges("select", unless_stopped("refine"), ["refine", END])

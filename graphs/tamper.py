@@ -18,6 +18,7 @@ from langgraph.graph import END, START, StateGraph
 
 from selfcritic.agent.context import Context
 from selfcritic.agent.options import Options, to_context
+from selfcritic.graphs.inline import InlineRoute
 from selfcritic.graphs.runtime import Node, resolve_context, sync_and_async
 from selfcritic.graphs.tamper_nodes import TamperNodes, TamperOptions, has_critic
 from selfcritic.graphs.tamper_state import TamperInput, TamperOutput, TamperState
@@ -48,12 +49,16 @@ def create_tamper(
         return "critique" if has_critic(resolve_context(defaults)) else "accept"
 
     builder.add_edge(START, "verify")
-    builder.add_conditional_edges("verify", nodes.route, ["insert", "finish"])
-    builder.add_conditional_edges("insert", nodes.after_insert, ["insert", "check", "finish"])
-    builder.add_conditional_edges("check", nodes.after_check, ["describe", "insert", "finish"])
-    builder.add_conditional_edges("describe", after_describe, ["critique", "accept"])
+    builder.add_conditional_edges("verify", InlineRoute(nodes.route), ["insert", "finish"])
+    builder.add_conditional_edges(
+        "insert", InlineRoute(nodes.after_insert), ["insert", "check", "finish"]
+    )
+    builder.add_conditional_edges(
+        "check", InlineRoute(nodes.after_check), ["describe", "insert", "finish"]
+    )
+    builder.add_conditional_edges("describe", InlineRoute(after_describe), ["critique", "accept"])
     builder.add_edge("critique", "accept")
-    builder.add_conditional_edges("accept", nodes.route, ["insert", "finish"])
+    builder.add_conditional_edges("accept", InlineRoute(nodes.route), ["insert", "finish"])
     builder.add_edge("finish", END)
     return builder
 

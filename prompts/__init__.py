@@ -104,7 +104,13 @@ class PromptSet:
         system = self.systems.get(task_type)
         if not system:
             return [instruction]
-        return [SystemMessage(system), instruction]
+        return [_system_message(system), instruction]
+
+
+@functools.lru_cache(maxsize=64)
+def _system_message(text: str) -> SystemMessage:
+    """Return the message that all prompts of a task type share."""
+    return SystemMessage(text)
 
 
 def fence_for(text: str) -> str:

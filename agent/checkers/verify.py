@@ -55,6 +55,8 @@ async def verify_comments(
 
     `findings` are from the same checkers on the same answer. Confirmation is tried first.
     """
+    if not checkers and not findings:
+        return critique
     comments = [await _verify(comment, answer, findings, checkers) for comment in critique.comments]
     return critique.model_copy(update={"comments": comments})
 

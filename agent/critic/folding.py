@@ -82,6 +82,8 @@ def fold(text: str) -> Folded:
 
 def fold_text(text: str) -> str:
     """Return a folded text without its offsets."""
+    if text.isascii():
+        return " ".join(text.split())
     return fold(text).text
 
 

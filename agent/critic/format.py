@@ -41,6 +41,8 @@ from selfcritic.agent.critic.sections import (
 from selfcritic.agent.critic.severity import split_severity, split_severity_line
 from selfcritic.agent.schemas import Comment, Critique
 
+_QUOTED_FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -158,7 +160,7 @@ def render(comments: Sequence[Comment]) -> str:
 
 
 def _render_comment(comment: Comment) -> str:
-    quoted_fences = re.findall(r"^ {0,3}(`{3,})", comment.quote, re.MULTILINE)
+    quoted_fences = _QUOTED_FENCE.findall(comment.quote)
     fence = "`" * (1 + max(map(len, quoted_fences), default=2))
     lead = ""
     if comment.severity:

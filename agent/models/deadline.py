@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from langchain_core.language_models import BaseChatModel
 
@@ -11,26 +10,38 @@ _TIMEOUT_FIELDS = ("request_timeout", "default_request_timeout", "timeout")
 
 
 class Deadline:
-    """Seconds that a request may wait for its server, over all parts of the reply."""
+    """Seconds that a request may wait for its server, over all parts of the reply.
+
+    `async with deadline:` cancels the block when no seconds are left, and raises TimeoutError.
+    """
 
     def __init__(self, seconds: float | None) -> None:
         """Set the limit; None waits without one."""
         self._seconds = seconds
         self._left = seconds
+        self._started = 0.0
+        self._timeout: asyncio.Timeout | None = None
 
-    @asynccontextmanager
-    async def waiting(self) -> AsyncIterator[None]:
-        """Cancel the block when no seconds are left. Raises TimeoutError."""
-        started = time.monotonic()
+    async def __aenter__(self) -> None:
+        if self._left is None:
+            return
+        self._started = time.monotonic()
+        self._timeout = asyncio.timeout(self._left)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._timeout is None or self._left is None:
+            return
         try:
-            async with asyncio.timeout(self._left) as timeout:
-                yield
+            await self._timeout.__aexit__(error_type, error, traceback)
         except TimeoutError:
-            if not timeout.expired():
-                raise
             raise TimeoutError(f"No complete reply within {self._seconds:g} seconds") from None
-        if self._left is not None:
-            self._left -= time.monotonic() - started
+        self._left -= time.monotonic() - self._started
 
 
 def request_timeout(model: BaseChatModel) -> float | None:

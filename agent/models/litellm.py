@@ -6,7 +6,7 @@ from the environment.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -265,7 +265,7 @@ class LiteLLMModel(BaseChatModel):
         chunks = aiter(stream)
         while True:
             with self._request_context():
-                async with deadline.waiting():
+                async with deadline:
                     chunk = await anext(chunks, None)
             if chunk is None:
                 break
@@ -298,7 +298,7 @@ class LiteLLMModel(BaseChatModel):
 
         async def send() -> Any:
             with self._request_context():
-                async with (deadline or Deadline(self.timeout)).waiting():
+                async with deadline or Deadline(self.timeout):
                     return await litellm.acompletion(**arguments)
 
         if self.max_retries == 0:
@@ -325,16 +325,14 @@ class LiteLLMModel(BaseChatModel):
         }
         return build_arguments(fields, messages, options)
 
-    @contextmanager
-    def _request_context(self) -> Iterator[None]:
+    def _request_context(self) -> AbstractContextManager[None]:
         """Translate litellm's errors and refuse redirects."""
         secrets = [value.get_secret_value() for value in self.extra_headers.values()]
         if self.api_key:
             secrets.append(self.api_key.get_secret_value())
         if self.api_base:
             secrets += address_secrets(self.api_base)
-        with translate_errors(self.api_base, tuple(secrets), self.timeout):
-            yield
+        return translate_errors(self.api_base, tuple(secrets), self.timeout)
 
     def price_tokens(self, input_tokens: int, output_tokens: int) -> float | None:
         """Return the cost of tokens in US dollars, None if unknown."""

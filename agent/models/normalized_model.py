@@ -140,7 +140,7 @@ class NormalizedModel(BaseChatModel):
         failure = None
         with watch_exchange() as exchange:
             try:
-                async with Deadline(self.seconds).waiting():
+                async with Deadline(self.seconds):
                     result = await self.inner._agenerate(
                         messages, stop=stop, run_manager=run_manager, **options
                     )
@@ -190,7 +190,7 @@ class NormalizedModel(BaseChatModel):
         while failure is None:
             with watch_exchange(exchange=exchange):
                 try:
-                    async with deadline.waiting():
+                    async with deadline:
                         chunk = await anext(chunks, None)
                 except Exception as error:  # noqa: BLE001 - clients can raise anything
                     failure = error

@@ -6,7 +6,12 @@ A tracker counts usage and refuses a request that would exceed the budget.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 
 from langchain_core.messages import BaseMessage
@@ -33,7 +38,7 @@ class BudgetTracker:
         self._parent = parent
         self._has_refused = False
         self._last_error: str | None = None
-        self._usage = usage.model_copy(deep=True) if usage else Usage()
+        self._usage = usage.copy_counts() if usage else Usage()
         self._seconds_before = self._usage.seconds
         self._started = time.monotonic()
 
@@ -61,7 +66,7 @@ class BudgetTracker:
 
     def add_saved(self, usage: Usage, is_charged: bool) -> None:
         """Count the usage of a saved reply; its calls only if the journal has not counted them."""
-        usage = usage.model_copy(deep=True)
+        usage = usage.copy_counts()
         if is_charged and self.journal and self.journal.has_loaded:
             for role_usage in usage.by_role.values():
                 role_usage.calls = 0
@@ -189,16 +194,18 @@ class BudgetTracker:
         if self._parent:
             self._parent.record_error(message)
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    def deadline(self) -> AbstractAsyncContextManager[None]:
         """Cancel the body when the budget's time runs out.
 
         Raises:
             BudgetExhausted: the time of this budget, or a parent's, ran out.
         """
         if self.budget.seconds is None and self._parent is None:
-            yield
-            return
+            return nullcontext()
+        return self._limit_time()
+
+    @asynccontextmanager
+    async def _limit_time(self) -> AsyncIterator[None]:
         seconds_left = None
         if self.budget.seconds is not None:
             seconds_left = self.budget.seconds - self.usage.seconds
@@ -246,8 +253,10 @@ class BudgetTracker:
 
     def _accounts(self, role: str) -> tuple[RoleUsage, RoleUsage]:
         """Return the total usage and the role's usage."""
-        role_usage = self._usage.by_role.setdefault(role, RoleUsage())
-        return self._usage, role_usage
+        by_role = self._usage.by_role
+        if role not in by_role:
+            by_role[role] = RoleUsage()
+        return self._usage, by_role[role]
 
 
 parent_budget: ContextVar[BudgetTracker | None] = ContextVar("parent_budget", default=None)

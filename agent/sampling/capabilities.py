@@ -18,7 +18,7 @@ def recall(model: str | BaseChatModel) -> Capabilities:
     known = _known.get(hashable_key(model))
     if known is None:
         return Capabilities()
-    return known.model_copy(deep=True)
+    return known.copy_learned()
 
 
 def remember(models: Sequence[BaseChatModel], capabilities: Capabilities) -> None:

@@ -1,5 +1,6 @@
 """Send requests with a budget, checkpoints, fallbacks and retries."""
 
+import functools
 import hashlib
 import json
 import re
@@ -11,8 +12,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.models import model_name
@@ -24,7 +24,7 @@ from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.sampling.cache import CachedSamples, current_cache, limit_to_missing
 from selfcritic.agent.sampling.capabilities import hashable_key, remember
-from selfcritic.agent.sampling.retry import attempts, warn_about_wait
+from selfcritic.agent.sampling.retry import call_with_retries, warn_about_wait
 from selfcritic.agent.sampling.tags import role_tag, stream_message
 from selfcritic.agent.sampling.usage import estimate_usage, request_usage
 from selfcritic.agent.schemas import Capabilities, Retries, Usage
@@ -49,7 +49,7 @@ _CACHED_PARAMS = ("logprobs", "temperature", "max_tokens")
 """Parameters in the key of a cached reply, with its seed and index."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestPipeline:
     """Sends the requests of one role.
 
@@ -124,7 +124,7 @@ class RequestPipeline:
             }
             try:
                 async with self.budget.deadline():
-                    replies = await sender._checkpointed(messages, accepted)
+                    replies = await sender._send_once(messages, accepted)
             except ModelError as error:
                 is_about_prefill = isinstance(messages[-1], AIMessage) and _PREFIX_REJECTION.search(
                     str(error)
@@ -150,15 +150,23 @@ class RequestPipeline:
             self.capabilities.reasoning = True
         remember(self.models, self.capabilities)
 
-    async def _checkpointed(
+    def _send_once(
         self, messages: list[BaseMessage], params: dict[str, Any]
+    ) -> Awaitable[list[AIMessage]]:
+        """Send a request through the steps that this run needs: each coroutine that waits costs memory."""
+        if self.checkpoint is not None:
+            return self._checkpointed(self.checkpoint, messages, params)
+        if len(self.models) > 1 or self.cached_samples is not None:
+            return self._with_fallbacks(messages, params)
+        return self._with_retries(self.models[0], messages, params)
+
+    async def _checkpointed(
+        self, checkpoint: CheckpointFn, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
         """Send a request, or return its saved replies after a crash.
 
         The usage counts in both cases.
         """
-        if self.checkpoint is None:
-            return await self._with_fallbacks(messages, params)
         budget = self.budget.child()  # this request's own usage is saved with its replies
         is_fresh = False
 
@@ -178,7 +186,7 @@ class RequestPipeline:
         texts = [message.text for message in messages]
         content = json.dumps([self.role, names, identity, texts])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-        saved = await self.checkpoint(f"{self.role} {digest}", request)
+        saved = await checkpoint(f"{self.role} {digest}", request)
         if not is_fresh:
             self.budget.add_saved(Usage(**saved["usage"]), saved.get("is_charged", False))
         return cast(list[AIMessage], saved["replies"])
@@ -228,17 +236,15 @@ class RequestPipeline:
     async def _with_retries(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
     ) -> list[AIMessage]:
+        attempt = functools.partial(self._attempt, model, messages, params)
         try:
-            async for attempt in attempts(self.retries):
-                with attempt:
-                    return await self._attempt(model, messages, params)
+            return await call_with_retries(attempt, self.retries)
         except SelfcriticError as error:
             if not isinstance(error, ModelCallError | ModelReplyError):
                 raise
             raise _model_error(error) from None
         except Exception as error:  # noqa: BLE001 - callbacks and caches can raise anything
             raise _model_error(error) from None  # the original may contain a key
-        raise AssertionError("attempts end with a reply or an error")
 
     async def _attempt(
         self, model: BaseChatModel, messages: list[BaseMessage], params: dict[str, Any]
@@ -299,10 +305,10 @@ class RequestPipeline:
         if "n" in params:
             # Stream listeners make a request stream, and a stream has a single reply.
             params["stream"] = False
-        config = ensure_config()
+        config = var_child_runnable_config.get() or {}
         normalized = NormalizedModel.wrap(model, hashable_key(model))
-        result = await normalized.agenerate_prompt(
-            [ChatPromptValue(messages=messages)],
+        result = await normalized.agenerate(
+            [messages],
             callbacks=config.get("callbacks"),
             tags=[*config.get("tags", []), role_tag(self.role)],
             metadata=config.get("metadata"),

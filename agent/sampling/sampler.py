@@ -34,7 +34,7 @@ _REASONING_VOTES = 1
 _MAX_QUOTED_CHARS = 80
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A sampled reply."""
 
@@ -46,7 +46,7 @@ class Sample:
 OnSample = Callable[[Sample], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sampler:
     """The model of one role."""
 

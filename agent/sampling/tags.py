@@ -17,8 +17,9 @@ def role_tag(role: str) -> str:
 def stream_message(message: AIMessage, tag: str) -> None:
     """Write a message with an id to the `messages` stream; LangGraph does not repeat it."""
     config = ensure_config()
-    if not isinstance(config.get("callbacks"), BaseCallbackManager):
-        return  # not in a graph
+    callbacks = config.get("callbacks")
+    if not isinstance(callbacks, BaseCallbackManager) or not callbacks.handlers:
+        return  # not in a graph, or nobody reads its messages
     config["metadata"] = {**config["metadata"], "tags": [*config["tags"], tag]}
     with set_config_context(config) as context:
         context.run(push_message, message, state_key=None)

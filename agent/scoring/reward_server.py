@@ -16,7 +16,7 @@ from selfcritic.agent.errors import InputError, ModelError
 from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import describe_error
 from selfcritic.agent.redaction import redact
-from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.retry import call_with_retries
 from selfcritic.agent.schemas import Critique, Retries
 from selfcritic.agent.scoring.reward_input import answer_input, critique_input
 
@@ -73,20 +73,21 @@ class RewardServer:
                 httpx.AsyncClient, timeout=_TIMEOUT, headers=headers
             )
             async with new_client as client:
-                async for attempt in attempts(self.retries):
-                    with attempt:
-                        if self.before_request is not None:
-                            await self.before_request()
-                        response = await client.post(self.url, json=payload)
-                        response.raise_for_status()
-                        return response.json()
+
+                async def send() -> Any:
+                    if self.before_request is not None:
+                        await self.before_request()
+                    response = await client.post(self.url, json=payload)
+                    response.raise_for_status()
+                    return response.json()
+
+                return await call_with_retries(send, self.retries)
         except (httpx.HTTPError, ValueError) as error:
             reason = redact(describe_error(error), key)
             is_rejection = classify_error(error) == "rejected"
             raise ModelError(
                 f"The scorer at {self.url} failed: {reason}", is_rejection=is_rejection
             ) from None
-        raise AssertionError("attempts end with a reply or an error")
 
     def _parse_scores(self, reply: Any, expected: int) -> list[float]:
         try:

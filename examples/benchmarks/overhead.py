@@ -1,9 +1,10 @@
 """Measure the loop's CPU time per request against the bare requests.
 
-    python -m examples.benchmarks.overhead
+    python -m examples.benchmarks.overhead [--freeze]
 
 Target: the loop takes at most 1 ms more CPU time per request than litellm alone. A bare LangGraph graph is measured as
-well. All three send the same requests in the same order and with the same concurrency.
+well. All three send the same requests in the same order and with the same concurrency. Garbage collection counts;
+`--freeze` leaves litellm's objects out of it, as the commands do.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from examples.benchmarks.bare import bare_graph, record_stages, send
 from examples.benchmarks.server import model_at, serving
+from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs import create_self_critique
 
 OPTIONS: dict[str, Any] = {"num_critiques": 8, "max_rounds": 3, "patience": 4}
@@ -37,8 +39,11 @@ def main(
     repeats: Annotated[int, typer.Option(help="Repeats of each side, interleaved.")] = 7,
     latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.02,
     server: Annotated[str | None, typer.Option(help="Server address (default: start one).")] = None,
+    freeze: Annotated[bool, typer.Option(help="Call freeze_imports, as the commands do.")] = False,
 ) -> None:
     """Print CPU per request of the loop, a bare graph and litellm."""
+    if freeze:
+        freeze_imports()
     with serving(latency, url=server) as url:
         requests, cpu_times = asyncio.run(_measure(url, runs, repeats))
     table = Table("side", "CPU per request", "above litellm", "lowest … highest", "target")

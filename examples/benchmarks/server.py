@@ -66,7 +66,7 @@ async def _serve(latency: float, native_n: bool) -> None:
     async def complete(request: web.Request) -> web.Response:
         arrival = time.monotonic()
         body = await request.json()
-        completion = _completion(body, numbers, native_n)
+        completion = create_completion(body, numbers, native_n)
         await asyncio.sleep(arrival + latency - time.monotonic())
         return web.json_response(completion)
 
@@ -80,7 +80,10 @@ async def _serve(latency: float, native_n: bool) -> None:
     await asyncio.Event().wait()
 
 
-def _completion(body: dict[str, Any], numbers: Iterator[int], native_n: bool) -> dict[str, Any]:
+def create_completion(
+    body: dict[str, Any], numbers: Iterator[int], native_n: bool
+) -> dict[str, Any]:
+    """Return a reply to a request; `numbers` makes the replies differ."""
     instruction = HumanMessage(str(body["messages"][-1]["content"]))
     prompt_name = parse_prompt([instruction]).name
     count = body.get("n", 1) if native_n else 1

@@ -176,11 +176,11 @@ def test_only_waiting_for_the_server_counts():
     async def read_slowly() -> None:
         deadline = Deadline(0.2)
         for _ in range(4):
-            async with deadline.waiting():
+            async with deadline:
                 await asyncio.sleep(0)
             await asyncio.sleep(0.1)
         for _ in range(4):
-            async with deadline.waiting():
+            async with deadline:
                 await asyncio.sleep(0.1)
 
     with pytest.raises(TimeoutError, match=r"No complete reply within 0\.2 seconds"):
@@ -189,7 +189,7 @@ def test_only_waiting_for_the_server_counts():
 
 def test_other_timeouts_keep_their_message():
     async def fail() -> None:
-        async with Deadline(None).waiting():
+        async with Deadline(None):
             raise TimeoutError("of the client")
 
     with pytest.raises(TimeoutError, match="of the client"):

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from selfcritic.agent.errors import BudgetExhausted
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from selfcritic.agent.models.litellm import LiteLLMModel
-from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.retry import call_with_retries
 from selfcritic.agent.schemas import Retries
 from tests.support.event_loop import run
 from tests.support.fake_provider import (
@@ -41,15 +41,8 @@ def openai_model(url: str, timeout: float = 60) -> BaseChatModel:
     )
 
 
-async def retry(
-    send: Callable[[], Awaitable[Any]],
-    retries: Retries = WITHOUT_WAITS,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Any:
-    async for attempt in attempts(retries, sleep):
-        with attempt:
-            return await send()
-    raise AssertionError
+async def retry(send: Callable[[], Awaitable[Any]], retries: Retries = WITHOUT_WAITS) -> Any:
+    return await call_with_retries(send, retries)
 
 
 def invoke(
@@ -59,7 +52,7 @@ def invoke(
 ) -> Any:
     async def invoke_and_close() -> Any:
         try:
-            return await retry(lambda: model.ainvoke("x"), retries, sleep)
+            return await call_with_retries(lambda: model.ainvoke("x"), retries, sleep)
         finally:
             if isinstance(model, ChatOpenAI):  # its connections must not outlive the event loop
                 await model.root_async_client.close()

@@ -7,7 +7,7 @@ import pytest
 
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.sampling import retry
-from selfcritic.agent.sampling.retry import attempts
+from selfcritic.agent.sampling.retry import call_with_retries
 from selfcritic.agent.schemas import Retries
 
 REFUSED = ModelCallError("Connection refused.", "connection_refused", address="http://h:1/v1")
@@ -40,12 +40,15 @@ def forget_outages() -> Iterator[None]:
 async def request(clock: Clock, errors: Iterator[Exception], retries: Retries) -> int:
     """Return the number of attempts after which a request succeeds."""
     count = 0
-    async for attempt in attempts(retries, clock.sleep, clock):
-        with attempt:
-            count += 1
-            error = next(errors, None)
-            if error is not None:
-                raise error
+
+    async def send() -> None:
+        nonlocal count
+        count += 1
+        error = next(errors, None)
+        if error is not None:
+            raise error
+
+    await call_with_retries(send, retries, clock.sleep, clock)
     return count
 
 
