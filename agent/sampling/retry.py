@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
+
 from selfcritic.agent.models.error_kinds import STARTING, TRANSIENT, classify_error
 from selfcritic.agent.models.errors import address_of, describe_error, error_message
 from selfcritic.agent.models.headers import retry_after
@@ -27,11 +29,9 @@ _MAX_STARTUP_WAIT = 5.0
 _OUTAGE_GAP = 60.0
 """Seconds without a failure after which the next one begins a new outage."""
 
-_MAX_DOUBLINGS = 30
-"""Doublings of the first wait: more exceed any `max_wait`."""
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -57,20 +57,29 @@ async def call_with_retries(
 
     A provider's Retry-After overrides the computed wait, up to `retries.max_wait`. The last error is raised unchanged.
     """
-    attempts: _Attempts | None = None
-    while True:
-        try:
-            result = await send()
-        except Exception as error:
-            attempts = attempts or _Attempts(retries, clock)
-            seconds = attempts.wait_after(error)
-            if seconds is None:
-                raise
-        else:
-            if attempts is not None:
-                attempts.end_outage()
-            return result
-        await sleep(seconds)
+    # Most requests succeed at once: tenacity's objects would only use memory while they wait for the reply.
+    try:
+        return await send()
+    except Exception as error:
+        if retries.tries == 1 and retries.startup_seconds == 0:
+            raise
+        failures = [error]
+
+    async def attempt() -> T:
+        if failures:
+            raise failures.pop()
+        return await send()
+
+    policy = _Policy(retries, clock)
+    retrying = AsyncRetrying(
+        sleep=sleep,
+        retry=policy.should_retry,
+        wait=policy.wait,
+        stop=policy.should_stop,
+        before_sleep=policy.log,
+        reraise=True,
+    )
+    return await retrying(attempt)
 
 
 reported_waits: set[str] = set()
@@ -92,82 +101,77 @@ def warn_about_wait(error: BaseException, seconds: float | None, max_wait: float
         )
 
 
-class _Attempts:
-    """The failed attempts at one request: decides about the next one."""
+class _Policy:
+    """Decides about the attempts at one request; counts its errors by kind."""
 
     def __init__(self, retries: Retries, clock: Callable[[], float]) -> None:
         self.retries = retries
         self.clock = clock
         self.counts: Counter[str] = Counter()
-        """Failed attempts by kind of error."""
-        self.waited = 0.0
-        """Seconds of all waits."""
         self.waits_for_startup = retries.tries > 1 and retries.startup_seconds > 0
         self.address: str | None = None
         """Address of the starting server that this request waits for."""
+        self.exponential = wait_exponential_jitter(
+            multiplier=retries.first_wait, max=retries.max_wait, jitter=retries.first_wait
+        )
 
-    def wait_after(self, error: Exception) -> float | None:
-        """Return the seconds before the next attempt, None if `error` is final."""
+    def should_retry(self, state: RetryCallState) -> bool:
+        error = _get_error(state)
+        if error is None:
+            if self.address is not None:
+                _outages.pop(self.address, None)
+            return False
         kind = classify_error(error)
         self.counts[kind] += 1
-        is_starting = self.waits_for_startup and kind in STARTING
-        if is_starting:
+        if self._is_starting(state):
             self._record_outage(error)
-        can_help = kind in TRANSIENT
         if kind in _RETRY_ONCE:
-            can_help = self.counts[kind] == 1
-        seconds = self._next_wait(error, is_starting=is_starting)
-        if not can_help or self._is_over(seconds, is_starting=is_starting):
-            return None
-        self._report(error, seconds, is_starting=is_starting)
-        self.waited += seconds
-        return seconds
+            return self.counts[kind] == 1
+        return kind in TRANSIENT
 
-    def end_outage(self) -> None:
-        """Forget the outage of the server that replied."""
-        if self.address is not None:
-            _outages.pop(self.address, None)
-
-    def _is_over(self, next_wait: float, *, is_starting: bool) -> bool:
+    def should_stop(self, state: RetryCallState) -> bool:
         """Return whether the tries, or the seconds for a starting server, are used up.
 
         The seconds count from the beginning of the outage, so that later requests to a dead server fail fast.
         """
-        count = self.counts.total()
-        if not is_starting or self.address is None:
+        if not self._is_starting(state) or self.address is None:
+            other_attempts = state.attempt_number
             if self.waits_for_startup:
-                count -= sum(self.counts[kind] for kind in STARTING)
-            return count >= self.retries.tries
+                other_attempts -= sum(self.counts[kind] for kind in STARTING)
+            return other_attempts >= self.retries.tries
         seconds_down = self.clock() - _outages[self.address].started
-        waited = max(seconds_down, self.waited) + next_wait
-        return count >= self.retries.tries and waited > self.retries.startup_seconds
+        waited = max(seconds_down, state.idle_for) + state.upcoming_sleep
+        return state.attempt_number >= self.retries.tries and waited > self.retries.startup_seconds
 
-    def _next_wait(self, error: Exception, *, is_starting: bool) -> float:
+    def wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt, at most `max_wait`."""
-        first_wait = self.retries.first_wait
-        max_wait = self.retries.max_wait
-        # Clients that were rejected together must not retry together.
-        jitter = random.uniform(0, first_wait)
+        error = _get_error(state)
+        if error is None:
+            return self.exponential(state)
         requested_wait = retry_after(error)
         if requested_wait is not None:
-            return min(requested_wait + jitter, max_wait)
-        doublings = min(self.counts.total() - 1, _MAX_DOUBLINGS)
-        seconds = min(first_wait * 2.0**doublings + jitter, max_wait)
-        if is_starting:
+            # Clients that were rejected together must not retry together.
+            jitter = random.uniform(0, self.retries.first_wait)
+            return min(requested_wait + jitter, self.retries.max_wait)
+        seconds = self.exponential(state)
+        if self._is_starting(state):
             return min(max(seconds, _MIN_STARTUP_WAIT), _MAX_STARTUP_WAIT)
         return seconds
 
-    def _report(self, error: Exception, seconds: float, *, is_starting: bool) -> None:
+    def log(self, state: RetryCallState) -> None:
         """Log a failed attempt; warn at the beginning of an outage."""
+        error = _get_error(state)
+        if error is None:
+            return
         # A starting server is reported once, below.
         _log.log(
-            logging.DEBUG if is_starting else logging.INFO,
+            logging.DEBUG if self._is_starting(state) else logging.INFO,
             "Attempt %d failed, next in %.1f s: %s",
-            self.counts.total(),
-            seconds,
+            state.attempt_number,
+            state.upcoming_sleep,
             describe_error(error),
         )
-        if not is_starting or self.address is None:
+        if not self._is_starting(state) or self.address is None:
             return
         outage = _outages[self.address]
         if not outage.is_reported:
@@ -180,7 +184,11 @@ class _Attempts:
                 extra={"hint": "Wrong port? Ctrl-C stops."},
             )
 
-    def _record_outage(self, error: Exception) -> None:
+    def _is_starting(self, state: RetryCallState) -> bool:
+        error = _get_error(state)
+        return self.waits_for_startup and error is not None and classify_error(error) in STARTING
+
+    def _record_outage(self, error: BaseException) -> None:
         now = self.clock()
         self.address = address_of(error) or "the model's server"
         outage = _outages.get(self.address)
@@ -188,3 +196,9 @@ class _Attempts:
             outage = _Outage(now, now)
             _outages[self.address] = outage
         outage.last_failure = now
+
+
+def _get_error(state: RetryCallState) -> BaseException | None:
+    if state.outcome is None:
+        return None
+    return state.outcome.exception()
