@@ -61,11 +61,26 @@ def run(
     return dict(graph.get_state(thread).values)
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", [name for name in GRAPHS if name != "tamper"])
 def test_graph_run_does_not_block(name: str, tmp_path: Path):
     out = run(name, tmp_path, model="simulated?draft_error_rate=1&miss_rate=0&seed=5")
     assert out["stop_reason"] != "model_error"
     assert out["usage"].calls
+
+
+def test_tampering_does_not_block():
+    record = {
+        "id": "clip",
+        "task": "clip",
+        "question": "Return x, but at most high.",
+        "answer": "def clip(x, high):\n    if x > high:\n        return high\n    return x\n",
+        "language": "python",
+        "metadata": {"tests": "assert clip(5, 3) == 3\nassert clip(2, 3) == 2\n"},
+    }
+    module, _, attribute = GRAPHS["tamper"].partition(":")
+    graph = getattr(importlib.import_module(module), attribute)
+    output = asyncio.run(graph.ainvoke({"record": record, "seed": 4}))
+    assert output["result"]["bugs"]
 
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
