@@ -53,8 +53,9 @@ def _draw_rewards(results: Sequence[Result]) -> Any:
     """Draw held-out pair accuracy against the number of training pairs."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(4.2, 2.8))
-    for seed in sorted({result.model for result in results}):
+    figure, axes = plt.subplots(figsize=(4.6, 3.2))
+    for index, seed in enumerate(sorted({result.model for result in results})):
+        color = f"C{index}"
         rows = [
             result
             for result in results
@@ -63,16 +64,21 @@ def _draw_rewards(results: Sequence[Result]) -> Any:
             and result.measure.startswith("all,")
             and result.measure.endswith("pairs")
         ]
-        counts = [row.x or 0.0 for row in rows]
+        counts = [(row.x or 0.0) * 1.05**index for row in rows]  # so that no bar hides another
         values = [100 * (row.value or 0.0) for row in rows]
-        axes.errorbar(counts, values, yerr=_error_bars(rows), marker="o", capsize=2, label=seed)
+        axes.errorbar(
+            counts, values, yerr=_error_bars(rows), color=color, marker="o", capsize=2, label=seed
+        )
         for result in results:
             if result.model == seed and result.measure == "all, untrained verdict":
-                axes.axhline(100 * (result.value or 0.0), color="#888888", linestyle="--", lw=0.9)
+                axes.axhline(100 * (result.value or 0.0), color=color, linestyle="--", lw=0.9)
     axes.set_xscale("log")
+    axes.set_ylim(50, 90)
     axes.set_xlabel("training pairs")
     axes.set_ylabel("held-out pairs ordered rightly, %")
-    axes.legend(frameon=False, title="dashed: untrained verdict", title_fontsize=8)
+    axes.legend(
+        frameon=False, ncols=3, title="dashed: untrained verdict", title_fontsize=8, fontsize=8
+    )
     return figure
 
 
