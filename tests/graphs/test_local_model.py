@@ -24,6 +24,7 @@ from langgraph.types import Command
 from typer.testing import CliRunner
 
 from selfcritic.agent import Budget, Context, Critique, Round, Usage
+from selfcritic.agent.critic.selection import is_usable
 from selfcritic.agent.errors import ModelError
 from selfcritic.agent.models.llama_cpp import LlamaCppModel
 from selfcritic.graphs import (
@@ -229,7 +230,9 @@ def test_review(model: LlamaCppModel):
     assert output["stop_reason"] == "reviewed"
     critiques = output["rounds"][0].critiques
     assert len(critiques) == 2
-    assert all(critique.helpfulness is not None for critique in critiques)
+    for critique in critiques:  # a sampled quote may be missing from the answer
+        is_scored = critique.helpfulness is not None
+        assert is_scored == is_usable(critique, allow_ungrounded=True)
     check_critiques(critiques)
 
 
