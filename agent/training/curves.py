@@ -67,7 +67,7 @@ def is_diverging(rows: Sequence[Row], patience: int) -> bool:
 
 
 def write_curves(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the rows as CSV, and draw them."""
+    """Write the rows as CSV."""
     with (folder / CURVES_FILE).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["step", "split", *_COLUMNS])
         writer.writeheader()

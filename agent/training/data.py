@@ -1,10 +1,8 @@
 """Read the records of a training, and divide their tasks into train, dev and test."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from selfcritic.agent.data.files import (
     COMPARISONS_FILE,
@@ -15,12 +13,11 @@ from selfcritic.agent.data.files import (
     read_ratings,
 )
 from selfcritic.agent.data.records import AnswerRecord, Comparison, Rating
+from selfcritic.agent.data.tampering.plan import Split, choose_split
 from selfcritic.agent.errors import InputError
 
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-_TRAIN_SHARE = 0.8
-_DEV_SHARE = 0.1
+_SHARES = (0.8, 0.1, 0.1)
+"""Of the tasks, for each split."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,8 @@ def load_data(path: Path, seed: int = 0) -> TrainingData:
 def assign_splits(records: Sequence[AnswerRecord], seed: int = 0) -> list[AnswerRecord]:
     """Return the records with a split each; all answers of a task are in one split.
 
-    A record without a split has that of its task. Other tasks are divided by a hash: 80% train, 10% dev, 10% test.
+    A record without a split has that of its task. Other tasks are divided as `selfcritic tamper` does: 80% train, 10%
+    dev, 10% test.
 
     Raises:
         InputError: A task, or the same question and answer, is in two splits.
@@ -74,7 +72,7 @@ def assign_splits(records: Sequence[AnswerRecord], seed: int = 0) -> list[Answer
             splits[record.task] = record.split
     assigned = []
     for record in records:
-        split = splits.get(record.task) or _draw_split(record.task, seed)
+        split = splits.get(record.task) or choose_split(record.task, _SHARES, seed)
         assigned.append(record.model_copy(update={"split": split}))
     check_splits(assigned)
     return assigned
@@ -95,16 +93,6 @@ def check_splits(records: Sequence[AnswerRecord]) -> None:
                     f"they have the same {kind} ({key[:60]!r}). Training would see held-out data: correct `split` or "
                     "`task`."
                 )
-
-
-def _draw_split(task: str, seed: int) -> Split:
-    digest = hashlib.sha256(f"{seed} {task}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    if place < _TRAIN_SHARE:
-        return "train"
-    if place < _TRAIN_SHARE + _DEV_SHARE:
-        return "dev"
-    return "test"
 
 
 def require_records(records: Sequence[AnswerRecord], split: str, purpose: str) -> None:

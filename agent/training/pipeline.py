@@ -31,7 +31,7 @@ from selfcritic.agent.training.sampling import SAMPLES_FILE, CritiqueOptions, sa
 from selfcritic.agent.training.settings import TrainSettings
 from selfcritic.agent.training.sft import train_sft
 from selfcritic.agent.training.sft_examples import create_examples
-from selfcritic.agent.training.stage import MODEL_FOLDER, begin_stage, finish_stage
+from selfcritic.agent.training.stage import MODEL_FOLDER, begin_stage, finish_stage, hash_items
 
 SFT, SAMPLES, REWARD, POLICY = "sft", "samples", "reward", "policy"
 _CRITIC = "sft"
@@ -83,7 +83,12 @@ def run_sampling(
             flawed.append(record)
     require_records(flawed, "flawed", "to critique")
     base = open_base(model)
-    stage = {"base": base.info.base, "model": model, "records": len(flawed), **vars(options)}
+    stage = {
+        "base": base.info.base,
+        "model": model,
+        "records_hash": hash_items(flawed),
+        **vars(options),
+    }
     finished = begin_stage(out, stage)
     if finished is not None:
         return finished

@@ -28,7 +28,7 @@ from selfcritic.agent.training.settings import (
     import_trainer,
     lora_config,
 )
-from selfcritic.agent.training.stage import begin_stage, finish_stage
+from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
 
 _BEST_METRIC = f"eval_rewards/{TRUTH}/mean"
 
@@ -108,7 +108,7 @@ def train_policy(
     options = {
         **asdict(settings),
         "base": base.info.base,
-        "records": [len(records), len(dev_records)],
+        "records_hash": [hash_items(records), hash_items(dev_records)],
     }
     finished = begin_stage(out, options)
     if finished is not None:

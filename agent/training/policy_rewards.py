@@ -11,8 +11,7 @@ from selfcritic.agent.training.sampling import to_sample
 
 ScoreFunction = Callable[[AnswerRecord, Sequence[str]], Sequence[float]]
 """Scores the texts of critiques of one record."""
-PROXY, GROUNDED, TRUTH = "proxy", "grounded", "truth"
-NAMES = (PROXY, GROUNDED, TRUTH)
+PROXY, TRUTH = "proxy", "truth"
 HIGHLIGHTS, UNGROUNDED = "highlights", "ungrounded"
 _NO_COMMENT_PENALTY = 1.0
 """A critique without a located comment scores this much less than the worst other one of its batch."""
@@ -25,10 +24,9 @@ class PolicyRewards:
         self._records = {record.id: record for record in records}
         self._score = score
 
-    def functions(self) -> list[Callable[..., list[float | None]]]:
-        """Return the functions in the order of `NAMES`, with these names."""
-        functions = [self.proxy, self.grounded, self.truth]
-        return [_named(function, name) for function, name in zip(functions, NAMES, strict=True)]
+    def functions(self) -> list[Callable[..., Sequence[float | None]]]:
+        """Return the functions; TRL logs each under its name."""
+        return [self.proxy, self.grounded, self.truth]
 
     def proxy(self, completions: Sequence[Any], record: Sequence[str], **_: Any) -> list[float]:
         """Score the located comments of each critique, as the loop does."""
@@ -65,10 +63,7 @@ class PolicyRewards:
     ) -> list[float | None]:
         """Rate each critique with its record's oracle, from 0 to 1."""
         critiques = self._read(completions, record)
-        results: list[float | None] = []
-        for critique, record_id in zip(critiques, record, strict=True):
-            results += rate_truth(self._records[record_id], [critique])
-        return results
+        return rate_truth([self._records[record_id] for record_id in record], critiques)
 
     def _read(self, completions: Sequence[Any], ids: Sequence[str]) -> list[CritiqueSample]:
         critiques = []
@@ -89,13 +84,3 @@ def read_text(completion: str | Sequence[Mapping[str, Any]]) -> str:
     if isinstance(completion, str):
         return completion
     return "".join(str(message.get("content") or "") for message in completion)
-
-
-def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Return a function with the name under which TRL logs it."""
-
-    def call(**arguments: Any) -> Any:
-        return function(**arguments)
-
-    call.__name__ = name
-    return call

@@ -94,27 +94,28 @@ def _with_overall(form: RatingForm, overall: int) -> RatingForm:
     return RatingForm.model_validate({**form.model_dump(), "overall": overall})
 
 
-def rate_truth(record: AnswerRecord, critiques: Sequence[CritiqueSample]) -> list[float | None]:
-    """Return the overall score of critiques by the record's oracle, from 0 to 1.
+def rate_truth(
+    records: Sequence[AnswerRecord], critiques: Sequence[CritiqueSample]
+) -> list[float | None]:
+    """Return the overall score of each critique by its record's oracle, from 0 to 1.
 
     None where the oracle cannot rate.
     """
-    return asyncio.run(_rate_truth(record, critiques))
+
+    async def rate_all() -> list[float | None]:
+        pairs = zip(records, critiques, strict=True)
+        return [await _rate_truth(record, critique) for record, critique in pairs]
+
+    return asyncio.run(rate_all())
 
 
-async def _rate_truth(
-    record: AnswerRecord, critiques: Sequence[CritiqueSample]
-) -> list[float | None]:
-    oracle = choose_oracle(record)
-    scores: list[float | None] = []
-    for critique in critiques:
-        score = None
-        try:
-            for rating in await oracle.rate(record, critique):
-                form = complete(rating).form
-                if form is not None and form.overall is not None:
-                    score = (form.overall - 1) / 6
-        except SelfcriticError:
-            score = None
-        scores.append(score)
-    return scores
+async def _rate_truth(record: AnswerRecord, critique: CritiqueSample) -> float | None:
+    score = None
+    try:
+        for rating in await choose_oracle(record).rate(record, critique):
+            form = complete(rating).form
+            if form is not None and form.overall is not None:
+                score = (form.overall - 1) / 6
+    except SelfcriticError:
+        return None
+    return score

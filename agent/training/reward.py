@@ -19,7 +19,7 @@ from selfcritic.agent.training.settings import (
     import_trainer,
     lora_config,
 )
-from selfcritic.agent.training.stage import begin_stage, finish_stage, write_json
+from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items, write_json
 
 CENTER_COEFFICIENT = 0.01
 """Weight of the squared sum of a pair's scores, which keeps their mean near 0."""
@@ -49,7 +49,7 @@ def train_reward(
     options = {
         **asdict(settings),
         "base": base.info.base,
-        "pairs": [len(train_pairs), len(test_pairs)],
+        "pairs_hash": [hash_items(train_pairs), hash_items(test_pairs)],
     }
     finished = begin_stage(out, options)
     if finished is not None:

@@ -16,7 +16,7 @@ from selfcritic.agent.training.settings import (
     lora_config,
 )
 from selfcritic.agent.training.sft_examples import Example
-from selfcritic.agent.training.stage import begin_stage, finish_stage
+from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
 
 
 def train_sft(
@@ -41,7 +41,7 @@ def train_sft(
         raise InputError(
             "--data gives no examples to start from: its records have no known bugs and no known correctness."
         )
-    options = {**asdict(settings), "base": base.info.base, "examples": len(examples)}
+    options = {**asdict(settings), "base": base.info.base, "examples_hash": hash_items(examples)}
     results = begin_stage(out, options)
     if results is not None:
         return results

@@ -1,8 +1,9 @@
 """Mark finished stages, and refuse to resume one with other options."""
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ def begin_stage(out: Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     results: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return results
+
+
+def hash_items(items: Iterable[object]) -> str:
+    """Return a short hash of the data of a stage: a stage of other data is not resumed."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item!r}\n".encode(errors="surrogatepass"))
+    return digest.hexdigest()[:16]
 
 
 def finish_stage(out: Path, results: Mapping[str, Any]) -> None:

@@ -6,20 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from examples.critic_training.setup import SEARCHED
+from examples.papers.plots import STYLE
 from examples.papers.results import Result
 
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e5e5e5",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "critic training",
-    "font.family": "sans-serif",
-}
+_STYLE = {**STYLE, "svg.hashsalt": "critic training"}
 _COLORS = ("#888888", "#1f77b4")
 _MARKERS = {"one sample": "x", "best of 28": "s", "FSBS": "o"}
 _CURVES = ("reward", "truth", "kl", "length", "highlights", "ungrounded")

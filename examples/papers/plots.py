@@ -15,7 +15,7 @@ from examples.papers.figures import (
 from examples.papers.results import ResultTable
 from examples.papers.settings_figure import draw_settings
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,7 +45,7 @@ def draw_plots(table: ResultTable, folder: Path, file_type: str = "svg") -> None
         "frontier": ("frontier", draw_frontier),
         "settings": ("settings_dev", draw_settings),
     }
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         for name, (experiment, draw) in plots.items():
             if not table.models(experiment):
                 continue

@@ -71,17 +71,14 @@ def to_chat_message(message: BaseMessage) -> ChatMessage:
 
 
 def split_prefix(messages: Sequence[BaseMessage]) -> tuple[list[BaseMessage], str]:
-    """Split a final assistant message, which the reply continues, from the prompt.
-
-    A fence at its end gets its line break: quotes start on the next line, as in training.
-    """
+    """Split a final assistant message, which the reply continues, from the prompt."""
     if not messages or not isinstance(messages[-1], AIMessage):
         return list(messages), ""
     return list(messages[:-1]), messages[-1].text
 
 
 def fence_end(prefix: str) -> str:
-    """Return the line break that a reply to a prefix begins with, else ""."""
+    """Return the line break after an opening fence, else "": quotes start on the next line, as in training."""
     return "\n" if prefix.endswith(FENCE) else ""
 
 

@@ -26,6 +26,21 @@ LOSS_WINDOW = 100  # steps whose mean loss is compared with `max_loss`
 MAX_EDIT_SIZE = 9  # task size in the `edit` warm-up
 FULL_SIZE_SHARE = 0.6  # of the budget: tasks reach their full size
 SELF_PLAY_SHARE = 0.65  # of the budget: self-play starts
+_RATE_WARM_UP_STEPS = 200
+_MIN_RATE_SHARE = 0.02
+
+
+def schedule_rate(step: int, share: float) -> float:
+    """Return the share of the learning rate: it rises over 200 steps, then decays linearly to 2%.
+
+    The decay matters because batches are small.
+
+    Args:
+        step: Number of finished steps.
+        share: Part of the budget that is used up.
+    """
+    warm_up = min((step + 1) / _RATE_WARM_UP_STEPS, 1.0)
+    return warm_up * max(1 - share, _MIN_RATE_SHARE)
 
 
 class Curriculum:

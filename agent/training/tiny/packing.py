@@ -7,7 +7,16 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from selfcritic.agent.models.tiny.tokenizer import Tokenizer
 from selfcritic.agent.training.tiny.trees import PackedBatch, PrefixTree, group_trees, pack
+
+
+def mask_words(tokenizer: Tokenizer, vocab_size: int) -> Tensor:
+    """Return a mask over the vocabulary: the words, which a reply may use only if its prompt does."""
+    is_word = torch.zeros(vocab_size, dtype=torch.bool)
+    for [word] in tokenizer.suppressed_tokens(frozenset()):
+        is_word[tokenizer.ids[word]] = True
+    return is_word
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,16 @@ from torch import Tensor
 
 from selfcritic.agent.models.tiny.engine import VOCABULARY_FILE
 from selfcritic.agent.models.tiny.tokenizer import Tokenizer
-from selfcritic.agent.training.tiny.curriculum import Curriculum
+from selfcritic.agent.training.tiny.curriculum import Curriculum, schedule_rate
 from selfcritic.agent.training.tiny.decoder import ModelConfig, export
 from selfcritic.agent.training.tiny.ensemble import Ensemble
 from selfcritic.agent.training.tiny.grid_config import GridConfig
-from selfcritic.agent.training.tiny.packing import Batch
+from selfcritic.agent.training.tiny.packing import Batch, mask_words
 from selfcritic.agent.training.tiny.progress import Progress, run_name
 from selfcritic.agent.training.tiny.stream import Situation, Stream, StreamConfig
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
 CHECKPOINT = "checkpoint.pt"
-_LR_WARM_UP_STEPS = 200
-_MIN_LR_SHARE = 0.02
 _LAG = 4  # steps that a GPU may lag
 _UNTIMED_STEPS = 3  # they include compilation
 _KEPT_EXPORTS = 10
@@ -140,10 +138,7 @@ class TaskRuns:
 
     def _word_mask(self) -> Tensor:
         [vocab_size] = {ensemble.config.vocab_size for ensemble in self.ensembles.values()}
-        is_word = torch.zeros(vocab_size, dtype=torch.bool)
-        for [word] in self.tokenizer.suppressed_tokens(frozenset()):
-            is_word[self.tokenizer.ids[word]] = True
-        return is_word.to(self.device)
+        return mask_words(self.tokenizer, vocab_size).to(self.device)
 
     def _step(self, stream: Stream, is_word: Tensor) -> None:
         """Update all decoders on the next batch."""
@@ -166,10 +161,8 @@ class TaskRuns:
         self._read_steps(_LAG if self.device.type == "cuda" else 0)
 
     def _learning_rate(self, size: str) -> float:
-        """Increase linearly over 200 steps, then decay linearly to 2%."""
-        warm_up = min((self.progress.steps + 1) / _LR_WARM_UP_STEPS, 1.0)
-        decay = max(1 - self.progress.share, _MIN_LR_SHARE)
-        return self.config.learning_rate_of(size) * warm_up * decay
+        share = schedule_rate(self.progress.steps, self.progress.share)
+        return self.config.learning_rate_of(size) * share
 
     def _mark(self) -> Any:
         """Return this point in the device's work."""

@@ -20,7 +20,12 @@ from torch.nn import functional
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.tokenizer import PAD
-from selfcritic.agent.training.tiny.curriculum import MAX_EDIT_SIZE, Curriculum, Stage
+from selfcritic.agent.training.tiny.curriculum import (
+    MAX_EDIT_SIZE,
+    Curriculum,
+    Stage,
+    schedule_rate,
+)
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
 from selfcritic.agent.training.tiny.encoding import encode
 from selfcritic.agent.training.tiny.examples import (
@@ -31,14 +36,12 @@ from selfcritic.agent.training.tiny.examples import (
     edit_examples,
     injected_flaw_examples,
 )
-from selfcritic.agent.training.tiny.packing import Batch, make_batches
+from selfcritic.agent.training.tiny.packing import Batch, make_batches, mask_words
 from selfcritic.agent.training.tiny.self_play import self_play_examples
 from selfcritic.agent.training.tiny.trees import MAX_TREE_TOKENS, PrefixTree
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
 _TREES_PER_SHUFFLE = 200
-_LR_WARM_UP_STEPS = 200
-_MIN_LR_SHARE = 0.02
 _SAVE_INTERVAL = 30.0  # seconds
 
 _CHECKPOINT = "checkpoint.pt"
@@ -113,9 +116,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model_config = ModelConfig.from_name(config.size, len(self.tokenizer.names))
         self.decoder = Decoder(model_config).to(self.device)
-        self.is_word = torch.zeros(model_config.vocab_size, dtype=torch.bool)
-        for [word] in self.tokenizer.suppressed_tokens(frozenset()):
-            self.is_word[self.tokenizer.ids[word]] = True
+        self.is_word = mask_words(self.tokenizer, model_config.vocab_size)
         self.optimizers = _make_optimizers(self.decoder, config.learning_rate)
         self.batches = self._batches()
 
@@ -134,7 +135,8 @@ class Trainer:
         loss = (losses * batch.weights).sum() / batch.weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
-        learning_rate = self._learning_rate()
+        share = schedule_rate(self.steps, self.tokens_seen / self.config.tokens)
+        learning_rate = self.config.learning_rate * share
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
@@ -144,15 +146,6 @@ class Trainer:
         loss_value = float(loss.detach())
         self.curriculum.record(loss_value, self.tokens_seen)
         return loss_value
-
-    def _learning_rate(self) -> float:
-        """Increase linearly over 200 steps, then decay linearly to 2%.
-
-        The decay matters because batches are small.
-        """
-        warm_up = min((self.steps + 1) / _LR_WARM_UP_STEPS, 1.0)
-        decay = max(1 - self.tokens_seen / self.config.tokens, _MIN_LR_SHARE)
-        return self.config.learning_rate * warm_up * decay
 
     def save(self) -> None:
         """Write the checkpoint atomically."""

@@ -51,9 +51,9 @@ def test_unmatched_comments_count_as_spurious():
 
 def test_truth_is_the_overall_score_from_0_to_1():
     record = with_critiques(RECORD, ALPHA, GAMMA)
-    assert rate_truth(record, record.critiques) == pytest.approx([4 / 6, 0])
+    assert rate_truth([record, record], record.critiques) == pytest.approx([4 / 6, 0])
     unknown = record.model_copy(update={"bugs": None})
-    assert rate_truth(unknown, record.critiques) == [None, None]
+    assert rate_truth([unknown, record], record.critiques) == [None, 0]
 
 
 def test_the_gold_critique_is_compared_with_four_samples():

@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.training.settings import find_checkpoint
-from selfcritic.agent.training.stage import begin_stage, explain_memory_error, finish_stage
+from selfcritic.agent.training.stage import (
+    begin_stage,
+    explain_memory_error,
+    finish_stage,
+    hash_items,
+)
 
 
 def test_a_finished_stage_returns_its_results(tmp_path: Path):
@@ -21,6 +27,15 @@ def test_other_options_are_refused(tmp_path: Path):
     begin_stage(tmp_path, {"steps": 3})
     with pytest.raises(InputError, match="steps was 3 and is now 4"):
         begin_stage(tmp_path, {"steps": 4})
+
+
+def test_other_data_of_the_same_size_is_refused(tmp_path: Path):
+    records = [AnswerRecord(id="1", task="1", question="1 + 1?", answer="3")]
+    corrected = [records[0].model_copy(update={"answer": "2"})]
+    begin_stage(tmp_path, {"records_hash": hash_items(records)})
+    assert begin_stage(tmp_path, {"records_hash": hash_items(list(records))}) is None
+    with pytest.raises(InputError, match="records_hash was"):
+        begin_stage(tmp_path, {"records_hash": hash_items(corrected)})
 
 
 def test_only_complete_checkpoints_count(tmp_path: Path):
