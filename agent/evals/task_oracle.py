@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample, Rating
+from selfcritic.agent.data.records import AnswerRecord, Bug, CritiqueSample, Rating, RatingForm
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.evals.comment_grades import CommentGrader
 from selfcritic.agent.evals.measures.reviews import match_comments
-from selfcritic.agent.evals.rating import build_rating, fill_form, locate_bugs
+from selfcritic.agent.evals.rating import NO, build_rating, fill_form, locate_bugs
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Task, parse_task
 
@@ -16,9 +17,10 @@ from selfcritic.agent.tasks import Task, parse_task
 class TaskOracle:
     """Knows all flaws of an answer, and which comments describe one.
 
-    - `bug_inclusion`: 7 if a valid comment fixes the bug, or quotes its passage; else 1.
+    - `bug_inclusion`: 7 if a valid comment names or fixes the bug, else 1. A bug that is described in other words than
+      the task's is found by its quote.
     - `hallucinated_problem`: 7 if a comment is invalid or a quote is not in the answer, else 1.
-    - `nitpick`: 1, since each valid comment names an error.
+    - `nitpick`: 7 if a valid comment names no flaw, or only flaws that earlier comments are about; else 1.
     - `is_helpful`: whether there is a comment, all comments are valid, and all quotes are in the answer (paper 1).
     """
 
@@ -47,11 +49,33 @@ class TaskOracle:
 
     async def find_bugs(self, record: AnswerRecord, /) -> list[Bug] | None:
         """Return the bugs that the record names, else all flaws of its answer."""
+        return await asyncio.to_thread(self._find_bugs, record)
+
+    async def rate(self, record: AnswerRecord, critique: CritiqueSample, /) -> list[Rating]:
+        """Rate a critique of the record's answer."""
+        return await asyncio.to_thread(self.rate_all, record, [critique])
+
+    def rate_all(
+        self, record: AnswerRecord, critiques: Sequence[CritiqueSample], /
+    ) -> list[Rating]:
+        """Rate several critiques of the record's answer."""
+        bugs = locate_bugs(record.answer, self._find_bugs(record))
+        grader = CommentGrader(self.task, record.answer)
+        ratings = []
+        for critique in critiques:
+            form = _fill_form(grader, critique, bugs)
+            is_helpful = bool(critique.comments) and form.hallucinated_problem == NO
+            rating = build_rating(
+                record, critique, self.name, "oracle", is_helpful=is_helpful, form=form
+            )
+            ratings.append(rating)
+        return ratings
+
+    def _find_bugs(self, record: AnswerRecord) -> list[Bug]:
         if record.bugs is not None:
             return record.bugs
-        flaws = await asyncio.to_thread(self.task.flaws, record.answer)
         bugs = []
-        for number, flaw in enumerate(flaws, 1):
+        for number, flaw in enumerate(self.task.flaws(record.answer), 1):
             comment = flaw.comment
             bug = Bug(
                 id=f"{flaw.kind}-{number}",
@@ -63,60 +87,42 @@ class TaskOracle:
             bugs.append(bug)
         return bugs
 
-    async def rate(self, record: AnswerRecord, critique: CritiqueSample, /) -> list[Rating]:
-        """Rate a critique of the record's answer."""
-        bugs = locate_bugs(record.answer, await self.find_bugs(record) or [])
-        rating = await asyncio.to_thread(self._rate, record, critique, bugs)
-        return [rating]
 
-    def _rate(self, record: AnswerRecord, critique: CritiqueSample, bugs: Sequence[Bug]) -> Rating:
-        answer = record.answer
-        valid = [comment for comment in critique.comments if self.task.is_valid(answer, comment)]
-        num_invented = len(critique.comments) - len(valid) + len(critique.ungrounded)
-        included = self._included(answer, valid, bugs)
-        form = fill_form(included, is_invented=num_invented > 0, is_nitpick=False)
-        is_helpful = bool(valid) and num_invented == 0
-        return build_rating(record, critique, self.name, "oracle", is_helpful=is_helpful, form=form)
-
-    def _included(
-        self, answer: str, valid: Sequence[Comment], bugs: Sequence[Bug]
-    ) -> dict[str, bool]:
-        """Return by bug id whether a valid comment points it out.
-
-        A comment is matched by the flaws that it fixes, since it may quote another passage than the bug. If it fixes
-        no listed flaw, it is matched by its quote.
-        """
-        if len(bugs) == 1 and len(self.task.flaws(answer)) == 1:
-            return {bugs[0].id: bool(valid)}
-        included = {bug.id: False for bug in bugs}
-        unmatched: list[Comment] = []
-        for comment in valid:
-            fixed = self._fixed_flaws(answer, comment)
-            if not fixed:
-                unmatched.append(comment)
-            for bug in bugs:
-                if any(_is_same(bug, flaw) for flaw in fixed):
-                    included[bug.id] = True
-        rest = [bug for bug in bugs if not included[bug.id]]
-        for bug, match in zip(rest, match_comments(unmatched, rest), strict=True):
-            included[bug.id] = match is not None
-        return included
-
-    def _fixed_flaws(self, answer: str, comment: Comment) -> list[Comment]:
-        """Return the comments on the flaws that disappear if a comment is applied."""
-        edited = self.task.apply_comment(answer, comment)
-        if edited == answer:
-            return []
-        after = {flaw.comment.text for flaw in self.task.flaws(edited)}
-        before = [flaw.comment for flaw in self.task.flaws(answer)]
-        return [flaw for flaw in before if flaw.text not in after]
+def _fill_form(grader: CommentGrader, critique: CritiqueSample, bugs: Sequence[Bug]) -> RatingForm:
+    named: set[int] = set()
+    subjects: set[int] = set()
+    unmatched: list[Comment] = []
+    is_invented = bool(critique.ungrounded)
+    is_nitpick = False
+    for comment in critique.comments:
+        grade = grader.grade(comment)
+        if not grade.is_valid:
+            is_invented = True
+        elif not grade.named:
+            unmatched.append(comment)
+        elif grade.subject <= subjects:
+            is_nitpick = True
+        named |= grade.named
+        subjects |= grade.subject
+    included = {bug.id: bool(named & _find_flaws(bug, grader.flaws)) for bug in bugs}
+    described = {flaw.text for flaw in grader.flaws}
+    others = [bug for bug in bugs if not included[bug.id] and bug.description not in described]
+    matches = match_comments(unmatched, others)
+    for bug, match in zip(others, matches, strict=True):
+        included[bug.id] = match is not None
+    num_matched = sum(match is not None for match in matches)
+    is_nitpick = is_nitpick or num_matched < len(unmatched)
+    return fill_form(included, is_invented=is_invented, is_nitpick=is_nitpick)
 
 
-def _is_same(bug: Bug, flaw: Comment) -> bool:
-    """Whether a bug is the flaw that a comment describes."""
-    if bug.description == flaw.text:
-        return True
+def _find_flaws(bug: Bug, flaws: Sequence[Comment]) -> set[int]:
+    """Return the indices of the flaws that a bug is: by its description, else by its quote."""
+    described = {index for index, flaw in enumerate(flaws) if flaw.text == bug.description}
+    if described:
+        return described
+    if len(flaws) == 1:
+        return {0}
     if bug.quote is None:
-        return False
+        return set()
     passage = Comment(quote=bug.quote, text="", start=bug.start, end=bug.end)
-    return passage.overlaps(flaw)
+    return {index for index, flaw in enumerate(flaws) if passage.overlaps(flaw)}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from examples.critic_training.answers import select_origin
 from examples.critic_training.critics import sample_critiques
-from examples.critic_training.grading import CritiqueGrader
 from selfcritic.agent.data.comparisons import (
     add_gold_critique,
     create_comparisons,
@@ -21,12 +20,12 @@ from selfcritic.agent.data.files import (
     write_records,
 )
 from selfcritic.agent.data.preference_pairs import PreferencePair, create_pairs
-from selfcritic.agent.data.records import AnswerRecord, Comparison, CritiqueSample, Rating
+from selfcritic.agent.data.records import AnswerRecord, Comparison, Rating
+from selfcritic.agent.evals.task_oracle import TaskOracle
 from selfcritic.agent.models.tiny.engine import Engine
 
 SAMPLES = 4
 """Critiques of each answer, apart from the gold one."""
-_RATER = "oracle"
 
 
 def make_comparisons(
@@ -41,8 +40,10 @@ def make_comparisons(
         compared = record.model_copy(update={"critiques": pool})
         if record.origin == "inserted":
             compared = add_gold_critique(compared)
-        own = rate_critiques(compared, compared.critiques)
-        created = create_comparisons([compared], _RATER, "oracle", size=SAMPLES + 1, seed=seed)
+        own = TaskOracle.for_record(compared).rate_all(compared, compared.critiques)
+        created = create_comparisons(
+            [compared], TaskOracle.name, "oracle", size=SAMPLES + 1, seed=seed
+        )
         rated.append(compared)
         ratings += own
         comparisons += [fill_comparison(comparison, own) for comparison in created]
@@ -50,22 +51,6 @@ def make_comparisons(
     write_records(folder / RECORDS_FILE, rated)
     write_records(folder / RATINGS_FILE, ratings)
     write_records(folder / COMPARISONS_FILE, comparisons)
-
-
-def rate_critiques(record: AnswerRecord, critiques: Sequence[CritiqueSample]) -> list[Rating]:
-    """Rate critiques of an answer by the oracle."""
-    grader = CritiqueGrader(record)
-    ratings = []
-    for critique in critiques:
-        rating = Rating(
-            record=record.id,
-            critique=critique.id,
-            rater=_RATER,
-            rater_type="oracle",
-            form=grader.rate(critique),
-        )
-        ratings.append(rating)
-    return ratings
 
 
 def read_pairs(folder: Path, *, with_tampered: bool = True) -> list[PreferencePair]:

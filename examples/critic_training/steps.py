@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from examples.critic_training.answers import ORIGINS, Split, draw_answers, select_origin
-from examples.critic_training.comparisons import make_comparisons, rate_critiques, read_pairs
+from examples.critic_training.comparisons import make_comparisons, read_pairs
 from examples.critic_training.critics import sample_critiques
 from examples.critic_training.scorer import RewardScorer
 from examples.critic_training.search import sample_scored, search_fsbs
@@ -28,6 +28,7 @@ from selfcritic.agent.data.files import (
 )
 from selfcritic.agent.data.preference_pairs import PreferencePair
 from selfcritic.agent.data.records import AnswerRecord, Rating
+from selfcritic.agent.evals.task_oracle import TaskOracle
 from selfcritic.agent.training.base import open_base
 from selfcritic.agent.training.policy import PolicySettings, train_policy
 from selfcritic.agent.training.reward import train_reward
@@ -210,7 +211,7 @@ def write_pools(
     for record, pool in zip(records, pools, strict=True):
         with_pool = record.model_copy(update={"critiques": list(pool)})
         filled.append(with_pool)
-        ratings += rate_critiques(with_pool, with_pool.critiques)
+        ratings += TaskOracle.for_record(with_pool).rate_all(with_pool, with_pool.critiques)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -1,6 +1,5 @@
 """Tests of the experiment that trains critics: grading, scoring, selection and tables."""
 
-import asyncio
 import random
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from examples.critic_training.answers import draw_answers, to_record
 from examples.critic_training.comparisons import make_comparisons, read_pairs
 from examples.critic_training.critics import sample_critiques, to_sample
-from examples.critic_training.grading import CritiqueGrader
 from examples.critic_training.measures import (
     RatedCritique,
     _win_rate,
@@ -37,14 +35,13 @@ from examples.critic_training.tables import NOT_RUN, render_tables, show
 from examples.papers.results import Result
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, RatingForm
-from selfcritic.agent.evals.task_oracle import TaskOracle
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.model import SHIPPED
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.agent.training.tiny.examples import GradedDraft, draw_task, render_prompt
 from selfcritic.agent.training.tiny.llama import to_llama
-from selfcritic.agent.training.tiny.multi_comment import critique_examples, draw_tampered_draft
+from selfcritic.agent.training.tiny.multi_comment import draw_tampered_draft
 
 CRITIQUE = (
     '```\ncherry\n```\n"cherry" is out of order: it belongs right after "banana".\n\n'
@@ -56,11 +53,6 @@ def _record() -> AnswerRecord:
     task = Alphabetize.parse("Sort these words alphabetically: cherry, apple, banana, date")
     assert task is not None
     return to_record(GradedDraft.grade(task, "cherry, apple, banana, date"), "test", "natural")
-
-
-def _rate(text: str) -> RatingForm:
-    record = _record()
-    return CritiqueGrader(record).rate(ground(text, record.answer))
 
 
 @pytest.fixture(scope="module")
@@ -78,45 +70,6 @@ def reward_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.normal_(model.score.weight)
     model.save_pretrained(folder)
     return folder
-
-
-def test_a_true_comment_beside_the_shortest_correction_is_a_nitpick():
-    form = _rate(CRITIQUE)
-    assert form.bug_inclusion == {"0": 7}
-    assert (form.comprehensiveness, form.nitpick, form.hallucinated_problem) == (7, 7, 1)
-    first_only = _rate(CRITIQUE.split("\n\n")[0])
-    assert (first_only.comprehensiveness, first_only.nitpick) == (7, 1)
-
-
-def test_a_false_claim_and_a_missing_quote_are_hallucinated_problems():
-    false_claim = _rate('```\ndate\n```\n"date" was not among the words given.')
-    assert (false_claim.bug_inclusion, false_claim.hallucinated_problem) == ({"0": 1}, 7)
-    missing_quote = _rate(CRITIQUE + '\n```\nlemon\n```\n"lemon" was not among the words given.')
-    assert missing_quote.hallucinated_problem == 7
-    assert missing_quote.comprehensiveness == 7
-
-
-def test_grades_agree_with_the_task_oracle():
-    """The oracle also counts bugs whose quotes overlap that of a fixed one."""
-    rng = random.Random(3)
-    compared: list[bool] = []
-    for _ in range(20):
-        draft = draw_tampered_draft(draw_task("alphabetize", rng), rng)
-        record = to_record(draft, "test", "inserted")
-        examples = list(critique_examples(draft, rng))
-        false_comment = draft.task.false_comment(draft.answer, rng)
-        texts = [example.reply for example in examples[:2]]
-        texts.append(f"{texts[0]}\n\n```\n{false_comment.quote}\n```\n{false_comment.text}")
-        for text in texts:
-            critique = to_sample(ground(text, record.answer), "critic", 0)
-            [expected] = asyncio.run(TaskOracle.for_record(record).rate(record, critique))
-            form = CritiqueGrader(record).rate(critique)
-            assert expected.form is not None
-            assert form.hallucinated_problem == expected.form.hallucinated_problem
-            for bug, score in form.bug_inclusion.items():
-                assert score <= expected.form.bug_inclusion[bug], text
-                compared.append(score == expected.form.bug_inclusion[bug])
-    assert sum(compared) > 0.9 * len(compared)
 
 
 def test_scores_equal_those_of_transformers(reward_folder: Path):

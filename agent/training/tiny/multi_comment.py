@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from selfcritic.agent.critic.format import render
 from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.evals.comment_grades import CommentGrader
 from selfcritic.agent.models.tiny.engine import Completion, Engine
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Task
@@ -62,20 +63,6 @@ def sort_by_quote(comments: Sequence[Comment]) -> list[Comment]:
     return sorted(comments, key=lambda comment: comment.start or 0)
 
 
-def find_named(draft: GradedDraft, comments: Sequence[Comment]) -> set[int]:
-    """Return the indices of the draft's flaws that valid comments name or fix."""
-    named: set[int] = set()
-    for comment in comments:
-        if not draft.task.is_valid(draft.answer, comment):
-            continue
-        edited = draft.task.apply_comment(draft.answer, comment)
-        remaining = {flaw.comment.text for flaw in draft.task.flaws(edited)}
-        for index, flaw in enumerate(draft.flaws):
-            if flaw.text == comment.text or flaw.text not in remaining:
-                named.add(index)
-    return named
-
-
 def critique_examples(
     draft: GradedDraft, rng: random.Random, own: Sequence[str] = ()
 ) -> Iterator[Example]:
@@ -103,8 +90,11 @@ def _continuation(
 ) -> Iterator[Example]:
     """Yield a continuation of a begun critique, if it leaves a flaw."""
     begun = ground(beginning, draft.answer)
-    named = find_named(draft, begun.comments)
-    left = [flaw for index, flaw in enumerate(draft.flaws) if index not in named]
+    grader = CommentGrader(draft.task, draft.answer)
+    named: set[int] = set()
+    for comment in begun.comments:
+        named |= grader.grade(comment).named
+    left = [flaw for index, flaw in enumerate(grader.flaws) if index not in named]
     if not left or not begun.comments or begun.unparsed:
         return
     reply = _write(_draw_flaws(left, rng)).removeprefix(CONTINUATION.lstrip())

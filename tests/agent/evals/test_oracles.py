@@ -81,6 +81,35 @@ def test_task_oracle_matches_a_comment_that_quotes_another_word_of_the_same_flaw
     assert form.bug_inclusion == {"order": 7}
 
 
+def test_task_oracle_does_not_credit_a_bug_because_another_one_nearby_is_fixed():
+    """The foreign word "fig" stands where "orange" is missing: both flaws may have the same quote."""
+    answer = "apple, kiwi, fig, pear"
+    record = record_of(answer, task_type="alphabetize")
+    bugs = asyncio.run(choose_oracle(record).find_bugs(record))
+    assert bugs is not None
+    assert len(bugs) == 2
+    known = record_of(answer, task_type="alphabetize", bugs=bugs)
+    form = form_of(known, critique_of(answer, ("fig", '"fig" was not among the words given.')))
+    assert sorted(form.bug_inclusion.values()) == [1, 7]
+
+
+def test_task_oracle_finds_nitpicks():
+    """Only "cherry" must move; "banana" is out of order because of it."""
+    answer = "cherry, apple, banana, date"
+    question = f"Sort these words alphabetically: {answer}"
+    record = record_of(answer, question=question, task_type="alphabetize")
+    flaw = ("cherry", '"cherry" is out of order: it belongs right after "banana".')
+    beside = ("banana", '"banana" is out of order: it belongs right after "apple".')
+    both = form_of(record, critique_of(answer, flaw, beside))
+    assert (both.comprehensiveness, both.nitpick, both.hallucinated_problem) == (7, 7, 1)
+    assert form_of(record, critique_of(answer, flaw)).nitpick == 1
+    said = critique_of(answer, flaw)
+    repeated = said.model_copy(update={"comments": [*said.comments, *said.comments]})
+    assert form_of(record, repeated).nitpick == 7
+    alone = form_of(record, critique_of(answer, beside))
+    assert (alone.comprehensiveness, alone.nitpick) == (1, 7)
+
+
 @pytest.mark.parametrize(
     "comment",
     [
@@ -120,6 +149,7 @@ def test_gold_comments_include_all_bugs_and_false_ones_none(task_type: type[Task
     assert rating.form is not None
     assert rating.is_helpful is True
     assert (rating.form.comprehensiveness, rating.form.hallucinated_problem) == (7, 1)
+    assert rating.form.nitpick == 1
 
     wrong = [task.false_comment(answer, rng)]
     critique = CritiqueSample(id="c", critic="false", text=render(wrong), comments=wrong)

@@ -13,8 +13,8 @@ from selfcritic.agent.errors import InputError
 pytest.importorskip("torch", reason="needs torch: make train-tools")
 
 from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.evals.comment_grades import CommentGrader
 from selfcritic.agent.models.tiny.tokenizer import END, REPLY
-from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import Alphabetize
 from selfcritic.agent.training.tiny import trainer as trainer_module
 from selfcritic.agent.training.tiny.decoder import Decoder, ModelConfig, export
@@ -27,7 +27,6 @@ from selfcritic.agent.training.tiny.multi_comment import (
     critic_examples,
     critique_examples,
     draw_tampered_draft,
-    find_named,
 )
 from selfcritic.agent.training.tiny.trainer import TrainConfig
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
@@ -80,9 +79,11 @@ def test_continuations_name_flaws_that_the_beginning_does_not(seed: int):
         begun = ground(example.prefix.removesuffix(CONTINUATION), draft.answer).comments
         whole = ground(example.prefix + example.reply, draft.answer).comments
         assert whole[: len(begun)] == begun
-        added = find_named(draft, whole[len(begun) :])
+        grader = CommentGrader(draft.task, draft.answer)
+        named = {index for comment in begun for index in grader.grade(comment).named}
+        added = {index for comment in whole[len(begun) :] for index in grader.grade(comment).named}
         assert added
-        assert added.isdisjoint(find_named(draft, begun))
+        assert added.isdisjoint(named)
 
 
 def test_some_drafts_have_several_comments_and_continuations():
@@ -93,23 +94,6 @@ def test_some_drafts_have_several_comments_and_continuations():
             critiques.append((example, ground(example.reply, draft.answer)))
     assert any(len(critique.comments) >= 3 for _, critique in critiques)
     assert any(example.prefix for example, _ in critiques)
-
-
-def test_a_comment_names_the_flaws_that_it_fixes():
-    task = Alphabetize.parse("Sort these words alphabetically: cherry, apple, banana, date")
-    assert task is not None
-    draft = GradedDraft.grade(task, "cherry, apple, banana, date")
-    [flaw] = draft.flaws
-    assert flaw.text == '"cherry" is out of order: it belongs right after "banana".'
-    assert find_named(draft, [flaw]) == {0}
-    beside = Comment(
-        quote="banana",
-        text='"banana" is out of order: it belongs right after "apple".',
-        start=15,
-        end=21,
-    )
-    assert task.is_valid(draft.answer, beside)
-    assert find_named(draft, [beside]) == set()
 
 
 def test_own_critiques_are_learned_without_their_false_comments():
