@@ -1,11 +1,12 @@
-"""Replay the loop's requests through litellm or a bare LangGraph graph.
+"""Replay the loop's requests through litellm, a chat model or a bare LangGraph graph.
 
 The requests are recorded from one run of the loop.
 """
 
 import asyncio
 import itertools
-from typing import Any, TypedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypedDict
 
 import litellm
 from langchain_core.messages import BaseMessage
@@ -17,23 +18,34 @@ from examples.benchmarks.server import model_at
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.graphs import create_self_critique
 
-Request = dict[str, Any]
+
+class Request(NamedTuple):
+    """A request, as the chat model gets it and as it calls litellm."""
+
+    messages: list[BaseMessage]
+    options: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+Stage = list[Request]
+"""Requests that are sent at the same time."""
+SendFn = Callable[[Stage], Awaitable[None]]
 
 
 class RecordingModel(LiteLLMModel):
-    """Records the arguments of each litellm call."""
+    """Records its requests."""
 
     requests: list[Request] = Field(default_factory=list)
 
     def _arguments(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
-    ) -> Request:
-        request = super()._arguments(messages, stop, options)
-        self.requests.append(request)
-        return request
+    ) -> dict[str, Any]:
+        arguments = super()._arguments(messages, stop, options)
+        self.requests.append(Request(messages, options, arguments))
+        return arguments
 
 
-async def record_stages(url: str, **options: Any) -> list[list[Request]]:
+async def record_stages(url: str, **options: Any) -> list[Stage]:
     """Record one run; group requests that are sent at the same time."""
     model = RecordingModel(**vars(model_at(url)))
     graph = create_self_critique(model=model, **options).compile()
@@ -42,9 +54,21 @@ async def record_stages(url: str, **options: Any) -> list[list[Request]]:
     return [list(requests) for _, requests in itertools.groupby(model.requests, key=_cue)]
 
 
-async def send(stage: list[Request]) -> None:
-    """Send the requests of a stage at the same time."""
-    await asyncio.gather(*(litellm.acompletion(**request) for request in stage))
+async def send(stage: Stage) -> None:
+    """Send the requests of a stage with litellm."""
+    await asyncio.gather(*(litellm.acompletion(**request.arguments) for request in stage))
+
+
+def chat_model_sender(url: str) -> SendFn:
+    """Return a function that sends a stage with a LangChain chat model."""
+    model = model_at(url)
+
+    async def send_with_model(stage: Stage) -> None:
+        await asyncio.gather(
+            *(model.ainvoke(request.messages, **request.options) for request in stage)
+        )
+
+    return send_with_model
 
 
 class Progress(TypedDict, total=False):
@@ -54,7 +78,7 @@ class Progress(TypedDict, total=False):
 
 
 def bare_graph(
-    stages: list[list[Request]],
+    stages: list[Stage], send_stage: SendFn = send
 ) -> CompiledStateGraph[Progress, None, Progress, Progress]:
     """Build a graph with one node per stage, which sends its requests."""
     builder = StateGraph(Progress)
@@ -62,8 +86,8 @@ def bare_graph(
     for index, stage in enumerate(stages):
         name = f"stage_{index}"
 
-        async def node(state: Progress, stage: list[Request] = stage) -> Progress:
-            await send(stage)
+        async def node(state: Progress, stage: Stage = stage) -> Progress:
+            await send_stage(stage)
             return {"stages": state.get("stages", 0) + 1}
 
         builder.add_node(name, node)
@@ -74,5 +98,5 @@ def bare_graph(
 
 def _cue(request: Request) -> str:
     """Return the last line of a prompt, which identifies its role."""
-    prompt = str(request["messages"][-1]["content"])
+    prompt = str(request.messages[-1].content)
     return prompt.rsplit("\n", 1)[-1]

@@ -3,8 +3,8 @@
     python -m examples.benchmarks.concurrency
 
 Target: 1,000 concurrent runs all finish, and use at most 1.1 × the memory of a bare LangGraph graph that sends the same
-requests through litellm. The memory is the peak above the baseline, which is the process after its imports and one run.
-Each side, and the server, has its own process.
+requests. One bare graph calls litellm, another one a LangChain chat model. The memory is the peak above the baseline,
+which is the process after its imports and one run. Each side, and the server, has its own process.
 """
 
 import asyncio
@@ -22,14 +22,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from examples.benchmarks.bare import bare_graph, record_stages
+from examples.benchmarks.bare import bare_graph, chat_model_sender, record_stages, send
 from examples.benchmarks.server import model_at, serving
 from selfcritic.graphs import create_self_critique
 
 OPTIONS: dict[str, Any] = {"num_critiques": 2, "max_rounds": 1}
 LIMIT = 1.1
 LOOP = "the loop"
-BARE_GRAPH = "a bare LangGraph graph"
+CHAT_MODEL_GRAPH = "a bare graph, chat model"
+BARE_GRAPH = "a bare graph, litellm"
+SIDES = (LOOP, CHAT_MODEL_GRAPH, BARE_GRAPH)
 
 RunFn = Callable[[int], Awaitable[bool]]
 """Starts the run with this index; returns whether it finished."""
@@ -49,13 +51,13 @@ def main(
     runs: Annotated[int, typer.Option(help="Number of concurrent runs.")] = 1000,
     latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.2,
     server: Annotated[str | None, typer.Option(help="Server address (default: start one).")] = None,
-    bare: Annotated[bool, typer.Option(help="Measure the bare graph as well.")] = True,
+    bare: Annotated[bool, typer.Option(help="Measure the bare graphs as well.")] = True,
 ) -> None:
     """Print time and memory of many concurrent runs."""
     table = Table("of", "finished", "time", "baseline", "peak", "memory per run")
     kilobytes: list[float] = []
     with serving(latency, url=server) as url:
-        for name in [LOOP, BARE_GRAPH] if bare else [LOOP]:
+        for name in SIDES if bare else [LOOP]:
             measurement = _measure_in_new_process(url, runs, name)
             kilobytes.append((measurement.peak - measurement.baseline) / runs)
             table.add_row(
@@ -69,8 +71,10 @@ def main(
     console = Console(width=100)
     console.print(table)
     if bare:
-        ratio = kilobytes[0] / kilobytes[1]
-        console.print(f"{ratio:.2f} × the bare graph's memory; target: ≤ {LIMIT:.1f} ×")
+        for name, of_bare in zip(SIDES[1:], kilobytes[1:], strict=True):
+            console.print(
+                f"{kilobytes[0] / of_bare:.2f} × the memory of {name}; target: ≤ {LIMIT:.1f} ×"
+            )
 
 
 def _measure_in_new_process(url: str, runs: int, name: str) -> Measurement:
@@ -84,7 +88,7 @@ def _measure(url: str, runs: int, name: str) -> Measurement:
 
 
 async def _measure_runs(url: str, runs: int, name: str) -> Measurement:
-    run = _loop(url) if name == LOOP else await _bare_graph(url)
+    run = _loop(url) if name == LOOP else await _bare_graph(url, name)
     await run(0)
     gc.collect()
     baseline = _reset_peak()
@@ -104,9 +108,10 @@ def _loop(url: str) -> RunFn:
     return run
 
 
-async def _bare_graph(url: str) -> RunFn:
+async def _bare_graph(url: str, name: str) -> RunFn:
     stages = await record_stages(url, **OPTIONS)
-    graph = bare_graph(stages)
+    sender = chat_model_sender(url) if name == CHAT_MODEL_GRAPH else send
+    graph = bare_graph(stages, sender)
 
     async def run(_: int) -> bool:
         output: dict[str, Any] = await graph.ainvoke({})

@@ -3,20 +3,22 @@
     python -m examples.benchmarks.latency
 
 Target: 3 rounds with 8 critiques take at most 1.05 × the sum of these latencies with native n, and 1.10 × without. The
-option `speculative` saves one latency per round. The server has a fixed latency.
+option `speculative` saves one latency per round. The server has a fixed latency. For the first setup, a bare LangGraph
+graph that sends the same requests with litellm shows how much of the rest is litellm and the machine.
 """
 
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from examples.benchmarks.bare import bare_graph, record_stages
 from examples.benchmarks.server import model_at, serving
 from selfcritic.graphs import create_self_critique
 
@@ -31,6 +33,11 @@ class Setup:
 
     native_n: bool
     speculative: bool
+
+    @property
+    def has_bare_graph(self) -> bool:
+        """Whether the requests of a stage are sent at the same time, as a bare graph sends them."""
+        return self.native_n and not self.speculative
 
     @property
     def name(self) -> str:
@@ -67,7 +74,15 @@ def main(
     ] = None,
 ) -> None:
     """Print wall time and critical path of each setup."""
-    table = Table("setup", "requests in a row", "their latencies", "wall time", "ratio", "target")
+    table = Table(
+        "setup",
+        "requests in a row",
+        "their latencies",
+        "wall time",
+        "ratio",
+        "target",
+        "bare graph",
+    )
     for setup in SETUPS:
         if server is None or setup.native_n:
             table.add_row(*_row(setup, latency, rounds, repeats, server))
@@ -78,7 +93,8 @@ def _row(
     setup: Setup, latency: float, rounds: int, repeats: int, server: str | None
 ) -> Iterator[str]:
     with serving(latency, setup.native_n, server) as url:
-        wall_time = statistics.median(asyncio.run(_wall_times(url, setup, rounds, repeats)))
+        wall_times, bare_times = asyncio.run(_measure(url, setup, rounds, repeats))
+    wall_time = statistics.median(wall_times)
     path_length = setup.path_length(rounds)
     path_time = path_length * latency
     yield setup.name
@@ -87,24 +103,43 @@ def _row(
     yield f"{wall_time:.3f} s"
     yield f"{wall_time / path_time:.3f}"
     yield f"≤ {LIMIT[setup.native_n]:.2f}"
+    yield f"{statistics.median(bare_times) / path_time:.3f}" if bare_times else ""
 
 
-async def _wall_times(url: str, setup: Setup, rounds: int, repeats: int) -> list[float]:
-    graph = create_self_critique(
-        model=model_at(url),
-        num_critiques=CRITIQUES,
-        max_rounds=rounds,
-        patience=rounds + 1,
-        speculative=setup.speculative,
-    ).compile()
-    wall_times = []
-    for _ in range(1 + repeats):
-        start = time.perf_counter()
+async def _measure(
+    url: str, setup: Setup, rounds: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Return the wall times of the loop, and those of a bare graph where it sends the same."""
+    options: dict[str, Any] = {
+        "num_critiques": CRITIQUES,
+        "max_rounds": rounds,
+        "patience": rounds + 1,
+        "speculative": setup.speculative,
+    }
+    graph = create_self_critique(model=model_at(url), **options).compile()
+    bare = bare_graph(await record_stages(url, **options))
+
+    async def run_loop() -> None:
         output = await graph.ainvoke({"question": "What is the capital of France?"})
-        wall_times.append(time.perf_counter() - start)
         if len(output["rounds"]) != rounds + 1:
             raise typer.BadParameter(f"the run stopped early: {output['stop_reason']}")
-    return wall_times[1:]  # the first run imports litellm and opens the connections
+
+    async def run_bare_graph() -> None:
+        await bare.ainvoke({})
+
+    wall_times: list[float] = []
+    bare_times: list[float] = []
+    for _ in range(1 + repeats):
+        wall_times.append(await _time(run_loop))
+        if setup.has_bare_graph:
+            bare_times.append(await _time(run_bare_graph))
+    return wall_times[1:], bare_times[1:]  # the first runs open the connections
+
+
+async def _time(run: Callable[[], Awaitable[None]]) -> float:
+    start = time.perf_counter()
+    await run()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m examples.benchmarks.overhead [--freeze]
 
 Target: the loop takes at most 1 ms more CPU time per request than litellm alone. A bare LangGraph graph is measured as
-well. All three send the same requests in the same order and with the same concurrency. Garbage collection counts;
-`--freeze` leaves litellm's objects out of it, as the commands do.
+well, with litellm and with a LangChain chat model. All send the same requests in the same order and with the same
+concurrency. Garbage collection counts; `--freeze` leaves litellm's objects out of it, as the commands do.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from examples.benchmarks.bare import bare_graph, record_stages, send
+from examples.benchmarks.bare import bare_graph, chat_model_sender, record_stages, send
 from examples.benchmarks.server import model_at, serving
 from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs import create_self_critique
@@ -26,7 +26,8 @@ from selfcritic.graphs import create_self_critique
 OPTIONS: dict[str, Any] = {"num_critiques": 8, "max_rounds": 3, "patience": 4}
 LIMIT = 1.0
 LOOP = "the loop"
-BARE_GRAPH = "a bare LangGraph graph"
+CHAT_MODEL_GRAPH = "a bare graph, chat model"
+BARE_GRAPH = "a bare graph, litellm"
 LITELLM = "litellm alone"
 
 RunFn = Callable[[], Awaitable[None]]
@@ -41,7 +42,7 @@ def main(
     server: Annotated[str | None, typer.Option(help="Server address (default: start one).")] = None,
     freeze: Annotated[bool, typer.Option(help="Call freeze_imports, as the commands do.")] = False,
 ) -> None:
-    """Print CPU per request of the loop, a bare graph and litellm."""
+    """Print CPU per request of the loop, bare graphs and litellm."""
     if freeze:
         freeze_imports()
     with serving(latency, url=server) as url:
@@ -66,6 +67,7 @@ async def _measure(url: str, runs: int, repeats: int) -> tuple[int, CpuTimes]:
     graph = create_self_critique(model=model_at(url), **OPTIONS).compile()
     stages = await record_stages(url, **OPTIONS)
     bare = bare_graph(stages)
+    bare_with_model = bare_graph(stages, chat_model_sender(url))
     requests = runs * sum(len(stage) for stage in stages)
 
     async def run_loop() -> None:
@@ -74,11 +76,19 @@ async def _measure(url: str, runs: int, repeats: int) -> tuple[int, CpuTimes]:
     async def run_bare_graph() -> None:
         await bare.ainvoke({})
 
+    async def run_chat_model_graph() -> None:
+        await bare_with_model.ainvoke({})
+
     async def run_litellm() -> None:
         for stage in stages:
             await send(stage)
 
-    sides: dict[str, RunFn] = {LOOP: run_loop, BARE_GRAPH: run_bare_graph, LITELLM: run_litellm}
+    sides: dict[str, RunFn] = {
+        LOOP: run_loop,
+        CHAT_MODEL_GRAPH: run_chat_model_graph,
+        BARE_GRAPH: run_bare_graph,
+        LITELLM: run_litellm,
+    }
     cpu_times: CpuTimes = {name: [] for name in sides}
     for _ in range(1 + repeats):
         for name, run in sides.items():
