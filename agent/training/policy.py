@@ -104,7 +104,7 @@ def train_policy(
         out: Folder of the stage.
         settings: Settings of GRPO.
         report: Called with a line of progress.
-        reward_hash: Hash of the weights behind `score`; a training with other ones is not resumed.
+        reward_hash: Hash of the model that `score` uses; a training with another one is not resumed.
 
     Returns:
         Numbers for the report: truth and proxy on dev at the start, at the best step and at the end.

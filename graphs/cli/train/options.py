@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _TRAINING = "Training"
 _SAMPLING = "Sampling"
 _RATES = {"sft": 2e-5, "reward": 1e-5, "policy": 1e-6}
-_MAIN_PROCESS_SECONDS = 5.0
+_MAIN_PROCESS_SECONDS = 10.0
 _LORA_FACTOR = 10
 """Adapters learn with higher rates than all weights."""
 
