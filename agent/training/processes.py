@@ -3,13 +3,12 @@
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
 
 from selfcritic.agent.errors import InputError
 
 LOCK_FILE = "lock"
-_locks: dict[Path, IO[bytes]] = {}
-"""Lock files that this process holds until it ends."""
+_locks: dict[Path, int] = {}
+"""Descriptors of the lock files that this process holds until it ends."""
 
 
 def count_processes() -> int:
@@ -38,13 +37,13 @@ def lock_folder(folder: Path) -> None:
     path = folder.resolve() / LOCK_FILE
     if path in _locks:
         return
-    file = path.open("wb")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
-        file.close()
+        os.close(descriptor)
         raise InputError(
             f"Another process is training in {folder}. Wait until it ends, or end it: a killed launcher can leave its "
             "processes running."
         ) from error
-    _locks[path] = file
+    _locks[path] = descriptor
