@@ -17,7 +17,7 @@ from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.evals.oracles import Rater
 from selfcritic.agent.models.hugging_face.engine import get_engine
-from selfcritic.agent.models.hugging_face.folder import read_info
+from selfcritic.agent.models.hugging_face.folder import hash_all_weights, read_info
 from selfcritic.agent.scoring.reward_model import RewardModel
 from selfcritic.agent.training.base import check_same_base, open_base
 from selfcritic.agent.training.data import TrainingData, load_data, require_records
@@ -138,8 +138,16 @@ def run_policy(
     base = open_base(model)
     check_same_base(read_info(reward), base, reward)
     records = data.flawed("train")
-    score = reward_score(reward)
-    return train_policy(base, records, data.flawed("dev"), score, out, settings, report)
+    return train_policy(
+        base,
+        records,
+        data.flawed("dev"),
+        reward_score(reward),
+        out,
+        settings,
+        report,
+        reward_hash=hash_all_weights(Path(reward)),
+    )
 
 
 def reward_score(folder: str) -> ScoreFunction:

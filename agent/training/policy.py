@@ -20,15 +20,22 @@ from selfcritic.agent.training.policy_rewards import (
     PolicyRewards,
     ScoreFunction,
 )
+from selfcritic.agent.training.processes import count_processes
 from selfcritic.agent.training.restricted_grpo import choose_trainer
 from selfcritic.agent.training.run import Report, ignore, run_trainer, save_start, save_trained
 from selfcritic.agent.training.settings import (
     TrainSettings,
     device_arguments,
+    find_checkpoint,
     import_trainer,
     lora_config,
 )
-from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
+from selfcritic.agent.training.stage import (
+    begin_stage,
+    explain_memory_errors,
+    finish_stage,
+    hash_items,
+)
 
 _BEST_METRIC = f"eval_rewards/{TRUTH}/mean"
 
@@ -73,6 +80,7 @@ class PolicySettings(TrainSettings):
             )
 
 
+@explain_memory_errors()
 def train_policy(
     base: Base,
     records: Sequence[AnswerRecord],
@@ -81,6 +89,8 @@ def train_policy(
     out: Path,
     settings: PolicySettings,
     report: Report = ignore,
+    *,
+    reward_hash: str | None = None,
 ) -> dict[str, Any]:
     """Train a critic policy from the base.
 
@@ -94,6 +104,7 @@ def train_policy(
         out: Folder of the stage.
         settings: Settings of GRPO.
         report: Called with a line of progress.
+        reward_hash: Hash of the model that `score` uses; a training with another one is not resumed.
 
     Returns:
         Numbers for the report: truth and proxy on dev at the start, at the best step and at the end.
@@ -110,19 +121,34 @@ def train_policy(
         "base": base.info.base,
         "records_hash": [hash_items(records), hash_items(dev_records)],
     }
+    if reward_hash is not None:
+        options["reward_hash"] = reward_hash
     finished = begin_stage(out, options)
     if finished is not None:
         return finished
     rewards = PolicyRewards([*records, *dev_records], score)
     train_rows, num_too_long = _to_rows(base, records, settings)
+    check_step(len(train_rows), settings)
     dev_rows, _ = _to_rows(base, dev_records, settings)
-    trainer = _create_trainer(base, train_rows, dev_rows, rewards, out, settings)
+    num_dev, dev_batch = plan_dev(len(dev_rows), settings)
+    if num_dev < len(dev_rows):
+        report(f"  dev: {num_dev} of {len(dev_rows)} answers, the same number in each process")
+    trainer = _create_trainer(
+        base, train_rows, dev_rows[:num_dev], dev_batch, rewards, out, settings
+    )
     run_trainer(trainer, out, report)
     rows = read_curves(trainer.state.log_history)
-    results = {"train_records": len(train_rows), "too_long": num_too_long, **summarize(rows)}
+    results = {
+        "train_records": len(train_rows),
+        "dev_records": num_dev,
+        "too_long": num_too_long,
+        **summarize(rows),
+    }
     results["steps"] = trainer.state.global_step
     results["stopped_early"] = is_diverging(rows, settings.patience)
+    results["kept"] = settings.keeps
     if settings.keeps == "best" and results["best_step"] == 0:
+        results["kept"] = "start"
         save_start(trainer, base, out)
     else:
         save_trained(trainer, base, out, "model")
@@ -169,10 +195,44 @@ def _to_rows(
     return rows, num_too_long
 
 
+def check_step(num_rows: int, settings: PolicySettings) -> None:
+    """Raise InputError if there are not enough prompts for one step; TRL would end without any."""
+    processes = count_processes()
+    num_critiques = settings.batch_size * settings.accumulate * processes
+    num_prompts = num_critiques // settings.samples
+    if num_rows < num_prompts:
+        raise InputError(
+            f"--data has {num_rows} train prompts, but a step takes {num_prompts}: --batch-size {settings.batch_size} "
+            f"x --accumulate {settings.accumulate} x {processes} processes / --samples {settings.samples}. "
+            "Lower --batch-size or --accumulate, raise --samples, use fewer processes, or add records."
+        )
+
+
+def plan_dev(num_rows: int, settings: PolicySettings) -> tuple[int, int]:
+    """Return how many dev prompts are measured, and the critiques of a batch, so that all batches are full.
+
+    TRL averages over batches, and accelerate fills the last ones with prompts that were measured already.
+
+    Raises:
+        InputError: There are fewer prompts than processes.
+    """
+    processes = count_processes()
+    num_each = num_rows // processes
+    if num_each == 0:
+        raise InputError(
+            f"--data has {num_rows} dev prompts for {processes} processes. Add dev records, or use fewer processes."
+        )
+    num_prompts = settings.batch_size // settings.samples
+    while num_each % num_prompts:
+        num_prompts -= 1
+    return num_each * processes, num_prompts * settings.samples
+
+
 def _create_trainer(
     base: Base,
     train_rows: list[dict[str, Any]],
     dev_rows: list[dict[str, Any]],
+    dev_batch: int,
     rewards: PolicyRewards,
     out: Path,
     settings: PolicySettings,
@@ -195,8 +255,8 @@ def _create_trainer(
         reward_weights=weights,
         eval_strategy="steps",
         eval_steps=settings.save_every,
-        eval_on_start=True,
-        per_device_eval_batch_size=settings.batch_size,
+        eval_on_start=find_checkpoint(out) is None,  # a resumed training has measured its start
+        per_device_eval_batch_size=dev_batch,
         load_best_model_at_end=settings.keeps == "best",
         metric_for_best_model=_BEST_METRIC,
         greater_is_better=True,
@@ -229,6 +289,11 @@ def _stop_callback(out: Path, patience: int) -> Any:
     callback_class: Any = import_trainer("transformers").TrainerCallback
 
     class StopWhenDiverging(callback_class):  # type: ignore[misc]
+        def on_train_begin(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            """Stop after one step if the training was killed when it had already stopped."""
+            if is_diverging(read_curves(state.log_history), patience):
+                control.should_training_stop = True
+
         def on_evaluate(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             rows = read_curves(state.log_history)
             if state.is_world_process_zero:

@@ -6,8 +6,10 @@ from typing import Any
 
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
+from selfcritic.agent.training.processes import count_processes
 from selfcritic.agent.training.rating import rate_truth
 from selfcritic.agent.training.sampling import to_sample
+from selfcritic.agent.training.settings import import_trainer
 
 ScoreFunction = Callable[[AnswerRecord, Sequence[str]], Sequence[float]]
 """Scores the texts of critiques of one record."""
@@ -23,6 +25,8 @@ class PolicyRewards:
     def __init__(self, records: Sequence[AnswerRecord], score: ScoreFunction) -> None:
         self._records = {record.id: record for record in records}
         self._score = score
+        self._completions: Sequence[Any] | None = None
+        self._critiques: list[CritiqueSample] = []
 
     def functions(self) -> list[Callable[..., Sequence[float | None]]]:
         """Return the functions; TRL logs each under its name."""
@@ -39,8 +43,8 @@ class PolicyRewards:
         for record_id, rows in texts.items():
             values = self._score(self._records[record_id], [text for _, text in rows])
             scores.update(zip([index for index, _ in rows], map(float, values), strict=True))
-        lowest = min(scores.values(), default=0.0) - _NO_COMMENT_PENALTY
-        return [scores.get(index, lowest) for index in range(len(critiques))]
+        without_comment = find_lowest(list(scores.values())) - _NO_COMMENT_PENALTY
+        return [scores.get(index, without_comment) for index in range(len(critiques))]
 
     def grounded(
         self,
@@ -66,11 +70,23 @@ class PolicyRewards:
         return rate_truth([self._records[record_id] for record_id in record], critiques)
 
     def _read(self, completions: Sequence[Any], ids: Sequence[str]) -> list[CritiqueSample]:
+        """Parse a batch once: TRL passes the same list to each function."""
+        if completions is self._completions:
+            return self._critiques
         critiques = []
         for number, (completion, name) in enumerate(zip(completions, ids, strict=True)):
             text = read_text(completion)
             critiques.append(to_sample(str(number), "policy", text, self._records[name].answer))
+        self._completions = completions
+        self._critiques = critiques
         return critiques
+
+
+def find_lowest(scores: list[float]) -> float:
+    """Return the lowest score of a batch, 0 without any; every process must call this with its part."""
+    if count_processes() > 1:
+        scores = import_trainer("accelerate.utils").gather_object(scores)
+    return min(scores, default=0.0)
 
 
 def grounded_share(critique: CritiqueSample) -> float:

@@ -19,7 +19,13 @@ from selfcritic.agent.training.settings import (
     import_trainer,
     lora_config,
 )
-from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items, write_json
+from selfcritic.agent.training.stage import (
+    begin_stage,
+    explain_memory_errors,
+    finish_stage,
+    hash_items,
+    write_json,
+)
 
 CENTER_COEFFICIENT = 0.01
 """Weight of the squared sum of a pair's scores, which keeps their mean near 0."""
@@ -27,6 +33,7 @@ REPORT_FILE = "report.json"
 _EVAL_BATCH = 16
 
 
+@explain_memory_errors()
 def train_reward(
     base: Base,
     train_pairs: Sequence[PreferencePair],

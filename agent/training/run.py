@@ -7,11 +7,7 @@ from typing import Any, Literal
 
 from selfcritic.agent.training.base import Base
 from selfcritic.agent.training.settings import find_checkpoint, import_trainer
-from selfcritic.agent.training.stage import (
-    ADAPTER_FOLDER,
-    MODEL_FOLDER,
-    explain_memory_error,
-)
+from selfcritic.agent.training.stage import ADAPTER_FOLDER, MODEL_FOLDER
 
 Report = Callable[[str], None]
 _NUM_REPORTS = 20
@@ -23,22 +19,15 @@ def ignore(_text: str) -> None:
 
 
 def run_trainer(trainer: Any, out: Path, report: Report) -> None:
-    """Train from the newest checkpoint, if there is one, and report about 20 steps.
-
-    Raises:
-        OutOfMemory: Training did not fit in memory.
-    """
+    """Train from the newest checkpoint, if there is one, and report about 20 steps."""
     transformers = import_trainer("transformers")
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     if trainer.is_world_process_zero():
         trainer.add_callback(_progress_callback(report))
-    try:
-        trainer.train(resume_from_checkpoint=find_checkpoint(out))
-    except RuntimeError as error:
-        explained = explain_memory_error(error)
-        if explained is None:
-            raise
-        raise explained from error
+        num_processes = trainer.accelerator.num_processes
+        if num_processes > 1:
+            report(f"  {num_processes} processes")
+    trainer.train(resume_from_checkpoint=find_checkpoint(out))
 
 
 def _progress_callback(report: Report) -> Any:

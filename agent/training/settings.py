@@ -1,5 +1,6 @@
 """Settings of a training stage, and the trainer arguments that a device needs."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def device_arguments(settings: TrainSettings, out: Path) -> dict[str, Any]:
         "save_total_limit": 2,
         "logging_steps": 1,
         "report_to": [],
+        "log_level_replica": "error",  # transformers warns in every process but the first
         "disable_tqdm": True,
         "seed": settings.seed,
         "dataloader_pin_memory": has_gpu,
@@ -69,9 +71,18 @@ def find_checkpoint(out: Path) -> str | None:
     checkpoints = []
     for path in (out / CHECKPOINTS).glob("checkpoint-*"):
         number = path.name.removeprefix("checkpoint-")
-        if number.isdigit() and (path / "trainer_state.json").is_file():
+        if number.isdigit() and _is_complete(path):
             checkpoints.append((int(number), str(path)))
     return max(checkpoints)[1] if checkpoints else None
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the file that transformers writes last is whole."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def lora_config(settings: TrainSettings, task_type: str) -> Any:

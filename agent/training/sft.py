@@ -16,9 +16,15 @@ from selfcritic.agent.training.settings import (
     lora_config,
 )
 from selfcritic.agent.training.sft_examples import Example
-from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
+from selfcritic.agent.training.stage import (
+    begin_stage,
+    explain_memory_errors,
+    finish_stage,
+    hash_items,
+)
 
 
+@explain_memory_errors()
 def train_sft(
     base: Base,
     examples: Sequence[Example],

@@ -76,12 +76,27 @@ def identify_base(model: str) -> str:
 def _hash_weights(folder: Path) -> str:
     """Return a short hash of the names and the last bytes of all weight files."""
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+    for path in _weight_files(folder):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _WEIGHT_BYTES))
             digest.update(file.read())
     return digest.hexdigest()[:12]
+
+
+def hash_all_weights(folder: Path) -> str:
+    """Return a hash of the names and contents of all weight files."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in _weight_files(folder):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    paths = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    return [path for path in paths if path.name != "training_args.bin"]
 
 
 def hash_tokenizer(tokenizer: Any) -> str:

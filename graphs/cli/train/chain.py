@@ -1,11 +1,9 @@
 """`selfcritic train all`: all stages, one after another."""
 
-import os
 from typing import Annotated
 
 import typer
 
-from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.options import Quiet, expand_groups
 from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.train.judge import load_judge
@@ -25,6 +23,7 @@ from selfcritic.graphs.cli.train.options import (
     Temperature,
     print_progress,
     report_errors,
+    require_one_process,
 )
 from selfcritic.graphs.cli.train.policy_options import PolicyOptions
 from selfcritic.graphs.cli.train.results import (
@@ -66,11 +65,7 @@ def train_all(
     Uses one process. For several GPUs, run each stage with `accelerate launch`.
     """
     with report_errors():
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise InputError(
-                "`train all` runs in one process. Run `train sft`, `train reward` and `train policy` with "
-                "`accelerate launch` one after another, and `train sample` without it."
-            )
+        require_one_process("all")
         from selfcritic.agent.training.pipeline import (
             POLICY,
             REWARD,

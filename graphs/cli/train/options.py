@@ -1,16 +1,26 @@
 """Options that the commands of `selfcritic train` share."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
 
 from selfcritic.agent.errors import InputError, SelfcriticError
-from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, INTERRUPTED, fail, print_error
+from selfcritic.agent.training.processes import count_processes, get_rank, is_main_process
+from selfcritic.graphs.cli.console import (
+    BAD_USAGE,
+    FAILED,
+    INTERRUPTED,
+    describe,
+    fail,
+    print_error,
+)
 from selfcritic.graphs.cli.terminal import create_console
 
 if TYPE_CHECKING:
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
 _TRAINING = "Training"
 _SAMPLING = "Sampling"
 _RATES = {"sft": 2e-5, "reward": 1e-5, "policy": 1e-6}
+_MAIN_PROCESS_SECONDS = 10.0
 _LORA_FACTOR = 10
 """Adapters learn with higher rates than all weights."""
 
@@ -153,9 +164,23 @@ class DeviceOptions:
 
 
 def print_progress(quiet: bool) -> Callable[[str], None]:
-    """Return a function that prints lines of progress to stderr."""
-    console = create_console(stderr=True, quiet=quiet)
+    """Return a function that prints lines of progress to stderr, in the main process only."""
+    console = create_console(stderr=True, quiet=quiet or not is_main_process())
     return lambda text: console.print(text, markup=False, highlight=False)
+
+
+def require_one_process(command: str) -> None:
+    """Raise InputError if `accelerate launch` started several processes."""
+    if count_processes() > 1:
+        raise InputError(
+            f"`train {command}` runs in one process. Run `train sft`, `train reward` and `train policy` with "
+            "`accelerate launch` one after another, and `train sample` without it."
+        )
+
+
+def create_results_console() -> Console:
+    """Create the console of a command's results; of several processes, the main one prints."""
+    return create_console(quiet=not is_main_process())
 
 
 @contextmanager
@@ -167,11 +192,20 @@ def report_errors() -> Iterator[None]:
             warnings.simplefilter("ignore", FutureWarning)
             yield
     except ImportError as error:
-        fail(f"Training needs {error.name}: pip install 'selfcritic[train,eval]'.", BAD_USAGE)
+        _fail(f"Training needs {error.name}: pip install 'selfcritic[train,eval]'.", BAD_USAGE)
     except (InputError, OSError) as error:
-        fail(error, BAD_USAGE)
+        _fail(error, BAD_USAGE)
     except SelfcriticError as error:
-        fail(error, FAILED)
+        _fail(error, FAILED)
     except KeyboardInterrupt:
-        print_error("Interrupted. Rerun the command to resume.")
+        if is_main_process():
+            print_error("Interrupted. Rerun the command to resume.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _fail(error: Exception | str, code: int) -> NoReturn:
+    """Print the error and exit; of several processes with the same error, the main one prints it."""
+    if is_main_process():
+        fail(error, code)
+    time.sleep(_MAIN_PROCESS_SECONDS)  # the launcher ends this process if the main one has failed
+    fail(f"process {get_rank()} of {count_processes()}: {describe(error)}", code)

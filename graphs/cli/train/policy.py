@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from selfcritic.graphs.cli.options import Quiet, expand_groups
-from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.train.options import (
     BaseModel,
     Data,
@@ -17,6 +16,7 @@ from selfcritic.graphs.cli.train.options import (
     SampleCount,
     Steps,
     Temperature,
+    create_results_console,
     print_progress,
     report_errors,
 )
@@ -63,6 +63,6 @@ def policy(
         records = load_data(data, device.seed)
         report = print_progress(quiet)
         results = run_policy(base, records, str(reward), out, settings, report)
-        console = create_console()
+        console = create_results_console()
         print_policy(results, console, out)
         print_usage(out / MODEL_FOLDER, reward, console)

@@ -58,7 +58,7 @@ def print_policy(results: Mapping[str, Any], console: Console, out: Path) -> Non
         length = "–" if row["length"] is None else f"{row['length']:.0f}"
         table.add_row(name, f"{row['truth']:.3f}", f"{row['proxy']:.3f}", length)
     print_table(table, console, indent=2)
-    if results["best_step"] == 0:
+    if results["kept"] == "start":
         console.print("Truth never rose above its start: the start was kept, not the policy.")
     if results["stopped_early"]:
         console.print("Stopped: truth fell while the proxy rose.")

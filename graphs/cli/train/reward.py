@@ -1,7 +1,6 @@
 """`selfcritic train reward`: a reward model from comparisons."""
 
 from selfcritic.graphs.cli.options import Quiet, expand_groups
-from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.train.options import (
     AllowOneSided,
     BaseModel,
@@ -10,6 +9,7 @@ from selfcritic.graphs.cli.train.options import (
     Out,
     Rate,
     Steps,
+    create_results_console,
     print_progress,
     report_errors,
 )
@@ -45,6 +45,6 @@ def reward(
             print_progress(quiet),
             allow_one_sided=allow_one_sided,
         )
-        console = create_console()
+        console = create_results_console()
         print_reward(results, console)
         console.print(f"--scorer reward:{out / MODEL_FOLDER}", soft_wrap=True, highlight=False)

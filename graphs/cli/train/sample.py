@@ -16,6 +16,7 @@ from selfcritic.graphs.cli.train.options import (
     SampleCount,
     Temperature,
     report_errors,
+    require_one_process,
 )
 from selfcritic.graphs.cli.train.results import print_samples
 
@@ -39,6 +40,7 @@ def sample(
     Writes records.jsonl, ratings.jsonl and comparisons.jsonl to OUT.
     """
     with report_errors():
+        require_one_process("sample")
         from selfcritic.agent.training.data import load_data
         from selfcritic.agent.training.pipeline import run_sampling
         from selfcritic.agent.training.sampling import CritiqueOptions

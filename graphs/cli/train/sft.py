@@ -1,7 +1,6 @@
 """`selfcritic train sft`: supervised start on all roles."""
 
 from selfcritic.graphs.cli.options import Quiet, expand_groups
-from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.train.options import (
     BaseModel,
     Data,
@@ -10,6 +9,7 @@ from selfcritic.graphs.cli.train.options import (
     Prompts,
     Rate,
     Steps,
+    create_results_console,
     print_progress,
     report_errors,
 )
@@ -40,6 +40,6 @@ def sft(
         results = run_sft(
             base, load_data(data, device.seed), out, settings, prompts, report=print_progress(quiet)
         )
-        console = create_console()
+        console = create_results_console()
         print_sft(results, console)
         print_usage(out / MODEL_FOLDER, None, console)

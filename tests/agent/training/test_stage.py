@@ -8,8 +8,9 @@ from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.training.settings import find_checkpoint
 from selfcritic.agent.training.stage import (
+    OutOfMemory,
     begin_stage,
-    explain_memory_error,
+    explain_memory_errors,
     finish_stage,
     hash_items,
 )
@@ -29,12 +30,32 @@ def test_other_options_are_refused(tmp_path: Path):
         begin_stage(tmp_path, {"steps": 4})
 
 
+def test_another_number_of_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begin_stage(tmp_path, {"steps": 3})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="the number of processes was 1 and is now 2"):
+        begin_stage(tmp_path, {"steps": 3})
+
+
+def test_only_the_main_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert begin_stage(tmp_path, {"steps": 3}) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_reward_model_is_refused(tmp_path: Path):
+    begin_stage(tmp_path, {"reward_hash": "a"})
+    with pytest.raises(InputError, match="the hash of --reward was 'a' and is now 'b'"):
+        begin_stage(tmp_path, {"reward_hash": "b"})
+
+
 def test_other_data_of_the_same_size_is_refused(tmp_path: Path):
     records = [AnswerRecord(id="1", task="1", question="1 + 1?", answer="3")]
     corrected = [records[0].model_copy(update={"answer": "2"})]
     begin_stage(tmp_path, {"records_hash": hash_items(records)})
     assert begin_stage(tmp_path, {"records_hash": hash_items(list(records))}) is None
-    with pytest.raises(InputError, match="records_hash was"):
+    with pytest.raises(InputError, match="the hash of the records in --data was"):
         begin_stage(tmp_path, {"records_hash": hash_items(corrected)})
 
 
@@ -45,16 +66,31 @@ def test_only_complete_checkpoints_count(tmp_path: Path):
         folder.mkdir(parents=True)
         (folder / "trainer_state.json").write_text("{}")
     (tmp_path / "checkpoints" / "checkpoint-12").mkdir()
+    (tmp_path / "checkpoints" / "checkpoint-14").mkdir()
+    (tmp_path / "checkpoints" / "checkpoint-14" / "trainer_state.json").write_text('{"log')
     assert str(find_checkpoint(tmp_path)).endswith("checkpoint-10")
 
 
-def test_memory_errors_name_what_to_lower():
-    class OutOfMemoryError(RuntimeError):
-        pass
+class OutOfMemoryError(RuntimeError):
+    """Has the name of torch's error of a GPU."""
 
-    explained = explain_memory_error(OutOfMemoryError("CUDA out of memory."))
-    assert explained is not None
-    assert "--batch-size" in str(explained)
-    assert "--lora-rank" in str(explained)
-    assert explain_memory_error(RuntimeError("can't allocate memory: 9 GB")) is not None
-    assert explain_memory_error(RuntimeError("shape mismatch")) is None
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("can't start new thread"),
+        OSError(12, "Cannot allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_memory_errors_name_what_to_lower(error: Exception):
+    with pytest.raises(OutOfMemory, match=r"--batch-size .* --lora-rank"), explain_memory_errors():
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), InputError("no pairs")])
+def test_other_errors_are_not_explained(error: Exception):
+    with pytest.raises(type(error), match=str(error)), explain_memory_errors():
+        raise error

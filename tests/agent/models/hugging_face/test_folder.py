@@ -12,6 +12,7 @@ from selfcritic.agent.models.hugging_face.chat import Chat, convert_prompt, fenc
 from selfcritic.agent.models.hugging_face.folder import (
     FolderInfo,
     check_tokenizer,
+    hash_all_weights,
     identify_base,
     read_info,
     write_info,
@@ -55,6 +56,18 @@ def test_a_base_is_its_shape_and_weights(tmp_path: Path):
     assert identify_base("org/name") == "org/name"
     write_info(tmp_path / "b", FolderInfo(base=first))
     assert identify_base(str(tmp_path / "b")) == first
+
+
+def test_all_bytes_of_all_weights_are_hashed(tmp_path: Path):
+    weights = [tmp_path / f"model-0000{part}-of-00002.safetensors" for part in (1, 2)]
+    for path in weights:
+        path.write_bytes(b"1" * 2**21)
+    (tmp_path / "training_args.bin").write_bytes(b"output_dir")
+    first = hash_all_weights(tmp_path)
+    (tmp_path / "training_args.bin").unlink()
+    assert hash_all_weights(tmp_path) == first
+    weights[0].write_bytes(b"2" + b"1" * (2**21 - 1))
+    assert hash_all_weights(tmp_path) != first
 
 
 def test_a_changed_tokenizer_is_refused():

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from selfcritic.agent.data.files import write_records
 from selfcritic.graphs.cli.app import app
+from selfcritic.graphs.cli.train import options
 from tests.support.small_llama import flawed_sums
 
 
@@ -77,11 +78,26 @@ def test_settings_that_never_clip_are_an_error(data: Path, tmp_path: Path):
     assert "--iterations 1 never clips" in error
 
 
-def test_the_chain_runs_in_one_process(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("stage", ["all", "sample"])
+def test_stages_that_do_not_train_run_in_one_process(
+    stage: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("WORLD_SIZE", "8")
-    code, error = run("all", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    code, error = run(stage, "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
     assert code == 2
+    assert f"`train {stage}` runs in one process" in error
     assert "accelerate launch" in error
+
+
+def test_another_process_names_itself_in_an_error(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(options, "_MAIN_PROCESS_SECONDS", 0)
+    code, error = run("sft", "--base", tmp_path / "none", "--data", data, "--out", tmp_path / "o")
+    assert code == 2
+    assert error.startswith("error: process 1 of 2: --base")
 
 
 def test_scorers_are_checked(tmp_path: Path):
