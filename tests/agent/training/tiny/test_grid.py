@@ -64,7 +64,7 @@ def grid_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-c", program, "train", "tiny", "--grid", str(grid)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     checkpoint = folder / "toy" / "addition" / task_runs.CHECKPOINT
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not checkpoint.is_file():
         assert process.poll() is None, process.communicate()[0].decode()
         assert time.monotonic() < deadline

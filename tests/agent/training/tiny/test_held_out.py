@@ -41,6 +41,13 @@ def test_draws_equally_many_tasks_of_each_size():
     assert Counter(task.size for task in tasks) == {3: 4, 4: 4, 5: 4}
     for size, task in tasks:
         assert len(task.people) == size
+    assert draw_held_out_tasks("three_sat", "dev", SIZES, 10) == tasks
+
+
+def test_training_tasks_have_the_sizes():
+    rng = random.Random(1)
+    tasks = [draw_training_task("alphabetize", rng, range(4, 9)) for _ in range(40)]
+    assert {len(task.words) for task in tasks} == {4, 5, 6, 7, 8}
 
 
 def test_a_narrower_range_has_the_same_tasks():
