@@ -1,10 +1,11 @@
 """Evaluate exported runs on held-out tasks, in processes beside the training."""
 
 import json
+import math
 import signal
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Self
@@ -187,5 +188,14 @@ class Evaluator:
 
 def _evaluate(run_folders: Sequence[Path], held_out: HeldOut) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for folder in run_folders:
-        evaluate(folder / "int8", held_out).save(folder)
+    evaluate_runs(run_folders, held_out)
+
+
+def evaluate_runs(run_folders: Sequence[Path], held_out: HeldOut) -> None:
+    """Evaluate and save all runs on a quarter of the tasks, then on all tasks.
+
+    So runs have wide intervals instead of no evaluation if the time ends.
+    """
+    for count in (math.ceil(held_out.count / 4), held_out.count):
+        for folder in run_folders:
+            evaluate(folder / "int8", replace(held_out, count=count)).save(folder)

@@ -56,33 +56,42 @@ def render_evaluations(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         f"On held-out tasks, with int8 weights and 95% intervals. *{DRAFTS.capitalize()}* is how well a run makes "
         f"answers; *{VERDICTS}* and *{CRITIQUES}* are how well it checks them, on the same tasks. The sizes are those "
         f"at which {TARGET[0]:.0%} to {TARGET[1]:.0%} of first drafts are correct, chosen on development tasks and "
-        "measured on test tasks. An asterisk marks first drafts outside of this range on the test tasks."
+        "measured on test tasks. An asterisk marks first drafts outside of this range on the test tasks. Evaluations "
+        "that the time cut short have fewer tasks; rerun the command to complete them."
     )
     for task_name in dict.fromkeys(run["task"] for run in runs):
         task_runs = [run for run in runs if run["task"] == task_name]
         yield ""
         yield f"### {task_name}"
-        yield ""
         yield from _render_task(task_runs)
 
 
 def _render_task(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     evaluated = [run for run in runs if run["evaluation"]]
     if evaluated:
+        yield ""
         yield from render_table(
             ["run", "sizes", "tasks", DRAFTS, VERDICTS, "flawed", CRITIQUES],
             [_evaluation_row(run) for run in evaluated],
         )
+    notes = list(_render_notes(runs))
+    if notes:
         yield ""
-    for run in evaluated:
-        problem = run["evaluation"]["problem"]
-        if problem:
-            yield f"- {_name(run)}: {problem}. Its row is about the whole range."
-    missing = [_name(run) for run in runs if not run["evaluation"]]
-    if missing:
-        yield f"- Not evaluated: {', '.join(missing)}. If they are trained, rerun the command to evaluate them."
+        yield from notes
     if evaluated:
         yield from _render_by_size(evaluated)
+
+
+def _render_notes(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    missing = []
+    for run in runs:
+        if not run["evaluation"]:
+            missing.append(_name(run))
+        elif run["evaluation"]["problem"]:
+            problem = run["evaluation"]["problem"]
+            yield f"- {_name(run)}: {problem}. Its row is about the whole range."
+    if missing:
+        yield f"- Not evaluated: {', '.join(missing)}. If they are trained, rerun the command to evaluate them."
 
 
 def _evaluation_row(run: Mapping[str, Any]) -> list[str]:

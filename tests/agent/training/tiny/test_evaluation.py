@@ -7,7 +7,13 @@ import pytest
 
 from selfcritic.agent.models.tiny import engine
 from selfcritic.agent.models.tiny.engine import Completion, Engine
-from selfcritic.agent.training.tiny.evaluation import Evaluation, FirstDrafts, HeldOut, evaluate
+from selfcritic.agent.training.tiny.evaluation import (
+    Evaluation,
+    FirstDrafts,
+    HeldOut,
+    evaluate,
+    evaluate_runs,
+)
 
 pytest.importorskip("ctranslate2", reason="needs the extra `tiny`")
 
@@ -22,7 +28,7 @@ def evaluation() -> Evaluation:
     return evaluate(WEIGHTS, HELD_OUT)
 
 
-def test_test_tasks_have_the_sizes_chosen_on_development_tasks(evaluation: Evaluation):
+def test_evaluates_on_test_tasks_of_the_sizes_chosen_on_development_tasks(evaluation: Evaluation):
     assert sorted(set(evaluation.dev.sizes)) == SIZES
     assert set(evaluation.test.sizes) == set(evaluation.choice.sizes)
     assert 4 not in evaluation.test.sizes
@@ -68,6 +74,27 @@ def test_evaluations_without_sizes_are_made_again(text: str, tmp_path: Path):
     (tmp_path / "evaluation.json").write_text(text)
     assert Evaluation.load(tmp_path) is None
     assert not HELD_OUT.is_evaluated(tmp_path)
+
+
+def test_every_run_is_evaluated_on_a_few_tasks_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "int8").symlink_to(WEIGHTS)
+    counts = []
+    held_out = HeldOut("alphabetize", [4, 5], 16)
+    save = Evaluation.save
+
+    def record(evaluation: Evaluation, folder: Path) -> None:
+        counts.append((folder.name, len(evaluation.dev.tasks)))
+        save(evaluation, folder)
+
+    monkeypatch.setattr(Evaluation, "save", record)
+    evaluate_runs(folders, held_out)
+    assert counts == [("a", 4), ("b", 4), ("a", 16), ("b", 16)]
+    assert all(held_out.is_evaluated(folder) for folder in folders)
 
 
 def test_selects_drafts_by_size():
