@@ -49,10 +49,10 @@ def train_grid(
     if minutes is not None:
         deadline = start + 60 * minutes
     tasks = [TaskRuns(config, task_name, folder / task_name) for task_name in config.tasks]
-    evaluator = Evaluator(max(config.num_processes // 4, 1))
+    evaluator = Evaluator()
     try:
         for task in tasks:
-            _submit(task, evaluator)
+            _submit(task, evaluator, _processes_beside_training(config))
         _train_tasks(tasks, evaluator, _end_of_training(start, deadline), log)
         evaluator.finish(deadline)
     finally:
@@ -115,7 +115,10 @@ def _train_tasks(
                 task.train(streams[task.task_name], seconds)
             streams.pop(task.task_name).close()
             task.ensembles.clear()
-            _submit(task, evaluator)
+            num_evaluating = _processes_beside_training(task.config)
+            if task is unfinished[-1]:
+                num_evaluating = task.config.num_processes  # no process draws data anymore
+            _submit(task, evaluator, num_evaluating)
             log(_describe(task))
     finally:
         for stream in streams.values():
@@ -142,7 +145,12 @@ def _explain_lack_of_memory() -> Iterator[None]:
         ) from error
 
 
-def _submit(task: TaskRuns, evaluator: Evaluator) -> None:
+def _processes_beside_training(config: GridConfig) -> int:
+    """Return how many processes may evaluate while others draw data."""
+    return max(config.num_processes // 4, 1)
+
+
+def _submit(task: TaskRuns, evaluator: Evaluator, max_processes: int) -> None:
     """Evaluate the runs of a finished task."""
     config = task.config
     if not task.progress.is_finished or not config.evaluation_tasks:
@@ -151,7 +159,8 @@ def _submit(task: TaskRuns, evaluator: Evaluator) -> None:
     for size in config.sizes:
         folders += [task.folder / run_name(size, seed) for seed in config.seeds]
     sizes = config.sizes_of(task.task_name)
-    evaluator.submit(folders, HeldOut(task.task_name, sizes, config.evaluation_tasks))
+    held_out = HeldOut(task.task_name, sizes, config.evaluation_tasks)
+    evaluator.submit(folders, held_out, max_processes)
 
 
 def _describe(task: TaskRuns) -> str:

@@ -58,7 +58,7 @@ class GridConfig(BaseModel):
     self_play_tasks: int = Field(default=100, ge=0)
     """New tasks per round of self-play, with drafts by one of the runs; 0 turns self-play off."""
     evaluation_tasks: int = Field(default=200, ge=0)
-    """Held-out tasks that each run is evaluated on."""
+    """Held-out test tasks of each run; as many development tasks choose their sizes."""
     processes: int | None = Field(default=None, ge=1)
     """Processes that draw data; by default the number of cores minus 2."""
     compile: bool = True

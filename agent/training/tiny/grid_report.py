@@ -2,16 +2,18 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from selfcritic.agent.evals.measures.discrimination import Predictions, area_under_curve
-from selfcritic.agent.evals.measures.intervals import Estimate, rate
 from selfcritic.agent.training.tiny.evaluation import Evaluation
+from selfcritic.agent.training.tiny.evaluation_report import (
+    measure,
+    render_evaluations,
+    render_table,
+)
 from selfcritic.agent.training.tiny.grid_config import GridConfig
 from selfcritic.agent.training.tiny.progress import Progress, run_name
 from selfcritic.agent.training.tiny.sizes import DECODER_SIZES
@@ -27,9 +29,6 @@ _PEAKS = {
     "L4": 121.0,
 }
 """Peak in TFLOP/s by part of the device's name: bfloat16, dense, as the vendor states it."""
-_TARGET = (0.3, 0.85)
-"""Aim for the share of first drafts that are correct."""
-_EVALUATIONS = ("first drafts correct", "critiqueability AUC", "one critique valid")
 
 
 def write_report(config: GridConfig, folder: Path, progress: Mapping[str, Progress]) -> Path:
@@ -120,21 +119,8 @@ def _collect_runs(
                 "loss": losses[size_index][seed_index] if losses else math.nan,
                 "tokens_per_second_of_all_seeds": tokens_per_second,
                 "teraflops": 6 * parameters * tokens_per_second / 1e12,
-                "evaluation": _measure(evaluation) if evaluation else {},
+                "evaluation": measure(evaluation) if evaluation else {},
             }
-
-
-def _measure(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    is_flawed = evaluation.is_flawed
-    drafts = [str(index) for index in range(len(is_flawed))]
-    flawed = [str(index) for index in range(len(evaluation.is_valid))]
-    predictions = Predictions(evaluation.p_flawed, is_flawed, drafts)
-    estimates = (
-        rate([not flaw for flaw in is_flawed], drafts),
-        area_under_curve(predictions),
-        rate(evaluation.is_valid, flawed),
-    )
-    return {name: asdict(estimate) for name, estimate in zip(_EVALUATIONS, estimates, strict=True)}
 
 
 def _count_parameters(size: str) -> int:
@@ -162,7 +148,7 @@ def _render(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Speed"
     yield ""
-    yield from _render_table(
+    yield from render_table(
         ["task", "done", "tokens per run", "of", "steps", "seconds", "waiting for data", "padding",
          "tokens/s of a process", "use of the peak"],
         [_speed_row(task) for task in report["tasks"]],
@@ -176,24 +162,18 @@ def _render(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Runs"
     yield ""
-    yield from _render_table(
-        ["task", "size", "weights", "seed", "loss", "tokens/s of the size", "use of the peak",
-         *_EVALUATIONS],
+    yield from render_table(
+        ["task", "size", "weights", "seed", "loss", "tokens/s of the size", "use of the peak"],
         [_run_row(run) for run in report["runs"]],
-    )  # fmt: skip
+    )
     yield ""
     yield (
         "*Loss* is the mean of the last 50 steps per reply token, in the stage that the run was in. *Tokens/s of the "
-        "size* counts all seeds, while this size was computed. Evaluations use held-out tasks and int8 weights, with "
-        f"95% intervals; an asterisk marks first drafts outside of the aim, {_TARGET[0]:.0%} to {_TARGET[1]:.0%}."
+        "size* counts all seeds, while this size was computed."
     )
-
-
-def _render_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'|'.join(['---'] * len(header))}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    if report["options"]["evaluation_tasks"]:
+        yield ""
+        yield from render_evaluations(report["runs"])
 
 
 def _speed_row(task: Mapping[str, Any]) -> list[str]:
@@ -212,7 +192,7 @@ def _speed_row(task: Mapping[str, Any]) -> list[str]:
 
 
 def _run_row(run: Mapping[str, Any]) -> list[str]:
-    cells = [
+    return [
         run["task"],
         run["size"],
         f"{run['parameters'] / 1e6:.2f} million",
@@ -221,18 +201,6 @@ def _run_row(run: Mapping[str, Any]) -> list[str]:
         _number(run["tokens_per_second_of_all_seeds"]),
         _percent(run["utilization"]),
     ]
-    for name in _EVALUATIONS:
-        values = run["evaluation"].get(name)
-        cells.append(_estimate(name, Estimate(**values)) if values else "not evaluated")
-    return cells
-
-
-def _estimate(name: str, estimate: Estimate) -> str:
-    if math.isnan(estimate.value):
-        return f"– ({estimate.note})" if estimate.note else "–"
-    text = f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
-    is_outside = not _TARGET[0] <= estimate.value <= _TARGET[1]
-    return f"{text} \\*" if name == _EVALUATIONS[0] and is_outside else text
 
 
 def _percent(share: float) -> str:

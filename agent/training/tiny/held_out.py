@@ -1,18 +1,38 @@
 """Keep some tasks out of training, for evaluation."""
 
+import math
 import random
 import zlib
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from selfcritic.agent.tasks import Task
 from selfcritic.agent.training.tiny.examples import draw_task
 
+Split = Literal["dev", "test"]
+
 _ONE_IN = 8
+
+
+class SizedTask(NamedTuple):
+    """A task and the size that it was generated with."""
+
+    size: int
+    task: Task
 
 
 def is_held_out(task: Task) -> bool:
     """Whether a task is for evaluation only; one question in eight is."""
-    return zlib.crc32(task.question.encode()) % _ONE_IN == 0
+    return _hash(task) % _ONE_IN == 0
+
+
+def held_out_split(task: Task) -> Split:
+    """Return the half of the held-out tasks that a task belongs to."""
+    return "dev" if _hash(task) // _ONE_IN % 2 == 0 else "test"
+
+
+def _hash(task: Task) -> int:
+    return zlib.crc32(task.question.encode())
 
 
 def draw_training_task(
@@ -25,12 +45,28 @@ def draw_training_task(
             return task
 
 
-def draw_held_out_tasks(task_name: str, sizes: Sequence[int], count: int) -> list[Task]:
-    """Draw the first tasks for evaluation; they are the same in each call."""
-    rng = random.Random(f"held out {task_name}")
-    tasks: list[Task] = []
-    while len(tasks) < count:
-        task = draw_task(task_name, rng, None, sizes)
-        if is_held_out(task):
-            tasks.append(task)
+def draw_held_out_tasks(
+    task_name: str, split: Split, sizes: Sequence[int], count: int
+) -> list[SizedTask]:
+    """Draw at least `count` tasks, equally many of each size.
+
+    The tasks of a size are the same in each call. A size with few questions repeats some.
+    """
+    tasks = []
+    for size in sizes:
+        rng = random.Random(f"held out {split} {task_name} {size}")
+        for _ in range(count_per_size(sizes, count)):
+            tasks.append(SizedTask(size, _draw_held_out_task(task_name, split, size, rng)))
     return tasks
+
+
+def count_per_size(sizes: Sequence[int], count: int) -> int:
+    """Return how many tasks of each size make at least `count`."""
+    return math.ceil(count / len(sizes))
+
+
+def _draw_held_out_task(task_name: str, split: Split, size: int, rng: random.Random) -> Task:
+    while True:
+        task = draw_task(task_name, rng, None, [size])
+        if is_held_out(task) and held_out_split(task) == split:
+            return task

@@ -17,6 +17,7 @@ import torch
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.training.tiny import task_runs
+from selfcritic.agent.training.tiny.evaluation import Evaluation
 from selfcritic.agent.training.tiny.grid import train_grid
 from selfcritic.agent.training.tiny.grid_config import GridConfig
 from selfcritic.agent.training.tiny.progress import Progress
@@ -63,7 +64,7 @@ def grid_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-c", program, "train", "tiny", "--grid", str(grid)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     checkpoint = folder / "toy" / "addition" / task_runs.CHECKPOINT
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not checkpoint.is_file():
         assert process.poll() is None, process.communicate()[0].decode()
         assert time.monotonic() < deadline
@@ -111,11 +112,19 @@ def test_reports_speeds_losses_and_evaluations(grid_folder: Path):
     for run in report["runs"]:
         assert 0 < run["loss"] < 20
         assert run["tokens"] == task["tokens"]
-        assert run["evaluation"]["first drafts correct"]["count"] == 3
+        evaluation = run["evaluation"]
+        assert evaluation["problem"] == "too hard at every size"
+        assert evaluation["sizes"] == [1, 2]
+        assert evaluation["first drafts correct"]["count"] == 4
+        assert [row["count"] for row in evaluation["first drafts correct by size"]] == [2, 2]
     assert len(report["history"]["addition"]) > 2
     text = (grid_folder / "toy" / "report.md").read_text()
     assert "| addition | 100.0% |" in text
-    assert "not evaluated" not in text
+    assert "Not evaluated" not in text
+    for run_name in RUNS:
+        assert f"| {run_name} | 1 to 2 |" in text
+        assert f"- {run_name}: too hard at every size." in text
+    assert "| size | test-seed0 | test-seed1 | small-seed0 | small-seed1 |" in text
 
 
 @pytest.mark.slow
@@ -132,6 +141,19 @@ def test_a_finished_grid_trains_no_more(grid_folder: Path):
     train_grid(CONFIG, grid_folder / "toy", log=lines.append)
     assert not lines
     assert (grid_folder / "toy" / "addition" / task_runs.CHECKPOINT).stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_evaluates_again_without_sizes(grid_folder: Path):
+    folder = grid_folder / "toy"
+    run_folder = folder / "addition" / RUNS[0]
+    before = Evaluation.load(run_folder)
+    (run_folder / "evaluation.json").write_text(json.dumps({"is_flawed": [], "p_flawed": []}))
+    report = train_grid(CONFIG, folder, minutes=0, log=lambda text: None)
+    assert f"- Not evaluated: {RUNS[0]}." in report.read_text()
+    train_grid(CONFIG, folder, log=lambda text: None)
+    assert Evaluation.load(run_folder) == before
+    assert "Not evaluated" not in report.read_text()
 
 
 class TenSteps:

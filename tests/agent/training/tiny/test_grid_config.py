@@ -26,6 +26,12 @@ def test_reads_the_example():
     assert config.learning_rate_of("xxlarge") < config.learning_rate_of("small")
 
 
+def test_reads_the_small_example():
+    config = load_grid(ROOT / "examples" / "training" / "small_grid.toml")
+    assert config.num_processes == 1
+    assert set(config.task_sizes) == set(config.tasks)
+
+
 def test_uses_the_default_sizes_of_a_task(tmp_path: Path):
     config = load_grid(write(tmp_path, VALID))
     assert list(config.sizes_of("addition")) == [1, 2, 3, 4]

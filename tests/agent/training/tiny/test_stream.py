@@ -10,11 +10,6 @@ import pytest
 
 pytest.importorskip("numpy", reason="needs numpy: pip install 'selfcritic[train,tiny]'")
 
-from selfcritic.agent.training.tiny.held_out import (
-    draw_held_out_tasks,
-    draw_training_task,
-    is_held_out,
-)
 from selfcritic.agent.training.tiny.stream import Situation, Stream, StreamConfig
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
@@ -102,15 +97,3 @@ def test_importing_the_stream_does_not_import_torch():
     code = "import selfcritic.agent.training.tiny.stream, sys; print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert output.stdout.strip() == "False"
-
-
-def test_keeps_held_out_tasks_out_of_training():
-    import random
-
-    rng = random.Random(1)
-    held_out = draw_held_out_tasks("alphabetize", range(4, 9), 20)
-    assert held_out == draw_held_out_tasks("alphabetize", range(4, 9), 20)
-    assert all(is_held_out(task) for task in held_out)
-    trained = [draw_training_task("alphabetize", rng, range(4, 9)) for _ in range(40)]
-    assert not any(is_held_out(task) for task in trained)
-    assert all(4 <= len(task.words) <= 8 for task in (*trained, *held_out))
