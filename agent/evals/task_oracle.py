@@ -18,7 +18,7 @@ class TaskOracle:
     """Knows all flaws of an answer, and which comments describe one.
 
     - `bug_inclusion`: 7 if a valid comment names or fixes the bug, else 1. A bug that is described in other words than
-      the task's is found by its quote.
+      the task's is found by its quote, and an only bug is the only flaw.
     - `hallucinated_problem`: 7 if a comment is invalid or a quote is not in the answer, else 1.
     - `nitpick`: 7 if a valid comment names no flaw, or only flaws that earlier comments are about; else 1.
     - `is_helpful`: whether there is a comment, all comments are valid, and all quotes are in the answer (paper 1).
@@ -104,7 +104,10 @@ def _fill_form(grader: CommentGrader, critique: CritiqueSample, bugs: Sequence[B
             is_nitpick = True
         named |= grade.named
         subjects |= grade.subject
-    included = {bug.id: bool(named & _find_flaws(bug, grader.flaws)) for bug in bugs}
+    flaws_of = {bug.id: _find_flaws(bug, grader.flaws) for bug in bugs}
+    if len(bugs) == len(grader.flaws) == 1:
+        flaws_of[bugs[0].id] = {0}
+    included = {bug.id: bool(named & flaws_of[bug.id]) for bug in bugs}
     described = {flaw.text for flaw in grader.flaws}
     others = [bug for bug in bugs if not included[bug.id] and bug.description not in described]
     matches = match_comments(unmatched, others)
@@ -120,8 +123,6 @@ def _find_flaws(bug: Bug, flaws: Sequence[Comment]) -> set[int]:
     described = {index for index, flaw in enumerate(flaws) if flaw.text == bug.description}
     if described:
         return described
-    if len(flaws) == 1:
-        return {0}
     if bug.quote is None:
         return set()
     passage = Comment(quote=bug.quote, text="", start=bug.start, end=bug.end)

@@ -116,6 +116,10 @@ def train_policy(
     for name, part in (("train", records), ("dev", dev_records)):
         if not part:
             raise InputError(f"--data has no {name} records with known bugs to critique.")
+    train_rows, num_too_long = _to_rows(base, records, settings)
+    check_step(len(train_rows), settings)
+    dev_rows, _ = _to_rows(base, dev_records, settings)
+    num_dev, dev_batch = plan_dev(len(dev_rows), settings)
     options = {
         **asdict(settings),
         "base": base.info.base,
@@ -127,10 +131,6 @@ def train_policy(
     if finished is not None:
         return finished
     rewards = PolicyRewards([*records, *dev_records], score)
-    train_rows, num_too_long = _to_rows(base, records, settings)
-    check_step(len(train_rows), settings)
-    dev_rows, _ = _to_rows(base, dev_records, settings)
-    num_dev, dev_batch = plan_dev(len(dev_rows), settings)
     if num_dev < len(dev_rows):
         report(f"  dev: {num_dev} of {len(dev_rows)} answers, the same number in each process")
     trainer = _create_trainer(
@@ -203,7 +203,7 @@ def check_step(num_rows: int, settings: PolicySettings) -> None:
     if num_rows < num_prompts:
         raise InputError(
             f"--data has {num_rows} train prompts, but a step takes {num_prompts}: --batch-size {settings.batch_size} "
-            f"x --accumulate {settings.accumulate} x {processes} processes / --samples {settings.samples}. "
+            f"x --accumulate {settings.accumulate} x {processes} process(es) / --samples {settings.samples}. "
             "Lower --batch-size or --accumulate, raise --samples, use fewer processes, or add records."
         )
 

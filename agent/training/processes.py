@@ -1,6 +1,5 @@
 """Count the processes of a training, choose the one that writes, and lock the stage's folder."""
 
-import fcntl
 import os
 from pathlib import Path
 
@@ -29,11 +28,16 @@ def is_main_process() -> bool:
 def lock_folder(folder: Path) -> None:
     """Lock a folder for this process until it ends, also by SIGKILL.
 
-    A killed launcher can leave its processes running: a second training would write the same checkpoints.
+    A killed launcher can leave its processes running: a second training would write the same checkpoints. Windows has
+    no such locks, so nothing is locked there.
 
     Raises:
         InputError: Another process has locked the folder.
     """
+    if os.name == "nt":
+        return
+    import fcntl  # not on Windows
+
     path = folder.resolve() / LOCK_FILE
     if path in _locks:
         return

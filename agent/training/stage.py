@@ -25,7 +25,7 @@ _TITLES = {
     "base": "--base",
 }
 """Options that are not named like their fields."""
-_MEMORY_TEXTS = ("allocate memory", "can't start new thread")
+_MEMORY_TEXTS = ("allocate memory", "out of memory", "can't start new thread")
 
 
 class OutOfMemory(InputError):  # noqa: N818 - what happened, in the user's words

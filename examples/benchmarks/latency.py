@@ -4,13 +4,14 @@
 
 Target: 3 rounds with 8 critiques take at most 1.05 × the sum of these latencies with native n, and 1.10 × without. The
 option `speculative` saves one latency per round. The server has a fixed latency. For the first setup, a bare LangGraph
-graph that sends the same requests with litellm shows how much of the rest is litellm and the machine.
+graph that sends the same requests with litellm shows how much of the excess over the latencies is due to litellm and
+the machine.
 """
 
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -117,28 +118,27 @@ async def _measure(
         "speculative": setup.speculative,
     }
     graph = create_self_critique(model=model_at(url), **options).compile()
-    bare = bare_graph(await record_stages(url, **options))
+    bare = None
+    if setup.has_bare_graph:
+        bare = bare_graph(await record_stages(url, **options))
 
     async def run_loop() -> None:
         output = await graph.ainvoke({"question": "What is the capital of France?"})
         if len(output["rounds"]) != rounds + 1:
             raise typer.BadParameter(f"the run stopped early: {output['stop_reason']}")
 
-    async def run_bare_graph() -> None:
-        await bare.ainvoke({})
-
     wall_times: list[float] = []
     bare_times: list[float] = []
     for _ in range(1 + repeats):
-        wall_times.append(await _time(run_loop))
-        if setup.has_bare_graph:
-            bare_times.append(await _time(run_bare_graph))
+        wall_times.append(await _time(run_loop()))
+        if bare is not None:
+            bare_times.append(await _time(bare.ainvoke({})))
     return wall_times[1:], bare_times[1:]  # the first runs open the connections
 
 
-async def _time(run: Callable[[], Awaitable[None]]) -> float:
+async def _time(run: Awaitable[Any]) -> float:
     start = time.perf_counter()
-    await run()
+    await run
     return time.perf_counter() - start
 
 

@@ -208,4 +208,4 @@ def _fail(error: Exception | str, code: int) -> NoReturn:
     if is_main_process():
         fail(error, code)
     time.sleep(_MAIN_PROCESS_SECONDS)  # the launcher ends this process if the main one has failed
-    fail(f"process {get_rank()} of {count_processes()}: {describe(error)}", code)
+    fail(f"rank {get_rank()} of {count_processes()} processes: {describe(error)}", code)

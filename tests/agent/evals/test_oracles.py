@@ -82,15 +82,29 @@ def test_task_oracle_matches_a_comment_that_quotes_another_word_of_the_same_flaw
 
 
 def test_task_oracle_does_not_credit_a_bug_because_another_one_nearby_is_fixed():
-    """The foreign word "fig" stands where "orange" is missing: both flaws may have the same quote."""
+    """The foreign word "fig" is where "orange" is missing: both flaws may have the same quote."""
     answer = "apple, kiwi, fig, pear"
     record = record_of(answer, task_type="alphabetize")
     bugs = asyncio.run(choose_oracle(record).find_bugs(record))
     assert bugs is not None
     assert len(bugs) == 2
-    known = record_of(answer, task_type="alphabetize", bugs=bugs)
-    form = form_of(known, critique_of(answer, ("fig", '"fig" was not among the words given.')))
-    assert sorted(form.bug_inclusion.values()) == [1, 7]
+    with_bugs = record_of(answer, task_type="alphabetize", bugs=bugs)
+    form = form_of(with_bugs, critique_of(answer, ("fig", '"fig" was not among the words given.')))
+    assert {bug.partition("-")[0]: score for bug, score in form.bug_inclusion.items()} == {
+        "foreign": 7,
+        "missing": 1,
+    }
+
+
+def test_task_oracle_does_not_credit_an_unrelated_bug():
+    bugs = [
+        Bug(id="order", description="The last two words were swapped.", quote="pear, orange"),
+        Bug(id="other", description="This word is misspelled.", quote="apple"),
+    ]
+    record = record_of("apple, kiwi, pear, orange", task_type="alphabetize", bugs=bugs)
+    comment = ("pear", '"pear" is out of order: it belongs right after "orange".')
+    form = form_of(record, critique_of(record.answer, comment))
+    assert form.bug_inclusion == {"order": 7, "other": 1}
 
 
 def test_task_oracle_finds_nitpicks():
@@ -103,8 +117,9 @@ def test_task_oracle_finds_nitpicks():
     both = form_of(record, critique_of(answer, flaw, beside))
     assert (both.comprehensiveness, both.nitpick, both.hallucinated_problem) == (7, 7, 1)
     assert form_of(record, critique_of(answer, flaw)).nitpick == 1
-    said = critique_of(answer, flaw)
-    repeated = said.model_copy(update={"comments": [*said.comments, *said.comments]})
+    critique = critique_of(answer, flaw)
+    twice = [*critique.comments, *critique.comments]
+    repeated = critique.model_copy(update={"comments": twice})
     assert form_of(record, repeated).nitpick == 7
     alone = form_of(record, critique_of(answer, beside))
     assert (alone.comprehensiveness, alone.nitpick) == (1, 7)

@@ -79,6 +79,7 @@ class OutOfMemoryError(RuntimeError):
     "error",
     [
         OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
         RuntimeError("can't start new thread"),
         OSError(12, "Cannot allocate memory"),

@@ -186,3 +186,21 @@ def test_a_reward_folder_of_another_base_is_refused(trained, tmp_path: Path):
             tmp_path / "out",
             PolicySettings(),
         )
+
+
+def test_a_policy_with_too_few_prompts_can_be_rerun_with_other_options(trained, tmp_path: Path):
+    """The error asks for other options, so none may be saved."""
+    out, _ = trained
+    from selfcritic.agent.training.data import load_data
+    from selfcritic.agent.training.pipeline import run_policy
+    from selfcritic.agent.training.policy import PolicySettings
+
+    with pytest.raises(InputError, match="train prompts, but a step takes"):
+        run_policy(
+            str(out / "sft/model"),
+            load_data(out / "samples"),
+            str(out / "reward/model"),
+            tmp_path / "policy",
+            PolicySettings(batch_size=800),
+        )
+    assert not (tmp_path / "policy").exists()

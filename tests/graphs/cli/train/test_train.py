@@ -97,7 +97,7 @@ def test_another_process_names_itself_in_an_error(
     monkeypatch.setattr(options, "_MAIN_PROCESS_SECONDS", 0)
     code, error = run("sft", "--base", tmp_path / "none", "--data", data, "--out", tmp_path / "o")
     assert code == 2
-    assert error.startswith("error: process 1 of 2: --base")
+    assert error.startswith("error: rank 1 of 2 processes: --base")
 
 
 def test_scorers_are_checked(tmp_path: Path):
