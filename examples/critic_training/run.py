@@ -3,7 +3,7 @@
     python -m examples.critic_training.run OUT --seed 0
 
 The steps, in order: supervised start, answers, comparisons, reward models, policies, more supervised training at equal
-compute, samples, searches. Finished steps are skipped: rerun the command to resume. All of them need about 20 minutes
+compute, samples, searches. Finished steps are skipped: rerun the command to resume. All of them need 20 to 40 minutes
 of one core.
 `python -m examples.critic_training.report OUT` measures the samples.
 """
