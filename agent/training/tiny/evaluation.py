@@ -106,10 +106,10 @@ class HeldOut:
         return draw_held_out_tasks(self.task_name, split, sizes, self.count)
 
     def is_evaluated(self, run_folder: Path) -> bool:
-        """Whether a run has an evaluation on as many tasks."""
+        """Whether a run has an evaluation on at least as many tasks."""
         evaluation = Evaluation.load(run_folder)
         num_tasks = len(self.sizes) * count_per_size(self.sizes, self.count)
-        return evaluation is not None and len(evaluation.dev.tasks) == num_tasks
+        return evaluation is not None and len(evaluation.dev.tasks) >= num_tasks
 
 
 def evaluate(model_folder: Path, held_out: HeldOut) -> Evaluation:
@@ -162,10 +162,9 @@ class Evaluator:
         self._processes: list[BaseProcess] = []
 
     def submit(self, run_folders: Sequence[Path], held_out: HeldOut, max_processes: int) -> None:
-        """Start to evaluate runs of one task, except those that were evaluated before."""
-        missing = [folder for folder in run_folders if not held_out.is_evaluated(folder)]
-        for index in range(min(max_processes, len(missing))):
-            share = missing[index::max_processes]
+        """Start to evaluate runs of one task."""
+        for index in range(min(max_processes, len(run_folders))):
+            share = run_folders[index::max_processes]
             process = self._context.Process(target=_evaluate, args=(share, held_out), daemon=True)
             process.start()
             self._processes.append(process)
@@ -194,8 +193,10 @@ def _evaluate(run_folders: Sequence[Path], held_out: HeldOut) -> None:
 def evaluate_runs(run_folders: Sequence[Path], held_out: HeldOut) -> None:
     """Evaluate and save all runs on a quarter of the tasks, then on all tasks.
 
-    So runs have wide intervals instead of no evaluation if the time ends.
+    So runs have wide intervals instead of no evaluation if the time ends. Saved evaluations on enough tasks are kept.
     """
     for count in (math.ceil(held_out.count / 4), held_out.count):
+        part = replace(held_out, count=count)
         for folder in run_folders:
-            evaluate(folder / "int8", replace(held_out, count=count)).save(folder)
+            if not part.is_evaluated(folder):
+                evaluate(folder / "int8", part).save(folder)

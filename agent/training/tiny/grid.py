@@ -51,8 +51,9 @@ def train_grid(
     tasks = [TaskRuns(config, task_name, folder / task_name) for task_name in config.tasks]
     evaluator = Evaluator()
     try:
+        max_processes = _processes_per_task(config, tasks)
         for task in tasks:
-            _submit(task, evaluator, _processes_beside_training(config))
+            _submit(task, evaluator, max_processes)
         _train_tasks(tasks, evaluator, _end_of_training(start, deadline), log)
         evaluator.finish(deadline)
     finally:
@@ -150,17 +151,37 @@ def _processes_beside_training(config: GridConfig) -> int:
     return max(config.num_processes // 4, 1)
 
 
+def _processes_per_task(config: GridConfig, tasks: list[TaskRuns]) -> int:
+    """Return how many processes may evaluate each finished task at the start of a command."""
+    num_processes = _processes_beside_training(config)
+    if all(task.progress.is_finished for task in tasks):
+        num_tasks = len([task for task in tasks if _runs_to_evaluate(task)])
+        num_processes = max(config.num_processes // max(num_tasks, 1), num_processes)
+    return num_processes
+
+
 def _submit(task: TaskRuns, evaluator: Evaluator, max_processes: int) -> None:
-    """Evaluate the runs of a finished task."""
+    evaluator.submit(_runs_to_evaluate(task), _held_out(task), max_processes)
+
+
+def _runs_to_evaluate(task: TaskRuns) -> list[Path]:
+    """Return the folders of a finished task's runs without a complete evaluation."""
     config = task.config
     if not task.progress.is_finished or not config.evaluation_tasks:
-        return
+        return []
+    held_out = _held_out(task)
     folders = []
     for size in config.sizes:
-        folders += [task.folder / run_name(size, seed) for seed in config.seeds]
-    sizes = config.sizes_of(task.task_name)
-    held_out = HeldOut(task.task_name, sizes, config.evaluation_tasks)
-    evaluator.submit(folders, held_out, max_processes)
+        for seed in config.seeds:
+            folder = task.folder / run_name(size, seed)
+            if not held_out.is_evaluated(folder):
+                folders.append(folder)
+    return folders
+
+
+def _held_out(task: TaskRuns) -> HeldOut:
+    config = task.config
+    return HeldOut(task.task_name, config.sizes_of(task.task_name), config.evaluation_tasks)
 
 
 def _describe(task: TaskRuns) -> str:

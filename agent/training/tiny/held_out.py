@@ -4,6 +4,7 @@ import math
 import random
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 from selfcritic.agent.tasks import Task
@@ -52,11 +53,9 @@ def draw_held_out_tasks(
 
     The tasks of a size are the same in each call. A size with few questions repeats some.
     """
-    tasks = []
+    tasks: list[SizedTask] = []
     for size in sizes:
-        rng = random.Random(f"held out {split} {task_name} {size}")
-        for _ in range(count_per_size(sizes, count)):
-            tasks.append(SizedTask(size, _draw_held_out_task(task_name, split, size, rng)))
+        tasks += _draw_tasks_of_size(task_name, split, size, count_per_size(sizes, count))
     return tasks
 
 
@@ -65,8 +64,13 @@ def count_per_size(sizes: Sequence[int], count: int) -> int:
     return math.ceil(count / len(sizes))
 
 
-def _draw_held_out_task(task_name: str, split: Split, size: int, rng: random.Random) -> Task:
-    while True:
+@cache
+def _draw_tasks_of_size(task_name: str, split: Split, size: int, count: int) -> list[SizedTask]:
+    """Draw tasks once per process: only one in 16 belongs to the split."""
+    rng = random.Random(f"held out {split} {task_name} {size}")
+    tasks: list[SizedTask] = []
+    while len(tasks) < count:
         task = draw_task(task_name, rng, None, [size])
         if is_held_out(task) and held_out_split(task) == split:
-            return task
+            tasks.append(SizedTask(size, task))
+    return tasks

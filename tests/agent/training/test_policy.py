@@ -1,11 +1,18 @@
-"""Tests of how GRPO divides prompts among steps and processes."""
+"""Tests of GRPO's steps, of how it divides prompts among processes, and of stopping."""
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.training.policy import PolicySettings, check_step, plan_dev
+from selfcritic.agent.training.policy import (
+    PolicySettings,
+    _stop_callback,
+    check_step,
+    plan_dev,
+)
 
 
 @given(
@@ -41,3 +48,25 @@ def test_a_step_needs_enough_prompts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="4 train prompts, but a step takes 8"):
         check_step(4, settings)
+
+
+@pytest.mark.parametrize(("truths", "stops"), [([0.6, 0.5, 0.4], True), ([0.6, 0.5, 0.5], False)])
+def test_a_training_that_had_stopped_does_not_go_on(
+    truths: list[float], stops: bool, tmp_path: Path
+):
+    transformers = pytest.importorskip("transformers", reason="make train-tools")
+    log = []
+    for step, truth in enumerate(truths):
+        proxy = 0.1 * step
+        log.append(
+            {
+                "step": step,
+                "eval_reward": proxy,
+                "eval_rewards/truth/mean": truth,
+                "eval_rewards/proxy/mean": proxy,
+            }
+        )
+    control = transformers.TrainerControl()
+    state = transformers.TrainerState(log_history=log)
+    _stop_callback(tmp_path, patience=2).on_train_begin(None, state, control)
+    assert control.should_training_stop == stops

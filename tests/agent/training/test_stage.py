@@ -1,5 +1,7 @@
 """Tests of stage folders."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,15 @@ from selfcritic.agent.training.stage import (
     hash_items,
 )
 
+BEGIN = """
+import sys
+from pathlib import Path
+from selfcritic.agent.training.stage import begin_stage
+begin_stage(Path(sys.argv[1]), {})
+print("begun", flush=True)
+sys.stdin.read()
+"""
+
 
 def test_a_finished_stage_returns_its_results(tmp_path: Path):
     options = {"steps": 3, "pairs": (1, 2)}
@@ -28,6 +39,18 @@ def test_other_options_are_refused(tmp_path: Path):
     begin_stage(tmp_path, {"steps": 3})
     with pytest.raises(InputError, match="steps was 3 and is now 4"):
         begin_stage(tmp_path, {"steps": 4})
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path):
+    command = [sys.executable, "-c", BEGIN, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "begun\n"
+        with pytest.raises(InputError, match="Another process is training in"):
+            begin_stage(tmp_path, {})
+    assert begin_stage(tmp_path, {}) is None
 
 
 def test_another_number_of_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -64,8 +64,9 @@ def test_saves_and_loads(evaluation: Evaluation, tmp_path: Path):
     assert HELD_OUT.is_evaluated(tmp_path)
 
 
-def test_more_tasks_need_another_evaluation(evaluation: Evaluation, tmp_path: Path):
+def test_only_more_tasks_need_another_evaluation(evaluation: Evaluation, tmp_path: Path):
     evaluation.save(tmp_path)
+    assert HeldOut("alphabetize", SIZES, 8).is_evaluated(tmp_path)
     assert not HeldOut("alphabetize", SIZES, 40).is_evaluated(tmp_path)
 
 
@@ -76,15 +77,19 @@ def test_evaluations_without_sizes_are_made_again(text: str, tmp_path: Path):
     assert not HELD_OUT.is_evaluated(tmp_path)
 
 
-def test_every_run_is_evaluated_on_a_few_tasks_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def run_folders(tmp_path: Path) -> list[Path]:
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
         (folder / "int8").symlink_to(WEIGHTS)
+    return folders
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Record the folder and number of development tasks of each saved evaluation."""
     counts = []
-    held_out = HeldOut("alphabetize", [4, 5], 16)
     save = Evaluation.save
 
     def record(evaluation: Evaluation, folder: Path) -> None:
@@ -92,9 +97,33 @@ def test_every_run_is_evaluated_on_a_few_tasks_first(
         save(evaluation, folder)
 
     monkeypatch.setattr(Evaluation, "save", record)
-    evaluate_runs(folders, held_out)
-    assert counts == [("a", 4), ("b", 4), ("a", 16), ("b", 16)]
-    assert all(held_out.is_evaluated(folder) for folder in folders)
+    return counts
+
+
+def test_every_run_is_evaluated_on_a_few_tasks_first(
+    run_folders: list[Path], saved: list[tuple[str, int]]
+):
+    held_out = HeldOut("alphabetize", [4, 5], 16)
+    evaluate_runs(run_folders, held_out)
+    assert saved == [("a", 4), ("b", 4), ("a", 16), ("b", 16)]
+    assert all(held_out.is_evaluated(folder) for folder in run_folders)
+
+
+def test_evaluations_on_enough_tasks_are_kept(
+    run_folders: list[Path], saved: list[tuple[str, int]]
+):
+    evaluate_runs(run_folders[:1], HeldOut("alphabetize", [4, 5], 8))
+    saved.clear()
+    evaluate_runs(run_folders, HeldOut("alphabetize", [4, 5], 16))
+    assert saved == [("b", 4), ("a", 16), ("b", 16)]
+    saved.clear()
+    evaluate_runs(run_folders, HeldOut("alphabetize", [4, 5], 8))
+    assert saved == []
+
+
+def test_equal_parts_are_evaluated_once(run_folders: list[Path], saved: list[tuple[str, int]]):
+    evaluate_runs(run_folders, HeldOut("alphabetize", [4, 5], 2))
+    assert saved == [("a", 2), ("b", 2)]
 
 
 def test_selects_drafts_by_size():

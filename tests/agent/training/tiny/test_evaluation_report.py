@@ -10,7 +10,7 @@ from selfcritic.agent.training.tiny.evaluation_report import measure, render_eva
 
 
 def make_drafts(percent_correct: Mapping[int, int]) -> FirstDrafts:
-    """Make 100 drafts of each size, of which so many are correct."""
+    """Make 100 drafts of each size, with this percentage of correct drafts at each size."""
     sizes = []
     is_flawed = []
     for size, correct in percent_correct.items():
@@ -22,7 +22,7 @@ def make_drafts(percent_correct: Mapping[int, int]) -> FirstDrafts:
 def make_run(
     size: str, dev: Mapping[int, int], test: Mapping[int, int], task: str = "three_sat"
 ) -> dict[str, Any]:
-    """Make a run with a perfect judge, of whose critiques every fourth is valid."""
+    """Make a run with a perfect judge; every fourth critique is valid."""
     drafts = make_drafts(test)
     evaluation = Evaluation(
         dev=make_drafts(dev),

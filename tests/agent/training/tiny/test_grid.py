@@ -16,8 +16,8 @@ import torch
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
-from selfcritic.agent.training.tiny import task_runs
-from selfcritic.agent.training.tiny.evaluation import Evaluation
+from selfcritic.agent.training.tiny import grid, task_runs
+from selfcritic.agent.training.tiny.evaluation import Evaluation, Evaluator, FirstDrafts
 from selfcritic.agent.training.tiny.grid import train_grid
 from selfcritic.agent.training.tiny.grid_config import GridConfig
 from selfcritic.agent.training.tiny.progress import Progress
@@ -215,6 +215,43 @@ def test_seeds_and_sizes_see_the_same_tokens(tmp_path: Path, monkeypatch: pytest
         stream.close()
     assert len(batches["test"]) == 3
     assert batches["test"] == batches["small"]
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "evaluated", "expected"),
+    [
+        ([], [], 6),
+        ([], ["addition"], 12),
+        ([], ["addition", "three_sat"], 12),
+        (["three_sat"], [], 3),
+    ],
+)
+def test_all_processes_evaluate_if_no_task_is_trained(
+    unfinished: list[str],
+    evaluated: list[str],
+    expected: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    config = CONFIG.model_copy(update={"tasks": ("addition", "three_sat"), "processes": 12})
+    drafts = FirstDrafts(tasks=["a"] * 6, sizes=[1] * 6, is_flawed=[True] * 6)
+    for task_name in config.tasks:
+        for run in RUNS:
+            (tmp_path / task_name / run).mkdir(parents=True)
+            if task_name in evaluated:
+                Evaluation(drafts, drafts, [0.5] * 6, [True] * 6).save(tmp_path / task_name / run)
+        Progress(share=float(task_name not in unfinished)).save(tmp_path / task_name)
+    submitted: dict[str, tuple[int, int]] = {}
+
+    def record(evaluator, run_folders, held_out, max_processes):
+        submitted[held_out.task_name] = (len(run_folders), max_processes)
+
+    monkeypatch.setattr(Evaluator, "submit", record)
+    monkeypatch.setattr(grid, "_train_tasks", lambda *arguments: None)
+    train_grid(config, tmp_path)
+    for task_name in config.tasks:
+        num_missing = 0 if task_name in [*unfinished, *evaluated] else len(RUNS)
+        assert submitted[task_name] == (num_missing, expected)
 
 
 def test_rejects_a_file_as_folder(tmp_path: Path):

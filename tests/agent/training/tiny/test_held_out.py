@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from selfcritic.agent.training.tiny import held_out
 from selfcritic.agent.training.tiny.examples import TRAINABLE_TASKS, draw_task
 from selfcritic.agent.training.tiny.held_out import (
     draw_held_out_tasks,
@@ -41,7 +42,13 @@ def test_draws_equally_many_tasks_of_each_size():
     assert Counter(task.size for task in tasks) == {3: 4, 4: 4, 5: 4}
     for size, task in tasks:
         assert len(task.people) == size
-    assert draw_held_out_tasks("three_sat", "dev", SIZES, 10) == tasks
+
+
+def test_draws_the_tasks_of_a_process_once(monkeypatch: pytest.MonkeyPatch):
+    tasks = draw_held_out_tasks("three_sat", "dev", SIZES, 12)
+    monkeypatch.setattr(held_out, "draw_task", None)
+    assert draw_held_out_tasks("three_sat", "dev", SIZES, 12) == tasks
+    assert draw_held_out_tasks("three_sat", "dev", [4], 4) == tasks[4:8]
 
 
 def test_training_tasks_have_the_sizes():

@@ -12,7 +12,7 @@ OUTCOMES = st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, ma
 
 
 def choose(percent_correct: dict[int, int]):
-    """Choose from 100 drafts of each size, of which so many are correct."""
+    """Choose from 100 drafts of each size, with this percentage of correct drafts at each size."""
     sizes = []
     is_flawed = []
     for size, correct in percent_correct.items():
