@@ -82,7 +82,7 @@ def test_without_a_draft_raises_the_provider_message_and_a_hint(
         FakeProvider(reply, faults=repeat(fault)) as provider,
         pytest.raises(ModelError, match=message) as caught,
     ):
-        run(provider, **models(provider, timeout=0.1 if fault.kind == "hang" else 60))
+        run(provider, **models(provider, timeout=0.5 if fault.kind == "hang" else 60))
     assert provider.calls() == tries
     trace = "".join(traceback.format_exception(caught.value))
     assert KEY not in trace + repr(caught.value)
@@ -98,7 +98,7 @@ def test_with_a_draft_returns_the_draft(
 ):
     faults = chain(repeat(None, requests_before), repeat(fault))
     with FakeProvider(reply, faults=faults) as provider:
-        output = run(provider, **models(provider, timeout=0.2 if fault.kind == "hang" else 60))
+        output = run(provider, **models(provider, timeout=0.5 if fault.kind == "hang" else 60))
         assert output["answer"] == output["rounds"][0].answer
         assert output["answer"].startswith("Lyon")
         assert output["stop_reason"] == "model_error"
