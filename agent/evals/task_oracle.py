@@ -89,6 +89,7 @@ class TaskOracle:
 
 
 def _fill_form(grader: CommentGrader, critique: CritiqueSample, bugs: Sequence[Bug]) -> RatingForm:
+    """Fill the form by the flaws that comments name, and by quotes for bugs that the task does not describe."""
     named: set[int] = set()
     subjects: set[int] = set()
     unmatched: list[Comment] = []

@@ -28,8 +28,8 @@ def is_main_process() -> bool:
 def lock_folder(folder: Path) -> None:
     """Lock a folder for this process until it ends, also by SIGKILL.
 
-    A killed launcher can leave its processes running: a second training would write the same checkpoints. Windows has
-    no such locks, so nothing is locked there.
+    A killed launcher can leave its processes running: a second training would write the same checkpoints. On
+    Windows, which lacks these locks, nothing is locked.
 
     Raises:
         InputError: Another process has locked the folder.

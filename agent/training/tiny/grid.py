@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.training.stage import is_memory_error
 from selfcritic.agent.training.tiny.ensemble import take_first_steps
 from selfcritic.agent.training.tiny.evaluation import Evaluator, HeldOut
 from selfcritic.agent.training.tiny.grid_config import GridConfig
@@ -140,7 +141,9 @@ def _compile_blocks(config: GridConfig, device: torch.device, log: Callable[[str
 def _explain_lack_of_memory() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_memory_error(error):
+            raise
         raise InputError(
             "The device has too little memory for the grid: lower `batch_tokens`, or use fewer `seeds`."
         ) from error

@@ -10,19 +10,15 @@ from typing import Any
 import pytest
 
 from selfcritic.agent.data.files import write_records
-from tests.support.small_llama import INSTALL, flawed_sums, save_small_llama
+from tests.support.small_llama import flawed_sums, save_small_llama
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _requires_trl():
-    for name in ("torch", "transformers", "trl", "peft", "datasets"):
-        pytest.importorskip(name, reason=INSTALL)
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def run(
+    requires_trl: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """Return the folder and the outcomes of all commands."""
     folder = tmp_path_factory.mktemp("forked")
     save_small_llama(folder / "base")

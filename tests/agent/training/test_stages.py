@@ -16,19 +16,15 @@ from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.scoring.reward_model import RewardModel
 from selfcritic.graphs import create_review
 from selfcritic.graphs.fsbs import create_fsbs
-from tests.support.small_llama import INSTALL, flawed_sums, save_small_llama
+from tests.support.small_llama import flawed_sums, save_small_llama
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _requires_trl():
-    for name in ("torch", "transformers", "trl", "peft", "datasets"):
-        pytest.importorskip(name, reason=INSTALL)
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def trained(
+    requires_trl: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """Return the folder and the results of a chain that was killed in every stage."""
     folder = tmp_path_factory.mktemp("trained")
     save_small_llama(folder / "base")

@@ -261,9 +261,19 @@ def test_rejects_a_file_as_folder(tmp_path: Path):
         train_grid(CONFIG, path)
 
 
-def test_names_what_to_lower_if_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_names_what_to_lower_if_memory_is_short(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def run_out(*arguments):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(TaskRuns, "train", run_out)
     with pytest.raises(InputError, match="lower `batch_tokens`"):
