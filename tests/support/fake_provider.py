@@ -46,6 +46,8 @@ Reply = Callable[[list[Body], int], str | float | None]
 
 _reserved_sockets: list[socket.socket] = []
 """Bound but not listening, so that no server of another test is given their ports."""
+_used_ports: set[int] = set()
+"""Ports of earlier servers: clients are cached by address, and would send to closed connections."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,18 @@ class FakeProvider:
             app, handler_cancellation=True, shutdown_timeout=0.05, access_log=None
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2048).start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        return f"http://127.0.0.1:{await self._listen()}/v1"
+
+    async def _listen(self) -> int:
+        """Listen on a port that no earlier server of this process had."""
+        while True:
+            site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2048)
+            await site.start()
+            port = int(self._runner.addresses[0][1])
+            if port not in _used_ports:
+                _used_ports.add(port)
+                return port
+            await site.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         now = time.monotonic()
