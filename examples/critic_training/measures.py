@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from examples.critic_training.answers import ORIGINS
-from examples.critic_training.setup import BEFORE, CRITICS, SEARCHED, Run
+from examples.critic_training.setup import BEFORE, COMPARED, CRITICS, SEARCHED, Run
 from examples.papers.results import Result, to_result
 from selfcritic.agent.critic.selection import calibrate
 from selfcritic.agent.data.files import RATINGS_FILE, RECORDS_FILE, read_answers, read_ratings
@@ -92,8 +92,10 @@ def average_pools(pools: Sequence[RatedPool]) -> Columns:
 
 
 def measure_critics(run: Run) -> list[Result]:
-    """Measure each critic on the test answers, and compare it with the one before RL, by answer."""
+    """Measure each critic on the test answers, and compare critics answer by answer."""
     results: list[Result] = []
+    pairs = [(BEFORE, name) for name in CRITICS if name != BEFORE]
+    pairs += COMPARED
     critics: dict[str, list[RatedPool]] = {}
     for name in CRITICS:
         folder = run.folder / "samples" / name
@@ -106,10 +108,13 @@ def measure_critics(run: Run) -> list[Result]:
                 label = f"{origin}, {name}: {measure}"
                 estimate = _mean_of(column, measure)
                 results.append(to_result("critics", _model(run), label, estimate))
-                if name != BEFORE:
-                    label = f"{origin}, {name} - {BEFORE}: {measure}"
-                    difference = _difference(columns[BEFORE], column, measure)
-                    results.append(to_result("critics", _model(run), label, difference))
+        for first, second in pairs:
+            if first not in columns or second not in columns:
+                continue
+            for measure in MEASURES:
+                label = f"{origin}, {second} - {first}: {measure}"
+                difference = _difference(columns[first], columns[second], measure)
+                results.append(to_result("critics", _model(run), label, difference))
     return results
 
 

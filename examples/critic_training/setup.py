@@ -17,14 +17,25 @@ AFTER = "after RL"
 ORACLE = "after RL on the oracle"
 NATURAL = "after RL without tampering"
 MORE_SFT = "more SFT"
+LONG = "after long RL"
+LONG_ORACLE = "after long RL on the oracle"
 CRITICS = {
     BEFORE: "start/int8",
     AFTER: "policy/int8",
     ORACLE: "policy-oracle/int8",
     NATURAL: "policy-natural/int8",
     MORE_SFT: "more-sft/int8",
+    LONG: "policy-long/int8",
+    LONG_ORACLE: "policy-oracle-long/int8",
 }
 """Folder of each critic."""
+COMPARED = (
+    (AFTER, ORACLE),
+    (LONG, LONG_ORACLE),
+    (AFTER, LONG),
+    (ORACLE, LONG_ORACLE),
+)
+"""Critics that are compared with each other, and not only with the one before RL."""
 SEARCHED = (BEFORE, AFTER)
 """Critics that FSBS and best of 28 are measured with."""
 
@@ -49,6 +60,7 @@ class Counts:
     fewer_pairs: tuple[int, ...]
     """Sizes of the training sets of other reward models."""
     policy_steps: int
+    long_policy_steps: int
     samples: int = 8
     """Critiques of each test answer."""
 
@@ -64,6 +76,7 @@ COUNTS = {
         max_pairs=1000,
         fewer_pairs=(100, 300),
         policy_steps=60,
+        long_policy_steps=240,
     ),
     "toy": Counts(
         start_tokens=8_000,
@@ -75,6 +88,7 @@ COUNTS = {
         max_pairs=16,
         fewer_pairs=(8,),
         policy_steps=3,
+        long_policy_steps=4,
         samples=2,
     ),
 }

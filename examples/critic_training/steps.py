@@ -14,6 +14,8 @@ from examples.critic_training.search import sample_scored, search_fsbs
 from examples.critic_training.setup import (
     AFTER,
     BEFORE,
+    LONG,
+    LONG_ORACLE,
     MORE_SFT,
     NATURAL,
     ORACLE,
@@ -43,6 +45,7 @@ _REWARD_BATCH = 16
 _REWARD_RATE = 1e-4
 _POLICY_RATE = 2e-4
 _POLICY_BATCH = 64
+_POLICY_EVALUATES_EVERY = 20
 _POLICY_DEV_ANSWERS = 8  # of each origin
 _MAX_CRITIQUE_TOKENS = 96
 _MAX_LENGTH = 1024
@@ -112,18 +115,33 @@ def _train_reward(run: Run, pairs: Sequence[PreferencePair], name: str) -> None:
 
 def policy(run: Run) -> None:
     """Train the critic on the reward model."""
-    _train_policy(run, "policy", run.answers("train"), "reward", "proxy")
+    steps = run.counts.policy_steps
+    _train_policy(run, "policy", run.answers("train"), "reward", "proxy", steps)
+
+
+def policy_long(run: Run) -> None:
+    """Train the critic on the reward model with more updates."""
+    steps = run.counts.long_policy_steps
+    _train_policy(run, "policy-long", run.answers("train"), "reward", "proxy", steps)
 
 
 def policy_oracle(run: Run) -> None:
     """Train the critic on the oracle's overall score: the ceiling."""
-    _train_policy(run, "policy-oracle", run.answers("train"), "reward", "truth")
+    steps = run.counts.policy_steps
+    _train_policy(run, "policy-oracle", run.answers("train"), "reward", "truth", steps)
+
+
+def policy_oracle_long(run: Run) -> None:
+    """Train the critic on the oracle's overall score with more updates."""
+    steps = run.counts.long_policy_steps
+    _train_policy(run, "policy-oracle-long", run.answers("train"), "reward", "truth", steps)
 
 
 def policy_natural(run: Run) -> None:
     """Train the critic without tampered answers, in the comparisons and in the prompts."""
     records = select_origin(run.answers("train"), "natural")
-    _train_policy(run, "policy-natural", records, "reward-natural", "proxy")
+    steps = run.counts.policy_steps
+    _train_policy(run, "policy-natural", records, "reward-natural", "proxy", steps)
 
 
 def _train_policy(
@@ -132,15 +150,15 @@ def _train_policy(
     records: Sequence[AnswerRecord],
     reward_name: str,
     trains_on: Literal["proxy", "truth"],
+    steps: int,
 ) -> None:
     """Run GRPO for a fixed number of steps, unless truth falls while the proxy rises."""
-    steps = run.counts.policy_steps
     settings = PolicySettings(
         steps=steps,
         batch_size=_POLICY_BATCH,
         learning_rate=_POLICY_RATE,
         max_length=_MAX_LENGTH,
-        save_every=max(steps // 3, 1),
+        save_every=min(_POLICY_EVALUATES_EVERY, steps),
         seed=run.seed,
         max_tokens=_MAX_CRITIQUE_TOKENS,
         trains_on=trains_on,
@@ -238,5 +256,9 @@ STEPS: Mapping[str, Callable[[Run], None]] = {
     "samples-natural": sample_step(NATURAL),
     "more-sft": more_sft,
     "samples-more-sft": sample_step(MORE_SFT),
+    "policy-long": policy_long,
+    "samples-long": sample_step(LONG),
+    "policy-oracle-long": policy_oracle_long,
+    "samples-oracle-long": sample_step(LONG_ORACLE),
 }
 """Steps by name, the most important ones first."""

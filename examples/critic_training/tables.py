@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from examples.critic_training.answers import ORIGINS
 from examples.critic_training.measures import DEFAULT_PERCENTILE, MEASURES
-from examples.critic_training.setup import AFTER, BEFORE, CRITICS, SEARCHED
+from examples.critic_training.setup import AFTER, BEFORE, COMPARED, CRITICS, SEARCHED
 from examples.papers.results import Result
 from examples.papers.tables import to_markdown
 
@@ -21,6 +21,8 @@ def render_tables(results: Sequence[Result]) -> dict[str, str]:
         tables[f"critics_{origin}"] = _measure_table(results, "critics", origin, names)
         names = [f"{name} - {BEFORE}" for name in CRITICS if name != BEFORE]
         tables[f"gains_{origin}"] = _measure_table(results, "critics", origin, names)
+        names = [f"{second} - {first}" for first, second in COMPARED]
+        tables[f"rewards_{origin}"] = _measure_table(results, "critics", origin, names)
         names = [f"{critic}, {search}" for critic in SEARCHED for search in _SEARCHES]
         tables[f"search_{origin}"] = _measure_table(results, "frontier", origin, names)
         names = [f"{critic}, FSBS - {critic}, best of 28" for critic in SEARCHED]
