@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -15,6 +14,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.checkpoints.guard import GuardedSaver
 from selfcritic.graphs.checkpoints.serializer import serializer
+from selfcritic.graphs.file_lock import FileLock
 from selfcritic.graphs.private_files import create_private
 
 _IN_MEMORY = ":memory:"
@@ -114,54 +114,23 @@ async def lock_sqlite_thread(path: str, thread: str) -> AsyncIterator[None]:
         return
     lock_path = await asyncio.to_thread(_lock_path, path, thread)
     try:
-        descriptor = await asyncio.to_thread(_lock_file, lock_path)
+        lock = await asyncio.to_thread(FileLock.acquire, lock_path)
+    except BlockingIOError:
+        raise InputError(
+            f"The thread '{thread}' in '{path}' is in use by another run. Wait until it ends, or use another --thread."
+        ) from None
     except OSError as error:
         raise InputError(
             f"The thread '{thread}' cannot be locked: {error.strerror} ('{lock_path}'). Check that its folder exists "
             "and is writable."
         ) from None
-    if descriptor is None:
-        raise InputError(
-            f"The thread '{thread}' in '{path}' is in use by another run. Wait until it ends, or use another --thread."
-        )
     try:
         yield
     finally:
-        lock_path.unlink(missing_ok=True)
-        os.close(descriptor)
+        lock.release()
 
 
 def _lock_path(path: str, thread: str) -> Path:
     digest = hashlib.sha256(thread.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     database = Path(path).resolve()
     return database.with_name(f"{database.name}.{digest}.lock")
-
-
-def _lock_file(path: Path) -> int | None:
-    """Return the descriptor of the locked file, None if it is locked already."""
-    import fcntl  # not on Windows
-
-    while True:
-        create_private(path)
-        try:
-            descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            continue  # its owner has just removed it
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except OSError:
-            os.close(descriptor)
-            raise
-        if _is_file_at(path, descriptor):
-            return descriptor
-        os.close(descriptor)  # the lock of a removed file protects nothing
-
-
-def _is_file_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

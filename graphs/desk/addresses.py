@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.redaction import redact
-from selfcritic.graphs.desk.file_lock import FileLock
+from selfcritic.graphs.file_lock import FileLock
 from selfcritic.graphs.private_files import create_private
 
 

@@ -20,8 +20,8 @@ from selfcritic.graphs.desk.addresses import (
     describe_failure,
     resolve_address,
 )
-from selfcritic.graphs.desk.file_lock import FileLock
 from selfcritic.graphs.desk.schema import ASSIGNMENTS, EVENTS, INFO, METADATA, SCHEMA_VERSION
+from selfcritic.graphs.file_lock import FileLock
 
 
 class Assignment(NamedTuple):

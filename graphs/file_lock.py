@@ -1,6 +1,5 @@
 """Lock a file for one process, by a lock file that exists only while the lock is held."""
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -22,15 +21,17 @@ class FileLock:
 
         Raises:
             BlockingIOError: Another process holds the lock.
-            OSError: The lock file cannot be created.
+            OSError: The lock file cannot be created or locked.
         """
+        import fcntl  # not on Windows
+
         while True:
             create_private(path)
             with suppress(FileNotFoundError):  # its owner has just removed it
-                handle = path.open("rb")
+                handle = path.open("r+b")  # NFS only locks writable files
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                except OSError:
                     handle.close()
                     raise
                 if _is_same_file(path, handle):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from selfcritic.graphs.desk.file_lock import FileLock
+from selfcritic.graphs.file_lock import FileLock
 
 
 def test_the_lock_file_exists_only_while_it_is_held(tmp_path: Path):
