@@ -33,7 +33,7 @@ studio: .venv/ready  ## Serve the graphs for LangGraph Studio on 127.0.0.1 (PORT
 	.venv/bin/langgraph dev --no-browser $(if $(PORT),--port $(PORT))
 
 test: .venv/ready  ## Run the tests except the slow ones
-	.venv/bin/pytest -n auto -m "not slow"
+	.venv/bin/pytest -n auto --dist worksteal -m "not slow"
 
 benchmarks: .venv/ready  ## Measure speed; takes minutes and needs an idle machine
 	@for name in imports latency overhead counts concurrency batch; do .venv/bin/python -m examples.benchmarks.$$name || exit; done
@@ -58,7 +58,7 @@ check: .venv/ready docs  ## Lint, type check, build the docs and run all tests, 
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p selfcritic.agent -p selfcritic.graphs -p selfcritic.prompts
 	.venv/bin/mypy tests examples
-	.venv/bin/pytest -n auto
+	.venv/bin/pytest -n auto --dist worksteal --durations=20
 
 # pip installs torch, because uv ignores PIP_FIND_LINKS, which can name a folder with a small build for CPUs.
 train-tools: .venv/ready  ## Install torch and the trainers; with them, `make check` tests training

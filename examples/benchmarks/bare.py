@@ -1,4 +1,4 @@
-"""Replay the loop's requests through litellm, a chat model or a bare LangGraph graph.
+"""Replay the loop's requests through an HTTP client, litellm, a chat model or a bare LangGraph graph.
 
 The requests are recorded from one run of the loop.
 """
@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypedDict
 
+import aiohttp
 import litellm
 from langchain_core.messages import BaseMessage
 from langgraph.graph import START, StateGraph
@@ -17,6 +18,8 @@ from pydantic import Field
 from examples.benchmarks.server import model_at
 from selfcritic.agent.models.litellm import LiteLLMModel
 from selfcritic.graphs import create_self_critique
+
+_BODY_FIELDS = ("model", "messages", "n", "logprobs", "top_logprobs", "max_tokens")
 
 
 class Request(NamedTuple):
@@ -69,6 +72,20 @@ def chat_model_sender(url: str) -> SendFn:
         )
 
     return send_with_model
+
+
+def http_sender(session: aiohttp.ClientSession, url: str) -> SendFn:
+    """Return a function that sends a stage with litellm's HTTP client, without litellm."""
+
+    async def send_one(arguments: dict[str, Any]) -> None:
+        body = {name: arguments[name] for name in _BODY_FIELDS if name in arguments}
+        async with session.post(f"{url}/chat/completions", json=body) as response:
+            await response.json()
+
+    async def send_with_http(stage: Stage) -> None:
+        await asyncio.gather(*(send_one(request.arguments) for request in stage))
+
+    return send_with_http
 
 
 class Progress(TypedDict, total=False):

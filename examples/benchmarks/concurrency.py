@@ -1,10 +1,11 @@
 """Measure the memory of many concurrent runs in one process.
 
-    python -m examples.benchmarks.concurrency
+    python -m examples.benchmarks.concurrency [--freeze]
 
 Target: 1,000 concurrent runs all finish, and use at most 1.1 × the memory of a bare LangGraph graph that sends the same
 requests with litellm. Another bare graph calls a LangChain chat model. The memory is the peak above the baseline,
-which is the process after its imports and one run. Each side, and the server, has its own process.
+which is the process after its imports and one run. Each side, and the server, has its own process. `--freeze` leaves
+litellm's objects out of garbage collection, as the commands do.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from examples.benchmarks.bare import bare_graph, chat_model_sender, record_stages, send
 from examples.benchmarks.server import model_at, serving
+from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs import create_self_critique
 
 OPTIONS: dict[str, Any] = {"num_critiques": 2, "max_rounds": 1}
@@ -52,13 +54,14 @@ def main(
     latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.2,
     server: Annotated[str | None, typer.Option(help="Server address (default: start one).")] = None,
     bare: Annotated[bool, typer.Option(help="Measure the bare graphs as well.")] = True,
+    freeze: Annotated[bool, typer.Option(help="Call freeze_imports, as the commands do.")] = False,
 ) -> None:
     """Print time and memory of many concurrent runs."""
     table = Table("of", "finished", "time", "baseline", "peak", "memory per run")
     kilobytes: list[float] = []
     with serving(latency, url=server) as url:
         for name in SIDES if bare else [LOOP]:
-            measurement = _measure_in_new_process(url, runs, name)
+            measurement = _measure_in_new_process(url, runs, name, freeze)
             kilobytes.append((measurement.peak - measurement.baseline) / runs)
             table.add_row(
                 name,
@@ -76,13 +79,15 @@ def main(
             console.print(f"{kilobytes[0] / of_bare:.2f} × the memory of {name}{target}")
 
 
-def _measure_in_new_process(url: str, runs: int, name: str) -> Measurement:
+def _measure_in_new_process(url: str, runs: int, name: str, freeze: bool) -> Measurement:
     """Measure in a new process: peak memory is per process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(_measure, url, runs, name).result()
+        return process.submit(_measure, url, runs, name, freeze).result()
 
 
-def _measure(url: str, runs: int, name: str) -> Measurement:
+def _measure(url: str, runs: int, name: str, freeze: bool) -> Measurement:
+    if freeze:
+        freeze_imports()
     return asyncio.run(_measure_runs(url, runs, name))
 
 

@@ -1,26 +1,29 @@
 """Measure a run's wall time against the latencies on its critical path.
 
-    python -m examples.benchmarks.latency
+    python -m examples.benchmarks.latency [--freeze]
 
 Target: 3 rounds with 8 critiques take at most 1.05 × the sum of these latencies with native n, and 1.10 × without. The
-option `speculative` saves one latency per round. The server has a fixed latency. For the first setup, a bare LangGraph
-graph that sends the same requests with litellm shows how much of the excess over the latencies is due to litellm and
-the machine.
+option `speculative` saves one latency per round. The server has a fixed latency. For the first setup, two others send
+the same requests: an HTTP client alone shows how long they take on this machine, and a bare LangGraph graph with
+litellm shows how much of the rest is due to litellm. `--freeze` leaves litellm's objects out of garbage collection, as
+the commands do.
 """
 
 import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import aiohttp
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from examples.benchmarks.bare import bare_graph, record_stages
+from examples.benchmarks.bare import bare_graph, http_sender, record_stages
 from examples.benchmarks.server import model_at, serving
+from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs import create_self_critique
 
 CRITIQUES = 8
@@ -36,8 +39,8 @@ class Setup:
     speculative: bool
 
     @property
-    def has_bare_graph(self) -> bool:
-        """Whether the requests of a stage are sent at the same time, as a bare graph sends them."""
+    def is_replayed(self) -> bool:
+        """Whether others send the same: the requests of a stage are sent at the same time."""
         return self.native_n and not self.speculative
 
     @property
@@ -66,6 +69,15 @@ SETUPS = (
 )
 
 
+@dataclass
+class WallTimes:
+    """Seconds of each repeat."""
+
+    loop: list[float] = field(default_factory=list)
+    http_client: list[float] = field(default_factory=list)
+    bare_graph: list[float] = field(default_factory=list)
+
+
 def main(
     latency: Annotated[float, typer.Option(help="Seconds per request.")] = 0.2,
     rounds: Annotated[int, typer.Option(help="Number of refinements.")] = 3,
@@ -73,8 +85,11 @@ def main(
     server: Annotated[
         str | None, typer.Option(help="Server with that latency and native n (default: start one).")
     ] = None,
+    freeze: Annotated[bool, typer.Option(help="Call freeze_imports, as the commands do.")] = False,
 ) -> None:
     """Print wall time and critical path of each setup."""
+    if freeze:
+        freeze_imports()
     table = Table(
         "setup",
         "requests in a row",
@@ -82,6 +97,7 @@ def main(
         "wall time",
         "ratio",
         "target",
+        "HTTP client",
         "bare graph",
     )
     for setup in SETUPS:
@@ -94,8 +110,8 @@ def _row(
     setup: Setup, latency: float, rounds: int, repeats: int, server: str | None
 ) -> Iterator[str]:
     with serving(latency, setup.native_n, server) as url:
-        wall_times, bare_times = asyncio.run(_measure(url, setup, rounds, repeats))
-    wall_time = statistics.median(wall_times)
+        times = asyncio.run(_measure(url, setup, rounds, repeats))
+    wall_time = statistics.median(times.loop)
     path_length = setup.path_length(rounds)
     path_time = path_length * latency
     yield setup.name
@@ -104,13 +120,12 @@ def _row(
     yield f"{wall_time:.3f} s"
     yield f"{wall_time / path_time:.3f}"
     yield f"≤ {LIMIT[setup.native_n]:.2f}"
-    yield f"{statistics.median(bare_times) / path_time:.3f}" if bare_times else ""
+    for others in (times.http_client, times.bare_graph):
+        yield f"{statistics.median(others) / path_time:.3f}" if others else ""
 
 
-async def _measure(
-    url: str, setup: Setup, rounds: int, repeats: int
-) -> tuple[list[float], list[float]]:
-    """Return the wall times of the loop, and those of a bare graph where it sends the same."""
+async def _measure(url: str, setup: Setup, rounds: int, repeats: int) -> WallTimes:
+    """Return the wall times of the loop, and of the others where they send the same."""
     options: dict[str, Any] = {
         "num_critiques": CRITIQUES,
         "max_rounds": rounds,
@@ -118,22 +133,33 @@ async def _measure(
         "speculative": setup.speculative,
     }
     graph = create_self_critique(model=model_at(url), **options).compile()
-    bare = None
-    if setup.has_bare_graph:
-        bare = bare_graph(await record_stages(url, **options))
+    stages = await record_stages(url, **options)
+    bare = bare_graph(stages)
 
     async def run_loop() -> None:
         output = await graph.ainvoke({"question": "What is the capital of France?"})
         if len(output["rounds"]) != rounds + 1:
             raise typer.BadParameter(f"the run stopped early: {output['stop_reason']}")
 
-    wall_times: list[float] = []
-    bare_times: list[float] = []
-    for _ in range(1 + repeats):
-        wall_times.append(await _time(run_loop()))
-        if bare is not None:
-            bare_times.append(await _time(bare.ainvoke({})))
-    return wall_times[1:], bare_times[1:]  # the first runs open the connections
+    times = WallTimes()
+    async with aiohttp.ClientSession() as session:
+        send_with_http = http_sender(session, url)
+
+        async def send_stages() -> None:
+            for stage in stages:
+                await send_with_http(stage)
+
+        for repeat in range(1 + repeats):
+            loop_time = await _time(run_loop())
+            if repeat > 0:  # the first runs open the connections
+                times.loop.append(loop_time)
+            if setup.is_replayed:
+                http_time = await _time(send_stages())
+                bare_time = await _time(bare.ainvoke({}))
+                if repeat > 0:
+                    times.http_client.append(http_time)
+                    times.bare_graph.append(bare_time)
+    return times
 
 
 async def _time(run: Awaitable[Any]) -> float:
