@@ -17,8 +17,8 @@ from langgraph.types import StreamWriter
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError, SelfcriticError
+from selfcritic.agent.nodes.preload import preload
 from selfcritic.agent.sampling.charges import current_journal, is_resuming, open_journal
-from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
 from selfcritic.agent.step import Step, answer_message, called_sync

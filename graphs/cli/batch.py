@@ -42,6 +42,7 @@ from selfcritic.graphs.cli.options import (
     parse_max_output_tokens,
 )
 from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.private_files import check_output
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
@@ -142,7 +143,7 @@ def batch(
 
 
 def _check_paths(rows: Path, out: Path, options: BatchOptions) -> None:
-    """Raise InputError if two of the files are the same."""
+    """Raise InputError if two of the files are the same, or a result cannot be written."""
     paths = {"ROWS": rows, "OUT": out, "the errors file": _errors_path(out)}
     paths["--ledger"] = _ledger_path(out, options)
     names_by_path: dict[Path, str] = {}
@@ -150,6 +151,9 @@ def _check_paths(rows: Path, out: Path, options: BatchOptions) -> None:
         other = names_by_path.setdefault(path.resolve(), name)
         if other != name:
             raise InputError(f"{other} and {name} are the same file, '{path}': pass another one.")
+    check_output("OUT", out)
+    if _errors_path(out).exists():
+        check_output("The errors file", _errors_path(out))
 
 
 class _Dataset:

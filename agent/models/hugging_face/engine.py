@@ -175,10 +175,12 @@ class Engine:
 
     @contextmanager
     def _scaled(self, options: SamplingOptions) -> Any:
-        """Set the strength of the adapter for one call."""
-        if not self.has_adapter or options.lora_scale == 1:
+        """Set the strength of the adapter for one call. Raises InputError without one."""
+        if options.lora_scale == 1:
             yield
             return
+        if not self.has_adapter:
+            raise InputError(f"lora_scale is {options.lora_scale}, but the model has no adapter.")
         helpers = importlib.import_module("peft.helpers")
         if options.lora_scale == 0:
             with self.model.disable_adapter():
