@@ -1,6 +1,7 @@
 """Commands refuse files and folders that they could not use, before the first request."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_folder_at_the_place_of_the_errors_file_is_refused():
 
 def test_a_results_file_without_write_permission_is_refused(monkeypatch: pytest.MonkeyPatch):
     Path("out.jsonl").write_text("kept")
-    monkeypatch.setattr("os.access", lambda path, mode: str(path) != "out.jsonl")
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
     result = run_offline("batch", "rows.jsonl", "out.jsonl")
     assert result.exit_code == 2
     assert "OUT 'out.jsonl' cannot be written: permission denied" in result.stderr
