@@ -18,6 +18,7 @@ from typing import Any
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.hugging_face.chat import Chat
+from selfcritic.agent.models.hugging_face.engine import describe_load_error, load_errors
 from selfcritic.agent.models.hugging_face.folder import (
     INFO_FILE,
     FolderInfo,
@@ -151,8 +152,10 @@ def _load(folder: str) -> _Loaded:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True
         )
-    except (OSError, ValueError) as error:
-        raise InputError(f"The reward model in '{folder}' cannot be loaded: {error}") from error
+    except load_errors() as error:
+        raise InputError(
+            f"The reward model in '{folder}' cannot be loaded: {describe_load_error(error)}"
+        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:
