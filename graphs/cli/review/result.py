@@ -14,6 +14,8 @@ from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
+_TEST_SOURCES = ("unit_tests", "task_tests")
+_SYNTAX_ERRORS = ("syntax/SyntaxError", "ruff/invalid-syntax", "pyright/syntax-error")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class LocatedComment:
     end: int
     location: Location
     is_quotable: bool
-    """Whether the quote touches a changed line, if there is a diff."""
+    """Whether there is no diff, the quote touches a changed line, or the comment is about the whole file."""
 
     @property
     def severity(self) -> Severity:
@@ -149,7 +151,7 @@ class Review:
             start=start,
             end=end,
             location=location,
-            is_quotable=self.document.is_quotable(location),
+            is_quotable=self.document.is_quotable(location) or _is_about_file(comment),
         )
 
     def _find_changed(self, start: int, end: int) -> tuple[int, int]:
@@ -167,6 +169,15 @@ class Review:
             if self.document.is_quotable(self.document.locate(match.start(), match.end())):
                 return match.start(), match.end()
         return start, end
+
+
+def _is_about_file(comment: Comment) -> bool:
+    """Detect findings whose quote need not be the line that causes them.
+
+    A failed test quotes the function that it calls. A syntax error can be reported far from its cause, and no other
+    error in the file is found.
+    """
+    return comment.source in _TEST_SOURCES or comment.rule in _SYNTAX_ERRORS
 
 
 def sort_by_severity(comments: Sequence[LocatedComment]) -> list[LocatedComment]:
