@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.documents import is_utf8, read_text, repo_root
-from selfcritic.graphs.cli.review.unified_diff import FileDiff, unquote
+from selfcritic.graphs.cli.review.quoted_paths import unquote
+from selfcritic.graphs.cli.review.unified_diff import FileDiff
 
 _LETTER_PREFIX = re.compile(r"[a-z0-9]/")
 _DRIVE = re.compile(r"[A-Za-z]:")

@@ -46,6 +46,10 @@ _OTHER_DIFFS = {
     ),
 }
 """Diffs that cannot be reviewed, and how to recognize them."""
+_NEW_NAME_OR_MODE = re.compile(r"(?:rename to|copy to|new mode) ")
+_NEW_EMPTY_FILE = re.compile(r"index 0+\.\.(?:e69de29|473a0f4)[0-9a-f]*\s*")
+"""The hash of an empty file starts so with SHA-1 and SHA-256."""
+_NEW_CONTENT = re.compile(r"index |(?:dis)?similarity index (?!100%)|--- |\+\+\+ |@@")
 _NOT_COMPARED = re.compile(
     r"^(?:Only in (?P<folder>[^\n]+?): (?P<name>[^\n]+)|\* Unmerged path (?P<unmerged>[^\n]+))$",
     re.MULTILINE,
@@ -115,9 +119,26 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
         return Skipped(path, "is a submodule", "unsupported")
     if file.is_link:
         return Skipped(path, "is a symbolic link", "unsupported")
+    if not file.hunks and not _keeps_content(file, path):
+        reason = "has no hunks; pass the whole diff, unchanged, as `git diff` prints it"
+        return Skipped(path, reason, "unreadable")
     if not file.added:
         return Skipped(path, "has no added lines", "empty")
     return None
+
+
+def _keeps_content(file: FileDiff, path: str) -> bool:
+    """Check that a diff without hunks is complete: a rename, another mode, or a new and empty file."""
+    headers = file.lines[1:]
+    if any(_NEW_EMPTY_FILE.fullmatch(line) for line in headers):
+        return True
+    if any(_NEW_CONTENT.match(line) for line in headers):
+        return False
+    if any(_NEW_NAME_OR_MODE.match(line) for line in headers):
+        return True
+    is_new = any(line.startswith("new file mode ") for line in headers)
+    new_file = repo_root() / path
+    return is_new and new_file.is_file() and not new_file.stat().st_size  # of Mercurial
 
 
 def _create_document(file: FileDiff, path: str) -> Document:

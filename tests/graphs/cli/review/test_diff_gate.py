@@ -70,3 +70,69 @@ def test_a_failed_test_fails_though_it_quotes_an_unchanged_line():
     assert "high unit_tests: The test `convert(4) == 2` fails" in done.stdout
     Path("test_calc.py").write_text("assert convert(4) == 1\n")
     assert gate("-", "--tests", "test_calc.py", stdin=diff).exit_code == 0
+
+
+def test_a_git_diff_that_is_cut_off_is_not_green():
+    """Cut `git show | head -n` after each line."""
+    Path("calc.py").write_text(MEAN)
+    header = "diff --git a/calc.py b/calc.py\nindex 1111111..2222222 100644\n"
+    diff = header + write_change("calc.py", "", MEAN)
+    lines = diff.splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        done = gate("-", "--allow-empty", stdin="".join(lines[:count]))
+        assert (count, done.exit_code) == (count, 2)
+    assert gate("-", stdin=diff).exit_code == 0
+    assert gate("-", stdin=diff.replace("\n", "\r")).exit_code == 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_a_diff_without_git_that_is_cut_off_is_not_green(count: int):
+    first = "Index: a.py\n" + write_change("a.py", "", "x = 1\n")
+    second = "Index: b.py\n" + write_change("b.py", "", "x = missing\ny = missing\n")
+    lines = second.splitlines(keepends=True)
+    assert gate("-", stdin=first + "".join(lines[:count])).exit_code == 2
+    assert gate("-", stdin=first + second).exit_code == 1
+
+
+TWO_HUNKS = "--- a/calc.py\n+++ b/calc.py\n@@ -1,0 +2 @@\n+y = 1\n@@ -9,0 +11 @@\n+z = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("correct", "broken", "problem"),
+    [
+        ("@@ -1,0 +2 @@", "@@ -1,0 +2 @", "line 3 has a broken heading"),
+        ("@@ -9,0 +11 @@", "@@ -9,0 @@", "line 5 has a broken heading"),
+        ("--- a/calc.py\n+++ b/calc.py\n", "", "line 1 has no file name above it"),
+    ],
+)
+def test_a_diff_with_a_broken_heading_is_not_green(correct: str, broken: str, problem: str):
+    other = write_change("good.py", "", "x = 1\n")
+    Path("calc.py").write_text("x = 1\ny = 1\n" + "\n" * 8 + "z = 1\n")
+    assert gate("-", stdin=TWO_HUNKS + other).exit_code == 0
+    done = gate("-", stdin=TWO_HUNKS.replace(correct, broken) + other)
+    assert done.exit_code == 2
+    assert problem in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("headers", "exit_code"),
+    [
+        (["rename from x.py", "rename to y.py"], 0),  # of Mercurial
+        (["similarity index 100%", "copy from x.py", "copy to y.py"], 0),
+        (["similarity index 90%", "rename from x.py", "rename to y.py"], 2),
+        (["old mode 100644", "new mode 100755"], 0),
+        (["old mode 100644", "new mode 100755", "index 1111111..2222222"], 2),
+        (["new file mode 100644"], 0),  # of Mercurial; y.py is empty
+        (["new file mode 100644", "index 0000000..e69de29"], 0),
+        (["new file mode 100644", "index 0000000..2222222"], 2),
+    ],
+)
+def test_a_diff_without_hunks_is_green_only_if_it_changes_no_line(
+    headers: list[str], exit_code: int
+):
+    Path("y.py").touch()
+    diff = "\n".join(["diff --git a/x.py b/y.py", *headers, ""])
+    assert gate("-", stdin=diff).exit_code == exit_code
+    Path("y.py").write_text("x = 1\n")
+    if headers == ["new file mode 100644"]:
+        assert gate("-", stdin=diff).exit_code == 2
