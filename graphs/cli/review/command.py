@@ -87,7 +87,12 @@ def review(
         session = ReviewSession(
             context, question, checkers, unit_test_checker, console, strict=strict
         )
-        inputs = read_inputs(files, stdin_filename, has_model=session.has_critic)
+        inputs = read_inputs(
+            files,
+            stdin_filename,
+            has_model=session.has_critic,
+            is_gate=report.lowest_failing is not None,
+        )
         documents = session.filter_documents(inputs)
         if report.as_sarif:
             check_uris(documents)

@@ -304,3 +304,40 @@ def test_strict_ignores_noqa_and_the_project():
     stdin = Path("silenced.py").read_text()
     assert gate("-", "--stdin-filename", "silenced.py", stdin=stdin).exit_code == 0
     assert gate("-", "--stdin-filename", "draft.py", stdin=stdin).exit_code == 1
+
+
+NO_DIFFS = [
+    "calc.py\n",  # git diff --name-only
+    "M\tcalc.py\n",  # git diff --name-status
+    "1\t1\tcalc.py\n",  # git diff --numstat
+    "Submodule lib 1234567..2345678:\n  > Fix\n",  # git diff --submodule=log
+    "1:  0123456 = 1:  1234567 Fix\n",  # git range-diff
+    "x = 1\t\t|\tx = 2\n",  # diff -y
+    "d1 1\na1 1\nx = 2\n",  # diff -n
+    "1c\nx = 2\n.\n",  # diff -e
+    "fatal: bad revision 'main'\n",
+    "x = missing\n",
+]
+
+
+@pytest.mark.parametrize("text", NO_DIFFS)
+def test_text_without_a_name_is_not_green_unless_it_is_a_diff(text: str):
+    for model in ("none", "simulated"):
+        done = gate("-", stdin=text, model=model)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "Standard input is not a diff" in done.stderr
+        assert "--stdin-filename NAME" in done.stderr
+    assert gate("-", "--stdin-filename", "notes.md", stdin=text).exit_code == 0
+    done = CliRunner().invoke(app, ["review", "-", "--model", "none"], input="2 + 2 = 5\n")
+    assert (done.exit_code, "high arithmetic" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "is empty"), ("fatal: bad revision\n", "is not a diff")]
+)
+def test_a_pipe_is_not_green_unless_it_has_a_diff(text: str, message: str):
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=[text], daemon=True)
+    writer.start()
+    assert message in error_lines(gate("pipe"))
+    writer.join(timeout=60)
