@@ -17,16 +17,23 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def find_file(diff: FileDiff) -> tuple[Path, str] | None:
     """Return the file that has the diff's new lines, and its text.
 
-    A diff can name any path, so files outside the repository are not read.
+    If a file does not have them, shorter forms of its path are not tried. A diff can name any path, so files outside the repository are not read.
     """
+    other_versions: list[str] = []
     for name in candidate_paths(diff):
+        if any(path.endswith(f"/{name}") for path in other_versions):
+            continue  # the file with the longer path is meant
+        is_found = False
         for folder in (repo_root(), Path.cwd()):
             path = (folder / name).resolve()
             if not path.is_relative_to(repo_root()) or not path.is_file():
                 continue
+            is_found = True
             text = _read_new_version(path, diff)
             if text is not None:
                 return folder / name, text
+        if is_found:
+            other_versions.append(name)
     return None
 
 

@@ -136,3 +136,14 @@ def test_a_diff_without_hunks_is_green_only_if_it_changes_no_line(
     Path("y.py").write_text("x = 1\n")
     if headers == ["new file mode 100644"]:
         assert gate("-", stdin=diff).exit_code == 2
+
+
+@pytest.mark.parametrize("folder", ["pkg", "src/pkg"])
+def test_a_file_of_the_same_name_does_not_replace_a_stale_one(folder: str):
+    diff = write_change(f"{folder}/__init__.py", "", "import os\n")
+    Path("__init__.py").write_text("import os\n")
+    assert gate("-", stdin=diff).exit_code == 0
+    Path(f"{folder}/__init__.py").write_text("x = missing\n")
+    done = gate("-", stdin=diff)
+    assert done.exit_code == 2
+    assert f"skipped {folder}/__init__.py: it differs from the diff" in done.stderr
