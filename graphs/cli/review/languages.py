@@ -84,7 +84,9 @@ def default_checkers(document: Document) -> list[str]:
 
 
 def applies(checker: str, document: Document) -> bool:
-    """Check whether a named checker reads files of this language."""
+    """Check whether a named checker reads files of this language; none reads a part of a file."""
+    if document.line_numbers is not None:
+        return False
     if checker not in PYTHON_CHECKERS:
         return True
     language = language_of(document)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +39,7 @@ NO_MODEL = "none"
 """Value of --model for a review by checkers only."""
 
 _CONCURRENCY = 4
+_STALE = "differs from the diff in the working tree, so checkers cannot run"
 
 
 class ReviewSession:
@@ -72,6 +74,10 @@ class ReviewSession:
         """Whether a model reviews the documents."""
         return self._context.has_critic
 
+    @property
+    def _has_named_checkers(self) -> bool:
+        return self._checkers is not None or self._tests is not None
+
     def filter_documents(self, inputs: Inputs) -> list[Document]:
         """Keep the documents that a checker or a model reviews; add the others to `skipped`.
 
@@ -79,7 +85,8 @@ class ReviewSession:
             InputError: A named document is too long for a model, or no document can be tested.
         """
         documents = inputs.documents
-        if self._tests and documents and not any(is_testable(document) for document in documents):
+        testable = [each for each in documents if is_testable(each) or self._is_stale(each)]
+        if self._tests and documents and not testable:
             raise InputError("--tests requires a Python file to run on.")
         reviewed: list[Document] = []
         for document in documents:
@@ -91,8 +98,13 @@ class ReviewSession:
                 skip = Skipped(document.name, size_problem.rstrip("."), "unreadable")
             if skip is not None:
                 inputs.skipped.append(skip)
-            else:
-                reviewed.append(document)
+                continue
+            reviewed.append(document)
+            if self._has_named_checkers and self._is_stale(document):
+                reason = (
+                    f"{_STALE}; check out the diff's new version, or remove --checker and --tests"
+                )
+                inputs.skipped.append(Skipped(document.name, reason, "unreadable"))
         return reviewed
 
     def checker_names(self, document: Document) -> list[str]:
@@ -167,14 +179,19 @@ class ReviewSession:
         """Return why neither a checker nor a model reviews a document."""
         if self._context.has_critic or self.checker_names(document):
             return None
-        if document.line_numbers is not None and language_of(document) in (PYTHON, NOTEBOOK):
-            reason = (
-                "differs from the diff in the working tree, so checkers cannot run; "
-                "check out the diff's new version, or pass --model"
-            )
+        if self._is_stale(document):
+            reason = f"{_STALE}; check out the diff's new version, or pass --model"
             return Skipped(document.name, reason, "unreadable")
         reason = "has a file type that no checker supports; pass --checker or --model"
         return Skipped(document.name, reason, "unsupported")
+
+    def _is_stale(self, document: Document) -> bool:
+        """Check for a part of a file that checkers would review as a whole."""
+        if document.line_numbers is None:
+            return False
+        if language_of(document) == NOTEBOOK:
+            return True
+        return bool(self.checker_names(replace(document, line_numbers=None)))
 
     def _size_problem(self, document: Document) -> str | None:
         size = len(document.text) + len(document.diff)

@@ -147,3 +147,44 @@ def test_a_file_of_the_same_name_does_not_replace_a_stale_one(folder: str):
     done = gate("-", stdin=diff)
     assert done.exit_code == 2
     assert f"skipped {folder}/__init__.py: it differs from the diff" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("notes.md", []),
+        ("notes", []),
+        ("notes.rst", []),
+        ("notes.md", ["--checker", "lint"]),
+        ("calc.py", ["--checker", "lint"]),
+        ("calc.py", ["--tests", "test_calc.py"]),
+        ("x.ipynb", []),
+    ],
+)
+def test_a_stale_file_of_a_reviewed_type_is_not_green(name: str, options: list[str]):
+    Path("test_calc.py").write_text("assert True\n")
+    diff = write_change(name, "", "2 + 2 = 5\n") + write_change("good.py", "", "x = 1\n")
+    Path(name).write_text("2 + 2 = 4\n")
+    done = gate("-", *options, stdin=diff)
+    assert done.exit_code == 2
+    assert f"error: skipped {name}: it differs from the diff in the working tree" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code"),
+    [([], 0), (["--checker", "lint"], 2), (["--tests", "test_calc.py"], 2)],
+)
+def test_a_model_reviews_a_stale_file_but_does_not_replace_named_checkers(
+    options: list[str], exit_code: int
+):
+    Path("test_calc.py").write_text("assert True\n")
+    script = Path("script.json")
+    script.write_text(
+        json.dumps({"critique": ["```\nx = 1\n```\n[low] No."], "helpfulness": [0.9]})
+    )
+    diff = write_change("calc.py", "", "x = 1\n")
+    Path("calc.py").write_text("x = 2\n")
+    model = f"scripted:{script.resolve()}"
+    done = gate("-", "--num-critiques", "1", *options, stdin=diff, model=model)
+    assert done.exit_code == exit_code
+    assert "low critic: No." in done.stdout
