@@ -17,7 +17,8 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def find_file(diff: FileDiff) -> tuple[Path, str] | None:
     """Return the file that has the diff's new lines, and its text.
 
-    If a file does not have them, shorter forms of its path are not tried. A diff can name any path, so files outside the repository are not read.
+    If a file does not have them, shorter forms of its path are not tried. A diff can name any path, so files outside
+    the repository are not read.
     """
     other_versions: list[str] = []
     for name in candidate_paths(diff):

@@ -13,6 +13,7 @@ from pathlib import Path
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diff_paths import display_path, find_file, leaves_repository
 from selfcritic.graphs.cli.review.documents import (
+    DIFF_SUFFIXES,
     STDIN,
     Document,
     Skipped,
@@ -21,6 +22,7 @@ from selfcritic.graphs.cli.review.documents import (
     quote_path,
     repo_root,
 )
+from selfcritic.graphs.cli.review.languages import is_walked
 from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
 from selfcritic.graphs.cli.review.unified_diff import FileDiff, clean, parse_unified_diff
 
@@ -51,8 +53,13 @@ _NEW_EMPTY_FILE = re.compile(r"index 0+\.\.(?:e69de29|473a0f4)[0-9a-f]*\s*")
 """The hash of an empty file starts so with SHA-1 and SHA-256."""
 _NEW_CONTENT = re.compile(r"index |(?:dis)?similarity index (?!100%)|--- |\+\+\+ |@@")
 _NOT_COMPARED = re.compile(
-    r"^(?:Only in (?P<folder>[^\n]+?): (?P<name>[^\n]+)|\* Unmerged path (?P<unmerged>[^\n]+))$",
-    re.MULTILINE,
+    r"""
+    ^ (?: Only\ in\ (?P<folder>[^\n]+?):\ (?P<name>[^\n]+)
+        | Binary\ files\ [^\n]+\ and\ (?P<binary>[^\n]+)\ differ
+        | \*\ Unmerged\ path\ (?P<unmerged>[^\n]+)
+    ) $
+    """,
+    re.MULTILINE | re.VERBOSE,
 )
 
 
@@ -66,7 +73,7 @@ def is_diff(name: str, text: str) -> bool:
     """
     cleaned = clean(text)
     has_diff = _FILE_HEADER.search(cleaned) is not None
-    if name != STDIN and not name.endswith((".diff", ".patch")):
+    if name != STDIN and not name.casefold().endswith(DIFF_SUFFIXES):
         return has_diff and _FIRST_LINE.match(cleaned) is not None
     if not has_diff:
         _refuse_other_diffs(name, cleaned)
@@ -114,7 +121,7 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
     if file.is_deleted:
         return Skipped(path, "is deleted", "empty")
     if file.is_binary:
-        return Skipped(path, "is binary", "unsupported")
+        return _skip_binary(path)
     if file.is_submodule:
         return Skipped(path, "is a submodule", "unsupported")
     if file.is_link:
@@ -125,6 +132,14 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
     if not file.added:
         return Skipped(path, "has no added lines", "empty")
     return None
+
+
+def _skip_binary(path: str) -> Skipped:
+    """Skip a file whose content is not in the diff, for example because of the attribute `-diff`."""
+    if is_walked(path, has_model=False):
+        reason = "is binary in the diff; pass a diff of git diff --text, or name the file itself"
+        return Skipped(path, reason, "unreadable")
+    return Skipped(path, "is binary", "unsupported")
 
 
 def _keeps_content(file: FileDiff, path: str) -> bool:
@@ -202,7 +217,11 @@ def _find_uncompared(diff: str) -> list[Skipped]:
         if match["unmerged"]:
             reason = "has merge conflicts; resolve them first"
             skipped.append(Skipped(match["unmerged"], reason, "unreadable"))
-        elif not is_from_git:
+        elif is_from_git:
+            continue
+        elif match["binary"]:
+            skipped.append(_skip_binary(match["binary"]))
+        else:
             name = f"{match['folder']}/{match['name']}"
             skipped.append(Skipped(name, "is in one folder only; diff with -N", "unreadable"))
     return skipped

@@ -19,7 +19,9 @@ from selfcritic.agent.errors import InputError
 
 STDIN = "-"
 MAX_BYTES = 50_000_000
-_PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
+PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
+NOTEBOOK_SUFFIX = ".ipynb"
+DIFF_SUFFIXES = (".diff", ".patch")
 _MARKED_ENCODINGS = {
     codecs.BOM_UTF32_LE: "utf-32",  # starts with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
@@ -178,11 +180,16 @@ def read_text(name: str) -> str:
         if data.startswith(mark):
             return _decode_marked(name, data, encoding)
     if b"\0" in data:
-        error_type = InputError if name.endswith(_PYTHON_SUFFIXES) else UnsupportedFileError
+        is_supported = name.casefold().endswith((*PYTHON_SUFFIXES, NOTEBOOK_SUFFIX))
+        error_type = InputError if is_supported else UnsupportedFileError
         raise error_type(
             f"{display_name(name)} is binary: pass text files only, in UTF-8 or UTF-16 with a byte order mark."
         )
-    return data.decode(_detect_encoding(name, data), "surrogateescape")
+    encoding = _detect_encoding(name, data)
+    try:
+        return data.decode(encoding, "surrogateescape")
+    except (LookupError, UnicodeError) as error:  # such as rot13 and punycode
+        raise _bad_encoding(name, error) from None
 
 
 def _read_bytes(name: str) -> bytes:
@@ -269,7 +276,7 @@ def quote_path(path: str) -> str:
 
 def _detect_encoding(name: str, data: bytes) -> str:
     default = "utf-8-sig"
-    if not name.endswith(_PYTHON_SUFFIXES):
+    if not name.casefold().endswith(PYTHON_SUFFIXES):
         return default
     try:
         declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -280,3 +287,10 @@ def _detect_encoding(name: str, data: bytes) -> str:
             ) from None
         return default  # invalid UTF-8
     return default if declared == "utf-8" else declared
+
+
+def _bad_encoding(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{display_name(name)} declares an encoding that Python cannot read: {error}. Correct the comment in its first "
+        "lines."
+    )

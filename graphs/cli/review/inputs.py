@@ -7,6 +7,7 @@ from pathlib import Path
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
 from selfcritic.graphs.cli.review.documents import (
+    DIFF_SUFFIXES,
     STDIN,
     Document,
     Skipped,
@@ -60,7 +61,7 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str, is_gate: bool) -
     text = read_text(name)
     source = _identify(name, stdin_filename)
     if not text.strip():
-        is_missing = _is_stream(name) or name.endswith((".diff", ".patch"))
+        is_missing = _is_stream(name) or name.casefold().endswith(DIFF_SUFFIXES)
         inputs.skipped.append(
             Skipped(display_name(name), "is empty", "missing" if is_missing else "empty")
         )

@@ -19,7 +19,12 @@ from selfcritic.agent.checkers.python_source import is_valid_python
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.cli.review.documents import CellLine, Document, UnsupportedFileError
+from selfcritic.graphs.cli.review.documents import (
+    NOTEBOOK_SUFFIX,
+    CellLine,
+    Document,
+    UnsupportedFileError,
+)
 
 _PYTHON_LANGUAGES = {"python", "python3", "ipython", "ipython3", ""}
 _UNDEFINED_ENDS = ("(F821).", "(F822).")
@@ -47,7 +52,7 @@ class _Cell:
 
 def is_notebook(name: str) -> bool:
     """Detect a notebook by its file name."""
-    return name.endswith(".ipynb")
+    return name.casefold().endswith(NOTEBOOK_SUFFIX)
 
 
 def read_notebook(

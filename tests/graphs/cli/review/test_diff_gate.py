@@ -188,3 +188,18 @@ def test_a_model_reviews_a_stale_file_but_does_not_replace_named_checkers(
     done = gate("-", "--num-critiques", "1", *options, stdin=diff, model=model)
     assert done.exit_code == exit_code
     assert "low critic: No." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "exit_code"),
+    [("gen.py", 2), ("GEN.PYI", 2), ("x.ipynb", 2), ("notes.md", 2), ("x.png", 0), ("x.lock", 0)],
+)
+def test_a_binary_file_in_a_diff_is_not_green_if_its_type_is_reviewed(name: str, exit_code: int):
+    good = write_change("good.py", "", "x = 1\n")
+    header = f"diff --git a/{name} b/{name}\nindex 1111111..2222222 100644\n"
+    binary = f"Binary files a/{name} and b/{name} differ\n"
+    git_good = f"diff --git a/good.py b/good.py\n{good}"
+    for diff in (header + binary + git_good, good + binary):
+        done = gate("-", stdin=diff)
+        assert done.exit_code == exit_code
+        assert f"{name}: it is binary" in done.stderr

@@ -125,7 +125,14 @@ def test_an_empty_file_is_green():
     ("name", "data", "message"),
     [
         ("x.py", b"# coding: no-such\nx = 1\n", "unknown encoding: no-such"),
+        ("x.py", b"# -*- coding: rot13 -*-\nx = 1\n", "'rot13' is not a text encoding"),
+        ("x.py", b"# coding: hex\nx = 1\n", "'hex' is not a text encoding"),
+        ("x.py", b"# coding: punycode\nx = '\xe9'\n", "declares an encoding"),
+        ("x.py", b"# coding: idna\nx = '..'\n", "declares an encoding"),
+        ("x.py", b"# coding: undefined\nx = 1\n", "declares an encoding"),
         ("x.py", b"x = '\xe9'\n", "is not UTF-8: byte 0xe9 in line 1"),
+        ("X.PY", b"x = 1\n\0", "is binary"),
+        ("x.ipynb", b"{\0", "is binary"),
         ("x.py", b"x = 1\n\0", "is binary"),
         ("x.py", b"\xff\xfex", "has a byte order mark of UTF-16, but invalid bytes"),
         ("x.diff", b"--- a/x\n+++ b/x\n@@ -1,5 +1,5 @@\n-a\n", "is cut off"),
@@ -341,3 +348,13 @@ def test_a_pipe_is_not_green_unless_it_has_a_diff(text: str, message: str):
     writer.start()
     assert message in error_lines(gate("pipe"))
     writer.join(timeout=60)
+
+
+@pytest.mark.parametrize("name", ["X.PY", "y.Py", "z.PYI", "w.PYW"])
+@pytest.mark.parametrize("options", [[], ["--strict"]])
+def test_a_suffix_in_upper_case_is_python(name: str, options: list[str]):
+    Path(name).write_text("x = missing\n")
+    assert gate(name, *options).exit_code == 1
+    assert gate(".", *options).exit_code == 1
+    message = error_lines(gate("-", "--stdin-filename", "x.PATCH", stdin="x = missing\n"))
+    assert "x.PATCH has no diff in it" in message
