@@ -14,6 +14,20 @@ from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
+_DEFAULT_SEVERITY: Severity = "medium"
+_APPROVAL = re.compile(
+    r"""
+    (?: \W* (?:(?:i|we)\ (?:found|find|see)|there\ (?:are|is))?
+        \s* no \s (?:\w+\s)? (?:bug|comment|defect|error|fault|flaw|issue|mistake|problem)s?
+        (?:\s(?:were|was|is|are))? (?:\s(?:detected|found|identified))?
+      | \W* none
+      | \W* (?:lgtm | [^.!\n]* \blooks\ (?:correct|fine|good))
+      | \W* (?:the|this)\ \w+ \ (?:is|has\ no) \ (?:correct|errors|flaws|issues|problems)
+    ) \b (?:\ in\ [^.!\n]*)? \W*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A reply that objects to nothing, such as "No flaws found."."""
 _TEST_SOURCES = ("unit_tests", "task_tests")
 _SYNTAX_ERRORS = ("syntax/SyntaxError", "ruff/invalid-syntax", "pyright/syntax-error")
 
@@ -33,7 +47,7 @@ class LocatedComment:
     @property
     def severity(self) -> Severity:
         """An unrated comment counts as medium."""
-        return self.comment.severity or "medium"
+        return self.comment.severity or _DEFAULT_SEVERITY
 
     @property
     def source(self) -> str:
@@ -121,9 +135,22 @@ class Review:
     def unlocated(self) -> list[Comment]:
         """Comments whose quote is not in the document."""
         unlocated = [finding for finding in self.findings if finding.start is None]
-        if self.critique is not None:
-            unlocated += self.critique.ungrounded
+        for critique in self._shown_critiques:
+            unlocated += [comment for comment in critique.ungrounded if comment not in unlocated]
         return unlocated
+
+    @property
+    def unparsed(self) -> str:
+        """Text of the critic that belongs to no comment."""
+        texts = [critique.unparsed for critique in self._shown_critiques if critique.unparsed]
+        return "\n\n".join(dict.fromkeys(texts))
+
+    @property
+    def _shown_critiques(self) -> Sequence[Critique]:
+        """The selected critique, or all of them if none is selected."""
+        if self.critique is not None:
+            return [self.critique]
+        return self.output["rounds"][0].critiques
 
     def is_clean(self, min_severity: Severity) -> bool:
         """Check that there is nothing to print."""
@@ -137,6 +164,21 @@ class Review:
             if located.comment.evidence != "refuted" and located.is_at_least(fail_on):
                 return True
         return False
+
+    def is_undecided(self, fail_on: Severity) -> bool:
+        """Check for critiques of which none quotes the document, although they may object to it.
+
+        They have comments of severity `fail_on` or higher, or text without a comment that is no approval.
+        """
+        if self.critique is not None:
+            return False
+        critiques = self.output["rounds"][0].critiques
+        comments = [comment for critique in critiques for comment in critique.ungrounded]
+        if comments:
+            severities = [comment.severity or _DEFAULT_SEVERITY for comment in comments]
+            return any(severity_rank(each) >= severity_rank(fail_on) for each in severities)
+        texts = [critique.text.strip() for critique in critiques if critique.text.strip()]
+        return bool(texts) and not any(_APPROVAL.fullmatch(text) for text in texts)
 
     def _locate(self, comment: Comment) -> LocatedComment:
         start = comment.start or 0

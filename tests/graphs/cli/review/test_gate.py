@@ -358,3 +358,24 @@ def test_a_suffix_in_upper_case_is_python(name: str, options: list[str]):
     assert gate(".", *options).exit_code == 1
     message = error_lines(gate("-", "--stdin-filename", "x.PATCH", stdin="x = missing\n"))
     assert "x.PATCH has no diff in it" in message
+
+
+@pytest.mark.parametrize(
+    ("critique", "exit_code", "shown"),
+    [
+        ("```\nreturn x / zero\n```\n[high] Divides.", 2, "»return x / zero« Divides."),
+        ("```\nreturn x / zero\n```\n[low] Divides.", 0, "»return x / zero« Divides."),
+        ("I cannot review this.", 2, "I cannot review this."),
+        ("It divides by zero: there is no error handling.", 2, "It divides by zero"),
+        ("There is no error handling.", 2, "There is no error handling."),
+        ("No flaws found.", 0, "No flaws found."),
+    ],
+)
+def test_critiques_that_quote_nothing_are_not_green(critique: str, exit_code: int, shown: str):
+    Path("calc.py").write_text(BEFORE)
+    script = Path("script.json")
+    script.write_text(json.dumps({"critique": [critique] * 2}))
+    done = gate("calc.py", "--num-critiques", "2", model=f"scripted:{script.resolve()}")
+    assert done.exit_code == exit_code
+    assert done.stdout.count(shown) == 1
+    assert ("No critique of calc.py quotes the file" in done.stderr) == (exit_code == 2)

@@ -2,8 +2,10 @@
 
 import pytest
 
-from selfcritic.agent.schemas import SEVERITIES, Severity
-from selfcritic.graphs.cli.review.documents import Location
+from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.schemas import SEVERITIES, Round, Severity
+from selfcritic.agent.state import ReviewOutput
+from selfcritic.graphs.cli.review.documents import Document, Location
 from selfcritic.graphs.cli.review.result import Review, to_json
 from tests.support.reviews import make_comment, make_review
 
@@ -129,3 +131,29 @@ def test_a_finding_of_a_checker_does_not_move():
     finding = make_comment(SAME_LINE_TWICE, "return None", "Wrong.", source="lint")
     review = make_review(SAME_LINE_TWICE, findings=[finding], changed_lines=frozenset({2}))
     assert review.comments(LOW) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_undecided"),
+    [
+        ("No issues.", False),
+        ("**No flaws were found in the code.**", False),
+        ("I found no problems!", False),
+        ("There are no real bugs", False),
+        ("None.", False),
+        ("LGTM", False),
+        ("The code looks correct.", False),
+        ("This function is correct.", False),
+        ("No issues, except that it divides by zero.", True),
+        ("The code looks good. But it divides by zero.", True),
+        ("No error handling.", True),
+        ("Sorry, I can't help.", True),
+        ("没有。", True),
+        ("", False),
+    ],
+)
+def test_text_without_a_comment_is_undecided_unless_it_approves(text: str, is_undecided: bool):
+    draft = Round(answer=TEXT, critiques=[ground(text, TEXT)])
+    output = ReviewOutput(rounds=[draft], critique=None, error=None)
+    review = Review(Document("x.py", TEXT, "x.py"), "Review it.", output)
+    assert review.is_undecided(HIGH) is is_undecided
