@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import is_utf8, read_text, repo_root
+from selfcritic.graphs.cli.review.documents import is_utf8, read_text
 from selfcritic.graphs.cli.review.quoted_paths import unquote
+from selfcritic.graphs.cli.review.repository import repo_root
 from selfcritic.graphs.cli.review.unified_diff import FileDiff
 
 _LETTER_PREFIX = re.compile(r"[a-z0-9]/")

@@ -19,11 +19,11 @@ from selfcritic.graphs.cli.review.documents import (
     Skipped,
     display_name,
     is_utf8,
-    quote_path,
-    repo_root,
 )
+from selfcritic.graphs.cli.review.earlier_findings import restore_text
 from selfcritic.graphs.cli.review.languages import is_walked
 from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
+from selfcritic.graphs.cli.review.repository import quote_path, repo_root
 from selfcritic.graphs.cli.review.unified_diff import FileDiff, clean, parse_unified_diff
 
 _FILE_HEADER = re.compile(
@@ -95,9 +95,14 @@ def parse_diff(diff: str) -> tuple[list[Document], list[Skipped]]:
             skipped.append(skip)
             continue
         try:
-            documents.append(_create_document(file, path))
+            document = _create_document(file, path)
         except InputError as error:
             skipped.append(Skipped(path, str(error), "unreadable"))
+            continue
+        if document.text.strip():
+            documents.append(document)
+        else:
+            skipped.append(Skipped(path, "has no code", "empty"))
     return documents, skipped + _find_uncompared(diff)
 
 
@@ -129,7 +134,7 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
     if not file.hunks and not _keeps_content(file, path):
         reason = "has no hunks; pass the whole diff, unchanged, as `git diff` prints it"
         return Skipped(path, reason, "unreadable")
-    if not file.added:
+    if not file.hunks:
         return Skipped(path, "has no added lines", "empty")
     return None
 
@@ -186,10 +191,7 @@ def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
     absolute = Path(os.path.normpath(path))
     name = absolute.relative_to(repo_root()).as_posix()
     uri = quote_path(name)
-    if is_notebook(name):
-        notebook = read_notebook(name, text, uri, absolute, file.added)
-        return replace(notebook, diff=file.text, num_hunks=len(file.hunks))
-    return Document(
+    document = Document(
         name=name,
         text=text,
         uri=uri,
@@ -198,6 +200,23 @@ def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
         diff=file.text,
         num_hunks=len(file.hunks),
     )
+    if is_notebook(name):
+        notebook = read_notebook(name, text, uri, absolute, file.added)
+        document = replace(notebook, diff=file.text, num_hunks=len(file.hunks))
+    return replace(document, before=_before(document, text, file))
+
+
+def _before(document: Document, text: str, file: FileDiff) -> Document | None:
+    """Build a document of the whole file before the change, if it is known."""
+    before = restore_text(text, file)
+    if before is None:
+        return None
+    if not is_notebook(document.name):
+        return replace(document, text=before, changed_lines=None)
+    try:
+        return read_notebook(document.name, before, document.uri, document.path)
+    except InputError:
+        return None
 
 
 def _numbered_lines(file: FileDiff) -> Iterator[tuple[int, str]]:

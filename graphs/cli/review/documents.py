@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import os
 import re
 import sys
 import tokenize
@@ -13,9 +12,10 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.schemas import Comment
+from selfcritic.graphs.cli.review.repository import file_uri
 
 STDIN = "-"
 MAX_BYTES = 50_000_000
@@ -92,6 +92,8 @@ class Document:
     """The file whose whole text this is; None for hunks and for text without a file."""
     cells: Sequence[CellLine] = ()
     """Place of each line in its notebook; empty for other files."""
+    before: "Document | None" = None
+    """The whole file before the change of a diff; None if it is not known."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -156,12 +158,22 @@ class Document:
             place = f"cell {cell}:{place}"
         return f"{self.name}:{place}"
 
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the document is from a diff that adds no lines to it."""
+        return self.changed_lines is not None and not self.changed_lines
+
     def is_quotable(self, location: Location) -> bool:
         """Check that a location touches a changed line; always true without a diff."""
         if self.changed_lines is None:
             return True
         lines = range(location.line, location.end_line + 1)
         return not self.changed_lines.isdisjoint(lines)
+
+    def is_quoted_by(self, comment: Comment) -> bool:
+        """Check that a located comment touches a changed line."""
+        start = comment.start or 0
+        return self.is_quotable(self.locate(start, comment.end or start))
 
 
 def read_text(name: str) -> str:
@@ -248,30 +260,6 @@ def is_utf8(text: str) -> bool:
 def display_name(name: str) -> str:
     """Return the name of an input for messages."""
     return "Standard input" if name == STDIN else name
-
-
-def repo_root() -> Path:
-    """Return the enclosing Git repository, or the working directory."""
-    working_dir = Path.cwd()
-    for folder in (working_dir, *working_dir.parents):
-        if (folder / ".git").exists():
-            return folder
-    return working_dir
-
-
-def file_uri(name: str) -> str:
-    """Return a URI relative to the repository root, or absolute outside it."""
-    root = repo_root()
-    path = Path(os.path.normpath(Path.cwd() / name))
-    for candidate in (path, path.resolve()):  # a link in the repository keeps its name
-        if candidate.is_relative_to(root):
-            return quote_path(candidate.relative_to(root).as_posix())
-    return "file://" + quote_path(path.as_posix())
-
-
-def quote_path(path: str) -> str:
-    """Percent-encode a relative path; its bytes need not be UTF-8."""
-    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def _detect_encoding(name: str, data: bytes) -> str:

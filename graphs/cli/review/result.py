@@ -1,8 +1,9 @@
 """Locate the comments of a review and convert them to JSON."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
+from selfcritic.graphs.cli.review.earlier_findings import SYNTAX_ERRORS, FindingKey, key_of
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
@@ -29,7 +31,6 @@ _APPROVAL = re.compile(
 )
 """A reply that objects to nothing, such as "No flaws found."."""
 _TEST_SOURCES = ("unit_tests", "task_tests")
-_SYNTAX_ERRORS = ("syntax/SyntaxError", "ruff/invalid-syntax", "pyright/syntax-error")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class LocatedComment:
     end: int
     location: Location
     is_quotable: bool
-    """Whether there is no diff, the quote touches a changed line, or the comment is about the whole file."""
+    """Whether there is no diff, the quote touches a changed line, or the change may cause the comment."""
 
     @property
     def severity(self) -> Severity:
@@ -71,6 +72,8 @@ class Review:
     document: Document
     question: str
     output: ReviewOutput
+    earlier: Counter[FindingKey] | None = None
+    """Findings in the file before the change; None if they are not known."""
 
     @property
     def error(self) -> str | None:
@@ -112,7 +115,8 @@ class Review:
         located = [
             self._locate(comment) for comment in unique.values() if comment.start is not None
         ]
-        return sorted(located, key=lambda comment: (comment.start, comment.end))
+        located = sorted(located, key=lambda comment: (comment.start, comment.end))
+        return self._show_caused(located)
 
     def comments(self, min_severity: Severity) -> list[LocatedComment]:
         """Return the quotable comments of at least this severity, the most severe first.
@@ -180,6 +184,20 @@ class Review:
         texts = [critique.text.strip() for critique in critiques if critique.text.strip()]
         return bool(texts) and not any(_APPROVAL.fullmatch(text) for text in texts)
 
+    def _show_caused(self, located: Sequence[LocatedComment]) -> list[LocatedComment]:
+        """Make the findings on unchanged lines quotable that were not in the file before the change."""
+        if self.earlier is None:
+            return list(located)
+        earlier = self.earlier.copy()
+        shown: list[LocatedComment] = []
+        for each in located:
+            key = key_of(self.document, each.comment)
+            if each.comment.source is not None and not earlier[key]:
+                each = replace(each, is_quotable=True)
+            earlier[key] -= 1
+            shown.append(each)
+        return shown
+
     def _locate(self, comment: Comment) -> LocatedComment:
         start = comment.start or 0
         end = comment.end or start
@@ -219,7 +237,7 @@ def _is_about_file(comment: Comment) -> bool:
     A failed test quotes the function that it calls. A syntax error can be reported far from its cause, and no other
     error in the file is found.
     """
-    return comment.source in _TEST_SOURCES or comment.rule in _SYNTAX_ERRORS
+    return comment.source in _TEST_SOURCES or comment.rule in SYNTAX_ERRORS
 
 
 def sort_by_severity(comments: Sequence[LocatedComment]) -> list[LocatedComment]:

@@ -203,3 +203,102 @@ def test_a_binary_file_in_a_diff_is_not_green_if_its_type_is_reviewed(name: str,
         done = gate("-", stdin=diff)
         assert done.exit_code == exit_code
         assert f"{name}: it is binary" in done.stderr
+
+
+CAUSES = {
+    "a removed import": ("import os\nx = 1\ny = os.sep\n", "x = 2\ny = os.sep\n"),
+    "only a removed import": ("import os\n\ny = os.sep\n", "\ny = os.sep\n"),
+    "a renamed function": (
+        "def f():\n    pass\n\n\nf()\n",
+        "def g():\n    pass\n\n\nf()\n",
+    ),
+    "a later assignment": (
+        "x = 1\n\n\ndef f():\n    print(x)\n",
+        "x = 1\n\n\ndef f():\n    print(x)\n    x = 2\n",
+    ),
+    "an argument of a long expression": (
+        'x = "%s %s" % (\n    1,\n    2,\n\n)\n',
+        'x = "%s %s" % (\n    1,\n    2,\n    3,\n)\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_change_that_causes_a_finding_on_an_unchanged_line_fails(cause: str):
+    before, after = CAUSES[cause]
+    Path("calc.py").write_text(before)
+    assert gate("calc.py").exit_code == 0
+    done = gate("-", stdin=write_change("calc.py", before, after))
+    assert done.exit_code == 1
+    assert "1 high" in done.stdout
+
+
+def test_a_change_in_a_notebook_that_causes_a_finding_in_another_cell_fails():
+    cells = [{"cell_type": "code", "source": [source]} for source in ("import os", "os.sep")]
+    before = json.dumps({"cells": cells}, indent=1)
+    cells[0]["source"] = ["import re"]
+    done = gate("-", stdin=write_change("x.ipynb", before, json.dumps({"cells": cells}, indent=1)))
+    assert done.exit_code == 1
+    assert "Undefined name `os`" in done.stdout
+
+
+def test_older_findings_stay_hidden():
+    old = "import re\n\n\ndef f():\n    import re\n    return missing\n"
+    for change in ("import os\n" + old + "print(os)\n", "\n" + old, old.replace("\n\n\n", "\n\n")):
+        done = gate("-", stdin=write_change("calc.py", old, change))
+        assert done.exit_code == 0
+        assert "calc.py  no comments" in done.stdout
+        assert "Comments on unchanged lines: 4 hidden." in done.stdout
+
+
+def test_a_change_that_repairs_the_syntax_hides_older_findings():
+    diff = write_change("calc.py", "print(missing)\nx = (\n", "print(missing)\nx = ()\n")
+    done = gate("-", stdin=diff)
+    assert (done.exit_code, "1 hidden" in done.stdout) == (0, True)
+
+
+def test_a_change_that_removes_all_lines_is_green():
+    diff = write_change("calc.py", "x = 1\n", "")
+    done = gate("-", stdin=diff)
+    assert done.exit_code == 0
+    assert "skipped calc.py: it has no code" in done.stderr
+
+
+def test_tests_do_not_run_on_the_version_before_the_change():
+    Path("test_calc.py").write_text("assert f() == 2\n")
+    old = "def f():\n    return 1\n"
+    diff = write_change("calc.py", old, "X = 1\n" + old)
+    done = gate("-", "--tests", "test_calc.py", stdin=diff)
+    assert done.exit_code == 1
+    assert done.stdout.count("high unit_tests") == 1
+
+
+def test_no_model_reviews_a_change_that_adds_no_lines():
+    script = Path("script.json")
+    script.write_text("{}")
+    diff = write_change("calc.py", "import os\n\nx = 1\n", "\nx = 1\n")
+    assert gate("-", stdin=diff, model=f"scripted:{script.resolve()}").exit_code == 0
+    Path("calc.py").write_text("x = 2\n")
+    for model in ("none", f"scripted:{script.resolve()}"):
+        assert gate("-", stdin=diff, model=model).exit_code == 2
+
+
+MANY = "".join(f"import module_{number}\n" for number in range(150))
+"""150 comments of low severity."""
+
+
+@pytest.mark.parametrize("name", ["calc.py", "x.ipynb"])
+def test_a_severe_finding_is_kept_among_many(name: str):
+    source = MANY + "print(missing)\n"
+    if name == "x.ipynb":
+        source = json.dumps({"cells": [{"cell_type": "code", "source": source}]})
+    Path(name).write_text(source)
+    assert gate(name).exit_code == 1
+
+
+def test_a_finding_on_an_added_line_is_kept_among_many():
+    before = "".join(f"print(missing_{number})\n" for number in range(150))
+    diff = write_change("calc.py", before, before + "print(missing)\n")
+    done = gate("-", stdin=diff)
+    assert done.exit_code == 1
+    assert "Undefined name `missing`" in done.stdout

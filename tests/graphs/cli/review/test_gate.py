@@ -102,7 +102,7 @@ def test_files_that_no_checker_supports_are_not_green(name: str):
 @pytest.mark.parametrize(
     "diff",
     [
-        "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1 @@\n a\n-b\n",
+        "--- a/x.rs\n+++ b/x.rs\n@@ -1,2 +1 @@\n a\n-b\n",
         "diff --git a/x.py b/y.py\nsimilarity index 100%\nrename from x.py\nrename to y.py\n",
         "diff --git a/x.py b/x.py\ndeleted file mode 100644\n--- a/x.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n",
     ],
