@@ -17,6 +17,7 @@ from selfcritic.graphs.cli.review.documents import (
     STDIN,
     Document,
     Skipped,
+    UnsupportedFileError,
     display_name,
     is_utf8,
 )
@@ -96,8 +97,11 @@ def parse_diff(diff: str) -> tuple[list[Document], list[Skipped]]:
             continue
         try:
             document = _create_document(file, path)
+        except UnsupportedFileError as error:
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path} "), "unsupported"))
+            continue
         except InputError as error:
-            skipped.append(Skipped(path, str(error), "unreadable"))
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path} "), "unreadable"))
             continue
         if document.text.strip():
             documents.append(document)
@@ -142,7 +146,7 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
 def _skip_binary(path: str) -> Skipped:
     """Skip a file whose content is not in the diff, for example because of the attribute `-diff`."""
     if is_walked(path, has_model=False):
-        reason = "is binary in the diff; pass a diff of git diff --text, or name the file itself"
+        reason = "is binary in the diff; pass the output of `git diff --text`, or the file itself"
         return Skipped(path, reason, "unreadable")
     return Skipped(path, "is binary", "unsupported")
 

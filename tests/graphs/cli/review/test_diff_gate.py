@@ -150,6 +150,18 @@ def test_a_file_of_the_same_name_does_not_replace_a_stale_one(folder: str):
 
 
 @pytest.mark.parametrize(
+    ("text", "exit_code"), [("import os\n", 0), ("import os\nx = missing\n", 2)]
+)
+def test_a_file_of_the_same_name_replaces_a_missing_one_only_if_git_has_its_hash(
+    text: str, exit_code: int
+):
+    diff = write_change("calc.py", "", "import os\n").replace("calc.py", "project/calc.py")
+    Path("calc.py").write_text(text)
+    diff = f"diff --git a/project/calc.py b/project/calc.py\nindex 0000000..21b405d\n{diff}"
+    assert gate("-", stdin=diff).exit_code == exit_code
+
+
+@pytest.mark.parametrize(
     ("name", "options"),
     [
         ("notes.md", []),
@@ -302,3 +314,11 @@ def test_a_finding_on_an_added_line_is_kept_among_many():
     done = gate("-", stdin=diff)
     assert done.exit_code == 1
     assert "Undefined name `missing`" in done.stdout
+
+
+def test_a_notebook_in_another_language_is_not_supported():
+    notebook = {"cells": [], "metadata": {"language_info": {"name": "R"}}}
+    diff = write_change("x.ipynb", "", json.dumps(notebook) + "\n")
+    done = gate("-", stdin=diff + write_change("good.py", "", "x = 1\n"))
+    assert done.exit_code == 0
+    assert "skipped x.ipynb: it is a notebook in R" in done.stderr
