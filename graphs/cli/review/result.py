@@ -191,11 +191,13 @@ class Review:
         earlier = self.earlier.copy()
         shown: list[LocatedComment] = []
         for each in located:
+            is_hidden_finding = each.comment.source is not None and not each.is_quotable
+            if not is_hidden_finding:
+                shown.append(each)
+                continue
             key = key_of(self.document, each.comment)
-            if each.comment.source is not None and not earlier[key]:
-                each = replace(each, is_quotable=True)
+            shown.append(replace(each, is_quotable=earlier[key] <= 0))
             earlier[key] -= 1
-            shown.append(each)
         return shown
 
     def _locate(self, comment: Comment) -> LocatedComment:

@@ -1,11 +1,15 @@
 """Selection of comments, the exit gate, and JSON output."""
 
+import dataclasses
+from collections import Counter
+
 import pytest
 
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.schemas import SEVERITIES, Round, Severity
 from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document, Location
+from selfcritic.graphs.cli.review.earlier_findings import key_of
 from selfcritic.graphs.cli.review.result import Review, to_json
 from tests.support.reviews import make_comment, make_review
 
@@ -125,6 +129,20 @@ def test_a_quote_moves_to_no_part_of_a_word():
     review = make_review(text, "```\nx\n```\nWrong.", changed_lines=frozenset({1}))
     assert review.comments(LOW) == []
     assert review.hidden_count == 1
+
+
+def test_shows_the_findings_that_were_not_in_the_file_before_the_change():
+    text = "a = b\nc\na = b\na = b\n"
+    wrong = make_comment(text, "b", "Wrong.", source="lint", rule="ruff/F1")
+    offsets = [4, 12, 18]
+    findings = [wrong.model_copy(update={"start": at, "end": at + 1}) for at in offsets]
+    review = make_review(text, findings=findings, changed_lines=frozenset({0, 1}))
+    assert (len(review.comments(LOW)), review.hidden_count) == (1, 2)
+    key = key_of(review.document, wrong)
+    for num_earlier, hidden in [(0, 0), (1, 1), (2, 2)]:
+        compared = dataclasses.replace(review, earlier=Counter({key: num_earlier}))
+        assert compared.hidden_count == hidden
+        assert len(compared.comments(LOW)) == len(findings) - hidden
 
 
 def test_a_finding_of_a_checker_does_not_move():
