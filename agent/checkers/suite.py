@@ -3,11 +3,12 @@
 import ast
 import importlib.util
 import re
-import sys
+import symtable
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selfcritic.agent.checkers.suite_names import is_installed
 from selfcritic.agent.errors import InputError
 
 Engine = Literal["plain", "pytest"]
@@ -80,6 +81,7 @@ def analyze(source: str) -> Suite:
     """
     try:
         tree = ast.parse(source)
+        symtable.symtable(source, "<tests>", "exec")  # finds more errors than the parser
     except (SyntaxError, ValueError) as error:
         raise InputError(
             f"The tests are not Python: {error}. Pass assertions or test functions."
@@ -208,7 +210,7 @@ def _imported_modules(tree: ast.Module) -> set[str]:
 def _is_separable(tree: ast.Module) -> bool:
     """Return whether the tests only call the code with data and functions."""
     for module in _imported_modules(tree):
-        if module not in _SEPARABLE_MODULES and _is_installed(module):
+        if module not in _SEPARABLE_MODULES and is_installed(module):
             return False
     for function in _test_functions(tree):
         if _fixture_names(function) & (_PYTEST_FIXTURES - _SEPARABLE_FIXTURES):
@@ -226,13 +228,6 @@ def _is_separable_node(node: ast.AST) -> bool:
     if isinstance(node, ast.Name):
         return node.id not in _TOGETHER_NAMES
     return not isinstance(node, ast.AsyncFunctionDef | ast.Await)
-
-
-def _is_installed(module: str) -> bool:
-    name = module.partition(".")[0]
-    if name in sys.stdlib_module_names:
-        return True
-    return importlib.util.find_spec(name) is not None
 
 
 def _compares_identity(node: ast.Compare) -> bool:

@@ -15,6 +15,7 @@ _RUNNER_MODULES = (
     "proxy",
     "worker",
     "unittest_engine",
+    "code_names",
     "engine",
     "pytest_engine",
     "supervisor",
