@@ -58,8 +58,8 @@ def find_names(source: str, question: str, *, has_entry: bool) -> Names:
     """
     tree = ast.parse(source)
     used = _undefined_names(source)
-    for examples in _find_examples(tree):
-        used |= _undefined_names(examples)
+    for example in find_examples(tree):
+        used |= _undefined_names(example)
     modules = {name for name in used & PURE_MODULES if _is_module_in(tree, name)}
     unknown = {name for name in used - _BUILTINS - modules if not name.startswith("__")}
     used_builtins = used & _BUILTINS
@@ -93,8 +93,8 @@ def _walk_scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _walk_scopes(child)
 
 
-def _find_examples(tree: ast.Module) -> Iterator[str]:
-    """Yield the source of the doctest examples of each docstring."""
+def find_examples(tree: ast.Module) -> Iterator[str]:
+    """Yield the source of each doctest example in a docstring."""
     import doctest  # slow: it imports a debugger
 
     for node in ast.walk(tree):
@@ -107,7 +107,12 @@ def _find_examples(tree: ast.Module) -> Iterator[str]:
             examples = doctest.DocTestParser().get_examples(docstring)
         except ValueError:  # the run reports it
             continue
-        yield "".join(example.source for example in examples)
+        for example in examples:
+            try:
+                ast.parse(example.source)
+            except SyntaxError:
+                continue
+            yield example.source
 
 
 def _is_module_in(tree: ast.Module, name: str) -> bool:

@@ -11,7 +11,8 @@ packages installed next to this one. `selfcritic.agent.sandbox.run` documents it
 - "objects": As above, but some test compared or asked an object of the code that is not data, which can lie about
   itself, or used the code's version of a builtin. An object that equals everything still fails.
 - "together": The tests need the code in their own process, because they replace parts of it, are async, inherit from
-  its classes or import further modules. Code that is written to deceive such tests can do so.
+  its classes or use anything else that is not known to work with a proxy; see `agent.checkers.separability`. Code that
+  is written to deceive such tests can do so.
 
 Without isolation, code of the same user could attack the process of the tests; and then findings contain nothing that
 the code produced except numbers and the names of built-in exceptions, because it could have read them from a file.
@@ -28,7 +29,8 @@ from typing import Literal
 
 from selfcritic.agent.checkers.findings import finding
 from selfcritic.agent.checkers.python_source import Code, as_code, find_python, is_valid_python
-from selfcritic.agent.checkers.suite import Suite, analyze
+from selfcritic.agent.checkers.separability import is_separable
+from selfcritic.agent.checkers.suite import Mode, Suite, analyze
 from selfcritic.agent.checkers.suite_names import Names, find_names
 from selfcritic.agent.checkers.test_events import MAX_TEXT_CHARS, Events, Failure
 from selfcritic.agent.errors import CheckerError
@@ -193,7 +195,9 @@ def tests_in_question(question: str) -> Tests | None:
         examples = ()
     if not asserts and not examples:
         return None
-    return Tests(asserts=asserts, examples=examples)
+    sources = [*asserts, *(example for example, _ in examples)]
+    mode: Mode = "separate" if is_separable(ast.parse("\n".join(sources))) else "together"
+    return Tests(asserts=asserts, examples=examples, suite=Suite(mode=mode))
 
 
 def _is_assertion(text: str) -> bool:

@@ -7,8 +7,10 @@ import importlib.abc
 import importlib.machinery
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from selfcritic.agent.sandbox.inside.proxy import is_callable
 
 Names = dict[str, Any]
 
@@ -27,20 +29,35 @@ def visible_names(options: Mapping[str, Any], names: Names) -> Names:
     }
     for name in options["modules"]:
         visible[name] = importlib.import_module(name)
-    return visible
+    return {"callable": is_callable, **visible}
 
 
 def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
+class RemoteModule(types.ModuleType):
+    """The module of code in another process; its names have their current values."""
+
+    def __init__(self, read: Callable[[str], Any], public: Iterable[str]) -> None:
+        """Let `read` return the value of a name, and `import *` give the public names."""
+        super().__init__("draft")
+        self.__all__ = [name for name in public if not name.startswith("_")]
+        self._read_ = read
+
+    def __getattr__(self, name: str) -> Any:
+        if _is_special(name):
+            raise AttributeError(name)
+        return self._read_(name)
+
+
 class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import the code under any unused module name that the tests import."""
 
-    def __init__(self, names: Names, visible: Names, tests: str) -> None:
-        """`names` are all names of the code; `visible` those that `import *` gives."""
+    def __init__(self, module: types.ModuleType, names: Names, tests: str) -> None:
+        """Store the module that the tests import, and the names of the code."""
+        self._module = module
         self._names = names
-        self._visible = visible
         self._modules: set[str] = set()
         for node in ast.walk(ast.parse(tests)):
             if isinstance(node, ast.Import):
@@ -73,15 +90,9 @@ class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        """Return a module with the code's names."""
-        module = types.ModuleType(spec.name)
-        for name, value in self._names.items():
-            if not _is_special(name):
-                setattr(module, name, value)
-        public = [name for name in self._visible if not name.startswith("_")]
-        module.__all__ = public  # type: ignore[attr-defined]
-        return module
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:  # noqa: ARG002
+        """Return the module of the code."""
+        return self._module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Do nothing: the code has already run."""

@@ -5,6 +5,7 @@ import copy
 import inspect
 import io
 import sys
+import types
 import unittest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -41,10 +42,15 @@ class Test(NamedTuple):
     """False for a statement without assertions, such as an import."""
 
 
-def run_tests(options: Mapping[str, Any], names: Names, report: Report) -> None:
-    """Run all tests and report each, its failure, and at the end the number of tests that ran."""
+def run_tests(
+    options: Mapping[str, Any], names: Names, module: types.ModuleType, report: Report
+) -> None:
+    """Run all tests and report each, its failure, and at the end the number of tests that ran.
+
+    `names` are the names of the code, and `module` is what the tests import.
+    """
     visible = visible_names(options, names)
-    sys.meta_path.append(CodeImporter(names, visible, options["source"]))
+    sys.meta_path.append(CodeImporter(module, names, options["source"]))
     if options["engine"] == "pytest":
         from selfcritic.agent.sandbox.inside.pytest_engine import run_with_pytest
 

@@ -1,5 +1,6 @@
 """Represent objects of the code under test, which live in another process."""
 
+import builtins
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -86,8 +87,17 @@ class Proxy:
         self._code.is_trusted = False
         return self._code.request("is_instance", value, self) is True
 
-    def __exit__(self, *_: object) -> bool:
-        return self._code.request("exit", self, None, None, None) is True
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is None:
+            return self._code.request("exit", self, None, ()) is True
+        arguments = error.args if is_plain(error.args) else (str(error),)
+        return self._code.request("exit", self, known_class(error), arguments) is True
+
+    def __copy__(self) -> Any:
+        return self._code.request("copy", self)
+
+    def __deepcopy__(self, _: object) -> Any:
+        return self._code.request("deepcopy", self)
 
     def __format__(self, specification: str) -> str:
         return str(self._code.request("format", self, specification))
@@ -107,13 +117,15 @@ class Proxy:
 
 def _define_operators() -> None:
     """Give proxies the operators of Python's data model."""
-    names = "abs complex enter float index int invert iter len neg next pos reversed round"
+    names = "abs bytes complex enter float index int invert iter len neg next pos reversed round"
     for name in f"{names} delitem getitem setitem".split():
         setattr(Proxy, f"__{name}__", _operator(name))
     for name, opposite in _OPPOSITES.items():
         setattr(Proxy, f"__{name}__", _order(name, opposite))
     arithmetic = "add sub mul truediv floordiv mod matmul pow and or xor lshift rshift"
     for name in arithmetic.split():
+        setattr(Proxy, f"__i{name}__", _operator(f"i{name}"))
+    for name in f"{arithmetic} divmod".split():
         operation = f"{name}_" if name in ("and", "or") else name
         setattr(Proxy, f"__{name}__", _operator(operation))
         setattr(Proxy, f"__r{name}__", _operator(operation, is_reflected=True))
@@ -145,6 +157,22 @@ def _order(name: str, opposite: str) -> Callable[[Proxy, object], Any]:
 
 
 _define_operators()
+
+
+def is_callable(value: object) -> bool:
+    """Do what `callable` does: all proxies have `__call__`."""
+    if type(value) is Proxy:
+        code = object.__getattribute__(value, "_code")
+        return code.request("callable", value) is True
+    return callable(value)
+
+
+def known_class(error: BaseException) -> type[BaseException]:
+    """Return the nearest class of an error that the code knows, too."""
+    for kind in type(error).__mro__:
+        if hasattr(kind, "_handle_") or vars(builtins).get(kind.__name__) is kind:
+            return kind
+    return Exception
 
 
 def type_name(value: object) -> str:

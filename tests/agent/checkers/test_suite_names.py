@@ -120,6 +120,7 @@ def test_code_cannot_replace_what_the_tests_check_with(code: str, tests: str):
         ("def sum(a, b): return 3\ndef f(x): return x", "assert f(sum(1, 2)) == 3", "Write f and `sum`.", "objects"),
         ("max = 0\nlist = []\nf = lambda xs: sorted(xs)", "assert list(f([2, 1])) == [1, max(1, 2)]", "", "separate"),
         ("import math\ndef f(x): return x * x", "assert math.isclose(f(2), 4)", "", "separate"),
+        ("def f(x): return abs(x)\ncallable = 1", "from calc import *\nassert f(-1) == abs(-1)", "", "separate"),
         ("def statistics(xs): return xs[0]", "assert statistics([1, 2]) == 1", "", "separate"),
     ],
 )  # fmt: skip
