@@ -67,6 +67,9 @@ class _Rules:
         self._tree = tree
         self._libraries: dict[str, str] = {}  # names of imported modules that are not the code
         self._code_modules: set[str] = set()
+        self._names_of_code: set[str] = (
+            set()
+        )  # a name can be a module, as in `from src import calc`
         self._imported: set[str] = set()  # names from modules that are not the code
         self._parents: dict[int, ast.AST] = {}
         for node in ast.walk(tree):
@@ -100,9 +103,8 @@ class _Rules:
         module = node.module or ""
         names = [alias.name for alias in node.names]
         bound = {alias.asname or alias.name for alias in node.names}
-        if node.level and not node.module:
-            self._code_modules |= bound  # such as `from . import calc`
         if node.level or not is_installed(module):
+            self._names_of_code |= bound
             return True
         self._imported |= bound
         return all(_is_safe(module, name) for name in names)
@@ -128,13 +130,20 @@ class _Rules:
             return is_read and _is_safe(self._libraries[owner], node.attr)
         if isinstance(node.ctx, ast.Del) and owner != "self":
             return False
-        if isinstance(node.ctx, ast.Store) and owner in self._code_modules:
+        if isinstance(node.ctx, ast.Store) and self._is_in_module(node):
             return False
         if _is_dunder(node.attr) and node.attr != "__name__":
             return False
         if node.attr == "filterwarnings" or (node.attr == "err" and self._uses_capsys()):
             return False
         return not node.attr.startswith("assert") or node.attr in _SAFE_ASSERTIONS
+
+    def _is_in_module(self, node: ast.Attribute) -> bool:
+        """Return whether an attribute can be a name of the code's module."""
+        root: ast.expr = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        return isinstance(root, ast.Name) and root.id in self._code_modules | self._names_of_code
 
     def _uses_capsys(self) -> bool:
         arguments = (node.arg for node in ast.walk(self._tree) if isinstance(node, ast.arg))

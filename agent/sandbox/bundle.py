@@ -16,6 +16,7 @@ _RUNNER_MODULES = (
     "worker",
     "unittest_engine",
     "code_names",
+    "importer",
     "engine",
     "pytest_engine",
     "supervisor",

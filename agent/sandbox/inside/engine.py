@@ -10,10 +10,12 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from selfcritic.agent.sandbox.inside.code_names import CodeImporter, Names, visible_names
+from selfcritic.agent.sandbox.inside.code_names import Names, visible_names
 from selfcritic.agent.sandbox.inside.codec import is_plain
+from selfcritic.agent.sandbox.inside.importer import PACKAGE, CodeImporter
 from selfcritic.agent.sandbox.inside.proxy import Proxy, type_name
 from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
 from selfcritic.agent.sandbox.inside.unittest_engine import unittest_calls
@@ -79,6 +81,8 @@ def _find_tests(options: Mapping[str, Any], code_names: Names, visible: Names) -
     names = {
         **visible,
         "__name__": "tests",
+        "__package__": PACKAGE,
+        "__file__": str(Path("tests.py").resolve()),  # there is no such file
         _RECORDER_NAME: _record_operand,
         _EQUAL_NAME: _is_equal,
     }

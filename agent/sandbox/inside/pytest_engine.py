@@ -22,6 +22,7 @@ from _pytest.fixtures import FixtureLookupError
 
 from selfcritic.agent.sandbox.inside.code_names import Names
 from selfcritic.agent.sandbox.inside.engine import Report, describe_failure
+from selfcritic.agent.sandbox.inside.importer import PACKAGE
 from selfcritic.agent.sandbox.inside.proxy import Proxy
 from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
 from selfcritic.agent.sandbox.inside.worker import row_in_code
@@ -112,6 +113,7 @@ class _Plugin:
             return sys.modules[_MODULE]
         module = types.ModuleType(_MODULE)
         module.__file__ = str(path)
+        module.__package__ = PACKAGE
         vars(module).update(self._used)
         lines = self._source.splitlines(keepends=True)
         linecache.cache[str(path)] = (len(self._source), None, lines, str(path))

@@ -1,6 +1,6 @@
 """Names of the code in the namespace of the tests."""
 
-from selfcritic.agent.sandbox.inside.code_names import CodeImporter, RemoteModule, visible_names
+from selfcritic.agent.sandbox.inside.code_names import RemoteModule, visible_names
 from selfcritic.agent.sandbox.inside.proxy import is_callable
 
 
@@ -8,15 +8,6 @@ def test_names_that_the_tests_check_with_are_hidden():
     names = {"f": 1, "abs": 2, "sum": 3, "__builtins__": {"abs": 4}, "__name__": "x", "__helper": 5}
     visible = visible_names({"builtins": ["sum"], "modules": []}, names)
     assert visible == {"callable": is_callable, "f": 1, "sum": 3, "__helper": 5}
-
-
-def test_importer_claims_the_modules_that_the_tests_import():
-    module = RemoteModule({"f": 1}.__getitem__, ["f", "_g"])
-    importer = CodeImporter(module, {"f": 1}, "import solution")
-    spec = importer.find_spec("solution")
-    assert spec is not None
-    assert importer.create_module(spec) is module
-    assert importer.find_spec("other") is None
 
 
 def test_names_of_a_remote_module_have_their_current_values():
