@@ -8,8 +8,9 @@ packages installed next to this one. `selfcritic.agent.sandbox.run` documents it
 
 - "separate": The tests ran in a separate process. It sent arguments to the code's process, got data back, and
   compared the data itself. The code can neither see the expected values nor write a result.
-- "objects": As above, but some test compared or asked an object of the code that is not data, which can lie about
-  itself, or used the code's version of a builtin. An object that equals everything still fails.
+- "objects": As above, but some test compared an object of the code that is not data, passed arguments to its methods
+  or operators, or used the code's version of a builtin. Such an object sees the arguments and can lie about itself. An
+  object that equals everything still fails.
 - "together": The tests need the code in their own process, because they replace parts of it, are async, inherit from
   its classes or use anything else that is not known to work with a proxy; see `agent.checkers.separability`. Code that
   is written to deceive such tests can do so.

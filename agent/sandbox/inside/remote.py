@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from selfcritic.agent.sandbox.inside.codec import Decoder, Encoder, dump, is_plain
-from selfcritic.agent.sandbox.inside.proxy import Proxy, known_class
+from selfcritic.agent.sandbox.inside.proxy import Proxy, known_class, mark_global
 
 _MAX_LINE_BYTES = 64_000_000
 _MAX_ITEMS = 100_000
@@ -66,9 +66,13 @@ class RemoteCode:
         self._send(["names", [], {}])
         names = self._receive()["value"]
         try:
-            return {str(name): decoder.decode(value) for name, value in names}
+            return {str(name): mark_global(decoder.decode(value)) for name, value in names}
         except _MALFORMED as error:
             raise Tampered from error
+
+    def read(self, name: str) -> Any:
+        """Return the current value of a name that the code defines."""
+        return mark_global(self.request("global", name))
 
     def run_tests(self, options: Mapping[str, Any]) -> Any:
         """Let the process run the tests itself; yield its events."""

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, BinaryIO
 
 from selfcritic.agent.sandbox.inside.code_names import RemoteModule, visible_names
@@ -80,7 +79,7 @@ def _run(code: RemoteCode, options: Mapping[str, Any], report: Any) -> None:
     if options["mode"] == "separate":
         visible = visible_names(options, names)
         public = [name for name, value in names.items() if visible.get(name) is value]
-        module = RemoteModule(partial(code.request, "global"), public)
+        module = RemoteModule(code.read, public)
         run_tests(options, names, module, report)
         return
     event: Any = None
