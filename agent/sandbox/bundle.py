@@ -15,6 +15,8 @@ _RUNNER_MODULES = (
     "proxy",
     "worker",
     "unittest_engine",
+    "code_names",
+    "importer",
     "engine",
     "pytest_engine",
     "supervisor",
