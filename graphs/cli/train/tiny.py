@@ -71,7 +71,7 @@ def tiny(
     config = TrainConfig(task, size, tokens, seed)
     try:
         model_folder = train_model(config, folder, minutes, console.print)
-    except InputError as error:
+    except (InputError, OSError) as error:
         fail(error, BAD_USAGE)
     create_console().print(f"tiny:{model_folder}", soft_wrap=True)
 
@@ -98,6 +98,6 @@ def _train_grid(grid: Path, out: Path | None, minutes: float | None) -> None:
         fail(f"A grid needs {error.name}: pip install 'selfcritic[{extras}]'.", BAD_USAGE)
     try:
         report = train_grid(config, out or grid.with_suffix(""), minutes, console.print)
-    except InputError as error:
+    except (InputError, OSError) as error:
         fail(error, BAD_USAGE)
     create_console().print(str(report), soft_wrap=True)
