@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -19,15 +19,18 @@ from pydantic import (
     FiniteFloat,
     InstanceOf,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from selfcritic import prompts
+from selfcritic.agent.addresses import reject_address
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker, validate_checker
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models import disable_retries, get_model, model_key
+from selfcritic.agent.models.credentials import masked_fields
 from selfcritic.agent.protocols import SCORERS, CheckerFunction, ScorerFunction, validate_scorer
 from selfcritic.agent.sandbox.isolation import find_isolation_problem
 from selfcritic.agent.schemas import Budget, FSBSConfig, Probability, Retries
@@ -92,7 +95,7 @@ def _unknown_option(name: str, known: list[str]) -> str:
 class Context(BaseModel):
     """Options of a run. A model is a spec for `load` or any LangChain chat model."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: OptionalModelSpec = Field(
         default=None,
@@ -281,6 +284,19 @@ class Context(BaseModel):
         if problem:
             raise InputError(f"`require_isolation` (--require-isolation) cannot be met: {problem}.")
         return is_required
+
+    @field_validator("cache", "prompt_dir")
+    @classmethod
+    def _check_folder(cls, folder: Any, field: ValidationInfo) -> Any:
+        """Raise InputError if a folder is an address."""
+        if isinstance(folder, str):
+            option = str(field.field_name)
+            reject_address(folder, f"`{option}` (--{option.replace('_', '-')})")
+        return folder
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the fields without credentials, for `repr`."""
+        return masked_fields(super().__repr_args__(), ())
 
     def model_for(self, role: Role) -> str | BaseChatModel:
         """Return the model of a role, or the default model.

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+from selfcritic.agent.addresses import is_address
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Comment, Critique
 
 
@@ -60,6 +62,7 @@ def validate_scorer(scorer: str | ScorerFunction) -> str | ScorerFunction:
 
     Raises:
         ValueError: The scorer does not exist.
+        InputError: It is an address without the name of a scorer.
     """
     if not isinstance(scorer, str):
         return scorer
@@ -68,4 +71,7 @@ def validate_scorer(scorer: str | ScorerFunction) -> str | ScorerFunction:
         known_kind, takes_argument, _ = known_scorer.partition(":")
         if kind == known_kind and bool(takes_argument) == bool(colon) == bool(argument):
             return scorer
-    raise ValueError(f"unknown scorer '{scorer}': use {', '.join(SCORERS)}, or pass a function")
+    if is_address(scorer):
+        raise InputError("`scorer` (--scorer) takes a URL in the form reward-server:URL.")
+    names = ", ".join(SCORERS)
+    raise ValueError(f"unknown scorer '{scorer}': use {names}, or pass a function")

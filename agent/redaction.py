@@ -45,6 +45,10 @@ _PRIVATE_KEY = (
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|$)"
 )
 _DATABASES = r"(?:postgres\w*|mysql|mariadb|mongodb|rediss?|amqps?|mssql|oracle)(?:\+\w+)?"
+_SCHEME = r"(?:[a-z][a-z0-9+.-]{0,30}://|[a-z][a-z0-9+.-]{1,30}:/)"
+"""Start of an address; `Path` turns its two slashes into one."""
+_AT_SERVER = r"@(?:localhost|\[[\da-fA-F:]+\]|\d{1,3}(?:\.\d{1,3}){3}|[\w.-]+:\d{1,5}(?!\w))"
+"""Server after a user and password without a scheme; an e-mail address has no port."""
 _QUOTED = r"(?:'[^']+'|\"[^\"]+\")"
 _REPLACEMENTS = (
     (re.compile(rf"\b(?:{'|'.join(_SHAPES)})"), MASK),
@@ -61,8 +65,9 @@ _REPLACEMENTS = (
         rf"\1{MASK}",
     ),
     # User and password of an address; an unquoted password may contain any of /, ? and @.
-    (re.compile(rf"\b({_DATABASES}://)[^\s'\"<>]{{0,300}}@", re.I), rf"\1{MASK}@"),
-    (re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#'\"<>]{0,300}@", re.I), rf"\1{MASK}@"),
+    (re.compile(rf"\b({_DATABASES}://?)[^\s'\"<>]{{0,300}}@", re.I), rf"\1{MASK}@"),
+    (re.compile(rf"\b({_SCHEME})[^\s/?#'\"<>]{{0,300}}@", re.I), rf"\1{MASK}@"),
+    (re.compile(rf"(?<![\w@/.-])[\w.%+-]{{1,64}}:[^\s/@'\"<>]{{1,200}}(?={_AT_SERVER})"), MASK),
     # Secret option of a URL or spec.
     (
         re.compile(

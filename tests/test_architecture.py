@@ -23,6 +23,7 @@ LAYERS = (
         "agent.redaction",
         "agent.schemas",
         "agent.errors",
+        "agent.addresses",
         "agent.protocols",
         "prompts",
         "agent.concurrency",

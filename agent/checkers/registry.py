@@ -9,6 +9,7 @@ from selfcritic.agent.checkers.findings import locate_comment, place_on_draft
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.errors import CheckerError, InputError
 from selfcritic.agent.protocols import Checker, CheckerFunction
+from selfcritic.agent.redaction import redact
 from selfcritic.agent.schemas import Comment
 
 CHECKERS: dict[str, str] = {
@@ -33,7 +34,7 @@ def validate_checker(spec: str | CheckerFunction) -> str | CheckerFunction:
     """
     if isinstance(spec, str) and spec not in CHECKERS:
         names = ", ".join(CHECKERS)
-        raise ValueError(f"there is no checker '{spec}'; use {names}, or pass a function")
+        raise ValueError(f"there is no checker '{redact(spec)}'; use {names}, or pass a function")
     return spec
 
 

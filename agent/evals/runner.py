@@ -47,6 +47,10 @@ class Report:
     remaining: int = 0
     """Samples that the budget did not cover."""
     first_error: str | None = None
+    num_lost: int = 0
+    """Samples that inspect's logs had and the journal lacked; they ran again."""
+    old_logs: Path | None = None
+    """Folder of these logs."""
     usage: Usage = field(default_factory=Usage)
     """Usage of all processes of this run."""
 
@@ -118,7 +122,7 @@ def run_experiment(
         run.count_finished(items)
         token = parent_budget.set(budget)
         try:
-            run.call_inspect(items, folder / LOG_FOLDER)
+            run.run_all(items, folder / LOG_FOLDER)
         finally:
             parent_budget.reset(token)
             journal.write_results([item.id for item in items])
@@ -131,7 +135,7 @@ def run_experiment(
 
 
 def prepare_folder(folder: Path, manifest: Manifest) -> None:
-    """Create the folder of a run, or check that it belongs to the same run.
+    """Create the folder of a run for its owner only, or check that it belongs to the same run.
 
     Raises:
         InputError: The folder has the run of other data or options, or other files.
@@ -144,7 +148,7 @@ def prepare_folder(folder: Path, manifest: Manifest) -> None:
             f"--out {folder} is not an empty folder and has no {MANIFEST_FILE}. Pass a new folder."
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -154,6 +158,14 @@ def prepare_folder(folder: Path, manifest: Manifest) -> None:
             f"--out {folder} cannot be created: {reason}. Pass another folder."
         ) from None
     write_manifest(folder, manifest)
+
+
+def _move_away(folder: Path) -> Path:
+    """Rename a folder to the next free numbered name, and return that."""
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return folder.rename(target)
 
 
 def _check_same_run(folder: Path, saved: Manifest, manifest: Manifest) -> None:
@@ -190,8 +202,21 @@ class _Run:
             self.report.resumed += self.journal.get(item.id) is not None
         self._show()
 
-    def call_inspect(self, items: Sequence[Item], log_folder: Path) -> None:
-        """Let inspect run the samples; what it prints goes to stderr."""
+    def run_all(self, items: Sequence[Item], log_folder: Path) -> None:
+        """Run the samples that the journal lacks, also those that inspect's earlier logs have."""
+        is_complete = self.call_inspect(items, log_folder)
+        num_missing = len(items) - self.report.num_done
+        if not is_complete or self.fatal_error is not None or not num_missing:
+            return
+        self.report.num_lost = num_missing
+        self.report.old_logs = _move_away(log_folder)
+        self.call_inspect(items, log_folder)
+
+    def call_inspect(self, items: Sequence[Item], log_folder: Path) -> bool:
+        """Let inspect run the samples that its logs lack; what it prints goes to stderr.
+
+        Returns whether the logs have all samples.
+        """
         from inspect_ai import eval_set
 
         from selfcritic.agent.evals.tasks import build_task
@@ -199,7 +224,7 @@ class _Run:
         name = self.experiment.name
         task = build_task(name, items, self.run, metadata={"selfcritic": name})
         with contextlib.redirect_stdout(sys.stderr):
-            eval_set(
+            is_complete, _ = eval_set(
                 task,
                 log_dir=str(log_folder),
                 model="none",
@@ -211,6 +236,7 @@ class _Run:
                 log_realtime=False,
                 ctl_server=False,
             )
+        return bool(is_complete)
 
     async def run(self, item: Item) -> FinishedSample:
         """Return the saved result of a sample, or run and save it."""

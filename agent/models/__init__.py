@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
+from selfcritic.agent.addresses import is_address
 from selfcritic.agent.errors import UnknownModelError, format_validation_error
 from selfcritic.agent.models.names import check_address, check_provider, explain_unknown_name
 
@@ -141,6 +142,11 @@ def _check_addresses(name: str, options: Mapping[str, Any]) -> None:
 def _parse_name(name: str) -> tuple[Provider | None, list[str]]:
     """Return the provider of a name and the arguments of its factory."""
     key, _, argument = name.partition(":")
+    if key not in PROVIDERS and is_address(name):
+        raise UnknownModelError(
+            "A model is named PROVIDER/MODEL, not by an address: use openai/NAME with the address as api_base "
+            "(--api-base URL)."
+        )
     if "/" in name and key not in PROVIDERS:
         return PROVIDERS["litellm"], [name]
     arguments = [argument] if argument else []

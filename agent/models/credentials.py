@@ -1,6 +1,6 @@
 """Find the credentials of a chat model, and mask them in what tracers see of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -35,10 +35,39 @@ def mask_secrets(value: Any, secrets: tuple[str, ...], name: str = "") -> Any:
         masked = {}
         for key, item in value.items():
             is_header = _holds_headers(name) and is_secret_header(str(key))
-            masked[key] = MASK if is_header else mask_secrets(item, secrets, str(key))
+            masked_key = redact(key, *secrets) if isinstance(key, str) else key
+            masked[masked_key] = MASK if is_header else mask_secrets(item, secrets, str(key))
         return masked
     if isinstance(value, list | tuple):
         return [mask_secrets(item, secrets) for item in value]
+    return value
+
+
+def masked_fields(
+    fields: Iterable[tuple[str | None, Any]], secrets: tuple[str, ...]
+) -> Iterator[tuple[str | None, Any]]:
+    """Yield the fields that `repr` shows, without credentials."""
+    for name, value in fields:
+        yield name, _mask_models(mask_secrets(value, secrets, name or ""))
+
+
+class _Text(str):
+    """A text that `repr` shows without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _mask_models(value: Any) -> Any:
+    """Replace chat models with their masked `repr`: those of other packages show their addresses."""
+    if isinstance(value, BaseChatModel):
+        return _Text(redact(repr(value), *model_secrets(value)))
+    if isinstance(value, dict):
+        return {key: _mask_models(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mask_models(item) for item in value]
     return value
 
 

@@ -7,16 +7,20 @@ outside of `watch_exchange`.
 - The timeouts of HTTP clients limit the time between two bytes; `seconds` limits a whole reply. An async caller uses
   `Deadline` instead.
 - The JSON of a reply that a client cannot read is available to the caller.
+- The log of the HTTP client has the address of each request; its credentials are removed.
 """
 
 import functools
 import importlib
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from selfcritic.agent.redaction import redact
 
 
 class Exchange:
@@ -70,9 +74,18 @@ def watch_exchange(
 @functools.cache
 def _wrap_clients(module_name: str) -> None:
     module = importlib.import_module(module_name)
+    logging.getLogger(module_name).addFilter(_redact_record)
     limited_stream = _limited_stream_class(module)
     module.Client.send = _wrap_send(module.Client.send, limited_stream)
     module.AsyncClient.send = _wrap_async_send(module.AsyncClient.send)
+
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Remove credentials from a log record of a watched request."""
+    if _current.get() is not None:
+        record.msg = redact(record.getMessage())
+        record.args = ()
+    return True
 
 
 def _wrap_send(send: Any, limited_stream: Any) -> Any:

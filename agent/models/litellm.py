@@ -27,6 +27,7 @@ from pydantic import (
 )
 from tenacity import AsyncRetrying, Retrying
 
+from selfcritic.agent.models.credentials import masked_fields, model_secrets
 from selfcritic.agent.models.deadline import Deadline
 from selfcritic.agent.models.errors import strip_url
 from selfcritic.agent.models.litellm_errors import translate_errors
@@ -118,6 +119,10 @@ class LiteLLMModel(BaseChatModel):
         if has_input_cost != has_output_cost:
             raise ValueError("set both input_cost_per_token and output_cost_per_token, or neither")
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the fields without credentials, for `repr`."""
+        return masked_fields(super().__repr_args__(), model_secrets(self))
 
     @property
     def is_priced(self) -> bool:

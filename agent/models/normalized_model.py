@@ -1,7 +1,7 @@
 """Wrap any chat model for the loop: one form of replies, errors without credentials, bounded time."""
 
 import functools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import InstanceOf, PrivateAttr
 
 from selfcritic.agent.errors import SelfcriticError
-from selfcritic.agent.models.credentials import mask_secrets, model_secrets
+from selfcritic.agent.models.credentials import mask_secrets, masked_fields, model_secrets
 from selfcritic.agent.models.deadline import Deadline, request_timeout
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from selfcritic.agent.models.exchange import Exchange, watch_exchange
@@ -82,6 +82,10 @@ class NormalizedModel(BaseChatModel):
         """Take over the settings of the model that its user may change at any time."""
         for name in ("cache", "rate_limiter", "callbacks", "tags", "metadata", "verbose"):
             self.__dict__[name] = getattr(self.inner, name)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the fields without credentials, for `repr`."""
+        return masked_fields(super().__repr_args__(), self._secrets)
 
     @property
     def _llm_type(self) -> str:

@@ -18,6 +18,7 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration
 
+from selfcritic.agent.addresses import reject_address
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.redaction import contains_secret
 
@@ -40,6 +41,7 @@ class DiskCache(BaseCache):
         Raises:
             InputError: The folder cannot be used, or its file is damaged or from another program.
         """
+        reject_address(folder, "`cache` (--cache)")
         self.folder = Path(folder).expanduser()
         self._lock = threading.Lock()
         self._is_off = False

@@ -17,6 +17,8 @@ from selfcritic.agent.models.hugging_face.folder import (
     read_info,
     write_info,
 )
+from selfcritic.agent.models.hugging_face.memory import is_memory_error
+from selfcritic.agent.training.stage_files import weight_errors
 from selfcritic.prompts import available
 
 _PAD_TOKENS = ("<|endoftext|>", "<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<unk>")
@@ -78,7 +80,9 @@ class Base:
             model = model_class.from_pretrained(
                 self.model, local_files_only=Path(self.model).is_dir(), dtype=dtype, **options
             )
-        except (OSError, ValueError) as error:
+        except weight_errors() as error:
+            if is_memory_error(error):
+                raise
             raise InputError(f"The model '{self.model}' cannot be loaded: {error}") from error
         model.config.pad_token_id = self.chat.tokenizer.pad_token_id
         return model

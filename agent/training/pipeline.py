@@ -19,19 +19,21 @@ from selfcritic.agent.evals.oracles import Rater
 from selfcritic.agent.models.hugging_face.engine import get_engine
 from selfcritic.agent.models.hugging_face.folder import hash_all_weights, read_info
 from selfcritic.agent.scoring.reward_model import RewardModel
-from selfcritic.agent.training.base import check_same_base, open_base
+from selfcritic.agent.training.base import Base, check_same_base, open_base
 from selfcritic.agent.training.data import TrainingData, load_data, require_records
 from selfcritic.agent.training.pairs import split_pairs
-from selfcritic.agent.training.policy import PolicySettings, train_policy
+from selfcritic.agent.training.policy import check_packages, train_policy
+from selfcritic.agent.training.policy_prompts import check_step
 from selfcritic.agent.training.policy_rewards import ScoreFunction
 from selfcritic.agent.training.rating import rate_records
 from selfcritic.agent.training.reward import train_reward
 from selfcritic.agent.training.run import Report, ignore
 from selfcritic.agent.training.sampling import SAMPLES_FILE, CritiqueOptions, sample_critiques
-from selfcritic.agent.training.settings import TrainSettings
+from selfcritic.agent.training.settings import PolicySettings, TrainSettings
 from selfcritic.agent.training.sft import train_sft
 from selfcritic.agent.training.sft_examples import count_unplaced, create_examples
-from selfcritic.agent.training.stage import MODEL_FOLDER, begin_stage, finish_stage, hash_items
+from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
+from selfcritic.agent.training.stage_files import MODEL_FOLDER, explain_file_errors
 
 SFT, SAMPLES, REWARD, POLICY = "sft", "samples", "reward", "policy"
 _CRITIC = "sft"
@@ -71,6 +73,7 @@ def run_sft(
     return train_sft(base, examples, out, settings, report)
 
 
+@explain_file_errors()
 def run_sampling(
     model: str,
     data: TrainingData,
@@ -102,7 +105,7 @@ def run_sampling(
         "records_hash": hash_items(flawed),
         **vars(options),
     }
-    finished = begin_stage(out, stage)
+    finished = begin_stage(out, stage, [RECORDS_FILE, RATINGS_FILE, COMPARISONS_FILE])
     if finished is not None:
         return finished
     engine = get_engine(model)
@@ -196,6 +199,7 @@ def run_all(
     """Run all stages that are not finished; return the results of each."""
     data = load_data(data_path, settings.sft.seed)
     _check_parts(data)
+    _check_policy(open_base(model, prompts), data, settings.policy)
     results: dict[str, Any] = {}
     start = str(out / SFT / MODEL_FOLDER)
     report("1/4 supervised start")
@@ -216,6 +220,12 @@ def run_all(
     reward = str(out / REWARD / MODEL_FOLDER)
     results[POLICY] = run_policy(start, rated, reward, out / POLICY, settings.policy, report)
     return results
+
+
+def _check_policy(base: Base, data: TrainingData, settings: PolicySettings) -> None:
+    """Raise InputError before any stage if the last one lacks a package, or prompts for a step."""
+    check_packages(base, settings)
+    check_step(len(data.flawed("train")), settings)
 
 
 def _check_parts(data: TrainingData) -> None:

@@ -6,80 +6,57 @@ is used for two or more updates, since the ratio is 1 in the first one and nothi
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.training.base import Base
-from selfcritic.agent.training.curves import draw_curves, is_diverging, read_curves, write_curves
+from selfcritic.agent.training.checkpoints import find_checkpoint
+from selfcritic.agent.training.curves import (
+    CURVES_FILE,
+    draw_curves,
+    is_diverging,
+    read_curves,
+    write_curves,
+)
+from selfcritic.agent.training.policy_prompts import Prompts, choose_prompts
 from selfcritic.agent.training.policy_rewards import (
     PROXY,
     TRUTH,
     PolicyRewards,
     ScoreFunction,
 )
-from selfcritic.agent.training.processes import count_processes
 from selfcritic.agent.training.restricted_grpo import choose_trainer
-from selfcritic.agent.training.run import Report, ignore, run_trainer, save_start, save_trained
+from selfcritic.agent.training.run import (
+    Log,
+    Report,
+    ignore,
+    run_trainer,
+    save_start,
+    save_trained,
+)
 from selfcritic.agent.training.settings import (
-    TrainSettings,
+    PolicySettings,
     device_arguments,
-    find_checkpoint,
     import_trainer,
     lora_config,
+    require_packages,
 )
 from selfcritic.agent.training.stage import (
     begin_stage,
     explain_memory_errors,
+    find_results,
     finish_stage,
     hash_items,
 )
+from selfcritic.agent.training.stage_files import MODEL_FOLDER, explain_file_errors
 
 _BEST_METRIC = f"eval_rewards/{TRUTH}/mean"
 
 
-@dataclass(frozen=True)
-class PolicySettings(TrainSettings):
-    """Settings of GRPO."""
-
-    samples: int = 8
-    """Critiques of each answer, which are a group."""
-    max_tokens: int = 256
-    """Longest critique."""
-    temperature: float = 1.0
-    iterations: int = 2
-    """Updates from each batch of critiques."""
-    beta: float = 0.05
-    """Weight of the KL divergence from the start."""
-    grounded_weight: float = 0.2
-    """Weight of the share of grounded quotes."""
-    patience: int = 3
-    """Evaluations in which truth falls while the proxy rises, before training stops."""
-    trains_on: Literal["proxy", "truth"] = "proxy"
-    """What is the reward: the score, or the oracle (a ceiling)."""
-    keeps: Literal["best", "last"] = "best"
-    """Which policy is saved: the best one on dev by truth, or the last."""
-    uses_vllm: bool = False
-
-    def __post_init__(self) -> None:
-        """Check what TRL would only notice later.
-
-        Raises:
-            InputError: A value is invalid.
-        """
-        if self.batch_size % self.samples:
-            raise InputError(
-                f"--batch-size {self.batch_size} must be a multiple of --samples {self.samples}: "
-                "a batch has whole groups of critiques."
-            )
-        if self.iterations < 2:
-            raise InputError(
-                f"--iterations {self.iterations} never clips: the ratio is 1 in the first update. Use 2 to 4."
-            )
-
-
+@explain_file_errors()
 @explain_memory_errors()
 def train_policy(
     base: Base,
@@ -110,16 +87,10 @@ def train_policy(
         Numbers for the report: truth and proxy on dev at the start, at the best step and at the end.
 
     Raises:
-        InputError: There are no records, or `out` has a training with other options.
+        InputError: There are no records, training diverged, a package is missing, or `out` has another training or
+            other files.
         OutOfMemory: Training did not fit in memory.
     """
-    for name, part in (("train", records), ("dev", dev_records)):
-        if not part:
-            raise InputError(f"--data has no {name} records with known bugs to critique.")
-    train_rows, num_too_long = _to_rows(base, records, settings)
-    check_step(len(train_rows), settings)
-    dev_rows, _ = _to_rows(base, dev_records, settings)
-    num_dev, dev_batch = plan_dev(len(dev_rows), settings)
     options = {
         **asdict(settings),
         "base": base.info.base,
@@ -127,26 +98,39 @@ def train_policy(
     }
     if reward_hash is not None:
         options["reward_hash"] = reward_hash
-    finished = begin_stage(out, options)
+    finished = find_results(out, options, [MODEL_FOLDER, CURVES_FILE])
     if finished is not None:
         return finished
+    check_packages(base, settings)
+    prompts = choose_prompts(base, records, dev_records, settings)
+    begin_stage(out, options)
+    if prompts.num_dev_left_out:
+        num_rows = len(prompts.dev) + prompts.num_dev_left_out
+        report(f"  dev: {len(prompts.dev)} of {num_rows} answers, the same number in each process")
     rewards = PolicyRewards([*records, *dev_records], score)
-    if num_dev < len(dev_rows):
-        report(f"  dev: {num_dev} of {len(dev_rows)} answers, the same number in each process")
-    trainer = _create_trainer(
-        base, train_rows, dev_rows[:num_dev], dev_batch, rewards, out, settings
-    )
-    run_trainer(trainer, out, report)
+    trainer = _create_trainer(base, prompts, rewards, out, settings)
+
+    def has_stopped(log: Log) -> bool:
+        return is_diverging(read_curves(log), settings.patience)
+
+    run_trainer(trainer, out, report, has_stopped)
+    return _finish(trainer, base, prompts, out, settings)
+
+
+def _finish(
+    trainer: Any, base: Base, prompts: Prompts, out: Path, settings: PolicySettings
+) -> dict[str, Any]:
+    """Save the kept policy and the curves; return the results."""
     rows = read_curves(trainer.state.log_history)
     results = {
-        "train_records": len(train_rows),
-        "dev_records": num_dev,
-        "too_long": num_too_long,
+        "train_records": len(prompts.train),
+        "dev_records": len(prompts.dev),
+        "too_long": prompts.num_too_long,
         **summarize(rows),
+        "steps": trainer.state.global_step,
+        "stopped_early": is_diverging(rows, settings.patience),
+        "kept": settings.keeps,
     }
-    results["steps"] = trainer.state.global_step
-    results["stopped_early"] = is_diverging(rows, settings.patience)
-    results["kept"] = settings.keeps
     if settings.keeps == "best" and results["best_step"] == 0:
         results["kept"] = "start"
         save_start(trainer, base, out)
@@ -157,6 +141,17 @@ def train_policy(
         draw_curves(out, rows, f"GRPO, rewarded by the {settings.trains_on}")
         finish_stage(out, results)
     return results
+
+
+def check_packages(base: Base, settings: PolicySettings) -> None:
+    """Import the packages of this stage, also that of its plots; raises InputError if one is missing."""
+    require_packages("GRPOTrainer", ["matplotlib"])
+    if not settings.uses_vllm:
+        return
+    if importlib.util.find_spec("vllm") is None:
+        raise InputError("--vllm needs vLLM: pip install 'trl[vllm]', or leave --vllm out.")
+    if base.info.prompt_only_tokens:
+        raise InputError("--vllm cannot apply this model's token rules. Leave --vllm out.")
 
 
 def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -174,68 +169,8 @@ def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def _to_rows(
-    base: Base, records: Sequence[AnswerRecord], settings: PolicySettings
-) -> tuple[list[dict[str, Any]], int]:
-    """Return the prompts that leave room for a critique, and the number of the others."""
-    rows = []
-    for record in records:
-        messages = base.chat.messages(
-            "critique", question=record.question, answer=record.answer, context=record.context
-        )
-        length = len(base.chat.prompt_ids(messages)) + settings.max_tokens
-        if length <= settings.max_length:
-            rows.append({"prompt": messages, "record": record.id})
-    num_too_long = len(records) - len(rows)
-    if not rows:
-        raise InputError(
-            f"All {num_too_long} prompts with {settings.max_tokens} tokens of critique are longer than --max-length "
-            f"{settings.max_length}. Raise --max-length, or lower --max-tokens."
-        )
-    return rows, num_too_long
-
-
-def check_step(num_rows: int, settings: PolicySettings) -> None:
-    """Raise InputError if there are not enough prompts for one step; TRL would end without any."""
-    processes = count_processes()
-    num_critiques = settings.batch_size * settings.accumulate * processes
-    num_prompts = num_critiques // settings.samples
-    if num_rows < num_prompts:
-        raise InputError(
-            f"--data has {num_rows} train prompts, but a step takes {num_prompts}: --batch-size {settings.batch_size} "
-            f"x --accumulate {settings.accumulate} x {processes} process(es) / --samples {settings.samples}. "
-            "Lower --batch-size or --accumulate, raise --samples, use fewer processes, or add records."
-        )
-
-
-def plan_dev(num_rows: int, settings: PolicySettings) -> tuple[int, int]:
-    """Return how many dev prompts are measured, and the critiques of a batch, so that all batches are full.
-
-    TRL averages over batches, and accelerate fills the last ones with prompts that were measured already.
-
-    Raises:
-        InputError: There are fewer prompts than processes.
-    """
-    processes = count_processes()
-    num_each = num_rows // processes
-    if num_each == 0:
-        raise InputError(
-            f"--data has {num_rows} dev prompts for {processes} processes. Add dev records, or use fewer processes."
-        )
-    num_prompts = settings.batch_size // settings.samples
-    while num_each % num_prompts:
-        num_prompts -= 1
-    return num_each * processes, num_prompts * settings.samples
-
-
 def _create_trainer(
-    base: Base,
-    train_rows: list[dict[str, Any]],
-    dev_rows: list[dict[str, Any]],
-    dev_batch: int,
-    rewards: PolicyRewards,
-    out: Path,
-    settings: PolicySettings,
+    base: Base, prompts: Prompts, rewards: PolicyRewards, out: Path, settings: PolicySettings
 ) -> Any:
     datasets = import_trainer("datasets")
     trl = import_trainer("trl")
@@ -256,31 +191,27 @@ def _create_trainer(
         eval_strategy="steps",
         eval_steps=settings.save_every,
         eval_on_start=find_checkpoint(out) is None,  # a resumed training has measured its start
-        per_device_eval_batch_size=dev_batch,
+        per_device_eval_batch_size=prompts.dev_batch,
         load_best_model_at_end=settings.keeps == "best",
         metric_for_best_model=_BEST_METRIC,
         greater_is_better=True,
-        **_vllm_arguments(base, settings),
+        **_vllm_arguments(settings),
     )
     return choose_trainer(base)(
         model=base.load_causal_model(lora_rank=settings.lora_rank),
         reward_funcs=rewards.functions(),
         args=trl.GRPOConfig(**arguments),
-        train_dataset=datasets.Dataset.from_list(train_rows),
-        eval_dataset=datasets.Dataset.from_list(dev_rows),
+        train_dataset=datasets.Dataset.from_list(prompts.train),
+        eval_dataset=datasets.Dataset.from_list(prompts.dev),
         processing_class=base.chat.tokenizer,
         peft_config=lora_config(settings, "CAUSAL_LM"),
         callbacks=[_stop_callback(out, settings.patience)],
     )
 
 
-def _vllm_arguments(base: Base, settings: PolicySettings) -> dict[str, Any]:
+def _vllm_arguments(settings: PolicySettings) -> dict[str, Any]:
     if not settings.uses_vllm:
         return {}
-    if importlib.util.find_spec("vllm") is None:
-        raise InputError("--vllm needs vLLM: pip install 'trl[vllm]', or leave --vllm out.")
-    if base.info.prompt_only_tokens:
-        raise InputError("--vllm cannot apply this model's token rules. Leave --vllm out.")
     return {"use_vllm": True, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": 0.3}
 
 
@@ -290,7 +221,7 @@ def _stop_callback(out: Path, patience: int) -> Any:
 
     class StopWhenDiverging(callback_class):  # type: ignore[misc]
         def on_train_begin(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-            """Stop after one step if the training was killed when it had already stopped."""
+            """Stop after one step if a sharded training was killed when it had already stopped."""
             if is_diverging(read_curves(state.log_history), patience):
                 control.should_training_stop = True
 

@@ -18,14 +18,16 @@ from selfcritic.agent.training.settings import (
     device_arguments,
     import_trainer,
     lora_config,
+    require_packages,
 )
 from selfcritic.agent.training.stage import (
     begin_stage,
     explain_memory_errors,
+    find_results,
     finish_stage,
     hash_items,
-    write_json,
 )
+from selfcritic.agent.training.stage_files import MODEL_FOLDER, explain_file_errors, write_json
 
 CENTER_COEFFICIENT = 0.01
 """Weight of the squared sum of a pair's scores, which keeps their mean near 0."""
@@ -33,6 +35,7 @@ REPORT_FILE = "report.json"
 _EVAL_BATCH = 16
 
 
+@explain_file_errors()
 @explain_memory_errors()
 def train_reward(
     base: Base,
@@ -50,7 +53,8 @@ def train_reward(
         The report: numbers of pairs, dropped pairs and accuracies by kind of flaw.
 
     Raises:
-        InputError: All pairs are too long, or `out` has a training with other options.
+        InputError: All pairs are too long, training diverged, a package is missing, or `out` has another training or
+            other files.
         OutOfMemory: Training did not fit in memory.
     """
     options = {
@@ -58,13 +62,15 @@ def train_reward(
         "base": base.info.base,
         "pairs_hash": [hash_items(train_pairs), hash_items(test_pairs)],
     }
-    finished = begin_stage(out, options)
+    finished = find_results(out, options, [MODEL_FOLDER, REPORT_FILE])
     if finished is not None:
         return finished
-    datasets = import_trainer("datasets")
-    trl = import_trainer("trl")
+    require_packages("RewardTrainer")
     train = encode_pairs(base.chat, train_pairs, settings.max_length)
     test = encode_pairs(base.chat, test_pairs, settings.max_length)
+    begin_stage(out, options)
+    datasets = import_trainer("datasets")
+    trl = import_trainer("trl")
     held_out = [test_pairs[index] for index in test.kept]
     trainer = trl.RewardTrainer(
         model=base.load_reward_model(lora_rank=settings.lora_rank),

@@ -14,16 +14,20 @@ from selfcritic.agent.training.settings import (
     device_arguments,
     import_trainer,
     lora_config,
+    require_packages,
 )
 from selfcritic.agent.training.sft_examples import Example
 from selfcritic.agent.training.stage import (
     begin_stage,
     explain_memory_errors,
+    find_results,
     finish_stage,
     hash_items,
 )
+from selfcritic.agent.training.stage_files import MODEL_FOLDER, explain_file_errors
 
 
+@explain_file_errors()
 @explain_memory_errors()
 def train_sft(
     base: Base,
@@ -40,7 +44,8 @@ def train_sft(
         Numbers for the report: examples, examples dropped for their length, first and last loss.
 
     Raises:
-        InputError: There are no examples, all are too long, or `out` has a training with other options.
+        InputError: There are no examples, all are too long, training diverged, a package is missing, or `out` has
+            another training or other files.
         OutOfMemory: Training did not fit in memory.
     """
     if not examples:
@@ -48,12 +53,14 @@ def train_sft(
             "--data gives no examples to start from: its records have no known bugs and no known correctness."
         )
     options = {**asdict(settings), "base": base.info.base, "examples_hash": hash_items(examples)}
-    results = begin_stage(out, options)
+    results = find_results(out, options, [MODEL_FOLDER])
     if results is not None:
         return results
+    require_packages("SFTTrainer")
+    encoded = encode_examples(base.chat, examples, settings.max_length)
+    begin_stage(out, options)
     datasets = import_trainer("datasets")
     trl = import_trainer("trl")
-    encoded = encode_examples(base.chat, examples, settings.max_length)
     trainer = trl.SFTTrainer(
         model=base.load_causal_model(lora_rank=settings.lora_rank),
         args=trl.SFTConfig(**device_arguments(settings, out), max_length=settings.max_length),

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ from typing import Any
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.hugging_face.memory import is_memory_error
 from selfcritic.agent.training.processes import count_processes, is_main_process, lock_folder
+from selfcritic.agent.training.stage_files import (
+    DONE_FILE,
+    OPTIONS_FILE,
+    find_outputs,
+    read_object,
+    write_json,
+)
 
-OPTIONS_FILE = "options.json"
-DONE_FILE = "done.json"
-MODEL_FOLDER = "model"
-ADAPTER_FOLDER = "adapter"
 _TITLES = {
     "processes": "the number of processes",
     "reward_hash": "the hash of --reward",
@@ -32,25 +34,75 @@ class OutOfMemory(InputError):  # noqa: N818 - what happened, in the user's word
     """A stage does not fit in memory; the message names the options to lower."""
 
 
-def begin_stage(out: Path, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Prepare the folder of a stage; return its results if it is finished.
+def begin_stage(
+    out: Path, options: Mapping[str, Any], outputs: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """Lock the folder of a stage and write its options; return its results if it is finished.
+
+    Call it after all checks that need no weights: the options then belong to the folder.
 
     Raises:
-        InputError: The folder has a training with other options, or another process trains in it.
+        InputError: As for `find_results`, or another process trains in the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    current = json.loads(json.dumps({"processes": count_processes(), **options}))
-    path = out / OPTIONS_FILE
-    if path.is_file():
-        _check_options(out, json.loads(path.read_text(encoding="utf-8")), current)
-    done = out / DONE_FILE
-    if done.is_file():
-        results: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+    results = find_results(out, options, outputs)
+    if results is not None:
         return results
+    out.mkdir(parents=True, exist_ok=True)
     if is_main_process():
         lock_folder(out)
-        write_json(path, current)
-    return None
+        # Another training may have run in the folder since the first check.
+        results = find_results(out, options, outputs)
+        if results is None:
+            write_json(out / OPTIONS_FILE, _to_json(options))
+    return results
+
+
+def find_results(
+    out: Path, options: Mapping[str, Any], outputs: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """Return the results of a stage, None if it is not finished; writes nothing.
+
+    Args:
+        out: Folder of the stage.
+        options: Options that must be those of the folder, once it has results or checkpoints.
+        outputs: Files and folders of a finished stage.
+
+    Raises:
+        InputError: The folder has a training with other options, files that no training wrote, or damaged files.
+    """
+    written = find_outputs(out)  # before the options, which another process writes first
+    path = out / OPTIONS_FILE
+    if path.exists():
+        saved = _read_options(path)
+        if written:
+            _check_options(out, saved, _to_json(options))
+    elif written:
+        raise InputError(
+            f"--out {out} has files that no training wrote ({', '.join(written)}). Choose another folder."
+        )
+    done = out / DONE_FILE
+    if not done.exists():
+        return None
+    results = read_object(done, f"Delete it and rerun the command to finish {out}.")
+    for name in outputs:
+        if not (out / name).exists():
+            raise InputError(
+                f"{out} has finished, but '{name}' is missing. Delete '{done}' and rerun the command to write it again."
+            )
+    return results
+
+
+def _to_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as they are read back."""
+    copied: dict[str, Any] = json.loads(json.dumps({"processes": count_processes(), **options}))
+    return copied
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    saved = read_object(path, "Use another --out.")
+    if "processes" not in saved and "base" not in saved:
+        raise InputError(f"'{path}' has no options of a training. Use another --out.")
+    return saved
 
 
 def _check_options(out: Path, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
@@ -75,16 +127,6 @@ def hash_items(items: Iterable[object]) -> str:
 def finish_stage(out: Path, results: Mapping[str, Any]) -> None:
     """Mark a stage as finished."""
     write_json(out / DONE_FILE, results)
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file at once: an interrupted write leaves the old file."""
-    temporary = path.with_name(f"{path.name}.partial")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @contextmanager

@@ -32,9 +32,9 @@ from selfcritic.agent.data.preference_pairs import PreferencePair
 from selfcritic.agent.data.records import AnswerRecord, Rating
 from selfcritic.agent.evals.task_oracle import TaskOracle
 from selfcritic.agent.training.base import open_base
-from selfcritic.agent.training.policy import PolicySettings, train_policy
+from selfcritic.agent.training.policy import train_policy
 from selfcritic.agent.training.reward import train_reward
-from selfcritic.agent.training.settings import TrainSettings
+from selfcritic.agent.training.settings import PolicySettings, TrainSettings
 from selfcritic.agent.training.tiny.fine_tuning import LEARNING_RATE, fine_tune
 from selfcritic.agent.training.tiny.llama import from_llama, to_llama
 from selfcritic.agent.training.tiny.trainer import TrainConfig

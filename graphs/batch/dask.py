@@ -54,12 +54,13 @@ async def dask_runner(
         from distributed import Client
     except ImportError as error:
         raise InputError("Dask needs an extra: pip install 'selfcritic[dask]'.") from error
+    _check_address(address)
     _check_serializable(graph_name, options)
     options_json = options.model_dump_json()
     try:
         client: Any = await cast(Any, Client)(address, asynchronous=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"No Dask scheduler answers at {address}: {error}") from error
+    except OSError as error:
+        raise InputError(f"No Dask scheduler answers at {address}: {error}") from None
 
     lost = asyncio.create_task(_wait_for_loss(client, address, max_wait))
 
@@ -128,6 +129,21 @@ async def _run_on_worker(graph_name: str, options_json: str, row_json: dict[str,
 @functools.cache
 def _parse_options(options_json: str) -> Context:
     return Context.model_validate_json(options_json)
+
+
+def _check_address(address: str) -> None:
+    """Raise InputError if Dask cannot parse an address; its own error may quote a password."""
+    from distributed.comm.addressing import get_address_host_port
+
+    if address.startswith("inproc://"):  # has no host
+        return
+    try:
+        get_address_host_port(address)
+    except ValueError:
+        raise InputError(
+            "`dask` (--dask) must be the address of a scheduler without user and password, such as "
+            "tcp://127.0.0.1:8786."
+        ) from None
 
 
 def _check_serializable(graph_name: str, options: Context) -> None:

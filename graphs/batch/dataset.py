@@ -250,12 +250,14 @@ def _read_parquet(path: Path, parse: _RowParser) -> Iterator[Row]:
         raise InputError(
             "Parquet files need an extra: pip install 'selfcritic[parquet]'."
         ) from error
-    try:
-        with ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield from _parse_batch(batch, parse)
-    except ArrowException as error:
-        raise InputError(f"'{path.name}' cannot be read as Parquet: {error}") from error
+    with path.open("rb") as source:
+        try:
+            with ParquetFile(source) as file:
+                for batch in file.iter_batches(batch_size=256):
+                    yield from _parse_batch(batch, parse)
+        except (ArrowException, OSError) as error:  # an OSError if the metadata is damaged
+            reason = " ".join(str(error).split())
+            raise InputError(f"'{path.name}' cannot be read as Parquet: {reason}") from error
 
 
 def _parse_batch(batch: Any, parse: _RowParser) -> Iterator[Row]:

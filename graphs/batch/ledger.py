@@ -14,6 +14,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from selfcritic.agent.addresses import reject_address
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import CheckpointError, InputError
 from selfcritic.agent.schemas import Usage
@@ -40,6 +41,7 @@ class Ledger:
         Raises:
             InputError: The file is in use, is not a ledger, or belongs to a batch with other options.
         """
+        reject_address(path, "`ledger` (--ledger)")
         self._path = path
         try:
             if Path(path).parent.is_dir():

@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from selfcritic.graphs.checkpoints.address import is_address, parse_address
+from selfcritic.graphs.checkpoints.address import is_database_address, parse_address
 from selfcritic.graphs.checkpoints.postgres import lock_postgres_thread, open_postgres
 from selfcritic.graphs.checkpoints.serializer import serializer
 from selfcritic.graphs.checkpoints.sqlite import lock_sqlite_thread, open_sqlite
@@ -34,7 +34,7 @@ def open_checkpointer(where: str) -> AbstractAsyncContextManager[BaseCheckpointS
     Raises:
         InputError: The file or server cannot be used, or the extra is not installed.
     """
-    if is_address(where):
+    if is_database_address(where):
         return open_postgres(parse_address(where))
     return open_sqlite(where)
 
@@ -48,6 +48,6 @@ def lock_thread(where: str, thread: str) -> AbstractAsyncContextManager[None]:
     Raises:
         InputError: Another run has locked the thread, or the lock cannot be created.
     """
-    if is_address(where):
+    if is_database_address(where):
         return lock_postgres_thread(parse_address(where), thread)
     return lock_sqlite_thread(where, thread)

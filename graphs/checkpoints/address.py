@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from selfcritic.agent.addresses import is_address
 from selfcritic.agent.errors import InputError
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -12,9 +13,7 @@ _PARAMETER = re.compile(
     re.IGNORECASE,
 )
 """Start of libpq's other form, `host=… user=…`."""
-_PASSWORD = re.compile(r"password\s*=", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"[^/]*:[^/]*@|postgres(?:ql)?:", re.IGNORECASE)
-"""Start of an address without `://`, which a file name should not have."""
+_ASSIGNMENT = re.compile(r"\s*\w+\s*=")
 _SAFE_NAME = re.compile(r"[\w.,:/ -]*")
 _QUOTE = (
     "Percent-encode special characters in the user and password, such as %40 for @, %2F for / and %25 for %, "
@@ -57,17 +56,9 @@ class PostgresAddress:
         return text.rstrip(".")
 
 
-def is_address(where: str) -> bool:
-    """Whether a value names a database, not a file.
-
-    A file name with a scheme or a password is more likely a mistyped address, and must not be created or printed.
-    """
-    return (
-        "://" in where
-        or _PASSWORD.search(where) is not None
-        or _PARAMETER.match(where) is not None
-        or _CREDENTIALS.match(where) is not None
-    )
+def is_database_address(where: str) -> bool:
+    """Return whether a value names a database, not a file."""
+    return is_address(where) or _PARAMETER.match(where) is not None
 
 
 def parse_address(where: str) -> PostgresAddress:
@@ -102,7 +93,7 @@ def _normalize(where: str) -> str:
     """Return an address with the scheme that libpq expects."""
     scheme = _SCHEME.match(where)
     if scheme is None:
-        if "://" in where or _CREDENTIALS.match(where):
+        if "://" in where or not _ASSIGNMENT.match(where):
             raise InputError(
                 "The checkpoint (--checkpoint) must be a file or a PostgreSQL address, such as "
                 f"postgresql://USER:PASSWORD@HOST/NAME. {_QUOTE}"

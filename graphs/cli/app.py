@@ -8,6 +8,7 @@ import typer
 
 from selfcritic.agent.models.litellm_library import freeze_imports
 from selfcritic.graphs.cli.batch import batch
+from selfcritic.graphs.cli.command import App
 from selfcritic.graphs.cli.data import data_app
 from selfcritic.graphs.cli.desk import desk
 from selfcritic.graphs.cli.eval.app import eval_app
@@ -17,7 +18,7 @@ from selfcritic.graphs.cli.run import run
 from selfcritic.graphs.cli.tamper.command import tamper
 from selfcritic.graphs.cli.train.app import train_app
 
-app = typer.Typer(
+app = App(
     help="Find and fix flaws in the answers of language models.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

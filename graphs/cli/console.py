@@ -95,8 +95,8 @@ def print_simulated_notice(context: Context, console: Console) -> None:
 
 
 def print_notice(text: str, console: Console) -> None:
-    """Print a dimmed note."""
-    print_words(console, Text(escape_lines(text), style="dim italic"))
+    """Print a dimmed note, without credentials."""
+    print_words(console, Text(escape_lines(redact(text)), style="dim italic"))
 
 
 def show_warnings(console: Console, *, retries: bool = True) -> None:
@@ -113,7 +113,11 @@ def print_error(error: Exception | str) -> None:
 
 
 def describe(error: Exception | str) -> str:
-    """Return the message of an error: what is wrong and how to fix it."""
+    """Return the message of an error, without credentials: what is wrong and how to fix it."""
+    return redact(_describe(error))
+
+
+def _describe(error: Exception | str) -> str:
     if isinstance(error, ValidationError):
         return _describe_invalid_options(error)
     if isinstance(error, UnicodeDecodeError):
@@ -124,7 +128,7 @@ def describe(error: Exception | str) -> str:
         )
     if isinstance(error, OSError) and error.filename is not None:
         return _describe_file_error(error)
-    return redact(str(error))
+    return str(error)
 
 
 def _describe_invalid_options(error: ValidationError) -> str:

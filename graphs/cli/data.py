@@ -14,6 +14,7 @@ from selfcritic.agent.data.files import COMPARISONS_FILE, write_records
 from selfcritic.agent.data.preference_pairs import balance_lengths, create_pairs, report_lengths
 from selfcritic.agent.data.records import Rating
 from selfcritic.agent.errors import InputError
+from selfcritic.graphs.cli.command import App
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 from selfcritic.graphs.cli.data_files import OutputOptions, SourceOptions, check_new
 from selfcritic.graphs.cli.options import expand_groups
@@ -22,7 +23,7 @@ from selfcritic.graphs.cli.terminal import create_console, print_words
 Format = Literal["unpaired", "prompt-only", "inspect", "argilla", "label-studio"]
 PeopleFormat = Literal["argilla", "label-studio"]
 
-data_app = typer.Typer(help="Make comparisons, preference pairs and exports.", no_args_is_help=True)
+data_app = App(help="Make comparisons, preference pairs and exports.", no_args_is_help=True)
 
 
 @data_app.command()

@@ -16,6 +16,7 @@ from selfcritic.agent.models import smollm2
 from selfcritic.agent.models.errors import strip_url
 from selfcritic.agent.models.names import check_address
 from selfcritic.graphs.cli import model_status
+from selfcritic.graphs.cli.command import App
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
     FAILED,
@@ -36,7 +37,7 @@ from selfcritic.graphs.cli.terminal import create_console, write_result
 _FIRST_RUN = 'selfcritic run "Why is the sky blue?" --prompts plain --max-rounds 1'
 _READY = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("–", "dim")}
 
-models = typer.Typer(help="List the models for --model, check one, or download one.")
+models = App(help="List the models for --model, check one, or download one.")
 
 
 @models.callback(invoke_without_command=True)

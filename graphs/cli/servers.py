@@ -3,6 +3,7 @@
 These requests are small and are not counted by a budget. They follow no redirect, which could take a key elsewhere.
 """
 
+import base64
 import http.client
 import json
 import os
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from selfcritic.agent.errors import SelfcriticError
 from selfcritic.agent.models.errors import strip_url
@@ -144,13 +145,27 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Refuse."""
 
 
+def _authorize(url: str) -> str | None:
+    """Return the header with the user and password of a URL, or with the key, if there is one."""
+    user_info, has_user, _ = urlsplit(url).netloc.rpartition("@")
+    if has_user:
+        credentials = base64.b64encode(unquote(user_info).encode())
+        return f"Basic {credentials.decode()}"
+    key = os.environ.get("OPENAI_API_KEY")
+    if key and url.endswith("/models"):
+        return f"Bearer {key}"
+    return None
+
+
 def _fetch(url: str, timeout: float, payload: bytes | None = None) -> dict[str, Any]:
     """Return a server's JSON object. Raises ServerError."""
     headers = {"Content-Type": "application/json"}
-    key = os.environ.get("OPENAI_API_KEY")
-    if key and url.endswith("/models"):
-        headers["Authorization"] = f"Bearer {key}"
+    authorization = _authorize(url)
+    if authorization is not None:
+        headers["Authorization"] = authorization
     address = strip_url(url)
+    parts = urlsplit(url)
+    url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # urllib keeps the user
     try:
         request = urllib.request.Request(url, payload, headers)  # noqa: S310 - http or https, checked
         opener = urllib.request.build_opener(_NoRedirects)

@@ -45,8 +45,11 @@ class Export:
         self.records = [self._with_reviews(record) for record in desk.records.values()]
 
     def write(self, folder: Path) -> list[Path]:
-        """Write one file for each kind of record that exists; return their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write one file for each kind of record that exists; return their paths.
+
+        Only the owner can open a new folder.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         contents: dict[str, list[VersionedRecord]] = {
             RECORDS_FILE: [*self.records],
             REVIEWS_FILE: [*self.reviews],

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-COOKIE = "selfcritic_desk"
 HEADER = "x-selfcritic-desk"
 MAX_BODY_BYTES = 256 * 1024
 _HEADERS = {
@@ -70,10 +69,15 @@ class Guard:
         return None
 
     def _is_authorized(self, request: Request) -> bool:
-        candidates = [request.cookies.get(COOKIE, "")]
+        candidates = [request.cookies.get(cookie_name(request), "")]
         if request.url.path == "/":
             candidates.append(request.query_params.get("token", ""))
         return any(is_equal(candidate, self._token) for candidate in candidates)
+
+
+def cookie_name(request: Request) -> str:
+    """Return the name of the cookie with the token: cookies of a host do not differ by port, desks do."""
+    return f"selfcritic_desk_{request.url.port}"
 
 
 def is_equal(candidate: str, token: str) -> bool:

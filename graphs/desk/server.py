@@ -1,10 +1,11 @@
 """Serve the desk's page and its JSON interface with FastAPI."""
 
-from pathlib import Path
+import pathlib
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Header, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
@@ -16,10 +17,10 @@ from selfcritic.graphs.desk.addresses import DeskDatabaseError
 from selfcritic.graphs.desk.agreement import measure_agreement
 from selfcritic.graphs.desk.assignments import SCREENS, Screen
 from selfcritic.graphs.desk.run_view import RunView
-from selfcritic.graphs.desk.security import COOKIE, Guard
+from selfcritic.graphs.desk.security import Guard, cookie_name, is_equal
 from selfcritic.graphs.desk.session import Desk
 
-_FOLDER = Path(__file__).parent
+_FOLDER = pathlib.Path(__file__).parent
 _MAX_NAME = 80
 
 
@@ -38,6 +39,8 @@ class SearchRequest(BaseModel):
     length_modifier: float = Field(ge=-100, le=100, allow_inf_nan=False)
 
 
+Identifier = Annotated[int, Path(ge=1, le=2**63 - 1)]
+"""Number of an assignment, which the database stores in 64 bits."""
 Annotator = Annotated[str, Header(alias="x-annotator")]
 
 
@@ -54,7 +57,7 @@ def create_app(desk: Desk | None, run: RunView | None, token: str, hosts: set[st
     app.middleware("http")(Guard(token, hosts))
     app.mount("/static", StaticFiles(directory=_FOLDER / "static"))
     _add_error_handlers(app)
-    _add_page(app, desk, run)
+    _add_page(app, desk, run, token)
     if run is not None:
         _add_run(app, run)
     if desk is not None:
@@ -67,6 +70,14 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def show_input_error(_request: Request, error: InputError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 422)
 
+    @app.exception_handler(RequestValidationError)
+    async def show_invalid_request(
+        _request: Request, error: RequestValidationError
+    ) -> JSONResponse:
+        # Without the inputs: JSON has no form for NaN.
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        return JSONResponse({"error": "; ".join(problems)}, 422)
+
     @app.exception_handler(SelfcriticError)
     async def show_error(_request: Request, error: SelfcriticError) -> JSONResponse:
         return JSONResponse({"error": redact(str(error))}, 502)
@@ -76,7 +87,7 @@ def _add_error_handlers(app: FastAPI) -> None:
         return JSONResponse({"error": str(error)}, 503)
 
 
-def _add_page(app: FastAPI, desk: Desk | None, run: RunView | None) -> None:
+def _add_page(app: FastAPI, desk: Desk | None, run: RunView | None, token: str) -> None:
     environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
     screens: list[str] = []
     if desk is not None:
@@ -87,11 +98,12 @@ def _add_page(app: FastAPI, desk: Desk | None, run: RunView | None) -> None:
 
     @app.get("/", include_in_schema=False)
     async def show_page(request: Request) -> Response:
-        token = request.query_params.get("token")
-        if token is None:
+        candidate = request.query_params.get("token")
+        if candidate is None:
             return HTMLResponse(page)
         response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+        if is_equal(candidate, token):  # an old link must not replace a valid cookie
+            response.set_cookie(cookie_name(request), token, httponly=True, samesite="strict")
         return response
 
 
@@ -109,19 +121,19 @@ def _add_assignments(app: FastAPI, desk: Desk) -> None:
         return {"assignment": assignment, "progress": desk.count_progress(name, screen)}
 
     @app.get("/api/assignments/{identifier}")
-    def show_assignment(identifier: int, annotator: Annotator) -> dict[str, Any]:
+    def show_assignment(identifier: Identifier, annotator: Annotator) -> dict[str, Any]:
         return desk.describe(desk.get(identifier, _read_name(annotator)))
 
     @app.get("/api/assignments/{identifier}/{direction}")
     def show_neighbor(
-        identifier: int, direction: Literal["next", "previous"], annotator: Annotator
+        identifier: Identifier, direction: Literal["next", "previous"], annotator: Annotator
     ) -> dict[str, Any]:
         name = _read_name(annotator)
         neighbor = desk.find_neighbor(identifier, name, is_later=direction == "next")
         return {"assignment": neighbor}
 
     @app.post("/api/assignments/{identifier}/events")
-    def add_events(identifier: int, body: Events, annotator: Annotator) -> dict[str, Any]:
+    def add_events(identifier: Identifier, body: Events, annotator: Annotator) -> dict[str, Any]:
         name = _read_name(annotator)
         if body.active_seconds:
             desk.add_active_seconds(identifier, name, body.active_seconds)
@@ -129,7 +141,7 @@ def _add_assignments(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/assignments/{identifier}/search")
     async def search_again(
-        identifier: int, body: SearchRequest, annotator: Annotator
+        identifier: Identifier, body: SearchRequest, annotator: Annotator
     ) -> dict[str, Any]:
         return await desk.search_again(identifier, _read_name(annotator), body.length_modifier)
 

@@ -1,13 +1,16 @@
 """Validate and merge the options of a run."""
 
+import traceback
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr, ValidationError
 
 from selfcritic.agent import Budget, Context, load
 from selfcritic.agent import context as context_module
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.models.normalized_model import NormalizedModel
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.graphs import create_self_critique
 
@@ -118,3 +121,41 @@ def test_isolation_that_does_not_work_can_be_required(monkeypatch: pytest.Monkey
         Context(require_isolation=True)
     monkeypatch.setattr(context_module, "find_isolation_problem", lambda: None)
     assert Context(require_isolation=True).require_isolation
+
+
+SECRET = "Canary7f3a9b"  # noqa: S105 - not a password of any server
+
+
+def test_repr_has_no_credentials():
+    address = f"http://u:{SECRET}@h/v1"
+    model = load("openai/x", api_base=address, model_kwargs={"extra_query": {"sig": SECRET}})
+    client = ChatOpenAI(
+        model="x", base_url=address, api_key=SecretStr("none"), default_query={"sig": SECRET}
+    )
+    context = Context(
+        model=client,
+        generator=f"openai/x?api_base={address}",
+        critic=f"openai/x?api_key={SECRET}",
+        fallbacks={"judge": [model]},
+        scorer={f"reward-server:{address}/score": 1.0},
+    )
+    for shown in (repr(model), str(model), repr(context), repr(NormalizedModel.wrap(client))):
+        assert "http://[key]@h/v1" in shown
+        assert SECRET not in shown
+    assert "max_rounds=3" in repr(context)
+
+
+@pytest.mark.parametrize("scheme", ["http://u:", "u:", "postgresql://", "reward_server:http://"])
+@pytest.mark.parametrize("option", ["scorer", "weights", "checkers", "model", "num_drafts"])
+def test_errors_do_not_repeat_an_address(option: str, scheme: str):
+    address = f"{scheme}{SECRET}@127.0.0.1:9/score"
+    options = {
+        "scorer": {"scorer": address},
+        "weights": {"scorer": {address: 1.0}},
+        "checkers": {"checkers": [address]},
+        "model": {"model": address, "scorer": 1},
+        "num_drafts": {"num_drafts": address},
+    }
+    with pytest.raises((ValidationError, InputError)) as raised:
+        Context.model_validate(options[option])
+    assert SECRET not in "".join(traceback.format_exception(raised.value))

@@ -24,9 +24,9 @@ from selfcritic.agent.errors import InputError
 from selfcritic.agent.training import policy
 from selfcritic.agent.training.data import load_data
 from selfcritic.agent.training.pipeline import run_policy, run_sampling
-from selfcritic.agent.training.policy import PolicySettings
 from selfcritic.agent.training.policy_rewards import PolicyRewards, find_lowest, read_text
 from selfcritic.agent.training.sampling import CritiqueOptions
+from selfcritic.agent.training.settings import PolicySettings
 from selfcritic.graphs.cli.app import app
 from tests.support.forks import run_group
 

@@ -26,10 +26,10 @@ from selfcritic.agent.models.hugging_face.folder import FolderInfo, write_info
 from selfcritic.agent.training.base import open_base
 from selfcritic.agent.training.data import load_data
 from selfcritic.agent.training.pipeline import PipelineSettings, run_all, run_sft
-from selfcritic.agent.training.policy import PolicySettings, train_policy
+from selfcritic.agent.training.policy import train_policy
 from selfcritic.agent.training.restricted_grpo import choose_trainer
 from selfcritic.agent.training.sampling import CritiqueOptions, critique_prompt
-from selfcritic.agent.training.settings import TrainSettings
+from selfcritic.agent.training.settings import PolicySettings, TrainSettings
 
 KILL_POINTS = (
     "sft/checkpoints/checkpoint-*/trainer_state.json",

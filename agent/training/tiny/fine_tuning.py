@@ -13,6 +13,7 @@ import torch
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
+from selfcritic.agent.training.stage_files import explain_file_errors
 from selfcritic.agent.training.tiny.examples import Example, draw_task
 from selfcritic.agent.training.tiny.multi_comment import natural_examples, tampered_examples
 from selfcritic.agent.training.tiny.trainer import TrainConfig, Trainer
@@ -59,6 +60,7 @@ class FineTuner(Trainer):
                 yield from tampered_examples(draw_task(task_name, rng), rng)
 
 
+@explain_file_errors("the folder")
 def fine_tune(
     config: TrainConfig,
     folder: Path,

@@ -5,7 +5,6 @@ are trained in step. While a task is trained, processes draw the first batches o
 the previous ones.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ import torch
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.hugging_face.memory import is_memory_error
+from selfcritic.agent.training.stage_files import explain_file_errors, read_object, write_json
 from selfcritic.agent.training.tiny.ensemble import take_first_steps
 from selfcritic.agent.training.tiny.evaluation import Evaluator, HeldOut
 from selfcritic.agent.training.tiny.grid_config import GridConfig
-from selfcritic.agent.training.tiny.grid_report import write_report
+from selfcritic.agent.training.tiny.grid_report import REPORT_FILES, write_report
 from selfcritic.agent.training.tiny.progress import run_name
 from selfcritic.agent.training.tiny.stream import Stream
 from selfcritic.agent.training.tiny.task_runs import TaskRuns
@@ -28,6 +28,7 @@ _RESERVED_SHARE = 0.1  # of the time, for the evaluation of the last task
 _MAX_RESERVED_SECONDS = 45.0
 
 
+@explain_file_errors()
 def train_grid(
     config: GridConfig,
     folder: Path,
@@ -39,7 +40,8 @@ def train_grid(
     The same options and folder resume the grid.
 
     Raises:
-        InputError: the folder belongs to another grid, or the device has too little memory.
+        InputError: the folder belongs to another grid, has other or damaged files, its disk is full, or the device
+            has too little memory.
     """
     start = time.monotonic()
     _check_options(config, folder)
@@ -68,20 +70,30 @@ def _check_options(config: GridConfig, folder: Path) -> None:
     options = config.training_options()
     if not path.is_file():
         try:
+            _check_folder(config, folder)
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(options, indent=1), "utf-8")
+            write_json(path, options)
         except OSError as error:
             raise InputError(
                 f"'{folder}' cannot hold the grid ({error}): choose another folder with --out."
             ) from error
         return
-    saved = json.loads(path.read_text("utf-8"))
+    saved = read_object(path, "Choose another folder with --out.")
     changed = [name for name in options if options[name] != saved.get(name)]
     if changed:
         names = ", ".join(f"`{name}` ({saved.get(name)})" for name in changed)
         raise InputError(
             f"'{folder}' has a grid with other options: restore {names}, or choose another folder with --out."
         )
+
+
+def _check_folder(config: GridConfig, folder: Path) -> None:
+    """Raise InputError if the folder has files that the grid would replace."""
+    for name in (*config.tasks, *REPORT_FILES):
+        if (folder / name).exists():
+            raise InputError(
+                f"'{folder}' has '{name}', but no grid: choose another folder with --out."
+            )
 
 
 def _end_of_training(start: float, deadline: float | None) -> float | None:

@@ -19,6 +19,7 @@ from selfcritic.agent.training.tiny.progress import Progress, run_name
 from selfcritic.agent.training.tiny.sizes import DECODER_SIZES
 
 REPORT = "report.md"
+REPORT_FILES = (REPORT, "report.json")
 _PEAKS = {
     "H100 PCIe": 756.0,
     "H100": 989.0,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from selfcritic.agent.training.stage_files import read_object
 from selfcritic.agent.training.tiny.curriculum import Stage
 
 PROGRESS_FILE = "progress.json"
@@ -84,4 +85,4 @@ class Progress:
         path = folder / PROGRESS_FILE
         if not path.is_file():
             return cls()
-        return cls(**json.loads(path.read_text("utf-8")))
+        return cls(**read_object(path, f"Delete the folder '{folder}' to train the task again."))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from selfcritic.agent.models.tiny.engine import VOCABULARY_FILE
 from selfcritic.agent.models.tiny.tokenizer import Tokenizer
+from selfcritic.agent.training.tiny.checkpoints import load_checkpoint
 from selfcritic.agent.training.tiny.curriculum import Curriculum, schedule_rate
 from selfcritic.agent.training.tiny.decoder import ModelConfig, export
 from selfcritic.agent.training.tiny.ensemble import Ensemble
@@ -74,7 +75,7 @@ class TaskRuns:
             )
         checkpoint = self.folder / CHECKPOINT
         if checkpoint.is_file():
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            state = load_checkpoint(checkpoint, "cpu")
             for size, ensemble in self.ensembles.items():
                 ensemble.restore(state["ensembles"][size])
             self.progress = Progress(**state["progress"])

@@ -5,14 +5,12 @@ described in `curriculum`.
 """
 
 import itertools
-import json
 import math
 import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -20,6 +18,8 @@ from torch.nn import functional
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.tiny.engine import Engine
 from selfcritic.agent.models.tiny.tokenizer import PAD
+from selfcritic.agent.training.stage_files import explain_file_errors, read_object, write_json
+from selfcritic.agent.training.tiny.checkpoints import load_checkpoint
 from selfcritic.agent.training.tiny.curriculum import (
     MAX_EDIT_SIZE,
     Curriculum,
@@ -63,6 +63,7 @@ class TrainConfig:
     """New tasks that the model drafts per round of self-play."""
 
 
+@explain_file_errors("FOLDER")
 def train(
     config: TrainConfig,
     folder: Path,
@@ -74,7 +75,8 @@ def train(
     Returns the folder of the float32 model; int8 weights are in the folder next to it.
 
     Raises:
-        InputError: the folder has a checkpoint with other options or from an earlier version.
+        InputError: the folder has a damaged checkpoint, one with other options or from an earlier version, or models
+            that no training wrote.
     """
     torch.set_num_threads(1)
     trainer = Trainer(config, folder)
@@ -159,24 +161,26 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         new_checkpoint = self.folder / "checkpoint.new"
         torch.save(state, new_checkpoint)
-        (self.folder / _CONFIG).write_text(json.dumps(asdict(self.config)), "utf-8")
+        write_json(self.folder / _CONFIG, asdict(self.config))
         new_checkpoint.replace(self.folder / _CHECKPOINT)
 
     def resume(self) -> None:
-        """Load the checkpoint, if there is one.
+        """Load the checkpoint, if there is one; else write the options.
 
         Raises:
-            InputError: the checkpoint has other options or is from an earlier version.
+            InputError: the checkpoint is damaged, has other options or is from an earlier version; or the folder has
+                models, but no options of a training.
         """
         checkpoint = self.folder / _CHECKPOINT
         if not checkpoint.is_file():
+            self._begin()
             return
-        state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        state = load_checkpoint(checkpoint, self.device)
         if "finished_stages" not in state:
             raise InputError(
                 f"'{self.folder}' has a checkpoint of an earlier version: choose another folder."
             )
-        saved_config = json.loads((self.folder / _CONFIG).read_text("utf-8"))
+        saved_config = read_object(self.folder / _CONFIG, "Choose another folder.")
         if saved_config != asdict(self.config):
             raise InputError(
                 f"'{self.folder}' has a checkpoint of other options ({saved_config}): "
@@ -188,6 +192,16 @@ class Trainer:
         self.tokens_seen = state["tokens_seen"]
         self.steps = state["steps"]
         self.curriculum.finished = state["finished_stages"]
+
+    def _begin(self) -> None:
+        """Write the options, which mark the models in the folder as those of a training."""
+        for name in ("float32", "int8"):
+            if (self.folder / name).exists() and not (self.folder / _CONFIG).exists():
+                raise InputError(
+                    f"'{self.folder}' has a folder '{name}' that no training wrote: choose another folder."
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / _CONFIG, asdict(self.config))
 
     def export(self, quantization: str | None = None) -> Path:
         """Export the model; return the subfolder, named after the number format."""

@@ -1,7 +1,6 @@
 """`selfcritic eval`: measure critics, and compare and check the measurements (extra `eval`)."""
 
-import typer
-
+from selfcritic.graphs.cli.command import App
 from selfcritic.graphs.cli.eval.assistance import assistance
 from selfcritic.graphs.cli.eval.compare import compare
 from selfcritic.graphs.cli.eval.judge_check import judge_check
@@ -9,7 +8,7 @@ from selfcritic.graphs.cli.eval.report import report
 from selfcritic.graphs.cli.eval.run import run
 from selfcritic.graphs.cli.eval.view import view
 
-eval_app = typer.Typer(help="Measure critics, on any model and data.", no_args_is_help=True)
+eval_app = App(help="Measure critics, on any model and data.", no_args_is_help=True)
 eval_app.command()(run)
 eval_app.command()(report)
 eval_app.command()(compare)

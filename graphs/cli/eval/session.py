@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from selfcritic.agent.data.readers import load_answers
+from selfcritic.agent.evals.journal import SAMPLES_FILE
 from selfcritic.agent.evals.runner import Report, RunOptions, run_experiment
 from selfcritic.graphs.cli.console import (
     FAILED,
@@ -58,6 +59,12 @@ def run_session(request: RunRequest, console: Console) -> None:
                 INTERRUPTED,
             )
     console.print(progress_line(report), soft_wrap=True)
+    if report.old_logs is not None:
+        print_notice(
+            f"{report.num_lost:,} of {report.total:,} items were missing in {SAMPLES_FILE} and ran again; the logs of "
+            f"their earlier run are in {report.old_logs}",
+            console,
+        )
     if not _num_done(report):
         reason = report.first_error or "The budget does not cover a single item."
         fail(f"No item has a result. {reason}\nRerun the command to retry.", FAILED)

@@ -74,9 +74,9 @@ def train_all(
             PipelineSettings,
             run_all,
         )
-        from selfcritic.agent.training.policy import PolicySettings
         from selfcritic.agent.training.sampling import CritiqueOptions
-        from selfcritic.agent.training.stage import MODEL_FOLDER
+        from selfcritic.agent.training.settings import PolicySettings
+        from selfcritic.agent.training.stage_files import MODEL_FOLDER
 
         settings = PipelineSettings(
             sft=device.to_settings("sft", sft_steps, sft_rate),

@@ -30,6 +30,8 @@ _TRAINING = "Training"
 _SAMPLING = "Sampling"
 _RATES = {"sft": 2e-5, "reward": 1e-5, "policy": 1e-6}
 _MAIN_PROCESS_SECONDS = 10.0
+LARGEST_SEED = 2**32 - 1
+"""Of numpy, which transformers and TRL seed, too."""
 _LORA_FACTOR = 10
 """Adapters learn with higher rates than all weights."""
 
@@ -146,7 +148,14 @@ class DeviceOptions:
         ),
     ] = 20
     seed: Annotated[
-        int, typer.Option(help="Random seed.", metavar="N", rich_help_panel=_TRAINING)
+        int,
+        typer.Option(
+            min=0,
+            max=LARGEST_SEED,
+            help="Random seed.",
+            metavar="N",
+            rich_help_panel=_TRAINING,
+        ),
     ] = 0
 
     def to_settings(self, stage: str, steps: int, rate: float | None) -> "TrainSettings":
@@ -192,15 +201,26 @@ def report_errors() -> Iterator[None]:
             warnings.simplefilter("ignore", FutureWarning)
             yield
     except ImportError as error:
-        _fail(f"Training needs {error.name}: pip install 'selfcritic[train,eval]'.", BAD_USAGE)
+        _fail(_describe_import_error(error), BAD_USAGE)
     except (InputError, OSError) as error:
         _fail(error, BAD_USAGE)
     except SelfcriticError as error:
         _fail(error, FAILED)
+    except RuntimeError as error:
+        # transformers and TRL import at first use, and wrap the error.
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        _fail(_describe_import_error(error.__cause__), BAD_USAGE)
     except KeyboardInterrupt:
         if is_main_process():
             print_error("Interrupted. Rerun the command to resume.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _describe_import_error(error: ImportError) -> str:
+    from selfcritic.agent.training.settings import describe_import_error
+
+    return describe_import_error(error)
 
 
 def _fail(error: Exception | str, code: int) -> NoReturn:

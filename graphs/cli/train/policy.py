@@ -50,8 +50,8 @@ def policy(
     with report_errors():
         from selfcritic.agent.training.data import load_data
         from selfcritic.agent.training.pipeline import run_policy
-        from selfcritic.agent.training.policy import PolicySettings
-        from selfcritic.agent.training.stage import MODEL_FOLDER
+        from selfcritic.agent.training.settings import PolicySettings
+        from selfcritic.agent.training.stage_files import MODEL_FOLDER
 
         settings = PolicySettings(
             **device.to_fields("policy", steps, learning_rate),

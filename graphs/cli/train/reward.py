@@ -34,7 +34,7 @@ def reward(
     with report_errors():
         from selfcritic.agent.training.data import load_data
         from selfcritic.agent.training.pipeline import run_reward
-        from selfcritic.agent.training.stage import MODEL_FOLDER
+        from selfcritic.agent.training.stage_files import MODEL_FOLDER
 
         settings = device.to_settings("reward", steps, learning_rate)
         results = run_reward(

@@ -7,6 +7,7 @@ import typer
 from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.cli.train.judge import load_judge
 from selfcritic.graphs.cli.train.options import (
+    LARGEST_SEED,
     BaseModel,
     Data,
     Forced,
@@ -31,7 +32,9 @@ def sample(
     temperature: Temperature = 1.0,
     judge: JudgeModel = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Answers at once.", metavar="N")] = 8,
-    seed: Annotated[int, typer.Option(help="Random seed.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Random seed.", metavar="N")
+    ] = 0,
 ) -> None:
     """Sample critiques and compare them (stage 2). Rerun the command to resume.
 

@@ -34,7 +34,7 @@ def sft(
     with report_errors():
         from selfcritic.agent.training.data import load_data
         from selfcritic.agent.training.pipeline import run_sft
-        from selfcritic.agent.training.stage import MODEL_FOLDER
+        from selfcritic.agent.training.stage_files import MODEL_FOLDER
 
         settings = device.to_settings("sft", steps, learning_rate)
         results = run_sft(

@@ -8,6 +8,7 @@ import typer
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.console import BAD_USAGE, fail
 from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.cli.train.options import LARGEST_SEED
 
 TaskName = Literal["alphabetize", "addition", "three_sat", "functions"]
 SizeName = Literal["test", "small", "medium", "large", "xlarge", "xxlarge"]
@@ -33,7 +34,12 @@ def tiny(
         SizeName, typer.Option(help="0.02, 0.11, 1.06, 3.32, 10.2 or 29.2 million weights.")
     ] = "medium",
     tokens: Annotated[int, typer.Option(min=10_000, help="Tokens to train on.")] = 18_000_000,
-    seed: Annotated[int, typer.Option(help="Random seed (resumed runs are not reproducible).")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Random seed (resumed runs are not reproducible)."
+        ),
+    ] = 0,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after this time; rerun to resume.")
     ] = None,
@@ -65,7 +71,7 @@ def tiny(
     config = TrainConfig(task, size, tokens, seed)
     try:
         model_folder = train_model(config, folder, minutes, console.print)
-    except InputError as error:
+    except (InputError, OSError) as error:
         fail(error, BAD_USAGE)
     create_console().print(f"tiny:{model_folder}", soft_wrap=True)
 
@@ -92,6 +98,6 @@ def _train_grid(grid: Path, out: Path | None, minutes: float | None) -> None:
         fail(f"A grid needs {error.name}: pip install 'selfcritic[{extras}]'.", BAD_USAGE)
     try:
         report = train_grid(config, out or grid.with_suffix(""), minutes, console.print)
-    except InputError as error:
+    except (InputError, OSError) as error:
         fail(error, BAD_USAGE)
     create_console().print(str(report), soft_wrap=True)

@@ -293,3 +293,15 @@ def test_wraps_a_model_once_and_follows_its_settings():
     model.tags = ["later"]
     assert NormalizedModel.wrap(model) is wrapped
     assert wrapped.tags == ["later"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_log_of_the_http_client_has_no_credentials(
+    streams: bool, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", "httpx")
+    with FakeProvider("Lyon") as provider:
+        ask(openai_model(provider.url, default_query={"sig": CANARY}), streams=streams)
+    [message] = [text for text in caplog.messages if "HTTP Request" in text]
+    assert "/chat/completions?" in message
+    assert CANARY not in caplog.text

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.training.curves import draw_curves, is_diverging, read_curves, write_curves
-from selfcritic.agent.training.policy import PolicySettings, summarize
+from selfcritic.agent.training.policy import summarize
+from selfcritic.agent.training.settings import PolicySettings
 
 
 def dev(step: int, truth: float, proxy: float) -> dict[str, float]:

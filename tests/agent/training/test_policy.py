@@ -7,12 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.training.policy import (
-    PolicySettings,
-    _stop_callback,
-    check_step,
-    plan_dev,
-)
+from selfcritic.agent.training.policy import _stop_callback
+from selfcritic.agent.training.policy_prompts import check_step, plan_dev
+from selfcritic.agent.training.settings import PolicySettings
 
 
 @given(

@@ -8,7 +8,6 @@ import pytest
 
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.training.settings import find_checkpoint
 from selfcritic.agent.training.stage import (
     OutOfMemory,
     begin_stage,
@@ -35,8 +34,14 @@ def test_a_finished_stage_returns_its_results(tmp_path: Path):
     assert begin_stage(tmp_path / "s", options) == {"loss": 0.5}
 
 
+def save_checkpoint(out: Path) -> None:
+    """Write what a stage would lose if it started again."""
+    (out / "checkpoints/checkpoint-1").mkdir(parents=True)
+
+
 def test_other_options_are_refused(tmp_path: Path):
     begin_stage(tmp_path, {"steps": 3})
+    save_checkpoint(tmp_path)
     with pytest.raises(InputError, match="steps was 3 and is now 4"):
         begin_stage(tmp_path, {"steps": 4})
 
@@ -55,6 +60,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path):
 
 def test_another_number_of_processes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     begin_stage(tmp_path, {"steps": 3})
+    save_checkpoint(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="the number of processes was 1 and is now 2"):
         begin_stage(tmp_path, {"steps": 3})
@@ -69,6 +75,7 @@ def test_only_the_main_process_writes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_another_reward_model_is_refused(tmp_path: Path):
     begin_stage(tmp_path, {"reward_hash": "a"})
+    save_checkpoint(tmp_path)
     with pytest.raises(InputError, match="the hash of --reward was 'a' and is now 'b'"):
         begin_stage(tmp_path, {"reward_hash": "b"})
 
@@ -77,21 +84,57 @@ def test_other_data_of_the_same_size_is_refused(tmp_path: Path):
     records = [AnswerRecord(id="1", task="1", question="1 + 1?", answer="3")]
     corrected = [records[0].model_copy(update={"answer": "2"})]
     begin_stage(tmp_path, {"records_hash": hash_items(records)})
+    save_checkpoint(tmp_path)
     assert begin_stage(tmp_path, {"records_hash": hash_items(list(records))}) is None
     with pytest.raises(InputError, match="the hash of the records in --data was"):
         begin_stage(tmp_path, {"records_hash": hash_items(corrected)})
 
 
-def test_only_complete_checkpoints_count(tmp_path: Path):
-    assert find_checkpoint(tmp_path) is None
-    for step in (2, 10):
-        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
-        folder.mkdir(parents=True)
-        (folder / "trainer_state.json").write_text("{}")
-    (tmp_path / "checkpoints" / "checkpoint-12").mkdir()
-    (tmp_path / "checkpoints" / "checkpoint-14").mkdir()
-    (tmp_path / "checkpoints" / "checkpoint-14" / "trainer_state.json").write_text('{"log')
-    assert str(find_checkpoint(tmp_path)).endswith("checkpoint-10")
+@pytest.mark.parametrize("name", ["model", "adapter", "checkpoints"])
+def test_a_folder_with_other_files_is_refused(name: str, tmp_path: Path):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "x").write_text("a")
+    with pytest.raises(InputError, match=rf"no training wrote \({name}\)\. Choose another folder"):
+        begin_stage(tmp_path, {"steps": 3})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "x").read_text() == "a"
+
+
+def test_the_options_of_another_program_are_kept(tmp_path: Path):
+    (tmp_path / "options.json").write_text('{"theme": "dark"}')
+    with pytest.raises(InputError, match=r"no options of a training. Use another --out"):
+        begin_stage(tmp_path, {"steps": 3})
+    assert (tmp_path / "options.json").read_text() == '{"theme": "dark"}'
+
+
+def test_options_can_change_before_the_first_checkpoint(tmp_path: Path):
+    begin_stage(tmp_path, {"steps": 3})
+    (tmp_path / "checkpoints").mkdir()
+    assert begin_stage(tmp_path, {"steps": 4}) is None
+    save_checkpoint(tmp_path)
+    assert begin_stage(tmp_path, {"steps": 4}) is None
+    with pytest.raises(InputError, match="steps was 4 and is now 3"):
+        begin_stage(tmp_path, {"steps": 3})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a', "{}"])
+@pytest.mark.parametrize("name", ["options.json", "done.json"])
+def test_a_damaged_file_names_the_remedy(name: str, text: str, tmp_path: Path):
+    begin_stage(tmp_path, {"steps": 3})
+    finish_stage(tmp_path, {"loss": 0.5})
+    (tmp_path / name).write_text(text)
+    remedy = "Use another --out" if name == "options.json" else "Delete it and rerun"
+    with pytest.raises(InputError, match=rf"{name}' .*{remedy}"):
+        begin_stage(tmp_path, {"steps": 3})
+
+
+def test_a_finished_stage_has_its_outputs(tmp_path: Path):
+    begin_stage(tmp_path, {"steps": 3})
+    finish_stage(tmp_path, {"loss": 0.5})
+    with pytest.raises(InputError, match=r"has finished, but 'model' is missing\. Delete .*done"):
+        begin_stage(tmp_path, {"steps": 3}, ["model"])
+    (tmp_path / "model").mkdir()
+    assert begin_stage(tmp_path, {"steps": 3}, ["model"]) == {"loss": 0.5}
 
 
 class OutOfMemoryError(RuntimeError):

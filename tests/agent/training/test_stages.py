@@ -171,7 +171,7 @@ def test_a_reward_folder_of_another_base_is_refused(trained, tmp_path: Path):
     out, _ = trained
     from selfcritic.agent.training.data import load_data
     from selfcritic.agent.training.pipeline import run_policy
-    from selfcritic.agent.training.policy import PolicySettings
+    from selfcritic.agent.training.settings import PolicySettings
 
     other = save_small_llama(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match="was trained from another base"):
@@ -189,7 +189,7 @@ def test_a_policy_with_too_few_prompts_can_be_rerun_with_other_options(trained, 
     out, _ = trained
     from selfcritic.agent.training.data import load_data
     from selfcritic.agent.training.pipeline import run_policy
-    from selfcritic.agent.training.policy import PolicySettings
+    from selfcritic.agent.training.settings import PolicySettings
 
     with pytest.raises(InputError, match="train prompts, but a step takes"):
         run_policy(

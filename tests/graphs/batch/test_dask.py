@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -128,6 +129,21 @@ def test_rejects_options_that_dask_does_not_support(
                 budget=budget,
             )
         )
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://u:PW9@127.0.0.1:9", "u:PW9@127.0.0.1:9", "PW9", "tcp://127.0.0.1:PW9", "redis://PW9:9"],
+)
+def test_rejects_an_address_without_repeating_it(
+    address: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+):
+    graph = create_self_critique().compile(name="self_critique")
+    options = {"context": Context(model="simulated"), "ledger": tmp_path / "l", "on_result": print}
+    with pytest.raises(InputError, match="address of a scheduler") as raised:
+        asyncio.run(run_batch(graph, [], dask=address, **options))
+    assert "PW9" not in "".join(traceback.format_exception(raised.value))
+    assert not [str(warning.message) for warning in recwarn if "await" in str(warning.message)]
 
 
 @pytest.mark.slow

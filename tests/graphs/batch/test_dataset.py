@@ -46,6 +46,21 @@ def test_reads_csv(tmp_path: Path):
     assert rows[2].error
 
 
+@pytest.mark.parametrize("content", [b"", b"x", b"PAR1" + bytes(40) + b"PAR1"])
+def test_names_a_damaged_parquet_file(content: bytes, tmp_path: Path):
+    path = tmp_path / "in.parquet"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"'in\.parquet' cannot be read as Parquet: .+") as raised:
+        list(read_rows(path))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_parquet_file_is_a_missing_file(tmp_path: Path):
+    with pytest.raises(FileNotFoundError) as raised:
+        list(read_rows(tmp_path / "in.parquet"))
+    assert raised.value.filename
+
+
 def test_reads_parquet(tmp_path: Path):
     path = tmp_path / "in.parquet"
     write_table(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.checkpoints.address import is_address, parse_address
+from selfcritic.graphs.checkpoints.address import is_database_address, parse_address
 from selfcritic.graphs.cli.app import app
 
 SECRET = "CANARY"  # noqa: S105 - not a password of any server
@@ -40,7 +40,7 @@ UNREACHABLE = [
 
 @pytest.mark.parametrize("where", REFUSED)
 def test_refuses_an_ambiguous_address_without_printing_it(where: str):
-    assert is_address(where)
+    assert is_database_address(where)
     with pytest.raises(InputError) as raised:
         parse_address(where)
     assert SECRET not in str(raised.value)
@@ -49,7 +49,7 @@ def test_refuses_an_ambiguous_address_without_printing_it(where: str):
 
 @pytest.mark.parametrize("where", UNREACHABLE)
 def test_describes_host_port_and_database(where: str):
-    assert is_address(where)
+    assert is_database_address(where)
     assert str(parse_address(where)) == "127.0.0.1:1, database runs"
     assert SECRET not in repr(parse_address(where))
 
@@ -62,7 +62,7 @@ def test_names_a_service():
     "path", ["runs.sqlite", "/home/a b/c.db", "C:/x/y.db", "a=b.sqlite", "./x@y", ":memory:"]
 )
 def test_takes_other_values_for_files(path: str):
-    assert not is_address(path)
+    assert not is_database_address(path)
 
 
 @given(

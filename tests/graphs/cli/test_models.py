@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from typer.testing import CliRunner, Result
 
 from selfcritic.agent.models import smollm2
@@ -132,3 +133,30 @@ def test_pull_ends_with_a_command_that_runs(
     assert ("pip install 'selfcritic[local]'" in done.stderr) != has_extra
     assert 'selfcritic run "Why is the sky blue?" --prompts plain' in done.stderr
     assert "--model local:smollm2" in done.stderr
+
+
+class RecordingProvider(FakeProvider):
+    """Keeps the header with the credentials of each request for the list of models."""
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        self.credentials = request.headers["Authorization"]
+        return await super()._list_models(request)
+
+
+def test_sends_the_user_and_password_of_an_address(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    with RecordingProvider("x", models=["toy"]) as provider:
+        address = provider.url.replace("://", "://me:p%40ss9word@")
+        result = CliRunner().invoke(app, ["models", "--api-base", address])
+        assert result.exit_code == 0, result.output
+        assert "ss9word" not in result.output
+    assert "openai/toy" in result.output
+    assert provider.credentials == "Basic bWU6cEBzczl3b3Jk"
+
+
+def test_names_the_host_of_an_address_with_a_password():
+    port = FakeProvider.refused_port()
+    result = CliRunner().invoke(app, ["models", "--api-base", f"http://me:PW9@127.0.0.1:{port}/v1"])
+    assert result.exit_code != 0
+    assert "refused" in result.output
+    assert "PW9" not in result.output

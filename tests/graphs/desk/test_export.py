@@ -1,3 +1,4 @@
+import stat
 from contextlib import closing
 from typing import Any
 
@@ -29,15 +30,17 @@ def test_exports_reviews_ratings_and_comparisons(desk, tmp_path):
     finish(desk, "rate", "bob")
     finish(desk, "compare", "bob")
     desk.open_next("eve", "review")  # open work is not exported
-    Export(desk).write(tmp_path)
-    [first, _] = read_answers(tmp_path / "records.jsonl")
+    folder = tmp_path / "export"
+    Export(desk).write(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    [first, _] = read_answers(folder / "records.jsonl")
     assert first.critiques[-1].critic == "bob + model"
     assert [comment.text for comment in first.critiques[-1].comments] == ["Slow."]
-    [review] = read_records(tmp_path / "reviews.jsonl", HumanReview)
+    [review] = read_records(folder / "reviews.jsonl", HumanReview)
     assert [label.action for label in review.labels] == ["removed", "added"]
     assert review.critique == first.critiques[-1].id
-    assert len(read_ratings(tmp_path / "ratings.jsonl")) == 5
-    [comparison] = read_comparisons(tmp_path / "comparisons.jsonl")
+    assert len(read_ratings(folder / "ratings.jsonl")) == 5
+    [comparison] = read_comparisons(folder / "comparisons.jsonl")
     assert sorted(comparison.critiques) == ["c1", "c2", "c3", "c4"]
     assert comparison.is_blind
     assert [form.overall for form in comparison.forms] == [5, 5, 5, 5]

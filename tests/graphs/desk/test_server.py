@@ -6,11 +6,12 @@ import pytest
 from starlette.types import Message
 
 from selfcritic.graphs.desk.addresses import DeskDatabaseError
-from selfcritic.graphs.desk.security import COOKIE, MAX_BODY_BYTES
+from selfcritic.graphs.desk.security import MAX_BODY_BYTES
 from selfcritic.graphs.desk.server import create_app
 
 TOKEN = "correct-token"  # noqa: S105
 HOST = "127.0.0.1:8420"
+COOKIE = "selfcritic_desk_8420"
 
 
 class Reply:
@@ -32,7 +33,9 @@ def ask(desk):
     app = create_app(desk, None, TOKEN, {HOST})
 
     def send(method: str, path: str, body: Any = None, **changes: str | None) -> Reply:
-        content = b"" if body is None else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if body is None:
+            content = b""
         headers: dict[str, str | None] = {
             "host": HOST,
             "cookie": f"{COOKIE}={TOKEN}",
@@ -87,6 +90,41 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read(ask):
     cookie = reply.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+
+
+@pytest.mark.parametrize("token", ["old", "", "%ed%a0%80", "%00", "a;b"])
+def test_another_token_does_not_replace_the_cookie(ask, token):
+    reply = ask("GET", f"/?token={token}")
+    assert (reply.status, reply.headers["location"]) == (303, "/")
+    assert "set-cookie" not in reply.headers
+    assert ask("GET", f"/?token={token}", cookie=None).status == 401
+
+
+def test_desks_on_other_ports_have_other_cookies(ask, desk):
+    assert ask("GET", f"/?token={TOKEN}").headers["set-cookie"].startswith(f"{COOKIE}=")
+    app = create_app(desk, None, "other", {"127.0.0.1:9000"})
+    cookies = f"{COOKIE}={TOKEN}; selfcritic_desk_9000=other"
+    headers = {"host": "127.0.0.1:9000", "cookie": cookies}
+    assert asyncio.run(_call(app, "GET", "/", headers, b"")).status == 200
+    assert ask("GET", "/", cookie=cookies).status == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", "9" * 400])
+def test_refuses_numbers_that_json_cannot_repeat(ask, number):
+    view = ask("GET", "/api/next/review").data["assignment"]
+    body = f'{{"events": [], "active_seconds": {number}}}'.encode()
+    reply = ask("POST", f"/api/assignments/{view['id']}/events", body)
+    assert reply.status == 422
+    assert reply.data["error"]
+    assert number not in reply.data["error"]
+
+
+@pytest.mark.parametrize("identifier", [-1, 0, 2**63, 10**30])
+@pytest.mark.parametrize("path", ["{}", "{}/next"])
+def test_refuses_numbers_that_no_assignment_has(ask, identifier, path):
+    reply = ask("GET", "/api/assignments/" + path.format(identifier))
+    assert reply.status == 422
+    assert reply.data["error"]
 
 
 def test_serves_the_page_with_strict_headers(ask):

@@ -234,6 +234,7 @@ def test_all_processes_evaluate_if_no_task_is_trained(
     monkeypatch: pytest.MonkeyPatch,
 ):
     config = CONFIG.model_copy(update={"tasks": ("addition", "three_sat"), "processes": 12})
+    (tmp_path / "grid.json").write_text(json.dumps(config.training_options()))
     drafts = FirstDrafts(tasks=["a"] * 6, sizes=[1] * 6, is_flawed=[True] * 6)
     for task_name in config.tasks:
         for run in RUNS:
@@ -278,3 +279,30 @@ def test_names_what_to_lower_if_memory_is_short(
     monkeypatch.setattr(TaskRuns, "train", run_out)
     with pytest.raises(InputError, match="lower `batch_tokens`"):
         train_grid(CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"tasks'])
+def test_damaged_options_are_named(text: str, tmp_path: Path):
+    (tmp_path / "grid.json").write_text(text)
+    with pytest.raises(InputError, match=r"grid\.json' .* another folder with --out"):
+        train_grid(CONFIG, tmp_path)
+
+
+def test_files_that_no_grid_wrote_are_kept(tmp_path: Path):
+    (tmp_path / "addition").mkdir()
+    with pytest.raises(InputError, match="has 'addition', but no grid: choose another folder"):
+        train_grid(CONFIG, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["addition"]
+
+
+def test_damaged_files_of_a_task_are_named(tmp_path: Path):
+    task = TaskRuns(CONFIG, "addition", tmp_path)
+    task.build()
+    task.save()
+    checkpoint = tmp_path / task_runs.CHECKPOINT
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"is damaged .* Delete the folder"):
+        TaskRuns(CONFIG, "addition", tmp_path).build()
+    (tmp_path / "progress.json").write_text("{")
+    with pytest.raises(InputError, match=r"progress\.json' cannot be read .* Delete the folder"):
+        TaskRuns(CONFIG, "addition", tmp_path)

@@ -140,6 +140,39 @@ def test_rejects_a_checkpoint_of_other_options(trained_folder: Path):
         Trainer(TrainConfig("alphabetize", size="test", tokens=50_000), trained_folder).resume()
 
 
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_damaged_checkpoint_is_named(share: float, tmp_path: Path):
+    trainer = Trainer(CONFIG, tmp_path)
+    trainer.save()
+    checkpoint = tmp_path / "checkpoint.pt"
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"checkpoint\.pt' is damaged .* Delete the folder"):
+        trainer.resume()
+
+
+def test_damaged_options_are_named(tmp_path: Path):
+    trainer = Trainer(CONFIG, tmp_path)
+    trainer.save()
+    (tmp_path / "train_config.json").write_text('{"task')
+    with pytest.raises(InputError, match=r"train_config\.json' cannot be read .* another folder"):
+        trainer.resume()
+
+
+def test_a_model_that_no_training_wrote_is_kept(tmp_path: Path):
+    (tmp_path / "float32").mkdir()
+    with pytest.raises(InputError, match="a folder 'float32' that no training wrote"):
+        train(CONFIG, tmp_path, log=lambda text: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["float32"]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path):
+    trainer = Trainer(CONFIG, tmp_path)
+    trainer.resume()
+    trainer.export()
+    Trainer(CONFIG, tmp_path).resume()
+
+
 def test_computes_on_the_device_of_the_decoder(tmp_path: Path):
     trainer = Trainer(CONFIG, tmp_path)
     device = torch.device("meta")  # rejects CPU tensors, as a GPU does

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -286,3 +287,21 @@ def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.Monk
     assert result.exit_code == 1
     assert "The disk of --out full is full." in result.stderr
     assert "rerun the command to resume" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept_lines", [0, 2])
+def test_items_that_only_the_logs_have_run_again(kept_lines: int):
+    options = ("--count=4", "--num-answers=1", "--num-critiques=1")
+    arguments = ("self-critique", "alphabetize", "--model=simulated", *options)
+    finish(start(*arguments))
+    assert stat.S_IMODE(Path("out").stat().st_mode) == 0o700
+    journal = Path("out", "samples.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:kept_lines]) + lines[kept_lines][:50])
+    notice = finish(start(*arguments))
+    assert f"{4 - kept_lines} of 4 items were missing in samples.jsonl" in notice
+    assert len(journal.read_text().splitlines()) == 4
+    assert len(read_answers(Path("out", "records.jsonl"))) == 4
+    assert Path("out", "logs.1").is_dir()
+    assert "missing" not in finish(start(*arguments))

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from selfcritic.agent.data.files import write_records
@@ -138,3 +139,35 @@ def test_scorers_are_checked(tmp_path: Path):
     )
     assert result.exit_code == 2
     assert "unknown scorer 'magic'" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("stage", ["all", "sft", "sample", "reward", "policy"])
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_numpy_rejects_are_an_error(stage: str, seed: int, data: Path, tmp_path: Path):
+    command = [stage, "--base", tmp_path, "--data", data, "--out", tmp_path / "o"]
+    if stage == "policy":
+        command += ["--reward", tmp_path]
+    code, error = run(*command, "--seed", seed)
+    assert code == 2
+    assert "--seed" in error
+    assert ("or equal to 0" if seed < 0 else "4294967295") in error
+
+
+@pytest.mark.parametrize("name", ["rich", None])
+def test_an_import_error_inside_another_one_is_one_line(
+    name: str | None, capsys: pytest.CaptureFixture[str]
+):
+    def import_late() -> None:
+        try:
+            raise ImportError("no such package", name=name)
+        except ImportError as error:
+            raise RuntimeError("Failed to import trl.trainer") from error
+
+    with pytest.raises(typer.Exit) as exit_error, options.report_errors():
+        import_late()
+    assert exit_error.value.exit_code == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert message.startswith("error: Training needs ")
+    assert (name or "(no such package)") in message
+    with pytest.raises(RuntimeError, match="shape"), options.report_errors():
+        raise RuntimeError("shape mismatch")

@@ -1,0 +1,119 @@
+"""No command prints the password of an address or creates a file for it, whichever option has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from selfcritic.agent import redaction
+from selfcritic.graphs.cli.app import app
+from selfcritic.graphs.cli.command import Command
+
+SECRET = "PW9"  # noqa: S105 - not a password of any server; too short to be found by its text
+ADDRESSES = [
+    f"redis://u:{SECRET}@127.0.0.1:9/db",
+    f"u:{SECRET}@127.0.0.1:9",
+    f"host=127.0.0.1 port=9 password={SECRET}",
+]
+ARGUMENTS = {
+    "run": ["--model=simulated", "--max-rounds=0", "What is 1 + 1?"],
+    "review": ["--model=none", "text.md"],
+    "batch": ["--model=simulated", "rows.jsonl", "out.jsonl"],
+    "desk": ["--export=desk", "rows.jsonl"],
+    "tamper": ["--out=out.jsonl", "rows.jsonl"],
+    "models list": [],
+    "models check": ["simulated"],
+    "models pull": ["smollm2"],
+    "train all": ["--base=base", "--data=rows.jsonl", "--out=out"],
+    "train sft": ["--base=base", "--data=rows.jsonl", "--out=out"],
+    "train sample": ["--base=base", "--data=rows.jsonl", "--out=out"],
+    "train reward": ["--base=base", "--data=rows.jsonl", "--out=out"],
+    "train policy": ["--base=base", "--data=rows.jsonl", "--out=out", "--reward=reward"],
+    "train tiny": ["addition", "folder", "--tokens=1"],
+    "data compare": ["--out=out", "."],
+    "data pairs": ["--out=out", "."],
+    "data export": ["--out=out", ".", "argilla"],
+    "data import": ["--out=out", ".", "argilla", "rows.jsonl"],
+    "eval run": ["--out=out", "--model=simulated", "refine", "rows.jsonl"],
+    "eval report": ["out"],
+    "eval compare": ["out", "out2"],
+    "eval judge-check": ["rows.jsonl"],
+    "eval assistance": ["out"],
+    "eval view": ["out"],
+}
+"""Arguments with which each command ends, mostly because a file is missing."""
+NUMBERS = {"N", "P", "X", "USD", "SECONDS", "SHARE", "KAPPA"}
+"""Placeholders of numbers, which the parser rejects; one test checks the parser's message."""
+
+
+def commands(group: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    group = group or get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    for name, command in commands():
+        for parameter in command.params:
+            is_flag = getattr(parameter, "is_flag", False)
+            if not is_flag and parameter.metavar not in NUMBERS:
+                yield name, str(parameter.name)
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_remembered", {})
+
+
+def arguments_with(command: Any, name: str, parameter_name: str, address: str) -> list[str]:
+    """Return the command's arguments, with the address as the value of a parameter."""
+    arguments = list(ARGUMENTS[name])
+    positions = [index for index, text in enumerate(arguments) if not text.startswith("--")]
+    is_argument = [item for item in command.params if item.param_type_name == "argument"]
+    for position, parameter in zip(positions, is_argument, strict=False):
+        if parameter.name == parameter_name:
+            arguments[position] = address
+            return arguments
+    for parameter in command.params:
+        if parameter.name == parameter_name:
+            return [*arguments, parameter.opts[0], address]
+    raise AssertionError(parameter_name)
+
+
+def test_all_commands_check_their_arguments():
+    names = []
+    for name, command in commands():
+        assert isinstance(command, Command), name
+        names.append(name)
+    assert sorted(names) == sorted(ARGUMENTS)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_parser_shows_no_password(address: str):
+    for arguments in (["--seed", address, "x"], ["--search", address, "x"], ["x", address]):
+        result = CliRunner().invoke(app, ["run", *arguments])
+        assert result.exit_code == 2
+        assert SECRET not in result.output
+
+
+@pytest.mark.parametrize(("name", "parameter_name"), list(cases()))
+def test_no_option_shows_a_password(
+    name: str, parameter_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.md").write_text("A text.\n")
+    (tmp_path / "rows.jsonl").write_text('{"question": "What is 1 + 1?"}\n')
+    command = dict(commands())[name]
+    for address in ADDRESSES:
+        arguments = arguments_with(command, name, parameter_name, address)
+        result = CliRunner().invoke(app, [*name.split(), *arguments])
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        assert SECRET not in result.output
+        for path in tmp_path.rglob("*"):
+            assert SECRET not in path.name
