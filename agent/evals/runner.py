@@ -47,6 +47,8 @@ class Report:
     remaining: int = 0
     """Samples that the budget did not cover."""
     first_error: str | None = None
+    unsaved: list[FinishedSample] = field(default_factory=list)
+    """Finished samples that the folder lacks."""
     usage: Usage = field(default_factory=Usage)
     """Usage of all processes of this run."""
 
@@ -232,6 +234,7 @@ class _Run:
             self.journal.append(finished)
         except OSError as error:  # such as a full disk: all further samples would be lost, too
             self.fatal_error = error
+            self.report.unsaved.append(finished)
             raise
         if finished.error is None:
             self.report.finished += 1

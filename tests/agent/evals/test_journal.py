@@ -6,7 +6,7 @@ import pytest
 
 from selfcritic.agent.data.files import read_answers, read_ratings
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
-from selfcritic.agent.errors import BudgetExhausted, InputError
+from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
 from selfcritic.agent.evals.costs import split_usage
 from selfcritic.agent.evals.journal import (
     SAMPLES_FILE,
@@ -104,6 +104,22 @@ def test_budget_counts_the_requests_of_earlier_processes(tmp_path: Path):
         with pytest.raises(BudgetExhausted, match="2 calls"):
             budget.reserve("critic", [])
         assert store.load().by_role["critic"].calls == 2
+
+
+def test_a_reply_is_kept_if_its_usage_cannot_be_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_: UsageStore, usage: Usage) -> None:
+        raise CheckpointError("The disk is full.")
+
+    with UsageStore(tmp_path) as store:
+        budget = SavedBudget(Budget(), store)
+        monkeypatch.setattr(UsageStore, "save", fail)
+        budget.count_cached("critic", [], 3, [0.5], is_whole=False)
+        budget.charge("critic", None, 0.5)
+        assert budget.usage.cached_call_tokens == 3
+        with pytest.raises(CheckpointError, match="The disk is full"):
+            budget.reserve("critic", [])
 
 
 def test_folder_is_locked_while_a_run_uses_it(tmp_path: Path):

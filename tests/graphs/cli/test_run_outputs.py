@@ -4,13 +4,16 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
@@ -125,6 +128,29 @@ def test_a_full_disk_loses_no_draft_and_the_command_resumes(limit: int, provider
     usage = json.loads(resumed.stdout)["usage"]
     assert provider.calls() > calls
     assert usage["calls"] >= provider.calls() - calls
+
+
+@pytest.mark.parametrize("num_writes", [3, 5])
+def test_prints_a_draft_if_the_checkpoint_of_another_fails(num_writes: int):
+    with closing(sqlite3.connect("c.sqlite")) as database:
+        SqliteSaver(database).setup()
+        database.execute("CREATE TABLE num_writes AS SELECT ? AS num", (num_writes,))
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON writes "
+            "WHEN (SELECT count(*) FROM writes) > (SELECT num FROM num_writes) "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+        database.commit()
+    with FakeProvider(reply, n="ignore") as provider:
+        result = run(
+            *("--num-drafts", "3", "--checkpoint", "c.sqlite", "--thread", "t"),
+            *("--api-base", provider.url),
+            model="openai/fake",
+        )
+        assert 0 < provider.calls() <= 3
+    assert result.exit_code == 1
+    assert result.stdout.startswith("DRAFT-")
+    assert "error: The checkpoint file 'c.sqlite' cannot be used" in result.stderr
 
 
 @pytest.mark.slow

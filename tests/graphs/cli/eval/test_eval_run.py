@@ -286,3 +286,25 @@ def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.Monk
     assert result.exit_code == 1
     assert "The disk of --out full is full." in result.stderr
     assert "rerun the command to resume" in result.stderr
+
+
+def test_prints_a_sample_that_cannot_be_saved(monkeypatch: pytest.MonkeyPatch):
+    from selfcritic.agent.evals import journal
+
+    def fill_disk(path: Path, _: object) -> None:
+        path.write_text('{"cut off')
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_data(2, question="What is 128 + 256?", answer="385")
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(journal, "append_record", fill_disk)
+        result = invoke("critic", DATA, "--model=simulated", "--concurrency=1")
+    assert result.exit_code == 1
+    [line] = result.stdout.splitlines()
+    assert "'out/samples.jsonl' cannot be written" in result.stderr
+    samples = Path("out", "samples.jsonl")
+    assert samples.read_text() == ""
+    samples.write_text(line + "\n")
+    resumed = invoke("critic", DATA, "--model=simulated", "--concurrency=1")
+    assert resumed.exit_code == 0, resumed.output
+    assert "1 of them before" in resumed.stderr
