@@ -73,7 +73,9 @@ class BudgetTracker:
         self.add(usage)
 
     def add(self, usage: Usage) -> None:
-        """Count usage that was saved before a crash."""
+        """Count usage that was saved before a crash, also for the parent."""
+        if self._parent:
+            self._parent.add(usage)
         for role, role_usage in usage.by_role.items():
             for account in self._accounts(role):
                 account.calls += role_usage.calls
@@ -93,8 +95,7 @@ class BudgetTracker:
         """Save charges to a journal; count the calls that it has from before a crash."""
         self.journal = journal
         for role in journal.take_earlier():
-            for account in self._accounts(role):
-                account.calls += 1
+            self.add(Usage(by_role={role: RoleUsage(calls=1)}))
 
     async def save_charge(self, role: str) -> None:
         """Save the charge of a reserved request before it is sent. Raises CheckpointError."""

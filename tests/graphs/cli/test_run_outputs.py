@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
-from tests.support.fake_provider import FakeProvider
+from tests.support.fake_provider import FakeProvider, Fault
 
 ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
@@ -176,3 +177,42 @@ def test_escapes_what_the_encoding_lacks(options: list[str], provider: FakeProvi
         assert "\ufffd “é” 😀" in text
     else:
         assert r"\ufffd \u201c\xe9\u201d \U0001f600" in text
+
+
+def interrupt(process: "subprocess.Popen[str]", provider: FakeProvider) -> Any:
+    """Press Ctrl-C when no more requests arrive; return the printed output."""
+    first_calls = provider.calls()
+    calls = first_calls
+    last_change = time.monotonic()
+    while calls == first_calls or time.monotonic() < last_change + 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+        if provider.calls() != calls:
+            calls = provider.calls()
+            last_change = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate()
+    return json.loads(stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--checkpoint", "c.sqlite", "--thread", "t")])
+def test_usage_includes_the_step_that_ctrl_c_interrupts(options: tuple[str, ...]):
+    """Some critiques arrive, then requests hang; a checkpoint is resumed and interrupted again."""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from selfcritic.graphs.cli.app import main; main()"
+    )
+    with FakeProvider(reply, n="ignore", faults=[None] * 4 + [Fault("hang")] * 20) as provider:
+        command = [sys.executable, "-c", program, "run", "Why?", "--model", "openai/fake"]
+        command += ["--num-critiques", "5", "--json", "--api-base", provider.url, *options]
+        for _ in range(2 if options else 1):
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            output = interrupt(process, provider)
+            assert output["stop_reason"] == "interrupted"
+            usage = output["usage"]
+            assert usage["calls"] == provider.calls()
+            assert usage["output_tokens"] == provider.usage().output > 0
+            assert sum(role["calls"] for role in usage["by_role"].values()) == usage["calls"]

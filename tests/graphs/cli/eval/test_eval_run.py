@@ -289,22 +289,21 @@ def test_a_full_disk_names_the_option_and_how_to_resume(monkeypatch: pytest.Monk
 
 
 def test_prints_a_sample_that_cannot_be_saved(monkeypatch: pytest.MonkeyPatch):
-    from selfcritic.agent.evals import journal
+    from selfcritic.agent.evals.journal import FinishedSample
+    from selfcritic.agent.evals.runner import Report
+    from selfcritic.graphs.cli.eval import session
 
-    def fill_disk(path: Path, _: object) -> None:
-        path.write_text('{"cut off')
+    sample = FinishedSample(sample="r0 | m", critic="m", records=[], ratings=[])
+
+    def fill_disk(*arguments: Any) -> None:
+        arguments[-1].on_progress(Report(1, unsaved=[sample]))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    write_data(2, question="What is 128 + 256?", answer="385")
-    with monkeypatch.context() as full_disk:
-        full_disk.setattr(journal, "append_record", fill_disk)
-        result = invoke("critic", DATA, "--model=simulated", "--concurrency=1")
+    monkeypatch.setattr(session, "run_experiment", fill_disk)
+    write_data(1)
+    result = invoke("critic", DATA, "--model=simulated")
     assert result.exit_code == 1
     [line] = result.stdout.splitlines()
+    assert FinishedSample.model_validate_json(line) == sample
     assert "'out/samples.jsonl' cannot be written" in result.stderr
-    samples = Path("out", "samples.jsonl")
-    assert samples.read_text() == ""
-    samples.write_text(line + "\n")
-    resumed = invoke("critic", DATA, "--model=simulated", "--concurrency=1")
-    assert resumed.exit_code == 0, resumed.output
-    assert "1 of them before" in resumed.stderr
+    assert "The disk of --out out is full." in result.stderr
