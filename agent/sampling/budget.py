@@ -18,6 +18,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.bounds import bound_tokens
 from selfcritic.agent.sampling.charges import ChargeJournal
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.sampling.usage import count_message_tokens, estimated_tokens
@@ -171,9 +172,12 @@ class BudgetTracker:
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count the tokens and cost of a reply.
 
-        An unknown cost (None) makes the total cost unknown.
+        An unknown cost (None) makes the total cost unknown. Negative numbers count as 0.
         """
         self._last_error = None
+        tokens = bound_tokens(tokens)
+        if cost_usd is not None:
+            cost_usd = max(0.0, cost_usd)
         if self.rate and tokens is not None:
             self.rate.record(tokens["output_tokens"])
         if self._parent:

@@ -216,3 +216,21 @@ def test_usage_includes_the_step_that_ctrl_c_interrupts(options: tuple[str, ...]
             assert usage["calls"] == provider.calls()
             assert usage["output_tokens"] == provider.usage().output > 0
             assert sum(role["calls"] for role in usage["by_role"].values()) == usage["calls"]
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30}, {"prompt_tokens": -5}])
+def test_a_checkpoint_holds_replies_with_impossible_numbers(usage: dict[str, int]):
+    tokens = {"completion_tokens": 2, "total_tokens": 7, **usage}
+    verdict = {"token": "No", "logprob": -(10**30), "bytes": [10**30], "top_logprobs": []}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "No"},
+        "finish_reason": "stop",
+        "logprobs": {"content": [verdict]},
+    }
+    body = json.dumps({"id": "x", "model": "fake", "choices": [choice], "usage": tokens})
+    with FakeProvider(reply, faults=[Fault("status", 200, body=body)] * 2) as provider:
+        options = ["--checkpoint", "c.sqlite", "--thread", "t", "--api-base", provider.url]
+        result = run("--max-rounds", "0", *options, model="openai/fake")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "No\n"
