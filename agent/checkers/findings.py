@@ -1,8 +1,10 @@
 """Build findings: confirmed comments that quote a draft."""
 
+from collections.abc import Callable, Sequence
+
 from selfcritic.agent.critic.grounding import place_comment
 from selfcritic.agent.critic.location import locate
-from selfcritic.agent.schemas import Comment, Severity
+from selfcritic.agent.schemas import SEVERITIES, Comment, Severity
 
 MAX_FINDINGS = 100
 """Maximum findings of a checker per draft; all of them go into a prompt."""
@@ -45,6 +47,25 @@ def finding(
         rule=rule,
         evidence="confirmed",
     )
+
+
+def limit_findings(
+    findings: Sequence[Comment], is_preferred: Callable[[Comment], bool] | None = None
+) -> list[Comment]:
+    """Return at most `MAX_FINDINGS` findings, in their order.
+
+    Preferred findings are kept before others, and severe ones before less severe ones.
+    """
+
+    def rank(comment: Comment) -> tuple[bool, int]:
+        is_first = is_preferred is not None and is_preferred(comment)
+        return is_first, SEVERITIES.index(comment.severity or "medium")
+
+    if len(findings) <= MAX_FINDINGS:
+        return list(findings)
+    ranked = sorted(findings, key=rank, reverse=True)
+    kept = {id(comment) for comment in ranked[:MAX_FINDINGS]}
+    return [comment for comment in findings if id(comment) in kept]
 
 
 def first_line_span(draft: str) -> tuple[int, int]:

@@ -3,13 +3,15 @@
 Each checker reads the code that `find_python` returns. A draft without code has no findings. The code is never run. It
 is compiled in the sandbox, because some inputs crash the compiler, and passed to the tools as a file. Comments that
 silence a tool (`# noqa`, `# type: ignore`) have no effect in a draft; `python_files` honors them in files of the user.
-A tool reports at most `MAX_FINDINGS` findings. A tool that cannot check the code raises CheckerError.
+A tool reports at most `MAX_FINDINGS` findings, the most severe ones. A tool that cannot check the code raises
+CheckerError.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from selfcritic.agent.checkers.findings import limit_findings
 from selfcritic.agent.checkers.python_findings import code_finding, ruff_positions
 from selfcritic.agent.checkers.python_ruff import run_ruff
 from selfcritic.agent.checkers.python_ruff_rules import SYNTAX_ERROR, severity_of_violation
@@ -56,12 +58,18 @@ async def typecheck(_question: str, draft: str, /) -> list[Comment]:
     return await run_check("typecheck", draft, DRAFT)
 
 
-async def run_check(name: str, draft: str, settings: Settings) -> list[Comment]:
-    """Run `syntax`, `lint` or `typecheck` in a thread."""
+async def run_check(
+    name: str,
+    draft: str,
+    settings: Settings,
+    is_preferred: Callable[[Comment], bool] | None = None,
+) -> list[Comment]:
+    """Run `syntax`, `lint` or `typecheck` in a thread; preferred findings are kept first."""
     code = as_code(draft) if settings.is_whole_file else find_python(draft)
     if code is None:
         return []
-    return await asyncio.to_thread(_CHECKS[name], draft, code, settings)
+    findings = await asyncio.to_thread(_CHECKS[name], draft, code, settings)
+    return limit_findings(findings, is_preferred)
 
 
 def _check_lint(draft: str, code: Code, settings: Settings) -> list[Comment]:

@@ -3,7 +3,7 @@
 Unlike in a draft, the comments and the configuration of the project have an effect; see `python_settings`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ __all__ = ["check_file", "run_ruff", "severity_of_rule"]
 
 
 def check_file(
-    name: str, path: Path, *, strict: bool = False, python_version: str | None = None
+    name: str,
+    path: Path,
+    *,
+    strict: bool = False,
+    python_version: str | None = None,
+    is_preferred: Callable[[Comment], bool] | None = None,
 ) -> Checker:
     """Build the checker `syntax`, `lint` or `typecheck` for the text of one file.
 
@@ -29,11 +34,12 @@ def check_file(
         path: Absolute path of the file, which need not exist.
         strict: Ignore comments that silence a tool, and the project's configuration.
         python_version: Oldest supported version, such as "3.14" (default: what the project declares).
+        is_preferred: Selects the findings to keep first if there are too many.
     """
 
     async def check(_question: str, text: str, /) -> list[Comment]:
         settings = read_settings(path, strict=strict, python_version=python_version)
-        return await run_check(name, text, settings)
+        return await run_check(name, text, settings, is_preferred)
 
     check.__name__ = name
     return check

@@ -8,7 +8,6 @@ from typing import Any
 
 import ruff
 
-from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
 from selfcritic.agent.checkers.python_ruff_rules import (
     IGNORED_RULES,
@@ -61,8 +60,6 @@ def run_ruff(text: str, settings: Settings) -> list[Mapping[str, Any]]:
         if is_false_alarm(violation, lines, has_shapes=has_shapes):
             continue
         selected.append(violation)
-        if len(selected) == MAX_FINDINGS:
-            break
     return selected
 
 

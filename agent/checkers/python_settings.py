@@ -79,7 +79,9 @@ def read_settings(
     """
     declared = _minor_version(python_version)
     if strict:
-        return Settings(file_name=path.name, is_whole_file=True, python_version=declared)
+        return Settings(
+            file_name=_tool_path(path.name), is_whole_file=True, python_version=declared
+        )
     folders = list(_project_folders(path))
     ruff_folder, ruff = _find_ruff_options(folders)
     pyright = _find_pyright_options(folders)
@@ -87,8 +89,7 @@ def read_settings(
     file_name = path.name
     if ruff_folder is not None:
         file_name = path.relative_to(ruff_folder).as_posix()
-    if path.suffix not in _SUFFIXES:
-        file_name += ".py"  # ruff skips Markdown and TOML
+    file_name = _tool_path(file_name)
     if declared is None:
         declared = _declared_version(ruff, pyright, folders, file_name)
     return Settings(
@@ -102,6 +103,14 @@ def read_settings(
         pyright_ignored=_ignored_pyright_rules(pyright),
         platform=pyright.get("pythonPlatform"),
     )
+
+
+def _tool_path(path: str) -> str:
+    """Return a path that ruff and pyright read as Python, a stub or a notebook."""
+    suffix = PurePath(path).suffix
+    if suffix.casefold() not in _SUFFIXES:
+        return path + ".py"  # ruff skips Markdown and TOML
+    return path.removesuffix(suffix) + suffix.casefold()
 
 
 def _project_folders(path: Path) -> Iterator[Path]:

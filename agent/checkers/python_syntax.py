@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import code_finding, ruff_positions
 from selfcritic.agent.checkers.python_ruff import (
     NEWEST_VERSION,
@@ -85,7 +84,7 @@ def check_syntax(draft: str, code: Code, settings: Settings) -> list[Comment]:
     for row, message in report["warnings"]:
         if not (settings.honors_comments and _is_silenced(code, row)):
             findings.append(_line_finding(draft, code, row, message, "low", WARNING))
-    return findings[:MAX_FINDINGS]
+    return findings
 
 
 def _compile(code: Code) -> Mapping[str, Any]:

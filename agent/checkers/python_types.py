@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_findings import Position, code_finding, severity_of
 from selfcritic.agent.checkers.python_idioms import is_idiom
 from selfcritic.agent.checkers.python_names import defines_names_at_run_time, find_host_names
@@ -77,7 +76,7 @@ def check_types(draft: str, code: Code, settings: Settings) -> list[Comment]:
         if has_dynamic_names and rule in UNDEFINED_NAME_RULES:
             continue
         findings.append(_to_finding(draft, code, error))
-    return findings[:MAX_FINDINGS]
+    return findings
 
 
 def _run(text: str, file_name: str, settings: Settings) -> list[Mapping[str, Any]]:

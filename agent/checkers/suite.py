@@ -3,11 +3,13 @@
 import ast
 import importlib.util
 import re
-import sys
-from collections.abc import Iterator, Sequence
+import symtable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from selfcritic.agent.checkers.separability import SEPARABLE_FIXTURES, is_separable
+from selfcritic.agent.checkers.suite_names import find_examples
 from selfcritic.agent.errors import InputError
 
 Engine = Literal["plain", "pytest"]
@@ -33,30 +35,9 @@ _PYTEST_FIXTURES = {
     "tmp_path_factory",
     "tmpdir",
 }
-_SEPARABLE_FIXTURES = {"tmp_path", "request", "capsys"}
 _SET_UP_NAME = re.compile(
     r"(?:setup|teardown)(?:_(?:module|function|class|method))?|(?:setUp|tearDown)Module"
 )
-_SEPARABLE_MODULES = {
-    "__future__",
-    "collections",
-    "copy",
-    "datetime",
-    "decimal",
-    "fractions",
-    "functools",
-    "itertools",
-    "json",
-    "math",
-    "operator",
-    "pytest",
-    "re",
-    "statistics",
-    "string",
-    "typing",
-    "unittest",
-}
-_TOGETHER_NAMES = {"eval", "exec", "globals", "input", "open", "patch", "setattr", "type", "vars"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +61,7 @@ def analyze(source: str) -> Suite:
     """
     try:
         tree = ast.parse(source)
+        symtable.symtable(source, "<tests>", "exec")  # finds more errors than the parser
     except (SyntaxError, ValueError) as error:
         raise InputError(
             f"The tests are not Python: {error}. Pass assertions or test functions."
@@ -206,36 +188,14 @@ def _imported_modules(tree: ast.Module) -> set[str]:
 
 
 def _is_separable(tree: ast.Module) -> bool:
-    """Return whether the tests only call the code with data and functions."""
-    for module in _imported_modules(tree):
-        if module not in _SEPARABLE_MODULES and _is_installed(module):
+    functions = [node for node in ast.walk(tree) if isinstance(node, _FunctionNode)]
+    for function in functions:
+        fixtures = _fixture_names(function) & _PYTEST_FIXTURES
+        if _may_take_fixtures(function) and not fixtures <= SEPARABLE_FIXTURES:
             return False
-    for function in _test_functions(tree):
-        if _fixture_names(function) & (_PYTEST_FIXTURES - _SEPARABLE_FIXTURES):
-            return False
-    return all(_is_separable_node(node) for node in ast.walk(tree))
+    examples = "\n".join(find_examples(tree))
+    return is_separable(ast.Module([*tree.body, *ast.parse(examples).body], []))
 
 
-def _is_separable_node(node: ast.AST) -> bool:
-    if isinstance(node, ast.ClassDef):
-        bases = {ast.unparse(base) for base in node.bases}
-        is_test_class = node.name.startswith("Test") or bool(bases)
-        return is_test_class and bases <= {"TestCase", "unittest.TestCase", "object"}
-    if isinstance(node, ast.Compare):
-        return not _compares_identity(node)
-    if isinstance(node, ast.Name):
-        return node.id not in _TOGETHER_NAMES
-    return not isinstance(node, ast.AsyncFunctionDef | ast.Await)
-
-
-def _is_installed(module: str) -> bool:
-    name = module.partition(".")[0]
-    if name in sys.stdlib_module_names:
-        return True
-    return importlib.util.find_spec(name) is not None
-
-
-def _compares_identity(node: ast.Compare) -> bool:
-    operands: Sequence[ast.expr] = [node.left, *node.comparators]
-    has_constant = any(isinstance(operand, ast.Constant) for operand in operands)
-    return not has_constant and any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops)
+def _may_take_fixtures(function: _FunctionNode) -> bool:
+    return function.name.startswith("test") or bool(function.decorator_list)

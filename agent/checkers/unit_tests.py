@@ -8,10 +8,12 @@ packages installed next to this one. `selfcritic.agent.sandbox.run` documents it
 
 - "separate": The tests ran in a separate process. It sent arguments to the code's process, got data back, and
   compared the data itself. The code can neither see the expected values nor write a result.
-- "objects": As above, but some test compared or asked an object of the code that is not data, which can lie about
-  itself. An object that equals everything still fails.
+- "objects": As above, but some test compared an object of the code that is not data, passed arguments to its methods
+  or operators, or used the code's version of a builtin. Such an object sees the arguments and can lie about itself. An
+  object that equals everything still fails.
 - "together": The tests need the code in their own process, because they replace parts of it, are async, inherit from
-  its classes or import further modules. Code that is written to deceive such tests can do so.
+  its classes or use anything else that is not known to work with a proxy; see `agent.checkers.separability`. Code that
+  is written to deceive such tests can do so.
 
 Without isolation, code of the same user could attack the process of the tests; and then findings contain nothing that
 the code produced except numbers and the names of built-in exceptions, because it could have read them from a file.
@@ -28,7 +30,9 @@ from typing import Literal
 
 from selfcritic.agent.checkers.findings import finding
 from selfcritic.agent.checkers.python_source import Code, as_code, find_python, is_valid_python
-from selfcritic.agent.checkers.suite import Suite, analyze
+from selfcritic.agent.checkers.separability import is_separable
+from selfcritic.agent.checkers.suite import Mode, Suite, analyze
+from selfcritic.agent.checkers.suite_names import Names, find_names
 from selfcritic.agent.checkers.test_events import MAX_TEXT_CHARS, Events, Failure
 from selfcritic.agent.errors import CheckerError
 from selfcritic.agent.protocols import Checker
@@ -89,6 +93,7 @@ class Tests:
             CheckerError: The sandbox did not start, the tests cannot run in it, or no test ran.
         """
         code = find_python(draft) or as_code(draft)
+        names = self._find_names(question)
         options = {
             "code": code.text,
             "source": self.source,
@@ -97,6 +102,8 @@ class Tests:
             "engine": self.suite.engine,
             "mode": self.suite.mode,
             "used": self.suite.used,
+            "builtins": names.builtins,
+            "modules": names.modules,
             "entry": _find_entry(code.text, question) if self.suite.needs_entry else None,
             "rows": _definition_rows(code.text),
             "packages": _PACKAGE_DIRS,
@@ -119,9 +126,14 @@ class Tests:
         if num_more:
             findings[-1].text += f" So do {num_more} more tests."
         trust: Trust = "together" if self.suite.mode == "together" else "separate"
-        if trust == "separate" and not events.is_trusted:
+        if trust == "separate" and (names.builtins or not events.is_trusted):
             trust = "objects"
         return TestReport(findings, events.num_run, trust, result)
+
+    def _find_names(self, question: str) -> Names:
+        examples = [example for example, _ in self.examples]
+        source = "\n".join([self.source, *self.asserts, *examples])
+        return find_names(source, question, has_entry=self.suite.needs_entry)
 
 
 def _definition_rows(code: str) -> dict[str, int]:
@@ -159,7 +171,8 @@ def unit_tests(source: str, *, seconds: float = 10.0, memory_mb: int = 1024) -> 
       question names;
     - fixtures, marks, set-up functions and doctests, if pytest is installed. It runs without plugins and conftest.py.
 
-    The tests see the names of the draft. They can also import the draft under any unused module name.
+    The tests see the names of the draft, except those of builtins; see `agent.checkers.suite_names`. They can also
+    import the draft under any unused module name.
     `seconds` and `memory_mb` limit all tests together. Findings have the source "unit_tests" and high severity.
 
     Raises:
@@ -183,7 +196,9 @@ def tests_in_question(question: str) -> Tests | None:
         examples = ()
     if not asserts and not examples:
         return None
-    return Tests(asserts=asserts, examples=examples)
+    sources = [*asserts, *(example for example, _ in examples)]
+    mode: Mode = "separate" if is_separable(ast.parse("\n".join(sources))) else "together"
+    return Tests(asserts=asserts, examples=examples, suite=Suite(mode=mode))
 
 
 def _is_assertion(text: str) -> bool:

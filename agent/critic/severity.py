@@ -1,8 +1,12 @@
 """Read how severe a critic calls a flaw.
 
-The form asked for is "[high] text". Also read are "**[high]** text", "`[high]` text", "High: text", "(high) text",
-"[high, bug] text", "[error] text", "🔴 High: text", "【高】text" and "Severity: high", and words such as critical,
-blocker, minor, nit, hoch, élevée or 高.
+The form asked for is "[high] text". These are also read:
+
+- other words, such as critical, blocker, minor, nit, hoch, élevée or 高;
+- other brackets and emphasis, and more in the brackets: "(high)", "**[very high]**", "[high, bug]", "[severity: high]";
+- a word and a colon, "High: text" or "Severity: high", and marks of linters, "[error] text" or "ERROR: text";
+- the marker of a list, quotation, heading or table, or an emoji, before the mark: "- [high] text", "🔴 High: text";
+- forms that could also be code, if a sentence follows: "{high} Text", "severity=high Text", "[Logic][high] Text".
 """
 
 import re
@@ -27,11 +31,11 @@ _WORDS: Mapping[Severity, str] = {
     """,
 }
 _BRACKETED_WORDS: Mapping[Severity, str] = {
-    "high": "error p0 p1",
+    "high": "error p0 p1 must-fix",
     "medium": "warning warn p2",
     "low": "note suggestion style cosmetic optional p3 p4",
 }
-"""Marks of linters and trackers; outside of brackets, these are ordinary words."""
+"""Marks of linters and trackers; outside of brackets, these are ordinary words, unless written in capitals."""
 _SEVERITY_OF: dict[str, Severity] = {
     fold_text(word): severity
     for table in (_BRACKETED_WORDS, _WORDS)
@@ -39,29 +43,37 @@ _SEVERITY_OF: dict[str, Severity] = {
     for word in words.split()
 }
 SEVERITY_LABELS = (
-    "severity|level|priority|impact|严重程度|严重性|嚴重程度|級別|级别|schweregrad|schwere|gravité|sévérité|gravedad|severidad|"
+    "severity|sev|level|priority|impact|严重程度|严重性|嚴重程度|級別|级别|schweregrad|schwere|gravité|sévérité|gravedad|severidad|"
     "الخطورة|الشدة|重要度|深刻度|重大度|серьёзность"
 )
 
 _WORD = "|".join(
     sorted((word for words in _WORDS.values() for word in words.split()), key=len, reverse=True)
 )
-_IN_BRACKETS = "|".join([_WORD, *" ".join(_BRACKETED_WORDS.values()).split()])
+_LINTER_WORD = "|".join(" ".join(_BRACKETED_WORDS.values()).split()).replace("-", "[- ]")
+_OPEN, _CLOSE = r"\\?[\[【［(（〔{<]", r"\\?[\]】］)）〕}>]"
+_BLOCK_MARKER = r"(?:(?:[-*+•>]|\#{1,6}|\d{1,3}[.)])[ \t]+|\|[ \t]*)?"
+_CATEGORY = (
+    rf"(?P<category>\[(?!(?:{_WORD}|{_LINTER_WORD})\b)[^\W\d_][\w /-]{{0,20}}\](?=[ ]?\[))?[ ]?"
+)
 _DETAIL = r"(?:\s?[,|/;:·]\s?[^\W\d_][\w -]{0,20})?"
 """What may follow in the brackets, such as the kind of flaw in "[high, bug]"."""
-_SIGN = r"(?:[❌⚠❗‼⛔🚫🚨🔴🟠🟡🟢🔵]\ufe0f?[ \t]*)?"
+_SIGN = "(?:[\u203c\u2600-\u27bf\u2b50\U0001f300-\U0001faff]\ufe0f?[ \t]*)?"
 _SEPARATORS = r"(?:[ \t]*(?:[:：]|[-–—](?=\s)))*+\s*+"
+_COLON = r"[*_`]{0,3}[ ]?[:：][*_`]{0,3}"
 _MARK = re.compile(
     rf"""
-    \A\s*+ {_SIGN} (?P<open>[*_`]{{0,3}})
+    \A\s*+ {_BLOCK_MARKER} {_SIGN} (?P<open>[*_`]{{0,3}})
     (?:
-        [\[【［(（〔]\s?[*_]{{0,3}}(?:(?:{SEVERITY_LABELS})\s?[:：]\s?)?
-        (?P<bracketed>{_IN_BRACKETS})(?:[ -](?:severity|priority))?{_DETAIL}[*_]{{0,3}}\s?[\]】］)）〕]
+        {_CATEGORY}{_OPEN}\s?{_SIGN}[*_]{{0,3}}(?:(?:{SEVERITY_LABELS})\s?[:：=]\s?)?
+        (?:very[ ])?(?P<bracketed>{_WORD}|{_LINTER_WORD})(?:[ -](?:severity|priority))?{_DETAIL}
+        \s?{_SIGN}[*_]{{0,3}}\s?{_CLOSE}
         (?:[ ]?[:：](?P<colon_close>[*_`]{{1,3}}) | (?P<close>[*_`]{{0,3}})) {_SEPARATORS}
-      | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
+      | (?:{SEVERITY_LABELS})\s?[*_`]{{0,3}}[:：=][*_`]{{0,3}}\s?[\[(（【]?[*_]{{0,3}}
         (?P<labeled>{_WORD})\b[\])）】]?[*_`]{{0,3}}[.。,;]?{_SEPARATORS}
-      | (?P<named>{_WORD})(?:[ ](?:severity|priority))?
-        (?: [*_`]{{0,3}}[ ]?[:：][*_`]{{0,3}} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) )
+      | (?P<capitals>(?-i:{_LINTER_WORD.upper()})){_COLON}{_SEPARATORS}
+      | (?P<named>{_WORD})(?:[ -](?:severity|priority))?
+        (?: {_COLON} | (?P<emphasized>[*_]{{1,3}}) | [ ]?[–—](?=\s) | (?P<hyphen>[ ]-(?=\s)) | (?P<bar>[ ]?\|) )
         {_SEPARATORS}
     )
     """,
@@ -86,7 +98,7 @@ _TITLE_START = re.compile(r"\A(?:[\s#]|\d{1,3}[.)]|[^\w\s*_\[(（【`])*")
 def severity_of(word: str) -> Severity | None:
     """Return the severity that a single word or mark means, or None."""
     plain = fold_text(word).strip(" *_`[]()\"'.:").casefold()
-    return _SEVERITY_OF.get(plain)
+    return _SEVERITY_OF.get(plain.replace(" ", "-"))
 
 
 def split_severity(text: str) -> tuple[Severity | None, str]:
@@ -98,17 +110,34 @@ def split_severity(text: str) -> tuple[Severity | None, str]:
     if match is None:
         return None, text
     opening = match["open"]
-    word = match["bracketed"] or match["labeled"] or match["named"]
+    word = match["bracketed"] or match["labeled"] or match["capitals"] or match["named"]
     rest = text[match.end() :]
     severity = severity_of(word)
     is_open_word = match["emphasized"] is not None and not opening.strip("`")
     is_lower_word = match["hyphen"] is not None and word[0].islower()
     if severity is None or is_open_word or is_lower_word:
         return None, text
+    if _could_be_code(match) and not _starts_sentence(match, rest):
+        return None, text
     is_closed = match["close"] or match["colon_close"]
     if match["bracketed"] and opening and not is_closed:
         rest = opening + rest  # the emphasis goes on after the mark: **[high] Wrong year.** Text
+    if match["category"]:
+        rest = f"{match['category']} {rest}"
     return severity, rest
+
+
+def _could_be_code(match: re.Match[str]) -> bool:
+    """Whether a mark looks like a placeholder, a tag, an option, an index or an operator."""
+    has_sign = any(sign in match[0] for sign in "{<=")
+    return has_sign or bool(match["category"] or match["bar"])
+
+
+def _starts_sentence(match: re.Match[str], rest: str) -> bool:
+    """Whether the text after a mark is on the next line, or does not begin in lower case."""
+    is_line = "\n" in match[0][len(match[0].rstrip()) :]
+    first = rest.lstrip("*_\"'")[:1]
+    return is_line or (first.isalpha() and not first.islower())
 
 
 def split_severity_line(text: str) -> tuple[Severity | None, str]:

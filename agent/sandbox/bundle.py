@@ -7,7 +7,7 @@ from types import CodeType
 
 from selfcritic.agent.sandbox import inside
 
-_LAUNCHER_MODULES = ("system_calls", "launcher")
+_LAUNCHER_MODULES = ("system_calls", "call_filter", "launcher")
 _RUNNER_MODULES = (
     "system_calls",
     "codec",
@@ -15,6 +15,8 @@ _RUNNER_MODULES = (
     "proxy",
     "worker",
     "unittest_engine",
+    "code_names",
+    "importer",
     "engine",
     "pytest_engine",
     "supervisor",

@@ -34,8 +34,16 @@ _SYSTEM_PATHS = (
     "/etc/ld.so.cache",
     "/etc/alternatives",
 )
+# Without /dev/zero, which creates shared memory of any size.
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+_LINKS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+}
 _BUBBLEWRAP = f"""--unshare-all --die-with-parent --new-session --cap-drop ALL --uid 65534 --gid 65534
-    --dev /dev --size {TMPFS_MB << 20} --tmpfs /dev/shm --remount-ro /dev --proc /proc
+    --size {TMPFS_MB << 20} --tmpfs /dev/shm --proc /proc
     --size {TMPFS_MB << 20} --tmpfs /tmp"""
 _START = """
 import marshal, sys
@@ -77,6 +85,8 @@ class Launch(NamedTuple):
         options = {
             "isolation": self.isolation,
             "is_root": self.is_root,
+            "devices": _DEVICES,
+            "links": _LINKS,
             "limits": dict(limits),
             "size": len(source),
             "tmpfs_mb": TMPFS_MB,
@@ -140,6 +150,10 @@ def _launches() -> Iterator[Launch]:
 
 def _bubblewrap_options(visible: Sequence[str]) -> list[str]:
     options = _BUBBLEWRAP.split()
+    for device in _DEVICES:
+        options += ["--dev-bind", device, device]
+    for path, target in _LINKS.items():
+        options += ["--symlink", target, path]
     for path in visible:
         if Path(path).is_symlink():
             options += ["--symlink", str(Path(path).readlink()), path]

@@ -2,11 +2,12 @@
 
 Every program gets an empty environment, an empty working directory that is deleted afterwards, and only three open
 streams. Hard limits apply to wall time, processor time, memory, file size, open files and processes. When the program
-ends, its process group is killed. On Linux it is also killed once its processes together, shared memory included, use
-twice the memory limit.
+ends, its process group is killed. On Linux it is also killed once its processes together use twice the memory limit.
+That includes shared memory, page tables, and the buffers of sockets and pipes.
 
 On Linux with x86-64 or ARM64, system calls are denied that trace processes, use keyrings, create namespaces or mounts,
-or create memory that belongs to no process.
+or create memory that belongs to no process, such as `mmap.mmap(-1, size)`, which is shared. Sockets can neither connect
+nor get larger buffers, and there is no `epoll`.
 
 `SandboxResult.isolation` names the further measures:
 
@@ -16,8 +17,8 @@ or create memory that belongs to no process.
   sockets and keyrings of the host are out of reach, and there is no network. No process survives the program.
   "unshare" needs root's rights or a user namespace, and no other program.
 - "none": The program can read and write what the user can, signal and inspect the user's processes, and leave its
-  process group to run forever. Root has no limit on processes. On Linux it can create no sockets, and cannot signal
-  all processes at once. Each run logs a warning.
+  process group to run forever. Root has no limit on processes. On Linux it can create no sockets
+  except `socket.socketpair()`, and cannot signal all processes at once. Each run logs a warning.
 """
 
 import contextlib
@@ -216,7 +217,8 @@ def _wait(
         timer = threading.Timer(seconds, kill_group, [process.pid])
         is_over = threading.Event()
         watcher = threading.Thread(
-            target=watch, args=(process.pid, memory_mb * 1024, max_processes, is_over)
+            target=watch,
+            args=(process.pid, memory_mb * 1024, max_processes, _MAX_OPEN_FILES, is_over),
         )
         deadline = time.monotonic() + seconds
         timer.start()

@@ -2,25 +2,25 @@
 
 import contextlib
 import os
-import re
 import signal
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
+from selfcritic.agent.sandbox.memory import use_more_than
+
 _POLL_SECONDS = 0.05
-_RESIDENT = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
-_PROPORTIONAL = re.compile(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
-def watch(leader: int, max_kb: int, max_processes: int, is_over: threading.Event) -> None:
+def watch(
+    leader: int, max_kb: int, max_processes: int, max_files: int, is_over: threading.Event
+) -> None:
     """Kill a process group once its processes together exceed a limit.
 
-    The kernel's limits apply to each process separately. The sum includes shared memory, but no mapped files.
+    The kernel's limits apply to each process separately. `max_files` is the limit on the open files of each process.
     """
     while not is_over.wait(_POLL_SECONDS):
         processes = find_tree(leader)
-        if len(processes) > max_processes or _exceeds(processes, max_kb):
+        if len(processes) > max_processes or use_more_than(max_kb, processes, max_files):
             kill_group(leader)
             return
 
@@ -40,21 +40,3 @@ def kill_group(leader: int) -> None:
     """Kill a process group, unless it has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
-
-
-def _exceeds(processes: Sequence[int], max_kb: int) -> bool:
-    resident = {process: _sum_kb(process, "status", _RESIDENT) for process in processes}
-    if sum(resident.values()) <= max_kb:
-        return False
-    # Memory that several processes share was counted several times. The exact sum takes longer.
-    used_kb = 0
-    for process, resident_kb in resident.items():
-        used_kb += _sum_kb(process, "smaps_rollup", _PROPORTIONAL) or resident_kb
-    return used_kb > max_kb
-
-
-def _sum_kb(process: int, file: str, pattern: re.Pattern[str]) -> int:
-    with contextlib.suppress(OSError):
-        text = Path(f"/proc/{process}/{file}").read_text()
-        return sum(int(number) for number in pattern.findall(text))
-    return 0

@@ -72,6 +72,7 @@ REACH = {
     "Unix socket": "s = socket.socket(socket.AF_UNIX); s.connect(host['socket']); s.send(b'x')",
     "abstract socket": "s = socket.socket(socket.AF_UNIX); s.connect('\\0' + host['abstract']); s.send(b'x')",
     "datagram to a Unix socket": "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', host['datagram'])",
+    "datagram from a pair": "socket.socketpair(1, socket.SOCK_DGRAM)[0].sendto(b'x', host['datagram'])",
     "named pipe": "fd = os.open(host['pipe'], os.O_WRONLY | os.O_NONBLOCK); os.write(fd, b'x')",
     "TCP on this machine": "s = socket.create_connection(('127.0.0.1', host['port']), 1); s.send(b'x')",
     "TCP over IPv6": "s = socket.create_connection(('::1', host['port']), 1); s.send(b'x')",
@@ -148,6 +149,59 @@ for _ in range(12):
 time.sleep(20)
 escaped()
 """,
+    "memory after the first thread": """
+import threading
+def fill():
+    time.sleep(0.2)
+    kept = b'x' * (300 << 20)
+    time.sleep(20)
+for _ in range(12):
+    if os.fork() == 0:
+        threading.Thread(target=fill).start()
+        syscall(60, 0)
+time.sleep(20)
+escaped()
+""",
+    "shared memory that is not mapped": """
+import mmap
+for _ in range(40):
+    m = mmap.mmap(-1, 50 << 20)
+    m.write(bytes(50 << 20))
+    m.madvise(mmap.MADV_DONTNEED)
+    if os.fork() == 0: time.sleep(20)
+time.sleep(20)
+escaped()
+""",
+    "unread data in sockets": """
+for _ in range(60):
+    if os.fork() == 0:
+        kept = []
+        for _ in range(58):
+            pair = socket.socketpair()
+            for end in pair:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+                end.setblocking(False)
+                try:
+                    while True: end.send(b'x' * 100_000)
+                except OSError: pass
+            kept.append(pair[0])
+        time.sleep(20)
+time.sleep(20)
+escaped()
+""",
+    "page tables": """
+libc.mmap.restype = ctypes.c_void_p
+base = 0x1000_0000_0000
+for _ in range(10):
+    if os.fork() == 0:
+        for n in range(30_000):
+            ctypes.string_at(libc.mmap(ctypes.c_void_p(base + (n << 30)), 4096, 1, 0x32, -1, 0), 1)
+        time.sleep(20)
+time.sleep(20)
+escaped()
+""",
+    "watches of files": "import select; select.epoll(); escaped()",
+    "large pipe": "import fcntl; fcntl.fcntl(os.pipe()[1], 1031, 1 << 20); escaped()",
     "full /dev/shm": """
 for n in range(100): open(f'/dev/shm/{n}', 'wb').write(bytes(900_000))
 for n in range(100): os.unlink(f'/dev/shm/{n}')

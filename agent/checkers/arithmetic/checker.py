@@ -6,6 +6,7 @@ equation that
 - contains an unknown,
 - is true in at least one reading,
 - may involve rounding or unit conversion,
+- is struck through,
 - may quote someone else's mistake.
 """
 
@@ -34,6 +35,11 @@ from selfcritic.agent.schemas import Comment
 _MAX_FINDINGS = 1_000
 _CONTEXT_WINDOW = 200  # characters on each side of an equation
 _YEAR = re.compile(r"(?:1[5-9]|20)[0-9]{2}")
+_STRUCK_THROUGH = re.compile(
+    r"(?<!~)~~(?![~\s])(?:[^~\n]|~(?!~)|\n(?![^\S\n]*\n))++(?<!\s)~~(?!~)"
+    r"|<(del|s|strike)(?:\s[^<>]*)?>[^<]*+</\1>",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?]\s")
 
 
@@ -50,7 +56,7 @@ def _find_errors(draft: str) -> list[Comment]:
     if NONSTANDARD_ARITHMETIC.search(draft):
         return []
     comments: list[Comment] = []
-    for equation in find_equations(draft):
+    for equation in find_equations(_blank_struck_through(draft)):
         comment = _check_equation(equation, draft)
         if comment is None:
             continue
@@ -58,6 +64,11 @@ def _find_errors(draft: str) -> list[Comment]:
         if len(comments) == _MAX_FINDINGS:
             break
     return comments
+
+
+def _blank_struck_through(draft: str) -> str:
+    """Replace text that Markdown or HTML strikes through by as many blanks."""
+    return _STRUCK_THROUGH.sub(lambda match: " " * len(match[0]), draft)
 
 
 def _check_equation(equation: Equation, draft: str) -> Comment | None:

@@ -7,7 +7,9 @@ handle. Nothing is unpickled, and no class is looked up by a name that the code 
 import builtins
 import datetime
 import fractions
+import importlib
 import json
+import pathlib
 import sys
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -34,8 +36,19 @@ PLAIN_TYPES = (
     datetime.date,
     datetime.datetime,
     datetime.timedelta,
+    type(pathlib.Path()),
 )
 """Types that travel by value; instances of their subclasses do not."""
+
+LIBRARY_ERRORS = {
+    ("decimal", "DivisionByZero"),
+    ("decimal", "InvalidOperation"),
+    ("json.decoder", "JSONDecodeError"),
+    ("re", "PatternError"),
+    ("re", "error"),
+    ("statistics", "StatisticsError"),
+}
+"""Exceptions of modules that tests can import in their own process."""
 
 _MAX_JSON_INT = 2**53
 _CONTAINERS = {
@@ -108,15 +121,30 @@ def _encode_scalar(value: Any) -> Any:
         return ["complex", value.real.hex(), value.imag.hex()]
     if kind is range:
         return ["range", value.start, value.stop, value.step]
+    if isinstance(value, type | BuiltinFunctionType) and value in _BUILTIN_NAMES:
+        return ["builtin", _BUILTIN_NAMES[value]]
+    return _encode_scalar_of_library(value)
+
+
+def _encode_scalar_of_library(value: Any) -> Any:
+    kind = type(value)
     if kind in (Decimal, fractions.Fraction):
         return [kind.__name__, str(value)]
     if kind in (datetime.date, datetime.datetime):
         return [kind.__name__, value.isoformat()]
     if kind is datetime.timedelta:
         return ["timedelta", value.days, value.seconds, value.microseconds]
-    if isinstance(value, type | BuiltinFunctionType) and value in _BUILTIN_NAMES:
-        return ["builtin", _BUILTIN_NAMES[value]]
+    if kind is type(pathlib.Path()):
+        return ["path", str(value)]
+    if kind is slice and all(type(part) in (int, type(None)) for part in _parts(value)):
+        return ["slice", *_parts(value)]
+    if isinstance(value, type) and (value.__module__, value.__name__) in LIBRARY_ERRORS:
+        return ["library", value.__module__, value.__name__]
     return None
+
+
+def _parts(value: slice) -> tuple[Any, Any, Any]:
+    return value.start, value.stop, value.step
 
 
 _SCALARS: dict[str, Callable[..., Any]] = {
@@ -124,7 +152,9 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "float": float.fromhex,
     "bytes": bytes.fromhex,
     "complex": lambda real, imag: complex(float.fromhex(real), float.fromhex(imag)),
+    "path": pathlib.Path,
     "range": range,
+    "slice": slice,
     "Decimal": Decimal,
     "Fraction": fractions.Fraction,
     "date": datetime.date.fromisoformat,
@@ -155,6 +185,8 @@ class Decoder:
             return self.containers[arguments[0]]
         if kind == "builtin":
             return self._decode_builtin(*arguments)
+        if kind == "library":
+            return _decode_library_error(*arguments)
         if kind in _SCALARS:
             return _SCALARS[kind](*arguments)
         if kind in _CONTAINERS:
@@ -191,6 +223,12 @@ class Decoder:
         if value not in _BUILTIN_NAMES:
             raise ValueError("not a builtin that is exchanged")
         return value
+
+
+def _decode_library_error(module: str, name: str) -> Any:
+    if (module, name) not in LIBRARY_ERRORS:
+        raise ValueError("not an exception that is exchanged")
+    return getattr(importlib.import_module(module), name)
 
 
 def is_plain(value: Any) -> bool:

@@ -2,9 +2,6 @@
 
 import ast
 import copy
-import importlib
-import importlib.abc
-import importlib.machinery
 import inspect
 import io
 import sys
@@ -13,9 +10,12 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from selfcritic.agent.sandbox.inside.code_names import Names, visible_names
 from selfcritic.agent.sandbox.inside.codec import is_plain
+from selfcritic.agent.sandbox.inside.importer import PACKAGE, CodeImporter
 from selfcritic.agent.sandbox.inside.proxy import Proxy, type_name
 from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
 from selfcritic.agent.sandbox.inside.unittest_engine import unittest_calls
@@ -29,7 +29,6 @@ _DECOY = object()
 # In the tests' namespace. Two leading underscores would be mangled inside classes.
 _RECORDER_NAME, _EQUAL_NAME = "_record_operand_", "_is_equal_"
 _TestCall = Callable[[], object]
-Names = dict[str, Any]
 Report = Callable[[Mapping[str, Any]], None]
 
 _operands: dict[int, tuple[str, Any]] = {}  # source and value of each operand of the last assertion
@@ -45,16 +44,22 @@ class Test(NamedTuple):
     """False for a statement without assertions, such as an import."""
 
 
-def run_tests(options: Mapping[str, Any], names: Names, report: Report) -> None:
-    """Run all tests and report each, its failure, and at the end the number of tests that ran."""
-    sys.meta_path.append(_CodeImporter(names, options["source"]))
+def run_tests(
+    options: Mapping[str, Any], names: Names, module: types.ModuleType, report: Report
+) -> None:
+    """Run all tests and report each, its failure, and at the end the number of tests that ran.
+
+    `names` are the names of the code, and `module` is what the tests import.
+    """
+    visible = visible_names(options, names)
+    sys.meta_path.append(CodeImporter(module, names, options["source"]))
     if options["engine"] == "pytest":
         from selfcritic.agent.sandbox.inside.pytest_engine import run_with_pytest
 
-        run_with_pytest(options, names, report)
+        run_with_pytest(options, visible, report)
         return
     num_run = 0
-    for test in _find_tests(options, names):
+    for test in _find_tests(options, names, visible):
         row = _row_of_tested(test, options["rows"])
         report({"test": test.name, "row": row})
         try:
@@ -71,55 +76,13 @@ def run_tests(options: Mapping[str, Any], names: Names, report: Report) -> None:
     report({"ran": num_run})
 
 
-class _CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Import the code under any unused module name that the tests import."""
-
-    def __init__(self, names: Names, tests: str) -> None:
-        self._names = names
-        self._modules: set[str] = set()
-        for node in ast.walk(ast.parse(tests)):
-            if isinstance(node, ast.Import):
-                self._modules.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                self._modules.add(node.module)
-                self._replace(node.module, [alias.name for alias in node.names])
-
-    def _replace(self, name: str, imported: Sequence[str]) -> None:
-        """Import the code in place of a module that lacks these names.
-
-        The file of the code may be named like a module of the library, such as `code` or `queue`.
-        """
-        if name not in sys.stdlib_module_names:
-            return
-        module = importlib.import_module(name)
-        missing = [name for name in imported if not hasattr(module, name)]
-        if any(name in self._names for name in missing):
-            spec = importlib.machinery.ModuleSpec(name, self)
-            sys.modules[name] = self.create_module(spec)
-
-    def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
-        """Claim the modules that the tests import."""
-        if fullname not in self._modules or "." in fullname:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self)
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        """Return a module with the code's names."""
-        module = types.ModuleType(spec.name)
-        for name, value in self._names.items():
-            if not name.startswith("__"):
-                setattr(module, name, value)
-        return module
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Do nothing: the code has already run."""
-
-
-def _find_tests(options: Mapping[str, Any], code_names: Names) -> Iterator[Test]:
+def _find_tests(options: Mapping[str, Any], code_names: Names, visible: Names) -> Iterator[Test]:
     """Yield statements first: they define the test functions and classes."""
     names = {
-        **code_names,
+        **visible,
         "__name__": "tests",
+        "__package__": PACKAGE,
+        "__file__": str(Path("tests.py").resolve()),  # there is no such file
         _RECORDER_NAME: _record_operand,
         _EQUAL_NAME: _is_equal,
     }
@@ -139,7 +102,7 @@ def _find_tests(options: Mapping[str, Any], code_names: Names) -> Iterator[Test]
     entry = options["entry"]
     if entry:
         name = f"check({entry})"
-        yield Test(name, ast.parse(name), lambda: names["check"](names[entry]))
+        yield Test(name, ast.parse(name), lambda: names["check"](code_names[entry]))
     for source, expected in options["examples"]:
         yield Test(source, ast.parse(source), partial(_run_example, source, expected, names))
 

@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 
+from selfcritic.agent.sandbox.inside.call_filter import filter_calls
 from selfcritic.agent.sandbox.inside.system_calls import (
     CLONE_NEWPID,
     CLONE_NEWUSER,
@@ -20,7 +21,6 @@ from selfcritic.agent.sandbox.inside.system_calls import (
     call,
     drop_rights,
     enter_user_namespace,
-    filter_calls,
     mount,
     prctl,
 )
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _NOBODY = 65534
 _SIGKILL = 9
 _OLD_ROOT = "/.old"
-_DEVICES = ("null", "zero", "full", "random", "urandom")
 _WRITABLE = ("/tmp", "/dev/shm", "/proc")  # noqa: S108
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND = 1, 2, 4, 32, 4096
@@ -151,10 +150,10 @@ def _build_file_system(options: Mapping[str, Any]) -> None:
         pass  # containers can forbid it; most programs run without /proc
     _mount_empty("/tmp", f"{size_mb}m")  # noqa: S108
     _mount_empty("/dev", "64k", mode="755")
-    for device in _DEVICES:
-        _bind(f"/dev/{device}")
-    for name, number in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        os.symlink(f"/proc/self/fd{number}", f"/dev/{name}")
+    for device in options["devices"]:
+        _bind(device)
+    for path, target in options["links"].items():
+        os.symlink(target, path)
     _mount_empty("/dev/shm", f"{size_mb}m")  # noqa: S108
     for path in options["visible"]:
         _bind(path)

@@ -1,5 +1,7 @@
 """Represent objects of the code under test, which live in another process."""
 
+import builtins
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -8,6 +10,8 @@ from selfcritic.agent.sandbox.inside.codec import PLAIN_TYPES, is_plain
 
 # Values that no right answer equals.
 _DECOYS = (b"\0", "\0", -987654321, 1.5e300, ("\0",), None)
+_NUMBER_DECOYS = (-987654321, 987654321)
+_NUMBERS = (int, float)
 _OPPOSITES = {"lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
 _PLAIN_BY_NAME = {kind.__name__: kind for kind in PLAIN_TYPES}
 
@@ -30,6 +34,7 @@ class Proxy:
             ("_handle", handle),
             ("_type_name", type_name),
             ("_base", base),
+            ("_is_global", False),
         ):
             object.__setattr__(self, name, value)
 
@@ -46,6 +51,8 @@ class Proxy:
         self._code.request("setattr", self, name, value)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
+        if (arguments or named) and not self._is_global:
+            self._code.is_trusted = False
         return self._code.request("call", self, *arguments, **named)
 
     def __eq__(self, other: object) -> Any:
@@ -86,8 +93,17 @@ class Proxy:
         self._code.is_trusted = False
         return self._code.request("is_instance", value, self) is True
 
-    def __exit__(self, *_: object) -> bool:
-        return self._code.request("exit", self, None, None, None) is True
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is None:
+            return self._code.request("exit", self, None, ()) is True
+        arguments = error.args if is_plain(error.args) else (str(error),)
+        return self._code.request("exit", self, known_class(error), arguments) is True
+
+    def __copy__(self) -> Any:
+        return self._code.request("copy", self)
+
+    def __deepcopy__(self, _: object) -> Any:
+        return self._code.request("deepcopy", self)
 
     def __format__(self, specification: str) -> str:
         return str(self._code.request("format", self, specification))
@@ -107,24 +123,49 @@ class Proxy:
 
 def _define_operators() -> None:
     """Give proxies the operators of Python's data model."""
-    names = "abs complex enter float index int invert iter len neg next pos reversed round"
+    names = "abs bytes complex enter float index int invert iter len neg next pos reversed round"
     for name in f"{names} delitem getitem setitem".split():
         setattr(Proxy, f"__{name}__", _operator(name))
     for name, opposite in _OPPOSITES.items():
         setattr(Proxy, f"__{name}__", _order(name, opposite))
     arithmetic = "add sub mul truediv floordiv mod matmul pow and or xor lshift rshift"
     for name in arithmetic.split():
+        setattr(Proxy, f"__i{name}__", _operator(f"i{name}"))
+    for name in f"{arithmetic} divmod".split():
         operation = f"{name}_" if name in ("and", "or") else name
         setattr(Proxy, f"__{name}__", _operator(operation))
         setattr(Proxy, f"__r{name}__", _operator(operation, is_reflected=True))
+    for name in ("__sub__", "__rsub__"):
+        setattr(Proxy, name, _difference(getattr(Proxy, name)))
 
 
 def _operator(name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
     def run(proxy: Proxy, *arguments: Any) -> Any:
         code = object.__getattribute__(proxy, "_code")
+        if arguments:
+            code.is_trusted = False
         if is_reflected:
             return code.request(name, *arguments, proxy)
         return code.request(name, proxy, *arguments)
+
+    return run
+
+
+def _difference(subtract: Callable[[Proxy, Any], Any]) -> Callable[[Proxy, Any], Any]:
+    """Return a subtraction that gives NaN for an object whose difference from all numbers is the same."""
+
+    def run(proxy: Proxy, other: Any) -> Any:
+        result = subtract(proxy, other)
+        if type(other) not in _NUMBERS or type(result) not in _NUMBERS or not math.isfinite(result):
+            return result
+        for decoy in _NUMBER_DECOYS:
+            try:
+                difference = subtract(proxy, decoy)
+            except Exception:  # noqa: BLE001 - the code need not accept all numbers
+                return result
+            if type(difference) not in _NUMBERS or difference != result:
+                return result
+        return math.nan
 
     return run
 
@@ -145,6 +186,29 @@ def _order(name: str, opposite: str) -> Callable[[Proxy, object], Any]:
 
 
 _define_operators()
+
+
+def mark_global(value: Any) -> Any:
+    """Mark what a name of the code's module refers to; its calls are what tests test."""
+    if type(value) is Proxy:
+        object.__setattr__(value, "_is_global", True)
+    return value
+
+
+def is_callable(value: object) -> bool:
+    """Do what `callable` does: all proxies have `__call__`."""
+    if type(value) is Proxy:
+        code = object.__getattribute__(value, "_code")
+        return code.request("callable", value) is True
+    return callable(value)
+
+
+def known_class(error: BaseException) -> type[BaseException]:
+    """Return the nearest class of an error that the code knows, too."""
+    for kind in type(error).__mro__:
+        if hasattr(kind, "_handle_") or vars(builtins).get(kind.__name__) is kind:
+            return kind
+    return Exception
 
 
 def type_name(value: object) -> str:

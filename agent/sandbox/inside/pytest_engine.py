@@ -1,20 +1,28 @@
-"""Run tests with pytest, if it is installed beside the project."""
+"""Run tests with pytest, if it is installed beside the project.
+
+The source of the tests stays in memory: the code under test could read and replace a file.
+"""
 
 import ast
 import asyncio
 import doctest
-import importlib.machinery
 import inspect
+import linecache
 import os
 import sys
 import types
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.assertion.rewrite import rewrite_asserts
+from _pytest.doctest import DoctestItem, DoctestModule
+from _pytest.fixtures import FixtureLookupError
 
-from selfcritic.agent.sandbox.inside.engine import Names, Report, describe_failure
+from selfcritic.agent.sandbox.inside.code_names import Names
+from selfcritic.agent.sandbox.inside.engine import Report, describe_failure
+from selfcritic.agent.sandbox.inside.importer import PACKAGE
 from selfcritic.agent.sandbox.inside.proxy import Proxy
 from selfcritic.agent.sandbox.inside.remote import CodeExited, Tampered, Unsupported
 from selfcritic.agent.sandbox.inside.worker import row_in_code
@@ -24,13 +32,15 @@ _OPTIONS = (
     "-q",
     "--capture=sys",
     "--noconftest",
-    "--doctest-modules",
-    "--doctest-ignore-import-errors",
     "--import-mode=importlib",
+    "--rootdir=/",
+    f"-c{os.devnull}",
     "-pno:cacheprovider",
     "-pno:faulthandler",
     "-pno:junitxml",
 )
+_FAILURES_OF_PYTEST = (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+_Load = Callable[[Path, pytest.Config], types.ModuleType]
 _EndOfRun = CodeExited | Tampered | Unsupported
 
 
@@ -41,18 +51,38 @@ def run_with_pytest(options: Mapping[str, Any], names: Names, report: Report) ->
         CodeExited, Tampered, Unsupported: The run ended early.
     """
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    path = Path(f"{_MODULE}.py").resolve()
-    path.write_text(options["source"], "utf-8", "replace")
     plugin = _Plugin(options, names, report)
-    arguments = [*_OPTIONS, f"--rootdir={path.parent}", f"-c{os.devnull}", str(path)]
-    pytest.main(arguments, plugins=[plugin])
+    exit_code = pytest.main([*_OPTIONS, "/"], plugins=[plugin])
     if plugin.end is not None:
         raise plugin.end
-    if plugin.num_finished < plugin.num_collected:
+    if plugin.num_finished < plugin.num_collected or exit_code in _FAILURES_OF_PYTEST:
         # Only the code can do that: the tests run without plugins and options.
         error = RuntimeError("the code stopped the run before the last test")
         report({"failed": describe_failure("", error, None)})
     report({"ran": plugin.num_run})
+
+
+class _TestModule(pytest.Module):
+    load: _Load
+
+    def _getobj(self) -> types.ModuleType:
+        try:
+            return self.load(self.path, self.config)
+        except pytest.skip.Exception as error:
+            if error.allow_module_level:
+                raise
+            raise self.CollectError("To skip a module, pass allow_module_level=True.") from error
+
+
+class _Doctests(DoctestModule):
+    load: _Load
+
+    def _getobj(self) -> types.ModuleType:
+        return self.load(self.path, self.config)
+
+    def collect(self) -> Iterable[DoctestItem]:
+        is_loaded = _MODULE in sys.modules
+        return super().collect() if is_loaded else []
 
 
 class _Plugin:
@@ -66,17 +96,36 @@ class _Plugin:
         self.num_finished = 0
         self.end: _EndOfRun | None = None
 
-    def pytest_collection(self) -> None:
-        """Fill the module of the tests with the code's names before the tests run in it."""
-        for finder in sys.meta_path:
-            if type(finder).__name__ == "AssertionRewritingHook":
-                finder.create_module = self._create_module  # type: ignore[attr-defined]
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Collect the tests from memory instead of from files."""
+        path = Path(f"{_MODULE}.py").resolve()
+        nodes = (
+            _TestModule.from_parent(session, path=path),
+            _Doctests.from_parent(session, path=path),
+        )
+        for node in nodes:
+            node.load = self._load
+        session.collect = lambda: iter(nodes)  # type: ignore[method-assign]
 
-    def _create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
-        if spec.name.rpartition(".")[2] != _MODULE:
-            return None
-        module = types.ModuleType(spec.name)
+    def _load(self, path: Path, config: pytest.Config) -> types.ModuleType:
+        """Run the module of the tests, which has the code's names before."""
+        if _MODULE in sys.modules:
+            return sys.modules[_MODULE]
+        module = types.ModuleType(_MODULE)
+        module.__file__ = str(path)
+        module.__package__ = PACKAGE
         vars(module).update(self._used)
+        lines = self._source.splitlines(keepends=True)
+        linecache.cache[str(path)] = (len(self._source), None, lines, str(path))
+        tree = ast.parse(self._source)
+        rewrite_asserts(tree, self._source.encode("utf-8", "replace"), str(path), config)
+        code = compile(tree, str(path), "exec", dont_inherit=True)
+        sys.modules[_MODULE] = module
+        try:
+            exec(code, vars(module))  # noqa: S102 - sandboxed
+        except BaseException:
+            del sys.modules[_MODULE]
+            raise
         return module
 
     def pytest_pycollect_makeitem(self, name: str, obj: object) -> list[Any] | None:
@@ -122,7 +171,7 @@ class _Plugin:
         if isinstance(error, CodeExited | Tampered | Unsupported):
             self.end = error
             item.session.shouldstop = "the code is gone"
-        elif type(error).__name__ == "FixtureLookupError":
+        elif isinstance(error, FixtureLookupError):
             self._report({"unusable": f"there is no fixture for {_test_name(item.nodeid)}"})
         elif report.failed:
             failed = error or AssertionError(str(report.longrepr))

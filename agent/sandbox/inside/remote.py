@@ -4,7 +4,6 @@ A comparison of data takes place here, with the comparison of the builtin types:
 it. An object that is no data is asked itself, and then `RemoteCode.is_trusted` is False.
 """
 
-import builtins
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from selfcritic.agent.sandbox.inside.codec import Decoder, Encoder, dump, is_plain
-from selfcritic.agent.sandbox.inside.proxy import Proxy
+from selfcritic.agent.sandbox.inside.proxy import Proxy, known_class, mark_global
 
 _MAX_LINE_BYTES = 64_000_000
 _MAX_ITEMS = 100_000
@@ -67,9 +66,13 @@ class RemoteCode:
         self._send(["names", [], {}])
         names = self._receive()["value"]
         try:
-            return {str(name): decoder.decode(value) for name, value in names}
+            return {str(name): mark_global(decoder.decode(value)) for name, value in names}
         except _MALFORMED as error:
             raise Tampered from error
+
+    def read(self, name: str) -> Any:
+        """Return the current value of a name that the code defines."""
+        return mark_global(self.request("global", name))
 
     def run_tests(self, options: Mapping[str, Any]) -> Any:
         """Let the process run the tests itself; yield its events."""
@@ -144,16 +147,10 @@ class RemoteCode:
         self._send({"value": encoder.encode(value)})
 
     def _encode_error(self, error: Exception) -> Mapping[str, Any]:
-        """Encode an error as the nearest class that the code knows, too."""
-        known = [
-            kind
-            for kind in type(error).__mro__
-            if hasattr(kind, "_handle_") or vars(builtins).get(kind.__name__) is kind
-        ]
         encoder = Encoder(self._encode_object)
         arguments = error.args if is_plain(error.args) else (str(error),)
         encoded = [encoder.encode(argument) for argument in arguments]
-        return {"error": encoder.encode(known[0]), "arguments": encoded}
+        return {"error": encoder.encode(known_class(error)), "arguments": encoded}
 
     def _send(self, message: Any) -> None:
         with suppress(BrokenPipeError):  # `_receive` notices that the process has ended
@@ -172,14 +169,16 @@ class RemoteCode:
             return ["iterator", [encoder.encode(item) for item in items]]
         if callable(value) and not isinstance(value, type):
             self._callbacks.append(value)
-            return ["callback", len(self._callbacks) - 1]
+            name = str(getattr(value, "__name__", "<lambda>"))
+            return ["callback", len(self._callbacks) - 1, name, getattr(value, "__doc__", None)]
         raise Unsupported(f"they pass an object of type {type(value).__name__} to the code")
 
     def _decode_object(self, data: Sequence[Any]) -> Any:
         kind, handle, name, base = data
         if kind == "exception":
             if handle not in self._exceptions:
-                self._exceptions[handle] = _mirror_exception(str(name), base, handle)
+                bases = [Decoder(self._decode_object).decode(each) for each in base]
+                self._exceptions[handle] = _mirror_exception(str(name), bases, handle)
             return self._exceptions[handle]
         if kind != "object":
             raise ValueError("not an encoded object")
@@ -189,7 +188,7 @@ class RemoteCode:
         decoder = Decoder(self._decode_object)
         kind = decoder.decode(error["class"])
         if not issubclass(kind, Exception | SystemExit):
-            kind = _mirror_exception(kind.__name__, "Exception", None)
+            kind = _mirror_exception(kind.__name__, [Exception], None)
         arguments = [decoder.decode(argument) for argument in error["arguments"]]
         raised: BaseException = kind.__new__(kind, *arguments)
         raised.args = tuple(arguments)
@@ -202,15 +201,15 @@ class RemoteCode:
         return raised
 
 
-def _mirror_exception(name: str, base: str, handle: int | None) -> type[BaseException]:
-    """Return a class for a class of the code, derived from the same built-in class.
+def _mirror_exception(
+    name: str, bases: Sequence[type[BaseException]], handle: int | None
+) -> type[BaseException]:
+    """Return a class for a class of the code, derived from the mirrored and built-in bases.
 
     A KeyboardInterrupt of the code must not stop the tests, so that classes without the base Exception get it.
     """
-    parent = getattr(builtins, base)
-    if not issubclass(parent, Exception | SystemExit):
-        parent = Exception
-    return type(name, (parent,), {"_handle_": handle})
+    allowed = [base for base in bases if issubclass(base, Exception | SystemExit)]
+    return type(name, tuple(allowed) or (Exception,), {"_handle_": handle})
 
 
 def start_process(serve: Callable[[BinaryIO, BinaryIO], None]) -> RemoteCode:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from selfcritic.agent.sandbox.inside.code_names import RemoteModule, visible_names
 from selfcritic.agent.sandbox.inside.codec import allow_long_numbers, dump
 from selfcritic.agent.sandbox.inside.engine import describe_failure, run_tests
 from selfcritic.agent.sandbox.inside.remote import (
@@ -76,7 +77,10 @@ def _run(code: RemoteCode, options: Mapping[str, Any], report: Any) -> None:
         report({"ran": 0})
         return
     if options["mode"] == "separate":
-        run_tests(options, names, report)
+        visible = visible_names(options, names)
+        public = [name for name, value in names.items() if visible.get(name) is value]
+        module = RemoteModule(code.read, public)
+        run_tests(options, names, module, report)
         return
     event: Any = None
     for event in code.run_tests(options):

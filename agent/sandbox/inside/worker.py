@@ -3,7 +3,7 @@
 The process reads requests from one pipe and writes replies to another. Both are lines of JSON.
 """
 
-import builtins
+import copy
 import io
 import json
 import operator
@@ -27,13 +27,28 @@ CODE_FILE = "<draft>"
 MAX_TEXT_CHARS = 400
 _MAX_PRINTED_CHARS = 100_000
 _MUTABLE = (list, dict, set, bytearray)
+
+
+def _exit(manager: Any, kind: type[BaseException] | None, arguments: Sequence[Any]) -> bool:
+    error = None
+    if kind is not None:
+        error = kind.__new__(kind, *arguments)  # the code's __init__ may need other arguments
+        error.args = tuple(arguments)
+    return bool(type(manager).__exit__(manager, kind, error, None))
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(operator, name) for name in operator.__all__},
     "bool": bool,
+    "bytes": bytes,
     "call": lambda function, *arguments, **named: function(*arguments, **named),
+    "callable": callable,
     "complex": complex,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "divmod": divmod,
     "enter": lambda manager: type(manager).__enter__(manager),
-    "exit": lambda manager, *error: type(manager).__exit__(manager, *error),
+    "exit": _exit,
     "float": float,
     "format": format,
     "getattr": getattr,
@@ -64,6 +79,7 @@ class Server:
         self._operations: dict[str, Callable[..., Any]] = {
             **_OPERATIONS,
             "data": self._data,
+            "global": lambda name: getattr(self.module, name),
             "load": self._load,
             "names": self._names,
         }
@@ -91,7 +107,7 @@ class Server:
                 os._exit(0)
             self._write({"event": event})
 
-        run_tests(options, vars(self.module), report)
+        run_tests(options, vars(self.module), self.module, report)
         self._write({"value": None, "changed": [], "printed": ""})
 
     def _answer(self, operation: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
@@ -116,7 +132,7 @@ class Server:
             ]
             if error is not None:
                 reply["error"] = self._encode_error(error)
-            elif operation == "getattr" and type(result) in _MUTABLE:
+            elif operation in ("getattr", "global") and type(result) in _MUTABLE:
                 reply["value"] = self._encode_object(result)
             elif operation == "names":
                 reply["value"] = result
@@ -154,17 +170,24 @@ class Server:
         if handle == len(self._objects):
             self._objects.append(value)
         if isinstance(value, type) and issubclass(value, BaseException):
-            bases = [base for base in value.__mro__ if vars(builtins).get(base.__name__) is base]
-            return ["exception", handle, value.__name__, bases[0].__name__]
+            errors = [base for base in value.__bases__ if issubclass(base, BaseException)]
+            bases = [Encoder(self._encode_object).encode(base) for base in errors]
+            return ["exception", handle, value.__name__, bases]
         return ["object", handle, type(value).__name__, _plain_base_name(value)]
 
     def _decode_object(self, data: Sequence[Any]) -> Any:
-        kind, argument = data
+        kind, argument, *names = data
         if kind == "handle":
             return self._objects[argument]
         if kind == "iterator":
             return iter([Decoder(self._decode_object).decode(item) for item in argument])
-        return lambda *arguments, **named: self._call_back(argument, arguments, named)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            return self._call_back(argument, arguments, named)
+
+        call.__name__, call.__doc__ = names
+        call.__qualname__ = call.__name__
+        return call
 
     def _call_back(self, number: int, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Call a function of the tests; answer requests until it returns."""

@@ -37,7 +37,7 @@ from selfcritic.graphs.cli.review.options import CriticOptions, ReportOptions
 from selfcritic.graphs.cli.review.result import Review, to_json
 from selfcritic.graphs.cli.review.sarif import check_uris, to_sarif
 from selfcritic.graphs.cli.review.session import ReviewSession
-from selfcritic.graphs.cli.review.summary import describe_reviews, describe_skipped
+from selfcritic.graphs.cli.review.summary import MAX_NAMES, describe_reviews, describe_skipped
 from selfcritic.graphs.cli.review.terminal_view import FOLDER_CONTEXT, ReviewPrinter
 from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.control_characters import escape_controls
@@ -87,7 +87,12 @@ def review(
         session = ReviewSession(
             context, question, checkers, unit_test_checker, console, strict=strict
         )
-        inputs = read_inputs(files, stdin_filename, has_model=session.has_critic)
+        inputs = read_inputs(
+            files,
+            stdin_filename,
+            has_model=session.has_critic,
+            is_gate=report.lowest_failing is not None,
+        )
         documents = session.filter_documents(inputs)
         if report.as_sarif:
             check_uris(documents)
@@ -183,6 +188,16 @@ def _exit_code(
     if fail_on is not None and any(review.is_cut_short for review in reviews):
         print_error(
             "The budget was spent before all files were reviewed. Raise it, or review fewer files."
+        )
+        return BAD_USAGE
+    undecided = [review for review in reviews if fail_on and review.is_undecided(fail_on)]
+    if undecided:
+        names = ", ".join(review.document.name for review in undecided[:MAX_NAMES])
+        print_error(
+            escape_controls(
+                f"No critique of {names} quotes the file, so --fail-on cannot be decided. Read the critiques above, "
+                "raise --num-critiques, or choose another --model."
+            )
         )
         return BAD_USAGE
     kinds = {skip.kind for skip in skipped}

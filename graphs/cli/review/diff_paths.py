@@ -1,32 +1,60 @@
 """Find the file of a diff in the working tree; its path may have any prefix."""
 
+import hashlib
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import is_utf8, read_text, repo_root
-from selfcritic.graphs.cli.review.unified_diff import FileDiff, unquote
+from selfcritic.graphs.cli.review.documents import is_utf8, read_text
+from selfcritic.graphs.cli.review.quoted_paths import unquote
+from selfcritic.graphs.cli.review.repository import repo_root
+from selfcritic.graphs.cli.review.unified_diff import FileDiff
 
 _LETTER_PREFIX = re.compile(r"[a-z0-9]/")
+_NEW_HASH = re.compile(r"index [0-9a-f]+\.\.([0-9a-f]+)")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def find_file(diff: FileDiff) -> tuple[Path, str] | None:
     """Return the file that has the diff's new lines, and its text.
 
-    A diff can name any path, so files outside the repository are not read.
+    A shorter form of a path may be another file: it is used only if the longer one does not exist, and if the file has
+    the hash that git prints. A diff can name any path, so files outside the repository are not read.
     """
+    names: list[str] = []
+    existing: list[str] = []
     for name in candidate_paths(diff):
+        is_shortened = _is_end_of_any(name, names)
+        names.append(name)
+        if _is_end_of_any(name, existing):
+            continue
         for folder in (repo_root(), Path.cwd()):
             path = (folder / name).resolve()
             if not path.is_relative_to(repo_root()) or not path.is_file():
                 continue
+            existing.append(name)
             text = _read_new_version(path, diff)
-            if text is not None:
+            if text is not None and not (is_shortened and _has_other_hash(path, diff)):
                 return folder / name, text
     return None
+
+
+def _is_end_of_any(name: str, paths: Sequence[str]) -> bool:
+    return any(path.endswith(f"/{name}") for path in paths)
+
+
+def _has_other_hash(path: Path, diff: FileDiff) -> bool:
+    """Compare a file with git's abbreviated hash of the new version, if the diff has one."""
+    matches = [_NEW_HASH.match(line) for line in diff.lines]
+    expected = [match[1] for match in matches if match is not None]
+    if not expected:
+        return False
+    data = path.read_bytes()
+    blob = b"blob %d\0" % len(data) + data
+    hashes = [hashlib.new(name, blob, usedforsecurity=False) for name in ("sha1", "sha256")]
+    return not any(each.hexdigest().startswith(expected[0]) for each in hashes)
 
 
 def _read_new_version(path: Path, diff: FileDiff) -> str | None:

@@ -13,15 +13,18 @@ from pathlib import Path
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diff_paths import display_path, find_file, leaves_repository
 from selfcritic.graphs.cli.review.documents import (
+    DIFF_SUFFIXES,
     STDIN,
     Document,
     Skipped,
+    UnsupportedFileError,
     display_name,
     is_utf8,
-    quote_path,
-    repo_root,
 )
+from selfcritic.graphs.cli.review.earlier_findings import restore_text
+from selfcritic.graphs.cli.review.languages import is_walked
 from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
+from selfcritic.graphs.cli.review.repository import quote_path, repo_root
 from selfcritic.graphs.cli.review.unified_diff import FileDiff, clean, parse_unified_diff
 
 _FILE_HEADER = re.compile(
@@ -46,9 +49,18 @@ _OTHER_DIFFS = {
     ),
 }
 """Diffs that cannot be reviewed, and how to recognize them."""
+_NEW_NAME_OR_MODE = re.compile(r"(?:rename to|copy to|new mode) ")
+_NEW_EMPTY_FILE = re.compile(r"index 0+\.\.(?:e69de29|473a0f4)[0-9a-f]*\s*")
+"""The hash of an empty file starts so with SHA-1 and SHA-256."""
+_NEW_CONTENT = re.compile(r"index |(?:dis)?similarity index (?!100%)|--- |\+\+\+ |@@")
 _NOT_COMPARED = re.compile(
-    r"^(?:Only in (?P<folder>[^\n]+?): (?P<name>[^\n]+)|\* Unmerged path (?P<unmerged>[^\n]+))$",
-    re.MULTILINE,
+    r"""
+    ^ (?: Only\ in\ (?P<folder>[^\n]+?):\ (?P<name>[^\n]+)
+        | Binary\ files\ [^\n]+\ and\ (?P<binary>[^\n]+)\ differ
+        | \*\ Unmerged\ path\ (?P<unmerged>[^\n]+)
+    ) $
+    """,
+    re.MULTILINE | re.VERBOSE,
 )
 
 
@@ -62,7 +74,7 @@ def is_diff(name: str, text: str) -> bool:
     """
     cleaned = clean(text)
     has_diff = _FILE_HEADER.search(cleaned) is not None
-    if name != STDIN and not name.endswith((".diff", ".patch")):
+    if name != STDIN and not name.casefold().endswith(DIFF_SUFFIXES):
         return has_diff and _FIRST_LINE.match(cleaned) is not None
     if not has_diff:
         _refuse_other_diffs(name, cleaned)
@@ -84,9 +96,17 @@ def parse_diff(diff: str) -> tuple[list[Document], list[Skipped]]:
             skipped.append(skip)
             continue
         try:
-            documents.append(_create_document(file, path))
+            document = _create_document(file, path)
+        except UnsupportedFileError as error:
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path} "), "unsupported"))
+            continue
         except InputError as error:
-            skipped.append(Skipped(path, str(error), "unreadable"))
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path} "), "unreadable"))
+            continue
+        if document.text.strip():
+            documents.append(document)
+        else:
+            skipped.append(Skipped(path, "has no code", "empty"))
     return documents, skipped + _find_uncompared(diff)
 
 
@@ -110,14 +130,39 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
     if file.is_deleted:
         return Skipped(path, "is deleted", "empty")
     if file.is_binary:
-        return Skipped(path, "is binary", "unsupported")
+        return _skip_binary(path)
     if file.is_submodule:
         return Skipped(path, "is a submodule", "unsupported")
     if file.is_link:
         return Skipped(path, "is a symbolic link", "unsupported")
-    if not file.added:
+    if not file.hunks and not _keeps_content(file, path):
+        reason = "has no hunks; pass the whole diff, unchanged, as `git diff` prints it"
+        return Skipped(path, reason, "unreadable")
+    if not file.hunks:
         return Skipped(path, "has no added lines", "empty")
     return None
+
+
+def _skip_binary(path: str) -> Skipped:
+    """Skip a file whose content is not in the diff, for example because of the attribute `-diff`."""
+    if is_walked(path, has_model=False):
+        reason = "is binary in the diff; pass the output of `git diff --text`, or the file itself"
+        return Skipped(path, reason, "unreadable")
+    return Skipped(path, "is binary", "unsupported")
+
+
+def _keeps_content(file: FileDiff, path: str) -> bool:
+    """Check that a diff without hunks is complete: a rename, another mode, or a new and empty file."""
+    headers = file.lines[1:]
+    if any(_NEW_EMPTY_FILE.fullmatch(line) for line in headers):
+        return True
+    if any(_NEW_CONTENT.match(line) for line in headers):
+        return False
+    if any(_NEW_NAME_OR_MODE.match(line) for line in headers):
+        return True
+    is_new = any(line.startswith("new file mode ") for line in headers)
+    new_file = repo_root() / path
+    return is_new and new_file.is_file() and not new_file.stat().st_size  # of Mercurial
 
 
 def _create_document(file: FileDiff, path: str) -> Document:
@@ -150,10 +195,7 @@ def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
     absolute = Path(os.path.normpath(path))
     name = absolute.relative_to(repo_root()).as_posix()
     uri = quote_path(name)
-    if is_notebook(name):
-        notebook = read_notebook(name, text, uri, absolute, file.added)
-        return replace(notebook, diff=file.text, num_hunks=len(file.hunks))
-    return Document(
+    document = Document(
         name=name,
         text=text,
         uri=uri,
@@ -162,6 +204,23 @@ def _whole_document(file: FileDiff, path: Path, text: str) -> Document:
         diff=file.text,
         num_hunks=len(file.hunks),
     )
+    if is_notebook(name):
+        notebook = read_notebook(name, text, uri, absolute, file.added)
+        document = replace(notebook, diff=file.text, num_hunks=len(file.hunks))
+    return replace(document, before=_before(document, text, file))
+
+
+def _before(document: Document, text: str, file: FileDiff) -> Document | None:
+    """Build a document of the whole file before the change, if it is known."""
+    before = restore_text(text, file)
+    if before is None:
+        return None
+    if not is_notebook(document.name):
+        return replace(document, text=before, changed_lines=None)
+    try:
+        return read_notebook(document.name, before, document.uri, document.path)
+    except InputError:
+        return None
 
 
 def _numbered_lines(file: FileDiff) -> Iterator[tuple[int, str]]:
@@ -181,7 +240,11 @@ def _find_uncompared(diff: str) -> list[Skipped]:
         if match["unmerged"]:
             reason = "has merge conflicts; resolve them first"
             skipped.append(Skipped(match["unmerged"], reason, "unreadable"))
-        elif not is_from_git:
+        elif is_from_git:
+            continue
+        elif match["binary"]:
+            skipped.append(_skip_binary(match["binary"]))
+        else:
             name = f"{match['folder']}/{match['name']}"
             skipped.append(Skipped(name, "is in one folder only; diff with -N", "unreadable"))
     return skipped

@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import os
 import re
 import sys
 import tokenize
@@ -13,13 +12,16 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.schemas import Comment
+from selfcritic.graphs.cli.review.repository import file_uri
 
 STDIN = "-"
 MAX_BYTES = 50_000_000
-_PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
+PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
+NOTEBOOK_SUFFIX = ".ipynb"
+DIFF_SUFFIXES = (".diff", ".patch")
 _MARKED_ENCODINGS = {
     codecs.BOM_UTF32_LE: "utf-32",  # starts with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
@@ -90,6 +92,8 @@ class Document:
     """The file whose whole text this is; None for hunks and for text without a file."""
     cells: Sequence[CellLine] = ()
     """Place of each line in its notebook; empty for other files."""
+    before: "Document | None" = None
+    """The whole file before the change of a diff; None if it is not known."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -154,12 +158,22 @@ class Document:
             place = f"cell {cell}:{place}"
         return f"{self.name}:{place}"
 
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the document is from a diff that adds no lines to it."""
+        return self.changed_lines is not None and not self.changed_lines
+
     def is_quotable(self, location: Location) -> bool:
         """Check that a location touches a changed line; always true without a diff."""
         if self.changed_lines is None:
             return True
         lines = range(location.line, location.end_line + 1)
         return not self.changed_lines.isdisjoint(lines)
+
+    def is_quoted_by(self, comment: Comment) -> bool:
+        """Check that a located comment touches a changed line."""
+        start = comment.start or 0
+        return self.is_quotable(self.locate(start, comment.end or start))
 
 
 def read_text(name: str) -> str:
@@ -178,11 +192,16 @@ def read_text(name: str) -> str:
         if data.startswith(mark):
             return _decode_marked(name, data, encoding)
     if b"\0" in data:
-        error_type = InputError if name.endswith(_PYTHON_SUFFIXES) else UnsupportedFileError
+        is_supported = name.casefold().endswith((*PYTHON_SUFFIXES, NOTEBOOK_SUFFIX))
+        error_type = InputError if is_supported else UnsupportedFileError
         raise error_type(
             f"{display_name(name)} is binary: pass text files only, in UTF-8 or UTF-16 with a byte order mark."
         )
-    return data.decode(_detect_encoding(name, data), "surrogateescape")
+    encoding = _detect_encoding(name, data)
+    try:
+        return data.decode(encoding, "surrogateescape")
+    except (LookupError, UnicodeError) as error:  # such as rot13 and punycode
+        raise _bad_encoding(name, error) from None
 
 
 def _read_bytes(name: str) -> bytes:
@@ -243,33 +262,9 @@ def display_name(name: str) -> str:
     return "Standard input" if name == STDIN else name
 
 
-def repo_root() -> Path:
-    """Return the enclosing Git repository, or the working directory."""
-    working_dir = Path.cwd()
-    for folder in (working_dir, *working_dir.parents):
-        if (folder / ".git").exists():
-            return folder
-    return working_dir
-
-
-def file_uri(name: str) -> str:
-    """Return a URI relative to the repository root, or absolute outside it."""
-    root = repo_root()
-    path = Path(os.path.normpath(Path.cwd() / name))
-    for candidate in (path, path.resolve()):  # a link in the repository keeps its name
-        if candidate.is_relative_to(root):
-            return quote_path(candidate.relative_to(root).as_posix())
-    return "file://" + quote_path(path.as_posix())
-
-
-def quote_path(path: str) -> str:
-    """Percent-encode a relative path; its bytes need not be UTF-8."""
-    return quote(path.encode("utf-8", "surrogateescape"))
-
-
 def _detect_encoding(name: str, data: bytes) -> str:
     default = "utf-8-sig"
-    if not name.endswith(_PYTHON_SUFFIXES):
+    if not name.casefold().endswith(PYTHON_SUFFIXES):
         return default
     try:
         declared, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -280,3 +275,10 @@ def _detect_encoding(name: str, data: bytes) -> str:
             ) from None
         return default  # invalid UTF-8
     return default if declared == "utf-8" else declared
+
+
+def _bad_encoding(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{display_name(name)} declares an encoding that Python cannot read: {error}. Correct the comment in its first "
+        "lines."
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
 from selfcritic.graphs.cli.review.documents import (
+    DIFF_SUFFIXES,
     STDIN,
     Document,
     Skipped,
@@ -32,8 +33,12 @@ class Inputs:
     """Names of the documents that a folder contains."""
 
 
-def read_inputs(names: Sequence[str], stdin_filename: str, *, has_model: bool) -> Inputs:
+def read_inputs(
+    names: Sequence[str], stdin_filename: str, *, has_model: bool, is_gate: bool = False
+) -> Inputs:
     """Read all inputs; those with nothing to review are in `skipped`.
+
+    A gate takes only diffs from standard input and pipes: other text could be a diff in a form that is not recognized.
 
     Raises:
         InputError: An input that is named on the command line cannot be reviewed.
@@ -48,27 +53,45 @@ def read_inputs(names: Sequence[str], stdin_filename: str, *, has_model: bool) -
         if name != STDIN and Path(name).is_dir():
             _read_folder(inputs, name, seen, has_model)
         else:
-            _read_input(inputs, name, stdin_filename)
+            _read_input(inputs, name, stdin_filename, is_gate)
     return inputs
 
 
-def _read_input(inputs: Inputs, name: str, stdin_filename: str) -> None:
+def _read_input(inputs: Inputs, name: str, stdin_filename: str, is_gate: bool) -> None:
     text = read_text(name)
-    diff_name = name
-    if name == STDIN and stdin_filename != DEFAULT_STDIN_NAME:
-        diff_name = stdin_filename
+    source = _identify(name, stdin_filename)
     if not text.strip():
-        is_missing = name == STDIN or name.endswith((".diff", ".patch"))
+        is_missing = _is_stream(name) or name.casefold().endswith(DIFF_SUFFIXES)
         inputs.skipped.append(
             Skipped(display_name(name), "is empty", "missing" if is_missing else "empty")
         )
-    elif is_diff(diff_name, text):
+    elif is_diff(source, text):
         documents, skipped = parse_diff(text)
         inputs.documents += documents
         inputs.skipped += skipped
+    elif is_gate and source == STDIN:
+        raise InputError(
+            f"{display_name(name)} is not a diff, so --fail-on cannot be decided. Pass a diff as `git diff` prints it; "
+            "to review another text, pipe it to - with --stdin-filename NAME."
+        )
     else:
         document = _create_document(name, text, stdin_filename)
         _add(inputs, document)
+
+
+def _identify(name: str, stdin_filename: str) -> str:
+    """Return the file name of an input, or `STDIN` if it has none."""
+    if name == STDIN and stdin_filename != DEFAULT_STDIN_NAME:
+        return stdin_filename
+    return STDIN if _is_stream(name) else name
+
+
+def _is_stream(name: str) -> bool:
+    """Detect standard input, and pipes without a suffix, such as /dev/fd/63 of a shell."""
+    path = Path(name)
+    if name == STDIN or path.is_relative_to("/dev"):
+        return True
+    return not path.is_file() and not path.suffix
 
 
 def _read_folder(inputs: Inputs, folder: str, seen: set[str], has_model: bool) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path, PurePath
 
 from pygments.lexers import find_lexer_class_for_filename
 
-from selfcritic.graphs.cli.review.documents import Document
+from selfcritic.graphs.cli.review.documents import PYTHON_SUFFIXES, Document
+from selfcritic.graphs.cli.review.notebooks import is_notebook
 
 PYTHON = "Python"
 NOTEBOOK = "Jupyter notebook"
@@ -13,7 +14,6 @@ PYTHON_CHECKERS = ("syntax", "lint", "typecheck")
 _PYTHON_DEFAULTS = ["syntax", "lint"]
 _NOTEBOOK_DEFAULTS = ["lint"]
 _TEXT_DEFAULTS = ["arithmetic"]
-_PYTHON_SUFFIXES = (".py", ".pyw", ".pyi")
 _TEXT_LANGUAGES = {"", "Text only", "Markdown", "reStructuredText", "TeX"}
 _DATA_LANGUAGES = {"CSV", "HTML", "INI", "JSON", "TOML", "XML", "YAML", "Diff", "Gettext Catalog"}
 _PYTHON_SHEBANG = re.compile(r"#![^\n]*\bpython[\d.]*\b")
@@ -28,9 +28,9 @@ def detect_language(name: str, text: str = "") -> str:
     Files with Python's syntax but other built-in names, such as those of Bazel, are not Python.
     """
     base_name = PurePath(name).name
-    if base_name.endswith(_PYTHON_SUFFIXES):
+    if name.casefold().endswith(PYTHON_SUFFIXES):
         return PYTHON
-    if base_name.endswith(".ipynb"):
+    if is_notebook(name):
         return NOTEBOOK
     if _BUILD_FILES.fullmatch(base_name):
         return "Starlark"
@@ -39,6 +39,8 @@ def detect_language(name: str, text: str = "") -> str:
     if "." not in base_name and _PYTHON_SHEBANG.match(text):
         return PYTHON
     lexer = find_lexer_class_for_filename(base_name)
+    if lexer is None:
+        lexer = find_lexer_class_for_filename(base_name.casefold())
     if lexer is None:
         return ""
     if lexer.name == PYTHON:
@@ -84,7 +86,9 @@ def default_checkers(document: Document) -> list[str]:
 
 
 def applies(checker: str, document: Document) -> bool:
-    """Check whether a named checker reads files of this language."""
+    """Check whether a named checker reads files of this language; none reads a part of a file."""
+    if document.line_numbers is not None:
+        return False
     if checker not in PYTHON_CHECKERS:
         return True
     language = language_of(document)

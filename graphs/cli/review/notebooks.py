@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfcritic.agent.checkers.findings import MAX_FINDINGS, finding
+from selfcritic.agent.checkers.findings import finding, limit_findings
 from selfcritic.agent.checkers.python_files import run_ruff, severity_of_rule
 from selfcritic.agent.checkers.python_source import is_valid_python
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.protocols import Checker
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.cli.review.documents import CellLine, Document, UnsupportedFileError
+from selfcritic.graphs.cli.review.documents import (
+    NOTEBOOK_SUFFIX,
+    CellLine,
+    Document,
+    UnsupportedFileError,
+)
 
 _PYTHON_LANGUAGES = {"python", "python3", "ipython", "ipython3", ""}
 _UNDEFINED_ENDS = ("(F821).", "(F822).")
@@ -47,7 +52,7 @@ class _Cell:
 
 def is_notebook(name: str) -> bool:
     """Detect a notebook by its file name."""
-    return name.endswith(".ipynb")
+    return name.casefold().endswith(NOTEBOOK_SUFFIX)
 
 
 def read_notebook(
@@ -102,7 +107,8 @@ def lint_notebook(document: Document, *, strict: bool) -> Checker:
     def check() -> list[Comment]:
         violations = run_ruff(_to_json(document), path, strict=strict)
         findings = [_to_finding(document, violation) for violation in violations]
-        return _without_known_names(findings, document.text)[:MAX_FINDINGS]
+        findings = _without_known_names(findings, document.text)
+        return limit_findings(findings, document.is_quoted_by)
 
     async def lint(_question: str, _draft: str, /) -> list[Comment]:
         return await asyncio.to_thread(check)

@@ -1,8 +1,9 @@
 """Locate the comments of a review and convert them to JSON."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,25 @@ from pydantic import TypeAdapter
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.agent.state import ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
+from selfcritic.graphs.cli.review.earlier_findings import SYNTAX_ERRORS, FindingKey, key_of
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
+_DEFAULT_SEVERITY: Severity = "medium"
+_APPROVAL = re.compile(
+    r"""
+    (?: \W* (?:(?:i|we)\ (?:found|find|see)|there\ (?:are|is))?
+        \s* no \s (?:\w+\s)? (?:bug|comment|defect|error|fault|flaw|issue|mistake|problem)s?
+        (?:\s(?:were|was|is|are))? (?:\s(?:detected|found|identified))?
+      | \W* none
+      | \W* (?:lgtm | [^.!\n]* \blooks\ (?:correct|fine|good))
+      | \W* (?:the|this)\ \w+ \ (?:is|has\ no) \ (?:correct|errors|flaws|issues|problems)
+    ) \b (?:\ in\ [^.!\n]*)? \W*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A reply that objects to nothing, such as "No flaws found."."""
+_TEST_SOURCES = ("unit_tests", "task_tests")
 
 
 @dataclass(frozen=True)
@@ -26,12 +43,12 @@ class LocatedComment:
     end: int
     location: Location
     is_quotable: bool
-    """Whether the quote touches a changed line, if there is a diff."""
+    """Whether there is no diff, the quote touches a changed line, or the change may cause the comment."""
 
     @property
     def severity(self) -> Severity:
         """An unrated comment counts as medium."""
-        return self.comment.severity or "medium"
+        return self.comment.severity or _DEFAULT_SEVERITY
 
     @property
     def source(self) -> str:
@@ -55,6 +72,8 @@ class Review:
     document: Document
     question: str
     output: ReviewOutput
+    earlier: Counter[FindingKey] | None = None
+    """Findings in the file before the change; None if they are not known."""
 
     @property
     def error(self) -> str | None:
@@ -96,7 +115,8 @@ class Review:
         located = [
             self._locate(comment) for comment in unique.values() if comment.start is not None
         ]
-        return sorted(located, key=lambda comment: (comment.start, comment.end))
+        located = sorted(located, key=lambda comment: (comment.start, comment.end))
+        return self._show_caused(located)
 
     def comments(self, min_severity: Severity) -> list[LocatedComment]:
         """Return the quotable comments of at least this severity, the most severe first.
@@ -119,9 +139,22 @@ class Review:
     def unlocated(self) -> list[Comment]:
         """Comments whose quote is not in the document."""
         unlocated = [finding for finding in self.findings if finding.start is None]
-        if self.critique is not None:
-            unlocated += self.critique.ungrounded
+        for critique in self._shown_critiques:
+            unlocated += [comment for comment in critique.ungrounded if comment not in unlocated]
         return unlocated
+
+    @property
+    def unparsed(self) -> str:
+        """Text of the critic that belongs to no comment."""
+        texts = [critique.unparsed for critique in self._shown_critiques if critique.unparsed]
+        return "\n\n".join(dict.fromkeys(texts))
+
+    @property
+    def _shown_critiques(self) -> Sequence[Critique]:
+        """The selected critique, or all of them if none is selected."""
+        if self.critique is not None:
+            return [self.critique]
+        return self.output["rounds"][0].critiques
 
     def is_clean(self, min_severity: Severity) -> bool:
         """Check that there is nothing to print."""
@@ -136,6 +169,37 @@ class Review:
                 return True
         return False
 
+    def is_undecided(self, fail_on: Severity) -> bool:
+        """Check for critiques of which none quotes the document, although they may object to it.
+
+        They have comments of severity `fail_on` or higher, or text without a comment that is no approval.
+        """
+        if self.critique is not None:
+            return False
+        critiques = self.output["rounds"][0].critiques
+        comments = [comment for critique in critiques for comment in critique.ungrounded]
+        if comments:
+            severities = [comment.severity or _DEFAULT_SEVERITY for comment in comments]
+            return any(severity_rank(each) >= severity_rank(fail_on) for each in severities)
+        texts = [critique.text.strip() for critique in critiques if critique.text.strip()]
+        return bool(texts) and not any(_APPROVAL.fullmatch(text) for text in texts)
+
+    def _show_caused(self, located: Sequence[LocatedComment]) -> list[LocatedComment]:
+        """Make the findings on unchanged lines quotable that were not in the file before the change."""
+        if self.earlier is None:
+            return list(located)
+        earlier = self.earlier.copy()
+        shown: list[LocatedComment] = []
+        for each in located:
+            is_hidden_finding = each.comment.source is not None and not each.is_quotable
+            if not is_hidden_finding:
+                shown.append(each)
+                continue
+            key = key_of(self.document, each.comment)
+            shown.append(replace(each, is_quotable=earlier[key] <= 0))
+            earlier[key] -= 1
+        return shown
+
     def _locate(self, comment: Comment) -> LocatedComment:
         start = comment.start or 0
         end = comment.end or start
@@ -149,7 +213,7 @@ class Review:
             start=start,
             end=end,
             location=location,
-            is_quotable=self.document.is_quotable(location),
+            is_quotable=self.document.is_quotable(location) or _is_about_file(comment),
         )
 
     def _find_changed(self, start: int, end: int) -> tuple[int, int]:
@@ -167,6 +231,15 @@ class Review:
             if self.document.is_quotable(self.document.locate(match.start(), match.end())):
                 return match.start(), match.end()
         return start, end
+
+
+def _is_about_file(comment: Comment) -> bool:
+    """Detect findings whose quote need not be the line that causes them.
+
+    A failed test quotes the function that it calls. A syntax error can be reported far from its cause, and no other
+    error in the file is found.
+    """
+    return comment.source in _TEST_SOURCES or comment.rule in SYNTAX_ERRORS
 
 
 def sort_by_severity(comments: Sequence[LocatedComment]) -> list[LocatedComment]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Severity
-from selfcritic.graphs.cli.review.documents import Document, Skipped, repo_root
+from selfcritic.graphs.cli.review.documents import Document, Skipped
+from selfcritic.graphs.cli.review.repository import repo_root
 from selfcritic.graphs.cli.review.result import LocatedComment, Review, sort_by_severity
 from selfcritic.graphs.cli.review.sarif_rules import LEVELS, build_rule, rule_id
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfcritic.agent.checkers.python_files import check_file
+from selfcritic.agent.checkers.registry import get_checkers, run_checkers
 from selfcritic.agent.context import Context
 from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.protocols import Checker
@@ -17,6 +20,7 @@ from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.schemas import Budget, Round
 from selfcritic.agent.state import ReviewInput, ReviewOutput
 from selfcritic.graphs.cli.review.documents import Document, Skipped
+from selfcritic.graphs.cli.review.earlier_findings import FindingKey, count_findings
 from selfcritic.graphs.cli.review.inputs import Inputs
 from selfcritic.graphs.cli.review.languages import (
     NOTEBOOK,
@@ -38,6 +42,8 @@ NO_MODEL = "none"
 """Value of --model for a review by checkers only."""
 
 _CONCURRENCY = 4
+_TESTS = "unit_tests"
+_STALE = "differs from the diff in the working tree, so checkers cannot run"
 
 
 class ReviewSession:
@@ -72,6 +78,10 @@ class ReviewSession:
         """Whether a model reviews the documents."""
         return self._context.has_critic
 
+    @property
+    def _has_named_checkers(self) -> bool:
+        return self._checkers is not None or self._tests is not None
+
     def filter_documents(self, inputs: Inputs) -> list[Document]:
         """Keep the documents that a checker or a model reviews; add the others to `skipped`.
 
@@ -79,7 +89,8 @@ class ReviewSession:
             InputError: A named document is too long for a model, or no document can be tested.
         """
         documents = inputs.documents
-        if self._tests and documents and not any(is_testable(document) for document in documents):
+        testable = [each for each in documents if is_testable(each) or self._is_stale(each)]
+        if self._tests and documents and not testable:
             raise InputError("--tests requires a Python file to run on.")
         reviewed: list[Document] = []
         for document in documents:
@@ -91,8 +102,13 @@ class ReviewSession:
                 skip = Skipped(document.name, size_problem.rstrip("."), "unreadable")
             if skip is not None:
                 inputs.skipped.append(skip)
-            else:
-                reviewed.append(document)
+                continue
+            reviewed.append(document)
+            if self._has_named_checkers and self._is_stale(document):
+                reason = (
+                    f"{_STALE}; check out the diff's new version, or remove --checker and --tests"
+                )
+                inputs.skipped.append(Skipped(document.name, reason, "unreadable"))
         return reviewed
 
     def checker_names(self, document: Document) -> list[str]:
@@ -100,7 +116,7 @@ class ReviewSession:
         names = default_checkers(document) if self._checkers is None else self._checkers
         names = [name for name in names if applies(name, document)]
         if self._tests and is_testable(document):
-            names.append("unit_tests")
+            names.append(_TESTS)
         return names
 
     def review(
@@ -148,6 +164,8 @@ class ReviewSession:
             "task_type": "code" if is_code(document) else "question",
             "budget": Budget(),  # the parent budget applies
         }
+        if document.adds_nothing:  # there is nothing that a critic may quote
+            options["critic"] = NO_MODEL
         graph_input: ReviewInput = {
             "question": question,
             "answer": document.text,
@@ -161,20 +179,41 @@ class ReviewSession:
             except SelfcriticError as error:
                 draft = Round(answer=document.text)
                 output = ReviewOutput(rounds=[draft], error=str(error))
-        return Review(document, question, output)
+        review = Review(document, question, output)
+        if document.before is None or not review.hidden_count:
+            return review
+        return replace(review, earlier=await self._find_earlier(document.before, question))
+
+    async def _find_earlier(self, before: Document, question: str) -> Counter[FindingKey] | None:
+        """Return the findings in a file before its change; None if they are not known."""
+        names = [name for name in self.checker_names(before) if name != _TESTS]
+        checkers = get_checkers([self._get_checker(name, before) for name in names])
+        findings, error = await run_checkers(checkers, question, before.text)
+        return None if error else count_findings(before, findings)
 
     def _skip(self, document: Document) -> Skipped | None:
         """Return why neither a checker nor a model reviews a document."""
-        if self._context.has_critic or self.checker_names(document):
+        if self.checker_names(document):
             return None
-        if document.line_numbers is not None and language_of(document) in (PYTHON, NOTEBOOK):
-            reason = (
-                "differs from the diff in the working tree, so checkers cannot run; "
-                "check out the diff's new version, or pass --model"
-            )
+        if self._context.has_critic and not document.adds_nothing:
+            return None
+        if self._is_stale(document):
+            reason = f"{_STALE}; check out the diff's new version"
+            if not self._context.has_critic:
+                reason += ", or pass --model"
             return Skipped(document.name, reason, "unreadable")
+        if document.adds_nothing:
+            return Skipped(document.name, "has no added lines", "empty")
         reason = "has a file type that no checker supports; pass --checker or --model"
         return Skipped(document.name, reason, "unsupported")
+
+    def _is_stale(self, document: Document) -> bool:
+        """Check for a part of a file that checkers would review as a whole."""
+        if document.line_numbers is None:
+            return False
+        if language_of(document) == NOTEBOOK:
+            return True
+        return bool(self.checker_names(replace(document, line_numbers=None)))
 
     def _size_problem(self, document: Document) -> str | None:
         size = len(document.text) + len(document.diff)
@@ -194,7 +233,7 @@ class ReviewSession:
 
     def _get_checker(self, name: str, document: Document) -> str | Checker:
         """Return a checker; those of Python know the file and its project."""
-        if name == "unit_tests" and self._tests is not None:
+        if name == _TESTS and self._tests is not None:
             return self._tests
         language = language_of(document)
         is_user_file = document.path is not None
@@ -203,5 +242,5 @@ class ReviewSession:
             return lint_notebook(document, strict=strict)
         if name in PYTHON_CHECKERS and language == PYTHON:
             path = document.path or Path.cwd() / document.name
-            return check_file(name, path, strict=strict)
+            return check_file(name, path, strict=strict, is_preferred=document.is_quoted_by)
         return name

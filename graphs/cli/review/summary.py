@@ -6,7 +6,7 @@ from selfcritic.agent.schemas import SEVERITIES, Severity
 from selfcritic.graphs.cli.review.documents import Skipped
 from selfcritic.graphs.cli.review.result import LocatedComment, Review
 
-_MAX_NAMES = 3
+MAX_NAMES = 3
 
 
 def describe_reviews(
@@ -44,9 +44,9 @@ def describe_skipped(skipped: Sequence[Skipped]) -> list[str]:
         if len(group) == 1:
             lines.append(f"skipped {group[0]}: it {reason}")
             continue
-        shown = ", ".join(group[:_MAX_NAMES])
-        if len(group) > _MAX_NAMES:
-            shown += f" and {len(group) - _MAX_NAMES} more"
+        shown = ", ".join(group[:MAX_NAMES])
+        if len(group) > MAX_NAMES:
+            shown += f" and {len(group) - MAX_NAMES} more"
         lines.append(f"skipped {len(group)} files: each {reason}: {shown}")
     return lines
 

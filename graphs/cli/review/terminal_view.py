@@ -197,9 +197,9 @@ class ReviewPrinter:
             shown = shorten(comment.text, _MAX_COMMENT_CHARS)
             text.append(escape_controls(shown, keep="\n"), "dim")
             self._print_indented(indent, text)
-        if review.critique is not None and review.critique.unparsed:
+        if review.unparsed:
             self._write_dim("  Text without a quote:")
-            unparsed = shorten(review.critique.unparsed, _MAX_COMMENT_CHARS)
+            unparsed = shorten(review.unparsed, _MAX_COMMENT_CHARS)
             unparsed = escape_controls(unparsed, keep="\n")
             self._print_indented(indent, Text(unparsed, style="dim"))
         if review.ungrounded_critiques:

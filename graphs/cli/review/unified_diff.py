@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selfcritic.agent.errors import InputError
+from selfcritic.graphs.cli.review.quoted_paths import unquote
 
 _COLOR = re.compile(r"\x1b\[[\d;]*[mK]")
 _COLORED_HEADER = re.compile(
@@ -18,18 +19,10 @@ _CRLF_HEADER = re.compile(r"^\+\+\+ [^\n]*\r\n@@+ [^\n]*\r\n", re.MULTILINE)
 _HUNK = re.compile(
     r"(?P<at>@@+) (?P<old>(?:-\d+(?:,\d+)? )+)\+(?P<start>\d+)(?:,(?P<count>\d+))? (?P=at)(?P<section>.*)"
 )
+_HUNK_START = re.compile(r"@@+ -\d")
+_FILE_START = re.compile(r"diff -|--- |\+\+\+ |Index: ")
 _TIMESTAMP = re.compile(r"\t.*\Z|[ ]+\((?:revision|working copy|nonexistent)[^)]*\)\Z")
 _NO_FILE = "/dev/null"
-_ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
-_CONTROL_ESCAPES = {
-    b"a": b"\a",
-    b"b": b"\b",
-    b"f": b"\f",
-    b"n": b"\n",
-    b"r": b"\r",
-    b"t": b"\t",
-    b"v": b"\v",
-}
 _SUBMODULE_MODE = re.compile(r"(?:new file|old|new) mode 160000|index \S+ 160000")
 _LINK_MODE = re.compile(r"(?:new file|new) mode 120000|index \S+ 120000")
 
@@ -129,13 +122,26 @@ class _Parser:
                 self._start_file(line)
             elif self._is_file_header():
                 self._read_paths()
-            elif self._file is not None:
-                self._read_line(self._file, line)
+            else:
+                self._check_line(line)
+                if self._file is not None:
+                    self._read_line(self._file, line)
             self._next += 1
         for file in self._files:
             while file.lines and not file.lines[-1]:
                 file.lines.pop()
         return self._files
+
+    def _check_line(self, line: str) -> None:
+        """Refuse the start of a hunk or a file that would be passed over."""
+        number = self._next + 1
+        match = _HUNK.match(line)
+        if match is not None and self._file is None:
+            raise _bad_hunk(number, "has no file name above it")
+        if match is None and _HUNK_START.match(line):
+            raise _bad_hunk(number, "has a broken heading")
+        if _FILE_START.match(line) and not any(map(str.strip, self._lines[number:])):
+            raise _bad_hunk(number, "is cut off")
 
     def _start_file(self, line: str) -> FileDiff:
         file = FileDiff(lines=[line])
@@ -269,22 +275,3 @@ def _header_path(line: str) -> str:
     if path.startswith('"'):
         return unquote(path)
     return _TIMESTAMP.sub("", path)
-
-
-def unquote(path: str) -> str:
-    r"""Decode git's quoted paths, such as `"caf\303\251.py"`."""
-    path = path.rstrip("\r")
-    if not path.startswith('"'):
-        return path
-    quoted = re.match(r'"((?:[^"\\]|\\.)*)"', path)
-    if quoted is None:
-        return path
-    data = _ESCAPE.sub(_decode_escape, quoted[1].encode("utf-8", "surrogateescape"))
-    return data.decode("utf-8", "replace")
-
-
-def _decode_escape(match: re.Match[bytes]) -> bytes:
-    escape = match[1]
-    if escape.isdigit():
-        return bytes([int(escape, 8) & 0xFF])
-    return _CONTROL_ESCAPES.get(escape, escape)

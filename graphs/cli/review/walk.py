@@ -8,7 +8,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.documents import repo_root
+from selfcritic.graphs.cli.review.repository import repo_root
 
 _TIMEOUT_SECONDS = 60
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages"}

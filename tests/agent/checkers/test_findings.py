@@ -3,7 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfcritic.agent.checkers.findings import finding, first_line_span
+from selfcritic.agent.checkers.findings import (
+    MAX_FINDINGS,
+    finding,
+    first_line_span,
+    limit_findings,
+)
 
 DRAFT = "one two\n\n  three\r\nfour\nfive\nsix\n"
 
@@ -50,3 +55,18 @@ def test_quote_equals_the_draft_at_its_offsets(draft: str, start: int, end: int)
     assert comment.quote == draft[comment.start : comment.end]
     assert comment.quote.strip() or not draft.strip()
     assert (comment.source, comment.evidence) == ("x", "confirmed")
+
+
+def test_the_most_severe_findings_are_kept_in_their_order():
+    low = [finding(DRAFT, 0, 3, "Low.", source="x", severity="low") for _ in range(MAX_FINDINGS)]
+    high = finding(DRAFT, 0, 3, "High.", source="x", severity="high")
+    assert limit_findings([*low, high]) == [*low[1:], high]
+    assert limit_findings([high, *low]) == [high, *low[1:]]
+    assert limit_findings(low) == low
+
+
+def test_preferred_findings_are_kept_before_severe_ones():
+    high = [finding(DRAFT, 0, 3, "High.", source="x", severity="high") for _ in range(MAX_FINDINGS)]
+    low = finding(DRAFT, 4, 7, "Low.", source="x", severity="low")
+    kept = limit_findings([*high, low], lambda comment: comment.severity == "low")
+    assert (len(kept), kept[-1]) == (MAX_FINDINGS, low)

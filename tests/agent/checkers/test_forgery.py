@@ -110,6 +110,52 @@ return any('needle-8' + str(27) in text for text in texts)
     assert run("import sys\n" + source, body).findings
 
 
+LIAR = """
+class Y:
+    __sub__ = __rsub__ = __getitem__ = lambda self, other: 0
+    __round__ = lambda self, digits: 4
+    equals = __call__ = lambda self, other: True
+    value = lambda self: 42
+class L(list):
+    def count(self, item): return 1
+return {}"""
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "trust"),
+    [
+        ("round(f(1), 2) == 4", "Y()", "objects"),
+        ("f(1)[42] == 0", "Y()", "objects"),
+        ("f(1).equals(42)", "Y()", "objects"),
+        ("f(1).equals(other=42)", "Y()", "objects"),
+        ("f(1)(42)", "Y()", "objects"),
+        ("f(1).count(42) == 1", "L()", "objects"),
+        ("f(1).value() == 42", "Y()", "separate"),
+        ("len(f(1)) == 0", "L()", "separate"),
+        ("solution.f(x=1) == 42", "42", "separate"),
+    ],
+)
+def test_arguments_of_the_code_s_objects_lower_the_trust(check: str, value: str, trust: str):
+    report = run(f"import solution\nassert {check}", LIAR.replace("{}", value))
+    assert (report.findings, report.trust) == ([], trust)
+
+
+@pytest.mark.parametrize(
+    "check", ["abs(f(1) - 42) < 0.01", "f(1) - 42 == 0", "not f(1) - 42", "(42 - f(1)) ** 2 < 0.01"]
+)
+def test_object_with_the_same_difference_from_all_numbers_fails(check: str):
+    assert run(f"assert {check}", LIAR.replace("{}", "Y()")).findings
+
+
+@pytest.mark.parametrize(
+    "result", ["44 - other", "max(0, 44 - other)", "float('inf')", "2 if other == 42 else None"]
+)
+def test_object_with_an_honest_difference_passes(result: str):
+    body = f"class M:\n    def __sub__(self, other): return {result}\nreturn M()"
+    report = run("assert f(1) - 42 >= 2", body)
+    assert (report.findings, report.trust) == ([], "objects")
+
+
 CONSENT = """
 class Y:
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __contains__ = lambda self, other: True

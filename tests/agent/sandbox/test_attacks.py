@@ -31,12 +31,18 @@ DAMAGE_WITHOUT_ISOLATION = {
 PREVENTED_WITHOUT_ISOLATION = {
     "reach: Unix socket",
     "reach: abstract socket",
+    "reach: datagram from a pair",
     "reach: TCP on this machine",
     "reach: network",
     "reach: signal to all",
     "rights: user namespace",
     "resources: stdout replaced by a pipe",
     "resources: shared memory in many processes",
+    "resources: shared memory that is not mapped",
+    "resources: memory after the first thread",
+    "resources: unread data in sockets",
+    "resources: watches of files",
+    "resources: large pipe",
     "resources: closed streams",
 }
 

@@ -119,6 +119,12 @@ def test_system_calls_are_denied(call: str):
     assert run_python(program).stdout == "-1\n"
 
 
+def test_devices_create_no_memory():
+    program = "import os; print(sorted(os.listdir('/dev')))"
+    names = ["fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "urandom"]
+    assert run_python(program).stdout == f"{names}\n"
+
+
 def test_private_folders_have_size_limits():
     program = """
 import os

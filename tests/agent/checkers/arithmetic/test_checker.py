@@ -16,6 +16,7 @@ reproducible = settings(derandomize=True, deadline=None)
 
 FALSE = {
     "2 + 2 = 5": "2 + 2 is 4, not 5.",
+    "2 + ~~2~~ 3 = 6": "2 + ~~2~~ 3 is 5, not 6.",
     "12 × 12 = 145": "12 × 12 is 144, not 145.",
     "−5 + 3 = 2": "−5 + 3 is -2, not 2.",
     "5 - 8 = 3": "5 - 8 is -3, not 3.",
@@ -125,6 +126,12 @@ $1.5 million × 2 = $3 million
 """
 
 SKIPPED = r"""
+~~2 + 2 = 5~~
+The sum is ~~2 + 2 = 5~~ 2 + 2 = 4.
+2 + 2 = ~~5~~ 4
+2 + ~~3~~ 2 = 4
+<del>2 + 2 = 5</del>
+<s class="old">2 + 2 = 5</s> 4
 x + 5 = 8
 2x + 3x = 10
 2ab + 3bc + 2ca = 4
@@ -256,6 +263,27 @@ def test_skips_ambiguous_text(text: str):
 def test_reports_a_false_equation_with_a_short_latex_fraction():
     [comment] = check("5 + 3 = \\frac42")
     assert comment.quote == "5 + 3 = \\frac42"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "~~~\n{}\n~~~",
+        "~~ {} ~~",
+        "~~\n\n{} ~~",
+        "~~left {}",
+        "~{}~",
+        "~~old~~ {} ~~old~~",
+        "<s>{}",
+        "<del>{}</s>",
+    ],
+)
+def test_other_tildes_and_tags_retract_nothing(text: str):
+    assert [comment.quote for comment in check(text.format("2 + 2 = 5"))] == ["2 + 2 = 5"]
+
+
+def test_retracted_lines_are_skipped():
+    assert check("~~First,\n2 + 2 = 5~~\nThen 4.") == []
 
 
 def test_joins_lines_of_one_equation():

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from selfcritic.agent.errors import InputError
 from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
 from selfcritic.graphs.cli.review.documents import Document, read_text
-from selfcritic.graphs.cli.review.unified_diff import parse_unified_diff, unquote
+from selfcritic.graphs.cli.review.quoted_paths import unquote
+from selfcritic.graphs.cli.review.unified_diff import parse_unified_diff
 
 BEFORE = "".join(f"line {number}\n" for number in range(1, 12))
 AFTER = BEFORE.replace("line 6\n", "line six\n")

@@ -111,11 +111,11 @@ def test_reports_files_without_anything_to_review():
         },
     )
     documents, skipped = parse_diff(diff)
-    assert [document.name for document in documents] == ["kept.py"]
+    assert [document.name for document in documents] == ["kept.py", "less.py"]
+    assert documents[-1].adds_nothing
     assert sorted((skip.name, skip.reason.partition(";")[0], skip.kind) for skip in skipped) == [
         ("gone.py", "is deleted", "empty"),
         ("latin.py", "is not UTF-8", "unreadable"),
-        ("less.py", "has no added lines", "empty"),
         ("picture.png", "is binary", "unsupported"),
     ]
 

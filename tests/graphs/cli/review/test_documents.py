@@ -13,9 +13,9 @@ from selfcritic.graphs.cli.review.documents import (
     Document,
     Location,
     create_document,
-    file_uri,
     read_text,
 )
+from selfcritic.graphs.cli.review.repository import file_uri
 
 
 def make_document(text: str, **fields: object) -> Document:

@@ -102,7 +102,7 @@ def test_files_that_no_checker_supports_are_not_green(name: str):
 @pytest.mark.parametrize(
     "diff",
     [
-        "--- a/calc.py\n+++ b/calc.py\n@@ -1,2 +1 @@\n a\n-b\n",
+        "--- a/x.rs\n+++ b/x.rs\n@@ -1,2 +1 @@\n a\n-b\n",
         "diff --git a/x.py b/y.py\nsimilarity index 100%\nrename from x.py\nrename to y.py\n",
         "diff --git a/x.py b/x.py\ndeleted file mode 100644\n--- a/x.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n",
     ],
@@ -125,7 +125,14 @@ def test_an_empty_file_is_green():
     ("name", "data", "message"),
     [
         ("x.py", b"# coding: no-such\nx = 1\n", "unknown encoding: no-such"),
+        ("x.py", b"# -*- coding: rot13 -*-\nx = 1\n", "'rot13' is not a text encoding"),
+        ("x.py", b"# coding: hex\nx = 1\n", "'hex' is not a text encoding"),
+        ("x.py", b"# coding: punycode\nx = '\xe9'\n", "declares an encoding"),
+        ("x.py", b"# coding: idna\nx = '..'\n", "declares an encoding"),
+        ("x.py", b"# coding: undefined\nx = 1\n", "declares an encoding"),
         ("x.py", b"x = '\xe9'\n", "is not UTF-8: byte 0xe9 in line 1"),
+        ("X.PY", b"x = 1\n\0", "is binary"),
+        ("x.ipynb", b"{\0", "is binary"),
         ("x.py", b"x = 1\n\0", "is binary"),
         ("x.py", b"\xff\xfex", "has a byte order mark of UTF-16, but invalid bytes"),
         ("x.diff", b"--- a/x\n+++ b/x\n@@ -1,5 +1,5 @@\n-a\n", "is cut off"),
@@ -304,3 +311,71 @@ def test_strict_ignores_noqa_and_the_project():
     stdin = Path("silenced.py").read_text()
     assert gate("-", "--stdin-filename", "silenced.py", stdin=stdin).exit_code == 0
     assert gate("-", "--stdin-filename", "draft.py", stdin=stdin).exit_code == 1
+
+
+NO_DIFFS = [
+    "calc.py\n",  # git diff --name-only
+    "M\tcalc.py\n",  # git diff --name-status
+    "1\t1\tcalc.py\n",  # git diff --numstat
+    "Submodule lib 1234567..2345678:\n  > Fix\n",  # git diff --submodule=log
+    "1:  0123456 = 1:  1234567 Fix\n",  # git range-diff
+    "x = 1\t\t|\tx = 2\n",  # diff -y
+    "d1 1\na1 1\nx = 2\n",  # diff -n
+    "1c\nx = 2\n.\n",  # diff -e
+    "fatal: bad revision 'main'\n",
+    "x = missing\n",
+]
+
+
+@pytest.mark.parametrize("text", NO_DIFFS)
+def test_text_without_a_name_is_not_green_unless_it_is_a_diff(text: str):
+    for model in ("none", "simulated"):
+        done = gate("-", stdin=text, model=model)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "Standard input is not a diff" in done.stderr
+        assert "--stdin-filename NAME" in done.stderr
+    assert gate("-", "--stdin-filename", "notes.md", stdin=text).exit_code == 0
+    done = CliRunner().invoke(app, ["review", "-", "--model", "none"], input="2 + 2 = 5\n")
+    assert (done.exit_code, "high arithmetic" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "is empty"), ("fatal: bad revision\n", "is not a diff")]
+)
+def test_a_pipe_is_not_green_unless_it_has_a_diff(text: str, message: str):
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=[text], daemon=True)
+    writer.start()
+    assert message in error_lines(gate("pipe"))
+    writer.join(timeout=60)
+
+
+@pytest.mark.parametrize("name", ["X.PY", "y.Py", "z.PYI", "w.PYW"])
+@pytest.mark.parametrize("options", [[], ["--strict"]])
+def test_a_suffix_in_upper_case_is_python(name: str, options: list[str]):
+    Path(name).write_text("x = missing\n")
+    assert gate(name, *options).exit_code == 1
+    assert gate(".", *options).exit_code == 1
+    message = error_lines(gate("-", "--stdin-filename", "x.PATCH", stdin="x = missing\n"))
+    assert "x.PATCH has no diff in it" in message
+
+
+@pytest.mark.parametrize(
+    ("critique", "exit_code", "shown"),
+    [
+        ("```\nreturn x / zero\n```\n[high] Divides.", 2, "»return x / zero« Divides."),
+        ("```\nreturn x / zero\n```\n[low] Divides.", 0, "»return x / zero« Divides."),
+        ("I cannot review this.", 2, "I cannot review this."),
+        ("It divides by zero: there is no error handling.", 2, "It divides by zero"),
+        ("There is no error handling.", 2, "There is no error handling."),
+        ("No flaws found.", 0, "No flaws found."),
+    ],
+)
+def test_critiques_that_quote_nothing_are_not_green(critique: str, exit_code: int, shown: str):
+    Path("calc.py").write_text(BEFORE)
+    script = Path("script.json")
+    script.write_text(json.dumps({"critique": [critique] * 2}))
+    done = gate("calc.py", "--num-critiques", "2", model=f"scripted:{script.resolve()}")
+    assert done.exit_code == exit_code
+    assert done.stdout.count(shown) == 1
+    assert ("No critique of calc.py quotes the file" in done.stderr) == (exit_code == 2)

@@ -58,6 +58,11 @@ def test_runs_no_checker_on_part_of_a_file():
         ("run", "#!/bin/sh\necho python\n", ""),
         ("run.sh", "#!/usr/bin/env python3\n", "Bash"),
         ("x.ipynb", "{}", "Jupyter notebook"),
+        ("X.IPYNB", "{}", "Jupyter notebook"),
+        ("X.PY", "", "Python"),
+        ("x.Pyi", "", "Python"),
+        ("X.RS", "", "Rust"),
+        ("x.R", "", "S"),
     ],
 )
 def test_detects_the_language(name: str, text: str, language: str):

@@ -1,9 +1,15 @@
 """Selection of comments, the exit gate, and JSON output."""
 
+import dataclasses
+from collections import Counter
+
 import pytest
 
-from selfcritic.agent.schemas import SEVERITIES, Severity
-from selfcritic.graphs.cli.review.documents import Location
+from selfcritic.agent.critic.grounding import ground
+from selfcritic.agent.schemas import SEVERITIES, Round, Severity
+from selfcritic.agent.state import ReviewOutput
+from selfcritic.graphs.cli.review.documents import Document, Location
+from selfcritic.graphs.cli.review.earlier_findings import key_of
 from selfcritic.graphs.cli.review.result import Review, to_json
 from tests.support.reviews import make_comment, make_review
 
@@ -125,7 +131,47 @@ def test_a_quote_moves_to_no_part_of_a_word():
     assert review.hidden_count == 1
 
 
+def test_shows_the_findings_that_were_not_in_the_file_before_the_change():
+    text = "a = b\nc\na = b\na = b\n"
+    wrong = make_comment(text, "b", "Wrong.", source="lint", rule="ruff/F1")
+    offsets = [4, 12, 18]
+    findings = [wrong.model_copy(update={"start": at, "end": at + 1}) for at in offsets]
+    review = make_review(text, findings=findings, changed_lines=frozenset({0, 1}))
+    assert (len(review.comments(LOW)), review.hidden_count) == (1, 2)
+    key = key_of(review.document, wrong)
+    for num_earlier, hidden in [(0, 0), (1, 1), (2, 2)]:
+        compared = dataclasses.replace(review, earlier=Counter({key: num_earlier}))
+        assert compared.hidden_count == hidden
+        assert len(compared.comments(LOW)) == len(findings) - hidden
+
+
 def test_a_finding_of_a_checker_does_not_move():
     finding = make_comment(SAME_LINE_TWICE, "return None", "Wrong.", source="lint")
     review = make_review(SAME_LINE_TWICE, findings=[finding], changed_lines=frozenset({2}))
     assert review.comments(LOW) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_undecided"),
+    [
+        ("No issues.", False),
+        ("**No flaws were found in the code.**", False),
+        ("I found no problems!", False),
+        ("There are no real bugs", False),
+        ("None.", False),
+        ("LGTM", False),
+        ("The code looks correct.", False),
+        ("This function is correct.", False),
+        ("No issues, except that it divides by zero.", True),
+        ("The code looks good. But it divides by zero.", True),
+        ("No error handling.", True),
+        ("Sorry, I can't help.", True),
+        ("没有。", True),
+        ("", False),
+    ],
+)
+def test_text_without_a_comment_is_undecided_unless_it_approves(text: str, is_undecided: bool):
+    draft = Round(answer=TEXT, critiques=[ground(text, TEXT)])
+    output = ReviewOutput(rounds=[draft], critique=None, error=None)
+    review = Review(Document("x.py", TEXT, "x.py"), "Review it.", output)
+    assert review.is_undecided(HIGH) is is_undecided
