@@ -24,6 +24,7 @@ from selfcritic.agent.models import get_model
 from selfcritic.agent.nodes.generate import start_from_messages
 from selfcritic.agent.options import Options, to_context
 from selfcritic.agent.schemas import Round, Usage
+from selfcritic.agent.scoring.registry import check_scorers
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.events import StoppedEvent
 from selfcritic.graphs.runtime import Node, StopCondition, forward_events
@@ -171,6 +172,7 @@ class SelfCritiqueMiddleware(AgentMiddleware[SelfCritiqueState[ResponseT], Conte
 def _check_options(options: Context) -> None:
     """Raise InputError or UnknownModelError for files and names that cannot be loaded."""
     options.load_prompts()
+    check_scorers(options)
     specs = [options.model, options.generator, options.critic, options.judge, options.refiner]
     for fallbacks in options.fallbacks.values():
         specs += fallbacks

@@ -5,7 +5,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from selfcritic.agent.errors import InputError
+
 _OWNER_ONLY = 0o600
+
+
+def check_output(name: str, path: Path) -> None:
+    """Raise InputError if a file cannot be written; `name` is the option or argument.
+
+    The file is not opened, so that its content and the readers of a pipe are not affected.
+    """
+    folder = path.parent
+    if path.is_dir():
+        problem = "is a folder. Pass a file"
+    elif not folder.is_dir():
+        problem = f"cannot be created: the folder '{folder}' does not exist. Create it, or pass another file"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        problem = (
+            "cannot be written: permission denied. Check its permissions, or pass another file"
+        )
+    else:
+        return
+    raise InputError(f"{name} '{path}' {problem}.")
 
 
 def create_private(path: str | Path) -> None:

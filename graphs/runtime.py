@@ -25,8 +25,8 @@ from selfcritic.agent.errors import (
     format_validation_error,
 )
 from selfcritic.agent.messages import check_is_text
+from selfcritic.agent.nodes.preload import preload
 from selfcritic.agent.sampling.charges import current_journal, is_resuming, open_journal
-from selfcritic.agent.sampling.preload import preload
 from selfcritic.agent.schemas import StopReason, Usage
 from selfcritic.agent.state import State, has_steps, parse_state, with_changed_rounds
 from selfcritic.agent.step import Step, answer_message, called_sync

@@ -99,6 +99,8 @@ class LlamaCppModel(BaseChatModel):
     def _check_files(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:
             raise ValueError("local models need xllamacpp: pip install 'selfcritic[local]'")
+        if self.lora_scale != 1 and self.lora is None:
+            raise ValueError("lora_scale is the strength of an adapter: set lora, or leave it out")
         path = find_weights(self.model)
         metadata = read_file(path)
         check_model(self.model, metadata, has_template=self.chat_template is not None)

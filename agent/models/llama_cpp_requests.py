@@ -39,7 +39,7 @@ def build_requests(
     """Build requests with at most `slots` choices each; `n` choices in total.
 
     Raises:
-        ModelCallError: An option is unknown, or there is no message.
+        ModelCallError: An option is unknown or cannot apply, or there is no message.
     """
     set_options = {name: value for name, value in options.items() if value is not None}
     _require_known(set_options)
@@ -47,6 +47,9 @@ def build_requests(
     request["messages"] = _convert_messages(messages)
     request["stream"] = True
     request["stream_options"] = {"include_usage": True}
+    scale = set_options.get("lora_scale", 1)
+    if scale != 1 and not has_lora:
+        raise ModelCallError(f"`lora_scale` is {scale}, but the model has no adapter.", "rejected")
     if has_lora:
         request["lora"] = [{"id": 0, "scale": set_options["lora_scale"]}]
     num_choices = set_options.get("n", 1)

@@ -8,6 +8,7 @@ are imported at the first score. Nothing is downloaded, and no code in the folde
 import asyncio
 import functools
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.errors import InputError
 from selfcritic.agent.models.hugging_face.chat import Chat
+from selfcritic.agent.models.hugging_face.engine import describe_load_error, load_errors
 from selfcritic.agent.models.hugging_face.folder import (
     INFO_FILE,
     FolderInfo,
     check_tokenizer,
+    has_weights,
     read_info,
 )
 from selfcritic.agent.schemas import Critique
@@ -115,8 +118,14 @@ def reward_model(folder: str) -> RewardModel:
     return RewardModel(folder)
 
 
-def _load(folder: str) -> _Loaded:
-    if not (Path(folder) / "config.json").is_file():
+def check_folder(folder: str) -> FolderInfo | None:
+    """Return the description of a reward model's folder, without loading the weights.
+
+    Raises:
+        InputError: The folder has no reward model, or a package is missing.
+    """
+    path = Path(folder)
+    if not (path / "config.json").is_file() or not has_weights(path):
         raise InputError(
             f"There is no reward model in '{folder}': the folder must contain config.json and weights."
         )
@@ -126,20 +135,27 @@ def _load(folder: str) -> _Loaded:
             f"'{folder}' is not a reward model: {INFO_FILE} has kind={info.kind!r}. "
             "Pass the model folder of `selfcritic train reward`."
         )
-    try:
-        torch = importlib.import_module("torch")
-        transformers = importlib.import_module("transformers")
-    except ImportError as error:
-        raise InputError(
-            "Reward models in a folder need an extra: pip install 'selfcritic[train]'."
-        ) from error
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"Reward models in a folder need {package}: pip install 'selfcritic[train]'."
+            )
+    return info
+
+
+def _load(folder: str) -> _Loaded:
+    info = check_folder(folder)
+    torch = importlib.import_module("torch")
+    transformers = importlib.import_module("transformers")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True
         )
-    except (OSError, ValueError) as error:
-        raise InputError(f"The reward model in '{folder}' cannot be loaded: {error}") from error
+    except load_errors() as error:
+        raise InputError(
+            f"The reward model in '{folder}' cannot be loaded: {describe_load_error(error)}"
+        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:

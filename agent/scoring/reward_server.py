@@ -37,7 +37,7 @@ class RewardServer:
         self.endpoint = parts.path.rstrip("/").rpartition("/")[2]
         if parts.scheme not in ("http", "https") or self.endpoint not in ("score", "classify"):
             raise InputError(
-                f"The scorer must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'."
+                f"A scorer at an address must be reward-server:http://HOST:PORT/score or …/classify, not '{address}'."
             )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         self.options = dict(parse_qsl(parts.query))

@@ -9,9 +9,8 @@ from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.critic.format import critique_text
 from selfcritic.agent.critic.selection import is_usable
 from selfcritic.agent.errors import ScorerError, SelfcriticError
-from selfcritic.agent.protocols import ScorerFunction, Scores
+from selfcritic.agent.protocols import Scores
 from selfcritic.agent.schemas import Critique
-from selfcritic.agent.scoring.evidence import evidence
 from selfcritic.agent.scoring.helpfulness import (
     EarlyVerdicts,
     Verdicts,
@@ -19,11 +18,8 @@ from selfcritic.agent.scoring.helpfulness import (
     emit_score,
     helpfulness,
 )
-from selfcritic.agent.scoring.reward_model import reward_model
-from selfcritic.agent.scoring.reward_server import RewardServer
+from selfcritic.agent.scoring.registry import AnyScorer, get_scorer, scorer_name, scorer_weights
 from selfcritic.agent.step import Step
-
-AnyScorer = str | ScorerFunction  # a name or a function
 
 
 async def score_critiques(
@@ -56,7 +52,7 @@ async def score_critiques(
 
 def asks_judge(step: Step, critique: Critique) -> bool:
     """Return whether the judge is asked about a critique that has no score."""
-    is_scorer = "helpfulness" in scorer_weights(step)
+    is_scorer = "helpfulness" in scorer_weights(step.context)
     return is_scorer and bool(critique_text(critique)) and _may_be_scored(step, critique)
 
 
@@ -79,7 +75,7 @@ async def _score(
     early: EarlyVerdicts | None,
 ) -> tuple[list[Critique], SelfcriticError | None]:
     """Run all scorers concurrently and return weighted sums."""
-    weights = scorer_weights(step)
+    weights = scorer_weights(step.context)
     scorers = [scorer for scorer in weights if scorer != "helpfulness"]
     judging = _judge(step, critiques, early, is_scorer="helpfulness" in weights)
     among = step.round.critiques if early is None else early.critiques
@@ -112,14 +108,6 @@ async def _judge(
     return await helpfulness(step, critiques, early)
 
 
-def scorer_weights(step: Step) -> Mapping[AnyScorer, float]:
-    """Return the run's scorers with their weights; a single scorer has weight 1."""
-    scorer = step.context.scorer
-    if isinstance(scorer, dict):
-        return dict(scorer.items())
-    return {scorer: 1.0}
-
-
 async def _run_scorer(
     step: Step,
     scorer: AnyScorer,
@@ -127,10 +115,10 @@ async def _run_scorer(
     among: Sequence[Critique],
 ) -> tuple[Scores, SelfcriticError | None]:
     """Return a score for each critique, or no scores and the error."""
-    name = _scorer_name(scorer)
+    name = scorer_name(scorer)
     no_scores = [None] * len(critiques)
     try:
-        function = _get_scorer(step, scorer)
+        function = get_scorer(step, scorer)
         results = await call_async(function, step.state["question"], step.round.answer, critiques)
         scores = _read_scores(results, len(critiques))
     except SelfcriticError as error:
@@ -160,28 +148,6 @@ def _read_scores(results: Sequence[Any], count: int) -> list[float | None]:
                 f"it returned {result!r:.80}; return a number, or None to reject the critique"
             )
     return scores
-
-
-def _scorer_name(scorer: AnyScorer) -> str:
-    if isinstance(scorer, str):
-        return scorer
-    name: str = getattr(scorer, "__name__", type(scorer).__name__)
-    return name
-
-
-def _get_scorer(step: Step, scorer: AnyScorer) -> ScorerFunction:
-    if not isinstance(scorer, str):
-        return scorer
-    kind, _, location = scorer.partition(":")
-    if kind == "reward":
-        return reward_model(location)
-    if kind == "reward-server":
-        return RewardServer(
-            location,
-            step.context.retries,
-            before_request=lambda: step.reserve("scorer"),
-        )
-    return evidence
 
 
 def _weighted_sum(scores: Scores, weights: Sequence[float]) -> float | None:

@@ -17,7 +17,7 @@ from selfcritic.agent.models.hugging_face.folder import (
     read_info,
     write_info,
 )
-from selfcritic.agent.training.stage import is_memory_error
+from selfcritic.agent.models.hugging_face.memory import is_memory_error
 from selfcritic.agent.training.stage_files import weight_errors
 from selfcritic.prompts import available
 

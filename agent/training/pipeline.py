@@ -31,7 +31,7 @@ from selfcritic.agent.training.run import Report, ignore
 from selfcritic.agent.training.sampling import SAMPLES_FILE, CritiqueOptions, sample_critiques
 from selfcritic.agent.training.settings import PolicySettings, TrainSettings
 from selfcritic.agent.training.sft import train_sft
-from selfcritic.agent.training.sft_examples import create_examples
+from selfcritic.agent.training.sft_examples import count_unplaced, create_examples
 from selfcritic.agent.training.stage import begin_stage, finish_stage, hash_items
 from selfcritic.agent.training.stage_files import MODEL_FOLDER, explain_file_errors
 
@@ -60,9 +60,15 @@ def run_sft(
     report: Report = ignore,
 ) -> dict[str, Any]:
     """Train a base on all roles; see `train_sft`."""
-    base = open_base(model, prompts)
     records = data.split("train")
     require_records(records, "train", "to learn from")
+    num_unplaced = count_unplaced(records)
+    if num_unplaced:
+        report(
+            f"{num_unplaced} bugs in train records have no `quote` that occurs in their `answer`: no critique of them "
+            "is learned"
+        )
+    base = open_base(model, prompts)
     examples = create_examples(records, data.ratings, seed=settings.seed)
     return train_sft(base, examples, out, settings, report)
 
@@ -79,12 +85,19 @@ def run_sampling(
     """Sample critiques, rate and compare them, and write records, ratings and comparisons to `out`.
 
     Answers with known bugs are critiqued; with a judge, also answers whose bugs are unknown.
+
+    Raises:
+        InputError: There is no answer to critique, or no two critiques can be compared.
     """
     flawed = []
     for record in data.records:
         if record.bugs or (record.bugs is None and judge is not None):
             flawed.append(record)
-    require_records(flawed, "flawed", "to critique")
+    if not flawed:
+        raise InputError(
+            "--data has no answer with known `bugs` to critique. Add `bugs` to the records, as `selfcritic tamper` "
+            "does, or pass --judge NAME to critique answers whose bugs are unknown."
+        )
     base = open_base(model)
     stage = {
         "base": base.info.base,
@@ -98,6 +111,11 @@ def run_sampling(
     engine = get_engine(model)
     sampled = sample_critiques(engine, flawed, critic, options, out / SAMPLES_FILE)
     ratings, comparisons = rate_records(sampled, judge, seed=options.seed)
+    if not comparisons:
+        raise InputError(
+            f"The {len(sampled)} sampled answers gave no comparisons, so there is nothing to learn from. Check that "
+            f"the `quote` of each bug occurs in its `answer`, or pass --judge NAME to rate the samples in '{out}'."
+        )
     write_records(out / RECORDS_FILE, [*sampled, *_rest(data.records, sampled)])
     write_records(out / RATINGS_FILE, [*data.ratings, *ratings])
     write_records(out / COMPARISONS_FILE, [*data.comparisons, *comparisons])
@@ -138,6 +156,11 @@ def run_policy(
     report: Report = ignore,
 ) -> dict[str, Any]:
     """Train a critic policy with a reward model; see `train_policy`."""
+    if not (Path(reward) / "config.json").is_file():
+        raise InputError(
+            f"--reward {reward} does not exist or has no config.json. Pass the model folder of "
+            "`selfcritic train reward`."
+        )
     base = open_base(model)
     check_same_base(read_info(reward), base, reward)
     records = data.flawed("train")

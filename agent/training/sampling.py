@@ -10,6 +10,7 @@ from selfcritic.agent.data.files import append_record, read_answers
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample
 from selfcritic.agent.models.hugging_face.chat import FENCE
 from selfcritic.agent.models.hugging_face.engine import Engine, SamplingOptions
+from selfcritic.agent.models.hugging_face.memory import OutOfMemoryError
 
 SAMPLES_FILE = "samples.jsonl"
 FORCED = f"{FENCE}\n"
@@ -46,6 +47,9 @@ def sample_critiques(
         critic: Name of the critic in the samples.
         options: How critiques are sampled.
         file: Ledger of finished records; those in it are not sampled again.
+
+    Raises:
+        OutOfMemoryError: A batch does not fit in memory.
     """
     finished: dict[str, AnswerRecord] = {}
     if file is not None and file.is_file() and file.stat().st_size:
@@ -57,7 +61,14 @@ def sample_critiques(
             remaining.append(record)
     for start in range(0, len(remaining), options.batch_size):
         batch = remaining[start : start + options.batch_size]
-        for record in _sample_batch(engine, batch, critic, options):
+        try:
+            sampled = _sample_batch(engine, batch, critic, options)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                f"{error} These are --batch-size and --samples of `train sample`, and --max-tokens: use another "
+                "--out with other ones. With more free memory, the same command resumes."
+            ) from None
+        for record in sampled:
             finished[record.id] = record
             if file is not None:
                 append_record(file, record)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from selfcritic.agent.critic.format import critique_text, render
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.data.records import AnswerRecord, Bug, Rating
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.evals.rating import locate_bugs
 from selfcritic.agent.schemas import Comment
 from selfcritic.agent.tasks import parse_task
@@ -87,6 +88,22 @@ def gold_comments(record: AnswerRecord) -> list[Comment]:
     for bug in sorted(placed, key=lambda bug: bug.start or 0):
         comments.append(_to_comment(record.answer, bug))
     return comments
+
+
+def count_unplaced(records: Sequence[AnswerRecord]) -> int:
+    """Return the number of bugs without a place in their answer, which no critique can name.
+
+    Raises:
+        InputError: There are bugs, but no bug has a place.
+    """
+    num_bugs = sum(len(record.bugs or []) for record in records)
+    num_placed = sum(len(gold_comments(record)) for record in records)
+    if num_bugs and not num_placed:
+        raise InputError(
+            f"--data has {num_bugs} bugs in train records, but no bug has a `quote` that occurs in its `answer`, so "
+            "there is no critique to learn. Copy each `quote` from the `answer`, or set `start` and `end`."
+        )
+    return num_bugs - num_placed
 
 
 def _to_comment(answer: str, bug: Bug) -> Comment:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcritic.agent.errors import InputError
+from selfcritic.agent.models.hugging_face.memory import is_memory_error
 from selfcritic.agent.training.processes import count_processes, is_main_process, lock_folder
 from selfcritic.agent.training.stage_files import (
     DONE_FILE,
@@ -27,7 +28,6 @@ _TITLES = {
     "base": "--base",
 }
 """Options that are not named like their fields."""
-_MEMORY_TEXTS = ("allocate memory", "out of memory", "can't start new thread")
 
 
 class OutOfMemory(InputError):  # noqa: N818 - what happened, in the user's words
@@ -145,9 +145,3 @@ def explain_memory_errors() -> Iterator[None]:
             "options belong to the training. With more free memory, the same command resumes. "
             f"({str(error)[:120]})"
         ) from error
-
-
-def is_memory_error(error: Exception) -> bool:
-    """Whether memory ran out, by the types and texts of Python, torch and the operating system."""
-    is_known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return is_known or any(text in str(error) for text in _MEMORY_TEXTS)

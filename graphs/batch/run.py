@@ -36,6 +36,7 @@ from selfcritic.agent.sampling.budget import BudgetTracker, parent_budget
 from selfcritic.agent.sampling.cache import open_cache
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.schemas import Budget, Usage
+from selfcritic.agent.scoring.registry import check_scorers
 from selfcritic.agent.state import Input, Output
 from selfcritic.graphs.batch.dask import WorkersLost, dask_runner
 from selfcritic.graphs.batch.dataset import Row, parse_row
@@ -159,6 +160,8 @@ async def run_batch(
             "`dask` supports no budget or rate limit over the whole batch: leave them out."
         )
     await _check(graph, options, budget, concurrency)
+    if dask is None:  # the folder of a scorer may be on the workers only
+        await asyncio.to_thread(check_scorers, options)
     with closing(Ledger(ledger, fingerprint(graph.name, options), restart)) as rows_ledger:
         rate_limit = RateLimit(requests_per_minute, tokens_per_minute)
         batch = _Batch(

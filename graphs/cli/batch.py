@@ -44,6 +44,7 @@ from selfcritic.graphs.cli.options import (
 )
 from selfcritic.graphs.cli.streams import print_json_lines
 from selfcritic.graphs.cli.terminal import create_console
+from selfcritic.graphs.private_files import check_output
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
@@ -144,7 +145,7 @@ def batch(
 
 
 def _check_paths(rows: Path, out: Path, options: BatchOptions) -> None:
-    """Raise InputError if two of the files are the same."""
+    """Raise InputError if two of the files are the same, or a result cannot be written."""
     paths = {"ROWS": rows, "OUT": out, "the errors file": _errors_path(out)}
     paths["--ledger"] = _ledger_path(out, options)
     names_by_path: dict[Path, str] = {}
@@ -152,6 +153,9 @@ def _check_paths(rows: Path, out: Path, options: BatchOptions) -> None:
         other = names_by_path.setdefault(path.resolve(), name)
         if other != name:
             raise InputError(f"{other} and {name} are the same file, '{path}': pass another one.")
+    check_output("OUT", out)
+    if _errors_path(out).exists():
+        check_output("The errors file", _errors_path(out))
 
 
 class _Dataset:

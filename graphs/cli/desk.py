@@ -17,6 +17,7 @@ from selfcritic.agent.data.comparisons import add_gold_critique
 from selfcritic.agent.data.files import read_answers
 from selfcritic.agent.data.manifest import hash_file
 from selfcritic.agent.errors import InputError, SelfcriticError
+from selfcritic.agent.nodes.preload import load_files
 from selfcritic.graphs.cli.console import BAD_USAGE, FAILED, check_api_base, fail, load_model
 from selfcritic.graphs.cli.options import ModelOptions, expand_groups, parse_max_output_tokens
 from selfcritic.graphs.cli.terminal import create_console, print_words
@@ -121,6 +122,7 @@ def _open_desk(
             max_output_tokens=parse_max_output_tokens(models.max_output_tokens),
             cache=models.cache,
         )
+        load_files(context)
         search = LiveCritic(context).search
     address = db or str(file.with_name(f"{file.name}.desk"))
     database = Database.open(address, hash_file(file))

@@ -50,6 +50,7 @@ from selfcritic.graphs.cli.run_observer import RunObserver
 from selfcritic.graphs.cli.streams import EventsFile, print_json, print_result
 from selfcritic.graphs.cli.terminal import create_console, wrap_answer
 from selfcritic.graphs.cli.trace import Trace
+from selfcritic.graphs.private_files import check_output
 from selfcritic.graphs.self_critique import create_self_critique
 from selfcritic.prompts import PromptError
 
@@ -121,6 +122,7 @@ def run(
             target = _get_checkpoint_target(files)
             events = None
             if files.events is not None:
+                check_output("--events", files.events)
                 events = EventsFile(files.events, console)
                 stack.callback(events.close)
         except (SelfcriticError, PromptError, ValidationError, OSError) as error:

@@ -18,6 +18,7 @@ from langgraph.graph import START, StateGraph
 
 from selfcritic.agent.checkers.registry import CHECKERS
 from selfcritic.agent.context import Context
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Budget
 from selfcritic.agent.state import Input, Output, State
 from selfcritic.graphs.runtime import sync_and_async
@@ -84,8 +85,12 @@ def test_tampering_does_not_block():
 
 
 @pytest.mark.parametrize("search", ["rejection", "fsbs"])
-def test_checkers_and_scorers_do_not_block(search: str, tmp_path: Path):
+def test_checkers_and_scorers_do_not_block(
+    search: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "reward").mkdir()
+    # The run would end before the folder is loaded.
+    monkeypatch.setattr("selfcritic.agent.scoring.registry.check_folder", lambda folder: None)
     scorer = {"helpfulness": 1.0, "evidence": 1.0, f"reward:{tmp_path / 'reward'}": 1.0}
     scorer |= {"reward-server:http://127.0.0.1:9/score": 1.0}  # no server listens there
     options = {
@@ -99,6 +104,11 @@ def test_checkers_and_scorers_do_not_block(search: str, tmp_path: Path):
     )
     assert out["stop_reason"] == "model_error"
     assert "no reward model" in out["error"] or "The scorer at" in out["error"]
+
+
+def test_checking_a_scorer_does_not_block(tmp_path: Path):
+    with pytest.raises(InputError, match="no reward model in"):
+        run("self_critique", tmp_path, model="simulated", scorer=f"reward:{tmp_path}")
 
 
 def test_reading_a_script_does_not_block(tmp_path: Path):

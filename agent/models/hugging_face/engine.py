@@ -6,6 +6,7 @@ torch, transformers and peft (for adapters) are imported by the first `get_engin
 import functools
 import importlib
 import math
+import textwrap
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -22,9 +23,11 @@ from selfcritic.agent.models.hugging_face.folder import (
     check_tokenizer,
     read_info,
 )
+from selfcritic.agent.models.hugging_face.memory import OutOfMemoryError, is_memory_error
 from selfcritic.agent.models.hugging_face.token_rules import PromptOnlyTokens
 
 _TOP_LOGPROBS = 20
+_MAX_ERROR = 200  # characters of an error of transformers
 _MISSING_EXTRA = "Models in a folder need {name}: pip install 'selfcritic[train]'."
 
 
@@ -98,8 +101,10 @@ class Engine:
                     generation_config=self._generation_config(num_samples, max_tokens, options),
                     logits_processor=self._processors(recorder),
                 )
-        except torch.OutOfMemoryError:
-            raise ModelError(
+        except (RuntimeError, MemoryError) as error:
+            if not is_memory_error(error):
+                raise
+            raise OutOfMemoryError(
                 f"Memory ran out for {len(prompts)} prompts with {n} replies of {options.max_tokens} tokens. "
                 "Lower max_tokens, or the number of replies at once."
             ) from None
@@ -175,10 +180,12 @@ class Engine:
 
     @contextmanager
     def _scaled(self, options: SamplingOptions) -> Any:
-        """Set the strength of the adapter for one call."""
-        if not self.has_adapter or options.lora_scale == 1:
+        """Set the strength of the adapter for one call. Raises InputError without one."""
+        if options.lora_scale == 1:
             yield
             return
+        if not self.has_adapter:
+            raise InputError(f"lora_scale is {options.lora_scale}, but the model has no adapter.")
         helpers = importlib.import_module("peft.helpers")
         if options.lora_scale == 0:
             with self.model.disable_adapter():
@@ -249,8 +256,10 @@ def get_engine(folder: str) -> Engine:
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, dtype="auto"
             )
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model in '{folder}' cannot be loaded: {error}") from error
+    except load_errors() as error:
+        raise InputError(
+            f"The model in '{folder}' cannot be loaded: {describe_load_error(error)}"
+        ) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
         model = model.float()  # bfloat16 is slow on most CPUs
@@ -278,7 +287,10 @@ def load_tokenizer(folder: str) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=is_folder)
     except (OSError, ValueError) as error:
-        raise InputError(f"The tokenizer of '{folder}' cannot be loaded: {error}") from error
+        raise InputError(
+            f"The tokenizer of '{folder}' cannot be loaded: {describe_load_error(error)} Pass a model that "
+            "transformers saved, with config.json and tokenizer.json."
+        ) from error
     if not tokenizer.chat_template:
         raise InputError(
             f"'{folder}' has no chat template, so it is not known how it reads messages. Use the instruction-tuned "
@@ -291,6 +303,16 @@ def load_tokenizer(folder: str) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def load_errors() -> tuple[type[Exception], ...]:
+    """Return the types of errors that damaged or missing files of a model cause."""
+    return OSError, ValueError, import_package("safetensors").SafetensorError
+
+
+def describe_load_error(error: Exception) -> str:
+    """Return the start of an error of transformers in one line; some have many lines of advice."""
+    return textwrap.shorten(str(error).rstrip(".") + ".", _MAX_ERROR, placeholder=" …")
 
 
 def import_package(name: str) -> Any:

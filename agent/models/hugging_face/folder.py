@@ -94,6 +94,11 @@ def hash_all_weights(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def has_weights(folder: Path) -> bool:
+    """Return whether a folder has weights of a model or an adapter."""
+    return bool(_weight_files(folder))
+
+
 def _weight_files(folder: Path) -> list[Path]:
     paths = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     return [path for path in paths if path.name != "training_args.bin"]

@@ -2,14 +2,14 @@
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from selfcritic.agent.models.hugging_face.chat import (
     convert_prompt,
@@ -23,7 +23,11 @@ from selfcritic.agent.models.hugging_face.engine import (
     SamplingOptions,
     get_engine,
 )
-from selfcritic.agent.models.hugging_face.folder import ADAPTER_FILE, read_info
+from selfcritic.agent.models.hugging_face.folder import (
+    ADAPTER_FILE,
+    has_weights,
+    read_info,
+)
 
 
 class HuggingFaceModel(BaseChatModel):
@@ -63,7 +67,18 @@ class HuggingFaceModel(BaseChatModel):
         info = read_info(folder)
         if info is not None and info.kind == "reward":
             raise ValueError(f"'{value}' is a reward model: use it as --scorer reward:{value}")
+        if not has_weights(folder):
+            raise ValueError(f"'{value}' has no weights (*.safetensors or *.bin): copy them again")
         return str(folder.resolve())
+
+    @model_validator(mode="after")
+    def _check_adapter(self) -> Self:
+        if self.lora_scale != 1 and not (Path(self.folder) / ADAPTER_FILE).is_file():
+            raise ValueError(
+                f"lora_scale is the strength of an adapter, and '{self.folder}' has no {ADAPTER_FILE}: leave it out, "
+                "or pass the folder `adapter` that `selfcritic train` writes beside `model` with --lora-rank"
+            )
+        return self
 
     @property
     def model_name(self) -> str:

@@ -36,6 +36,14 @@ class Completion:
     """Whether it stopped at the maximum length."""
 
 
+def check_folder(folder: Path) -> None:
+    """Raise UnknownModelError if a folder has no tiny model."""
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise UnknownModelError(
+            f"'{folder}' has no tiny model: create one with `selfcritic train tiny`."
+        )
+
+
 class Engine:
     """A loaded model folder.
 
@@ -43,10 +51,7 @@ class Engine:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / WEIGHTS_FILE).is_file():
-            raise UnknownModelError(
-                f"'{folder}' has no tiny model: create one with `selfcritic train tiny`."
-            )
+        check_folder(folder)
         self.folder = folder
         self.tokenizer = Tokenizer.load(folder / VOCABULARY_FILE)
         self.tasks = (folder / TASK_NAMES_FILE).read_text("utf-8").split()

@@ -13,10 +13,16 @@ from typing import Any, NamedTuple
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
+from pydantic import field_validator
 
 from selfcritic.agent.errors import UnknownTaskError
 from selfcritic.agent.models.base import LocalChatModel, Reply
-from selfcritic.agent.models.tiny.engine import MAX_REPLY_TOKENS, VOCABULARY_FILE, Engine
+from selfcritic.agent.models.tiny.engine import (
+    MAX_REPLY_TOKENS,
+    VOCABULARY_FILE,
+    Engine,
+    check_folder,
+)
 from selfcritic.agent.tasks import Alphabetize, Task, ThreeSat, parse_task
 from selfcritic.agent.tasks.alphabetize.task import write_questions
 from selfcritic.prompts import VARIABLES, load, parse_prompt
@@ -46,6 +52,12 @@ class TinyModel(LocalChatModel):
     temperature: float = 1.0
     seed: int | None = None
     """Makes replies repeatable; None samples new ones."""
+
+    @field_validator("folder")
+    @classmethod
+    def _check_folder(cls, folder: Path) -> Path:
+        check_folder(folder)
+        return folder
 
     @cached_property
     def engine(self) -> Engine:

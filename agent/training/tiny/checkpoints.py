@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.training.stage import is_memory_error
+from selfcritic.agent.models.hugging_face.memory import is_memory_error
 from selfcritic.agent.training.stage_files import weight_errors
 
 

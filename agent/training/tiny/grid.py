@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from selfcritic.agent.errors import InputError
-from selfcritic.agent.training.stage import is_memory_error
+from selfcritic.agent.models.hugging_face.memory import is_memory_error
 from selfcritic.agent.training.stage_files import explain_file_errors, read_object, write_json
 from selfcritic.agent.training.tiny.ensemble import take_first_steps
 from selfcritic.agent.training.tiny.evaluation import Evaluator, HeldOut

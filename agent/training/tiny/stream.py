@@ -216,13 +216,20 @@ def _draw_example_groups(
 def _draw_self_play(
     config: StreamConfig, rng: random.Random, export_version: int
 ) -> Iterator[list[Example]]:
-    """Let one of the runs draft and criticize; add as many drafts with injected flaws."""
-    folders = sorted((config.export_folder / str(export_version)).iterdir())
-    engine = Engine(rng.choice(folders))
+    """Let one of the runs draft and criticize; add as many drafts with injected flaws.
+
+    The trainer may remove the export meanwhile: the rest of its drafts is then left out.
+    """
+    folder = config.export_folder / str(export_version)
     tasks = []
     for _ in range(config.self_play_tasks):
         tasks.append(draw_training_task(config.task, rng, config.sizes))
-    yield from self_play_examples(engine, tasks, rng)
+    try:
+        engine = Engine(rng.choice(sorted(folder.iterdir())))
+        yield from self_play_examples(engine, tasks, rng)
+    except (OSError, RuntimeError):  # of the file system, ctranslate2 or the vocabulary
+        if folder.is_dir():
+            raise
     for _ in range(config.self_play_tasks):
         task = draw_training_task(config.task, rng, config.sizes)
         yield injected_flaw_examples(task, rng, with_verdict=False)

@@ -103,7 +103,10 @@ class TaskRuns:
         return Situation(stage, max_size, export_version)
 
     def train(self, stream: Stream, seconds: float | None) -> None:
-        """Train until the runs are finished or `seconds` are used up; save and export them."""
+        """Train until the runs are finished or `seconds` are used up; save and export them.
+
+        Closes the stream, whose processes read exports that are removed at the end.
+        """
         is_word = self._word_mask()
         clock = _Clock(self.progress, seconds)
         exporter = _Timer(self.config.export_seconds)
@@ -125,6 +128,7 @@ class TaskRuns:
         if self.config.fit and self.progress.steps and clock.share_used >= 1.0:
             self.progress.share = 1.0
         self.save()
+        stream.close()
         shutil.rmtree(self._export_folder, ignore_errors=True)
         self.export()
 
@@ -201,7 +205,11 @@ class TaskRuns:
     def _export_for_self_play(self, version: int) -> None:
         self._export_runs(self._export_folder / str(version), "int8")
         outdated = self._export_folder / str(version - _KEPT_EXPORTS)
-        shutil.rmtree(outdated, ignore_errors=True)
+        if outdated.is_dir():
+            removed = self._export_folder / "removed"
+            shutil.rmtree(removed, ignore_errors=True)  # of a killed training
+            outdated.rename(removed)  # at once, for the processes that read it
+            shutil.rmtree(removed, ignore_errors=True)
 
     def export(self) -> None:
         """Export each run as int8 and float32."""

@@ -14,6 +14,7 @@ from selfcritic.agent.evals.judge import Judge
 from selfcritic.agent.evals.names import ExperimentName
 from selfcritic.agent.evals.runner import describe_run
 from selfcritic.agent.evals.splits import assign_splits
+from selfcritic.agent.nodes.preload import load_files
 from selfcritic.agent.nodes.validation import check_prices
 from selfcritic.agent.redaction import redact
 from selfcritic.graphs.cli.console import check_api_base, load_model
@@ -161,7 +162,7 @@ def _build_contexts(request: RunRequest, fields: Mapping[str, Any]) -> dict[str,
         for checker in checkers:
             contexts[checker] = Context(model=_NO_MODEL, checkers=[checker], **fields)
     for context in contexts.values():
-        context.load_prompts()
+        load_files(context)
     return contexts
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from selfcritic.agent.checkers.unit_tests import unit_tests
 from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.nodes.preload import load_files
 from selfcritic.graphs.cli.console import (
     BAD_USAGE,
     FAILED,
@@ -83,6 +84,7 @@ def review(
     try:
         report.check()
         context = critic.build_context(checkers or [], budget)
+        load_files(context)
         unit_test_checker = unit_tests(_read_tests(tests)) if tests else None
         session = ReviewSession(
             context, question, checkers, unit_test_checker, console, strict=strict

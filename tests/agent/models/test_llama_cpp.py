@@ -437,6 +437,8 @@ def test_lora_scale_is_set_by_model_and_by_request(tmp_path: Path):
         return float(reply.response_metadata["logprobs"]["content"][0]["logprob"])
 
     reference = logprob(base)
+    with pytest.raises(ModelCallError, match=r"`lora_scale` is 0\.5, but the model has no adapter"):
+        logprob(base, lora_scale=0.5)
     assert logprob(off) == pytest.approx(reference, abs=0.01)
     assert abs(logprob(full) - reference) > 0.05
     assert logprob(full, lora_scale=0.0) == pytest.approx(reference, abs=0.01)
@@ -454,6 +456,7 @@ def test_lora_scale_is_set_by_model_and_by_request(tmp_path: Path):
         ("?n_ctx=8193", "n_ctx=8193 is more than the 8192 tokens"),
         ("?threads=100000", "threads: 100000 threads on .* cores"),
         ("?lora=missing.gguf", "lora: there is no file 'missing.gguf'"),
+        ("?lora_scale=0.5", "lora_scale is the strength of an adapter: set lora"),
         ("?chat_template=missing.jinja", "chat_template 'missing.jinja' is neither"),
     ],
 )

@@ -29,6 +29,7 @@ def test_rejects_a_folder_without_a_model(tmp_path: Path):
 
 def test_missing_libraries_name_the_extra_to_install(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
     code = f"""
 import sys
 sys.modules["torch"] = None
@@ -114,7 +115,14 @@ def test_review_selects_by_the_reward(folder):
 
 
 def test_rejects_a_folder_without_weights(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"must contain config.json and weights"):
+        RewardModel(str(tmp_path)).rewards(["a"])
+
+
+def test_rejects_a_folder_that_cannot_be_loaded(tmp_path: Path):
     pytest.importorskip("transformers")
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
     with pytest.raises(InputError, match="cannot be loaded"):
         RewardModel(str(tmp_path)).rewards(["a"])

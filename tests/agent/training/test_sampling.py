@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from selfcritic.agent.models.hugging_face.engine import Sample
+from selfcritic.agent.models.hugging_face.memory import OutOfMemoryError
 from selfcritic.agent.training.sampling import CritiqueOptions, sample_critiques
 from tests.support.small_llama import flawed_sums
 
@@ -49,6 +52,20 @@ def test_some_critiques_must_start_with_a_quote():
         assert [len(critique.comments) for critique in record.critiques] == [0, 1, 1]
         assert record.critiques[1].text.startswith("```\n")
         assert record.critiques[1].tokens == 2
+
+
+class FullEngine(FakeEngine):
+    """Runs out of memory."""
+
+    def sample(self, prompts: Sequence[list[int]], n: int, options: Any) -> list[list[Sample]]:
+        raise OutOfMemoryError("Memory ran out for 8 prompts.")
+
+
+def test_a_lack_of_memory_names_the_options_to_lower():
+    with pytest.raises(
+        OutOfMemoryError, match=r"ran out .* --batch-size and --samples .* --max-tokens"
+    ):
+        sample_critiques(FullEngine(), RECORDS, "m", CritiqueOptions())
 
 
 def test_finished_records_are_not_sampled_again(tmp_path: Path):

@@ -1,9 +1,12 @@
 """Tests of the supervised examples of all roles."""
 
+import pytest
+
 from selfcritic.agent.critic.format import parse
 from selfcritic.agent.critic.grounding import ground
 from selfcritic.agent.data.records import AnswerRecord, Bug, Rating
-from selfcritic.agent.training.sft_examples import Example, create_examples
+from selfcritic.agent.errors import InputError
+from selfcritic.agent.training.sft_examples import Example, count_unplaced, create_examples
 from tests.support.small_llama import flawed_sums
 
 CODE = "def f(x):\n    y = x + 1\n    if y < 3:\n        return y\n    return 0\n"
@@ -35,6 +38,17 @@ def test_creates_examples_of_every_role():
     assert [example.reply for example in by_prompt(examples, "classify")] == ["Yes"]
     [refine] = by_prompt(examples, "refine")
     assert refine.reply == RECORD.metadata["original"]
+
+
+def test_bugs_without_a_place_are_counted():
+    missing = BUGS[0].model_copy(update={"quote": "NOT THERE"})
+    some = RECORD.model_copy(update={"bugs": [missing, BUGS[1]]})
+    correct = RECORD.model_copy(update={"bugs": []})
+    assert count_unplaced([RECORD, some, correct]) == 1
+    assert count_unplaced([correct]) == 0
+    only = RECORD.model_copy(update={"bugs": [missing]})
+    with pytest.raises(InputError, match=r"--data has 1 bugs .* no bug has a `quote` that occurs"):
+        count_unplaced([only, correct])
 
 
 def test_a_gold_critique_quotes_in_the_order_of_the_answer():

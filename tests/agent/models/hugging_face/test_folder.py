@@ -123,6 +123,13 @@ def test_specs_of_folders_are_checked(tmp_path: Path):
     with pytest.raises(UnknownModelError, match=r"no config.json or adapter_config.json"):
         load(f"hf:{tmp_path}")
     save_config(tmp_path)
+    with pytest.raises(UnknownModelError, match=r"has no weights \(\*.safetensors or \*.bin\)"):
+        load(f"hf:{tmp_path}")
+    (tmp_path / "model.safetensors").touch()
+    assert load(f"hf:{tmp_path}?lora_scale=1").lora_scale == 1
+    with pytest.raises(UnknownModelError, match=r"lora_scale .* has no adapter_config.json"):
+        load(f"hf:{tmp_path}?lora_scale=0")
+    (tmp_path / "adapter_config.json").write_text("{}")
     model = load(f"hf:{tmp_path}?lora_scale=0.5&seed=3")
     assert model.lora_scale == 0.5
     assert model.model_name.endswith("?lora_scale=0.5")

@@ -7,6 +7,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from selfcritic.agent.errors import InputError, ModelError
+from selfcritic.agent.models.hugging_face.engine import load_tokenizer
+from selfcritic.agent.models.hugging_face.memory import OutOfMemoryError
 from selfcritic.agent.models.hugging_face.model import HuggingFaceModel
 from tests.support.small_llama import INSTALL, save_small_llama
 
@@ -37,6 +39,35 @@ def test_n_replies_come_from_one_call_and_a_seed_repeats_them(folder: str):
     assert len(set(first)) == 3
     assert texts(model, n=3, seed=1) == first
     assert texts(model, n=3, seed=2) != first
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()]
+)
+def test_a_lack_of_memory_is_explained(
+    folder: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    def run_out(**options: object) -> None:
+        raise error
+
+    model = HuggingFaceModel(folder=folder)
+    monkeypatch.setattr(model.engine.model, "generate", run_out)
+    with pytest.raises(OutOfMemoryError, match=r"Memory ran out for 1 prompts .* Lower max_tokens"):
+        texts(model)
+
+
+def test_a_model_without_an_adapter_refuses_a_strength(folder: str):
+    with pytest.raises(InputError, match=r"lora_scale is 0\.5, but the model has no adapter"):
+        texts(HuggingFaceModel(folder=folder), lora_scale=0.5)
+
+
+def test_an_empty_config_is_described_in_one_line(tmp_path: Path):
+    pytest.importorskip("transformers", reason=INSTALL)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"cannot be loaded: .* transformers saved") as raised:
+        load_tokenizer(str(tmp_path))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
 
 
 def test_the_seed_also_depends_on_the_prompt(folder: str):
@@ -93,7 +124,9 @@ def test_logprobs_have_the_sampled_token_and_its_alternatives(folder: str):
 
 def test_a_folder_with_broken_weights_is_explained(folder: str, tmp_path: Path):
     for path in Path(folder).iterdir():
-        if path.suffix != ".safetensors":
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+        content = path.read_bytes()
+        if path.suffix == ".safetensors":
+            content = content[: len(content) // 2]
+        (tmp_path / path.name).write_bytes(content)
     with pytest.raises(InputError, match="cannot be loaded"):
         HuggingFaceModel(folder=str(tmp_path)).invoke(QUESTION)

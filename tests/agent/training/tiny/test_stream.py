@@ -1,5 +1,6 @@
 """Tests of the processes that draw training data."""
 
+import random
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,15 @@ import pytest
 
 pytest.importorskip("numpy", reason="needs numpy: pip install 'selfcritic[train,tiny]'")
 
-from selfcritic.agent.training.tiny.stream import Situation, Stream, StreamConfig
+from selfcritic.agent.errors import UnknownModelError
+from selfcritic.agent.training.tiny.examples import Example
+from selfcritic.agent.training.tiny.stream import (
+    Situation,
+    Stream,
+    StreamConfig,
+    _draw_example_groups,
+    to_numbers,
+)
 from selfcritic.agent.training.tiny.vocabulary import train_tokenizer
 
 
@@ -37,6 +46,24 @@ def test_draws_batches_and_ends(tmp_path: Path):
         assert 0 < num_tokens <= batch.ids.size
     assert len({batch.ids.tobytes() for batch, _, _ in drawn}) == len(drawn)
     assert not any(process.is_alive() for process in stream._processes)
+
+
+def draw_groups(folder: Path) -> list[list[Example]]:
+    """Return the groups of examples of one self-play with the second export."""
+    config = make_config(folder)
+    situation = to_numbers(Situation("self-play", None, 2))
+    groups = _draw_example_groups(config, random.Random(0), situation)
+    return [next(groups) for _ in range(config.self_play_tasks)]
+
+
+def test_an_export_that_was_removed_is_not_missed(tmp_path: Path):
+    assert all(draw_groups(tmp_path))
+
+
+def test_a_damaged_export_ends_the_process(tmp_path: Path):
+    (tmp_path / "2/run").mkdir(parents=True)
+    with pytest.raises(UnknownModelError, match="has no tiny model"):
+        draw_groups(tmp_path)
 
 
 def test_reports_a_failed_process(tmp_path: Path):

@@ -66,6 +66,37 @@ def test_data_without_flaws_is_an_error(tmp_path: Path):
     assert "no train records with known bugs" in error
 
 
+def test_quotes_that_do_not_occur_are_an_error(tmp_path: Path):
+    records = []
+    for record in flawed_sums():
+        update = {"quote": "NOT THERE", "start": None, "end": None}
+        bugs = [bug.model_copy(update=update) for bug in record.bugs or []]
+        records.append(record.model_copy(update={"bugs": bugs}))
+    path = tmp_path / "records.jsonl"
+    write_records(path, records)
+    for command in ("sft", "all"):
+        code, error = run(command, "--base", tmp_path, "--data", path, "--out", tmp_path / "o")
+        assert code == 2
+        assert "no bug has a `quote` that occurs in its `answer`" in error
+    assert not (tmp_path / "o").exists()
+
+
+def test_sampling_needs_known_bugs_or_a_judge(tmp_path: Path):
+    path = tmp_path / "records.jsonl"
+    write_records(path, [record.model_copy(update={"bugs": None}) for record in flawed_sums()])
+    code, error = run("sample", "--base", tmp_path, "--data", path, "--out", tmp_path / "o")
+    assert code == 2
+    assert "no answer with known `bugs` to critique" in error
+    assert "--judge NAME" in error
+
+
+def test_a_reward_that_does_not_exist_is_named(data: Path, tmp_path: Path):
+    command = ("policy", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
+    code, error = run(*command, "--reward", tmp_path / "nosuch")
+    assert code == 2
+    assert "nosuch does not exist or has no config.json" in error
+
+
 def test_reward_needs_comparisons(data: Path, tmp_path: Path):
     code, error = run("reward", "--base", tmp_path, "--data", data, "--out", tmp_path / "o")
     assert code == 2
