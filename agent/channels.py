@@ -12,6 +12,7 @@ from langchain_core.messages import AnyMessage, convert_to_messages
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import add_messages
 
+from selfcritic.agent.errors import InputError
 from selfcritic.agent.schemas import Round
 
 _MESSAGE_NAMESPACE = UUID("5f0c6a1e-7d0b-4f0e-9d53-6b0f1c6a2d11")
@@ -24,14 +25,24 @@ def merge_rounds(rounds: Sequence[Round] | None, writes: Sequence[Sequence[Round
 
     The first round of a write has the `index` of the round that it replaces. The rounds from there on are replaced by
     those of the write. Without an index, a write replaces all rounds.
+
+    Raises:
+        InputError: A write is not a list of rounds.
     """
     merged = list(rounds or [])
     for write in writes:
+        _check_rounds(write)
         start = 0
         if write:
             start = _index_of(write[0]) or 0
         merged = [*merged[:start], *write]
     return merged
+
+
+def _check_rounds(write: Any) -> None:
+    is_list = isinstance(write, list | tuple)
+    if not is_list or not all(isinstance(item, Round | Mapping) for item in write):
+        raise InputError("`rounds` must be a list of rounds. Pass those of the state, changed.")
 
 
 def _index_of(round_: Round | Mapping[str, Any]) -> int | None:

@@ -19,11 +19,21 @@ def get_question(state: State) -> str:
     """Return the last message if a human wrote it, else `question`.
 
     In a thread, the next question arrives as a message.
+
+    Raises:
+        InputError: The question is not a text.
     """
     messages = state.get("messages", [])
     if messages and isinstance(messages[-1], HumanMessage):
         return messages[-1].text
+    check_is_text(state.get("question", ""))
     return state.get("question", "")
+
+
+def check_is_text(question: object) -> None:
+    """Raise InputError if a question is not a text."""
+    if not isinstance(question, str):
+        raise InputError(f"`question` must be a text, not {type(question).__name__}.")
 
 
 def last_exchange(messages: list[AnyMessage]) -> tuple[str, str]:

@@ -13,10 +13,18 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langgraph.graph import END, StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import StreamWriter
+from pydantic import ValidationError
 
 from selfcritic.agent.concurrency import call_async
 from selfcritic.agent.context import Context
-from selfcritic.agent.errors import BudgetExhausted, InputError, ModelError, SelfcriticError
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    InputError,
+    ModelError,
+    SelfcriticError,
+    format_validation_error,
+)
+from selfcritic.agent.messages import check_is_text
 from selfcritic.agent.nodes.preload import preload
 from selfcritic.agent.sampling.charges import current_journal, is_resuming, open_journal
 from selfcritic.agent.schemas import StopReason, Usage
@@ -114,12 +122,23 @@ async def _run(node: Node, state: State, runtime: Runtime[Context]) -> State:
     if journal is not None and is_resuming(state.get("remaining_steps")):
         await journal.load()
     token = current_journal.set(journal)
-    parsed = parse_state(state)
+    parsed = _parse(state)
     try:
         update = await call_async(node, parsed, runtime)
     finally:
         current_journal.reset(token)
     return with_changed_rounds(parsed, update)
+
+
+def _parse(state: State) -> State:
+    """Return the state with all records as instances. Raises InputError."""
+    try:
+        return parse_state(state)
+    except ValidationError as error:
+        raise InputError(
+            f"The saved state is not valid: {format_validation_error(error, limit=3)}. "
+            "Correct it with `update_state`."
+        ) from None
 
 
 def _start_served(node: Node) -> Node:
@@ -142,6 +161,7 @@ def _skip_failed(node: Node) -> Node:
     async def run_unless_failed(state: State, runtime: Runtime[Context]) -> State:
         if state.get("stop_reason") is not None and not state.get("rounds"):
             return {}
+        check_is_text(state.get("question", ""))
         return await _run(node, state, runtime)
 
     return run_unless_failed

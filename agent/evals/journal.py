@@ -73,8 +73,13 @@ class Journal:
         return sample
 
     def append(self, sample: FinishedSample) -> None:
-        """Save a sample on the disk."""
-        append_record(self._path, sample)
+        """Save a sample on the disk. Raises OSError."""
+        try:
+            append_record(self._path, sample)
+        except OSError:
+            with suppress(OSError):
+                _drop_partial_line(self._path)
+            raise
         self.samples[sample.sample] = sample
 
     def write_results(self, order: Sequence[str]) -> None:
@@ -207,10 +212,13 @@ class SavedBudget(BudgetTracker):
     ) -> None:
         """Count replies from the cache and save the usage."""
         super().count_cached(role, messages, tokens, costs_usd, is_whole=is_whole)
-        self._store.save(self.usage)
+        self._save_paid_usage()
 
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count a reply and save the usage."""
         super().charge(role, tokens, cost_usd)
+        self._save_paid_usage()
+
+    def _save_paid_usage(self) -> None:
         with suppress(CheckpointError):  # the reply is paid for; the next request is refused
             self._store.save(self.usage)

@@ -51,6 +51,8 @@ class Report:
     """Samples that inspect's logs had and the journal lacked; they ran again."""
     old_logs: Path | None = None
     """Folder of these logs."""
+    unsaved: list[FinishedSample] = field(default_factory=list)
+    """Finished samples that the folder lacks."""
     usage: Usage = field(default_factory=Usage)
     """Usage of all processes of this run."""
 
@@ -258,6 +260,7 @@ class _Run:
             self.journal.append(finished)
         except OSError as error:  # such as a full disk: all further samples would be lost, too
             self.fatal_error = error
+            self.report.unsaved.append(finished)
             raise
         if finished.error is None:
             self.report.finished += 1

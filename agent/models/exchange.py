@@ -6,6 +6,7 @@ outside of `watch_exchange`.
 - A followed redirect is another request, which no budget counts, to an address that nobody chose.
 - The timeouts of HTTP clients limit the time between two bytes; `seconds` limits a whole reply. An async caller uses
   `Deadline` instead.
+- Long error responses are shortened, because clients process them on the event loop.
 - The JSON of a reply that a client cannot read is available to the caller.
 - The log of the HTTP client has the address of each request; its credentials are removed.
 """
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from selfcritic.agent.models.error_bodies import shorten_error
 from selfcritic.agent.redaction import redact
 
 
@@ -100,8 +102,9 @@ def _wrap_send(send: Any, limited_stream: Any) -> Any:
         if exchange.seconds is not None:
             response.stream = limited_stream(response.stream, request, exchange.seconds)
         try:
-            if not is_stream:
+            if not is_stream or not response.is_success:
                 response.read()
+                response = shorten_error(response)
         finally:
             if not is_stream:
                 response.close()
@@ -118,8 +121,12 @@ def _wrap_async_send(send: Any) -> Any:
         if exchange is None:
             return await send(client, request, **options)
         options["follow_redirects"] = False
-        exchange.response = await send(client, request, **options)
-        return exchange.response
+        response = await send(client, request, **options)
+        if not response.is_success:
+            await response.aread()
+            response = shorten_error(response)
+        exchange.response = response
+        return response
 
     return send_once
 

@@ -107,10 +107,12 @@ _LATE_IMPORTS = (
     "litellm._service_logger",
     "litellm.integrations.prometheus_services",
     "litellm.litellm_core_utils.default_encoding",
+    "litellm.proxy.guardrails.exception_utils",
+    "fastapi.exceptions",
     "anyio._backends._asyncio",
     "jiter",
 )
-"""Modules that litellm or its clients import at the first request; a version may lack some."""
+"""Modules that litellm or its clients import at the first request or error; a version may lack some."""
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from selfcritic.agent.errors import BudgetExhausted
+from selfcritic.agent.models.bounds import bound_tokens
 from selfcritic.agent.sampling.charges import ChargeJournal
 from selfcritic.agent.sampling.rate_limit import RateLimit
 from selfcritic.agent.sampling.usage import count_message_tokens, estimated_tokens
@@ -73,7 +74,9 @@ class BudgetTracker:
         self.add(usage)
 
     def add(self, usage: Usage) -> None:
-        """Count usage that was saved before a crash."""
+        """Count usage that was saved before a crash, also for the parent."""
+        if self._parent:
+            self._parent.add(usage)
         for role, role_usage in usage.by_role.items():
             for account in self._accounts(role):
                 account.calls += role_usage.calls
@@ -93,8 +96,7 @@ class BudgetTracker:
         """Save charges to a journal; count the calls that it has from before a crash."""
         self.journal = journal
         for role in journal.take_earlier():
-            for account in self._accounts(role):
-                account.calls += 1
+            self.add(Usage(by_role={role: RoleUsage(calls=1)}))
 
     async def save_charge(self, role: str) -> None:
         """Save the charge of a reserved request before it is sent. Raises CheckpointError."""
@@ -170,9 +172,12 @@ class BudgetTracker:
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count the tokens and cost of a reply.
 
-        An unknown cost (None) makes the total cost unknown.
+        An unknown cost (None) makes the total cost unknown. Negative numbers count as 0.
         """
         self._last_error = None
+        tokens = bound_tokens(tokens)
+        if cost_usd is not None:
+            cost_usd = max(0.0, cost_usd)
         if self.rate and tokens is not None:
             self.rate.record(tokens["output_tokens"])
         if self._parent:

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from selfcritic.agent.errors import ModelError, SelfcriticError
 from selfcritic.agent.models import model_name
+from selfcritic.agent.models.bounds import bound_numbers
 from selfcritic.agent.models.error_kinds import classify_error
 from selfcritic.agent.models.errors import ModelCallError, ModelReplyError, describe_error
 from selfcritic.agent.models.headers import headers_of, rate_limit_headers, retry_after
@@ -267,10 +268,10 @@ class RequestPipeline:
             warn_about_wait(error, wait, max_wait)
             self.budget.apply_headers(rate_limit_headers(headers_of(error)), max_wait, wait)
             raise
-        replies = [
-            cast(AIMessage, cast(ChatGeneration, generation).message)
-            for generation in result.generations[0]
-        ]
+        replies = []
+        for generation in result.generations[0]:
+            message = cast(AIMessage, cast(ChatGeneration, generation).message)
+            replies.append(bound_numbers(message))
         self._charge(model, messages, replies, result)
         if self.allows_empty and replies:
             return replies

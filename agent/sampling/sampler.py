@@ -16,7 +16,12 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    CheckpointError,
+    JudgeUnreadable,
+    ModelError,
+)
 from selfcritic.agent.models.normalize import is_truncated
 from selfcritic.agent.sampling.request import UNCAPPED, RequestPipeline
 from selfcritic.agent.sampling.verdicts import (
@@ -32,6 +37,8 @@ _VOTES = 5
 _REASONING_VOTES = 1
 """One verdict after thinking is worth more than five without, and costs as much."""
 _MAX_QUOTED_CHARS = 80
+_REQUEST_ERRORS = (BudgetExhausted, CheckpointError, ModelError)
+"""Errors of one request; the replies of other requests are paid for and kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,12 @@ class Sampler:
     async def sample(
         self, messages: list[BaseMessage], n: int = 1, on_sample: OnSample | None = None
     ) -> list[Sample]:
-        """Sample n replies; fewer if the budget runs out or the model fails midway.
+        """Sample n replies; fewer if the budget runs out, the model fails or a request cannot be saved midway.
 
         `on_sample` is called with each reply when it has arrived, in any order.
 
         Raises:
-            BudgetExhausted, ModelError: There is no reply.
+            BudgetExhausted, CheckpointError, ModelError: There is no reply.
         """
         replies: list[Sample] = []
         is_native = n > 1 and "n" not in self.capabilities.rejected
@@ -112,7 +119,7 @@ class Sampler:
         max_tokens = limit * 2 if limit else None
         try:
             [second, *_] = await self._send(messages, index=index, max_tokens=max_tokens)
-        except (BudgetExhausted, ModelError):
+        except _REQUEST_ERRORS:
             return sample  # it is paid for, and better than nothing
         return second
 
@@ -128,7 +135,7 @@ class Sampler:
         """Return P(Yes) to the question that the messages ask.
 
         Raises:
-            BudgetExhausted, ModelError: There is no reply.
+            BudgetExhausted, CheckpointError, ModelError: There is no reply.
             JudgeUnreadable: No reply is a readable verdict, even when asked again.
         """
         texts: list[str] = []
@@ -235,7 +242,7 @@ class Sampler:
             return []
         try:
             samples = await self.sample(messages, n)
-        except (BudgetExhausted, ModelError):
+        except _REQUEST_ERRORS:
             if has_replies:
                 return []  # count the vote that is already paid for
             raise
@@ -265,7 +272,7 @@ class Sampler:
         replies = []
         errors = []
         for outcome in outcomes:
-            if isinstance(outcome, BudgetExhausted | ModelError):
+            if isinstance(outcome, _REQUEST_ERRORS):
                 errors.append(outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome

@@ -115,6 +115,7 @@ async def run_batch(
     ledger: str | Path,
     on_result: Callable[[Result], None],
     on_error: Callable[[Result], None] = _ignore,
+    on_unsaved: Callable[[Result], None] | None = None,
     on_progress: Callable[[Report], None] = _ignore,
     concurrency: int = 16,
     ordered: bool = False,
@@ -134,6 +135,8 @@ async def run_batch(
         ledger: SQLite file of finished rows.
         on_result: Called with each finished row, including resumed rows: `id`, the output, the row's extra columns.
         on_error: Called with the `id` and `error` of each row that failed.
+        on_unsaved: Called instead of `on_result` with each paid result that the ledger cannot save; by default
+            `on_result`. A later call runs its row again.
         on_progress: Called with the report after each row.
         concurrency: Number of rows to run at the same time.
         ordered: Call `on_result` in input order, at the end.
@@ -147,7 +150,7 @@ async def run_batch(
 
     Raises:
         InputError: The options would make every row fail, or differ from the ledger's without `restart`.
-        CheckpointError: The ledger cannot be written. Results that it does not have were given to `on_result`.
+        CheckpointError: The ledger cannot be written. Results that it lacks were given to `on_unsaved`.
         ModelError: No Dask worker is connected.
     """
     options = _with_all_fields_set(context)
@@ -165,15 +168,14 @@ async def run_batch(
             ledger=rows_ledger,
             budget=PersistentBudget(budget, rows_ledger, rate_limit),
             on_result=_ignore if ordered else on_result,
-            on_unsaved_result=on_result,
+            on_unsaved=on_unsaved or on_result,
             on_error=on_error,
             on_progress=on_progress,
         )
         async with _row_runner(graph, options, batch.budget, dask, dask_timeout) as run_row:
             await batch.run(rows, run_row, concurrency)
         if ordered:
-            for result in rows_ledger.ordered_results():
-                on_result(result)
+            batch.report_in_order(on_result)
         if batch.fatal_error is not None:
             raise batch.fatal_error
         return batch.report
@@ -201,7 +203,7 @@ class _Batch:
     ledger: Ledger
     budget: BudgetTracker
     on_result: Callable[[Result], None]
-    on_unsaved_result: Callable[[Result], None]
+    on_unsaved: Callable[[Result], None]
     """Called with paid results that the ledger does not have."""
     on_error: Callable[[Result], None]
     on_progress: Callable[[Report], None]
@@ -217,6 +219,14 @@ class _Batch:
             for _ in range(concurrency):
                 workers.create_task(self._work(pending, run_row))
         self.report.usage = self.budget.usage
+
+    def report_in_order(self, on_result: Callable[[Result], None]) -> None:
+        """Call `on_result` with the finished rows in input order; keep the first fatal error."""
+        try:
+            for result in self.ledger.ordered_results():
+                on_result(result)
+        except (CheckpointError, OSError) as error:
+            self.fatal_error = self.fatal_error or error
 
     def _pending(self, rows: Iterable[RowData]) -> Iterator[Row]:
         """Yield the rows to run; report finished and invalid rows."""
@@ -281,7 +291,7 @@ class _Batch:
                 raise CheckpointError(str(result.get("error")))
             self.ledger.finish(row, result)
         except CheckpointError:
-            self.on_unsaved_result(add_columns(result, row.extra))
+            self.on_unsaved(add_columns(result, row.extra))
             raise
         self.report.finished += 1
         self._finish(row, result)

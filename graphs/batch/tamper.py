@@ -46,6 +46,8 @@ class TamperReport:
     """Outputs of the finished items, by id."""
     errors: dict[str, str] = field(default_factory=dict)
     """Why items failed, by id; a later call tries them again."""
+    unsaved: set[str] = field(default_factory=set)
+    """Ids of finished items that the ledger lacks."""
     resumed: int = 0
     """Items finished by earlier calls."""
     remaining: int = 0
@@ -207,7 +209,11 @@ class _Run:
             self.report.errors[item.id] = str(error)
             return
         self.report.outputs[item.id] = _to_output(output)
-        self.ledger.finish(row, dict(_to_output(output)))
+        try:
+            self.ledger.finish(row, dict(_to_output(output)))
+        except CheckpointError:
+            self.report.unsaved.add(item.id)
+            raise
 
 
 def _to_input(item: Item) -> TamperInput:

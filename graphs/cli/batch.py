@@ -5,7 +5,7 @@ import logging
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from langchain_core.language_models import BaseChatModel
@@ -28,6 +28,7 @@ from selfcritic.graphs.cli.console import (
     check_api_base,
     fail,
     load_model,
+    print_error,
     print_notice,
     print_notices,
     show_warnings,
@@ -41,6 +42,7 @@ from selfcritic.graphs.cli.options import (
     expand_groups,
     parse_max_output_tokens,
 )
+from selfcritic.graphs.cli.streams import print_json_lines
 from selfcritic.graphs.cli.terminal import create_console
 from selfcritic.graphs.private_files import check_output
 from selfcritic.graphs.self_critique import create_self_critique
@@ -232,6 +234,7 @@ def _run_rows(
             ledger=_ledger_path(out, options),
             on_result=results.write,
             on_error=errors.write,
+            on_unsaved=results.write_or_keep,
             context=context,
             concurrency=options.concurrency,
             ordered=options.ordered,
@@ -248,6 +251,9 @@ def _run_rows(
         except KeyboardInterrupt:
             live.stop()
             _fail_interrupted(progress.report, dataset.total)
+        finally:
+            live.stop()
+            _print_unwritten(results.unwritten, out)
         errors.remove_stale()
     console.print(progress_line(report, dataset.total), soft_wrap=True)
     _print_unfinished(report, out, console)
@@ -258,6 +264,15 @@ def _run_rows(
         if report.unusable == dataset.total:
             fail(f"No row can be used. {reason}", BAD_USAGE)
         fail(f"No row has a result. {reason}", FAILED)
+
+
+def _print_unwritten(rows: list[dict[str, Any]], out: Path) -> None:
+    """Print paid rows that neither the ledger nor OUT has."""
+    if rows:
+        print_error(
+            f"Neither the ledger nor '{out}' can be written; rows printed to standard output instead: {len(rows):,}."
+        )
+        print_json_lines(rows)
 
 
 def _print_unfinished(report: Report, out: Path, console: Console) -> None:

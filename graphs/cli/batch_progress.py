@@ -26,6 +26,8 @@ class JsonLines:
         self._file: IO[str] | None = None
         self.first: dict[str, Any] | None = None
         """The first record; None before the first write."""
+        self.unwritten: list[dict[str, Any]] = []
+        """Records of `write_or_keep` that the file lacks."""
 
     def write(self, record: dict[str, Any]) -> None:
         """Append a record, and flush.
@@ -47,6 +49,13 @@ class JsonLines:
                 f"'{self._path}' cannot be written: {error.strerror}. Finished rows are in the ledger: free some "
                 "space, or check the path, then rerun to write them."
             ) from None
+
+    def write_or_keep(self, record: dict[str, Any]) -> None:
+        """Append a record that is nowhere else; keep it in `unwritten` if the file cannot be written."""
+        try:
+            self.write(record)
+        except CheckpointError:
+            self.unwritten.append(record)
 
     def remove_stale(self) -> None:
         """Remove the file of an earlier call if this call wrote nothing."""

@@ -19,6 +19,7 @@ from selfcritic.agent.errors import (
     SelfcriticError,
     UnknownModelError,
 )
+from selfcritic.agent.sampling.budget import parent_budget
 from selfcritic.agent.state import Input, Output, State, parse_state
 from selfcritic.graphs.checkpoints import lock_thread, open_checkpointer
 from selfcritic.graphs.cli.console import (
@@ -231,6 +232,7 @@ async def _stream(
     observer: RunObserver,
 ) -> None:
     """Run the graph, or resume it from its checkpoint."""
+    parent_budget.set(observer.budget)
     builder = create_self_critique()
     graph_input: Input | None = run_input
     config = RunnableConfig(configurable={}, callbacks=[observer.trace.progress])
@@ -246,7 +248,7 @@ async def _stream(
         if target is not None:
             saved = (await graph.aget_state(config)).values
             if saved:
-                observer.on_state(_check_saved(saved, run_input, target))
+                observer.on_saved_state(_check_saved(saved, run_input, target))
                 graph_input = None  # resumes the saved run
             # `snapshot.next` does not show the end: it is also empty if a crash lost the last checkpoint.
             if saved and saved.get("stop_reason") is not None:

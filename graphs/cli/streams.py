@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,18 @@ def print_result(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, in ASCII if standard output lacks some of its characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    if _make_encodable(text) != text:
-        text = json.dumps(value)
-    print_result(text)
+    print_json_lines([value])
+
+
+def print_json_lines(values: Iterable[Any]) -> None:
+    """Print each value as one line of JSON, like `print_json`."""
+    lines = []
+    for value in values:
+        line = json.dumps(value, ensure_ascii=False)
+        if _make_encodable(line) != line:
+            line = json.dumps(value)
+        lines.append(line)
+    print_result("\n".join(lines))
 
 
 def _make_encodable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Test the saved threads of runs that failed or were cancelled."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from selfcritic.agent.errors import SelfcriticError
+from selfcritic.agent.errors import InputError, SelfcriticError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique, discard_question
@@ -87,3 +88,35 @@ async def test_state_can_be_updated_before_the_critique(is_sync: bool):
         await graph.aupdate_state(CONFIG, update)
     snapshot = await graph.aget_state(CONFIG)
     assert (snapshot.values["messages"], snapshot.next) == ([], ("critique",))
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"rounds": None}, "`rounds` must be a list of rounds"),
+        ({"rounds": "Lyon"}, "`rounds` must be a list of rounds"),
+        ({"rounds": [{"answer": 1}]}, "The saved state is not valid: "),
+        ({"usage": {"calls": "many"}}, "The saved state is not valid: calls: "),
+        ({"question": None}, "`question` must be a text, not NoneType"),
+    ],
+)
+async def test_rejects_an_invalid_update_of_the_state(update: dict[str, Any], message: str):
+    script: Any = {"generate": ["Lyon"], "classify": [0.9]}
+    graph = create_self_critique(model=ScriptedModel(script=script)).compile(
+        checkpointer=InMemorySaver(), interrupt_before=["critique"]
+    )
+    await graph.ainvoke({"question": "France?"}, CONFIG)
+
+    async def update_and_resume() -> None:
+        await graph.aupdate_state(CONFIG, update)
+        await graph.ainvoke(None, CONFIG)
+
+    with pytest.raises(InputError, match=re.escape(message)):
+        await update_and_resume()
+
+
+async def test_rejects_a_question_that_is_not_a_text():
+    graph = loop("Paris").compile()
+    for question in (None, 5):
+        with pytest.raises(InputError, match="`question` must be a text"):
+            await graph.ainvoke({"question": question})

@@ -1,11 +1,13 @@
 """Carry out `selfcritic eval run`: progress, summary and report."""
 
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from selfcritic.agent.data.files import to_line
 from selfcritic.agent.data.readers import load_answers
 from selfcritic.agent.evals.journal import SAMPLES_FILE
 from selfcritic.agent.evals.runner import Report, RunOptions, run_experiment
@@ -13,12 +15,14 @@ from selfcritic.graphs.cli.console import (
     FAILED,
     INTERRUPTED,
     fail,
+    print_error,
     print_notice,
     print_simulated_notice,
 )
 from selfcritic.graphs.cli.eval.plan import Plan, build_plan, check_plan_prices
 from selfcritic.graphs.cli.eval.report import report as report_run
 from selfcritic.graphs.cli.eval.run_options import RunRequest
+from selfcritic.graphs.cli.streams import print_result
 
 _UPDATE_SECONDS = 0.25
 """Minimum time between updates of the progress line."""
@@ -58,6 +62,9 @@ def run_session(request: RunRequest, console: Console) -> None:
                 f"Interrupted: {done:,} of {total:,} items are finished. Rerun the command to resume.",
                 INTERRUPTED,
             )
+        finally:
+            live.stop()
+            _print_unsaved(progress.report, request.out)
     console.print(progress_line(report), soft_wrap=True)
     if report.old_logs is not None:
         print_notice(
@@ -70,6 +77,17 @@ def run_session(request: RunRequest, console: Console) -> None:
         fail(f"No item has a result. {reason}\nRerun the command to retry.", FAILED)
     _print_unfinished(report, console)
     report_run(request.out)
+
+
+def _print_unsaved(report: Report | None, out: Path) -> None:
+    """Print paid samples that could not be saved."""
+    if report is None or not report.unsaved:
+        return
+    print_error(
+        f"'{out / SAMPLES_FILE}' cannot be written; samples printed to standard output instead: "
+        f"{len(report.unsaved):,}. Append them to it to keep them."
+    )
+    print_result("".join(map(to_line, report.unsaved)).rstrip())
 
 
 def _print_warnings(plan: Plan, console: Console) -> None:

@@ -141,7 +141,8 @@ def _insert(
             print_error(f"Interrupted. {report.describe_progress()} Rerun the command to resume.")
             raise typer.Exit(INTERRUPTED) from None
         except CheckpointError:
-            files.write(items, report)
+            live.stop()
+            files.write_or_print(items, report)
             raise
     files.write(items, report)
     print_report(items, report, files, console)

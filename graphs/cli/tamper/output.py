@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from selfcritic.agent.data.files import write_records
+from selfcritic.agent.data.files import to_line, write_records
 from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.data.tampering.plan import Item
 from selfcritic.agent.errors import CheckpointError, InputError
 from selfcritic.graphs.batch.natural_bugs import NaturalReport
 from selfcritic.graphs.batch.tamper import TamperReport
+from selfcritic.graphs.cli.console import print_error
+from selfcritic.graphs.cli.streams import print_result
 from selfcritic.graphs.cli.terminal import print_words
 
 _UPDATE_SECONDS = 0.25
@@ -75,6 +77,19 @@ class TamperFiles:
                 self.errors.unlink(missing_ok=True)
         except OSError as error:
             raise self._cannot_write(error) from None
+
+    def write_or_print(self, items: Sequence[Item], report: TamperReport) -> None:
+        """Replace the files; if that fails, print the records that the ledger lacks."""
+        try:
+            self.write(items, report)
+        except CheckpointError:
+            records = report.records([item for item in items if item.id in report.unsaved])
+            if records:
+                print_error(
+                    f"Neither '{self.ledger}' nor '{self.out}' can be written; "
+                    f"records printed to standard output instead: {len(records):,}."
+                )
+                print_result("".join(map(to_line, records)).rstrip())
 
     def write_natural(self, report: NaturalReport) -> None:
         """Replace OUT by the natural bugs found so far.

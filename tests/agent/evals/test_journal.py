@@ -1,13 +1,18 @@
 """Test what survives a crash: finished samples and usage."""
 
+import asyncio
+import errno
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from selfcritic.agent.data.files import read_answers, read_ratings
 from selfcritic.agent.data.records import AnswerRecord, CritiqueSample, Rating
-from selfcritic.agent.errors import BudgetExhausted, InputError
+from selfcritic.agent.errors import BudgetExhausted, CheckpointError, InputError
+from selfcritic.agent.evals import journal as journal_module
 from selfcritic.agent.evals.costs import split_usage
+from selfcritic.agent.evals.experiments import Item
 from selfcritic.agent.evals.journal import (
     SAMPLES_FILE,
     FinishedSample,
@@ -16,6 +21,7 @@ from selfcritic.agent.evals.journal import (
     UsageStore,
     merge_records,
 )
+from selfcritic.agent.evals.runner import Report, RunOptions, _Run
 from selfcritic.agent.schemas import Budget, Usage
 
 
@@ -104,6 +110,60 @@ def test_budget_counts_the_requests_of_earlier_processes(tmp_path: Path):
         with pytest.raises(BudgetExhausted, match="2 calls"):
             budget.reserve("critic", [])
         assert store.load().by_role["critic"].calls == 2
+
+
+def test_a_sample_that_cannot_be_saved_leaves_no_partial_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fill_disk(path: Path, _: object) -> None:
+        with path.open("a") as file:
+            file.write('{"cut off')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal = Journal(tmp_path)
+    journal.append(sample_of("m", "r1"))
+    saved = (tmp_path / SAMPLES_FILE).read_text()
+    monkeypatch.setattr(journal_module, "append_record", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        journal.append(sample_of("m", "r2"))
+    assert (tmp_path / SAMPLES_FILE).read_text() == saved
+
+
+def test_a_sample_that_cannot_be_saved_is_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class OneSample:
+        async def run(self, _: Any) -> FinishedSample:
+            return sample_of("m", "r")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal_module, "append_record", fail)
+    item = Item(sample_of("m", "r").records[0], "m")
+    report = Report(1)
+    with UsageStore(tmp_path) as store:
+        budget = SavedBudget(Budget(), store)
+        run = _Run(cast(Any, OneSample()), Journal(tmp_path), budget, RunOptions(), report)
+        with pytest.raises(OSError, match="No space left"):
+            asyncio.run(run.run(item))
+    assert [sample.sample for sample in report.unsaved] == [item.id]
+
+
+def test_a_reply_is_kept_if_its_usage_cannot_be_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_: UsageStore, usage: Usage) -> None:
+        raise CheckpointError("The disk is full.")
+
+    with UsageStore(tmp_path) as store:
+        budget = SavedBudget(Budget(), store)
+        monkeypatch.setattr(UsageStore, "save", fail)
+        budget.count_cached("critic", [], 3, [0.5], is_whole=False)
+        budget.charge("critic", None, 0.5)
+        assert budget.usage.cached_call_tokens == 3
+        with pytest.raises(CheckpointError, match="The disk is full"):
+            budget.reserve("critic", [])
 
 
 def test_folder_is_locked_while_a_run_uses_it(tmp_path: Path):

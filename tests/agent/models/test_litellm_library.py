@@ -1,6 +1,7 @@
 """Imports of litellm: all in a thread, and out of the way of garbage collection if the process asks for it."""
 
 import json
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,13 +13,15 @@ from selfcritic.agent.models.errors import ModelCallError, ModelReplyError
 from selfcritic.agent.models.litellm_library import import_litellm
 from tests.support import event_loop
 from tests.support.fake_ollama import FakeOllama
-from tests.support.fake_provider import FakeProvider
+from tests.support.fake_provider import FakeProvider, Fault
 from tests.support.provider_loop import reply
 
 FIRST_REQUEST = """
 import asyncio, json, sys, threading, warnings
 warnings.simplefilter("ignore")
 from selfcritic.agent import load
+from selfcritic.agent.errors import ModelError
+from selfcritic.agent.schemas import Retries
 from selfcritic.graphs import create_self_critique
 imported = []
 class Finder:
@@ -27,12 +30,19 @@ class Finder:
             imported.append(name)
 sys.meta_path.insert(0, Finder())
 model = load("openai/x", api_base=ADDRESS, api_key="none-at-all")
-graph = create_self_critique(model=model, num_critiques=1, max_rounds=0).compile()
+model = model.model_copy(update={"timeout": TIMEOUT})
+retries = Retries(tries=1, startup_seconds=0)
+graph = create_self_critique(model=model, num_critiques=1, max_rounds=0, retries=retries).compile()
 async def run():
     async for _ in graph.astream({"question": "Which city?"}, stream_mode=STREAM_MODE):
         pass
-asyncio.run(run())
-roots = ("openai", "litellm", "tiktoken", "tiktoken_ext", "tokenizers")
+failed = False
+try:
+    asyncio.run(run())
+except ModelError:
+    failed = True
+assert failed == FAILS
+roots = ("openai", "litellm", "tiktoken", "tiktoken_ext", "tokenizers", "fastapi", "starlette")
 print(json.dumps([name for name in imported if name.partition(".")[0] in roots]))
 """
 FREEZE = """
@@ -59,8 +69,39 @@ def run_python(program: str) -> str:
 @pytest.mark.parametrize("stream_mode", ["values", "messages"])
 def test_the_first_request_imports_nothing_on_the_event_loop(stream_mode: str):
     with FakeProvider(reply) as provider:
-        settings = f"ADDRESS, STREAM_MODE = {provider.url!r}, {stream_mode!r}"
-        assert json.loads(run_python(settings + FIRST_REQUEST)) == []
+        assert imports_of_first_request(provider.url, stream_mode, fails=False) == []
+
+
+FAULTS = [
+    *(Fault("status", status) for status in (400, 401, 429, 500)),
+    *(Fault(kind) for kind in ("hang", "reset", "truncated", "invalid_json")),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind} {fault.status}")
+def test_the_first_failure_imports_nothing_on_the_event_loop(fault: Fault):
+    with FakeProvider(reply, faults=[fault]) as provider:
+        timeout = 3.0 if fault.kind == "hang" else 60.0
+        assert imports_of_first_request(provider.url, "messages", timeout, fails=True) == []
+
+
+@pytest.mark.slow
+def test_a_refused_connection_imports_nothing_on_the_event_loop():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        assert imports_of_first_request(address, "values", fails=True) == []
+
+
+def imports_of_first_request(
+    address: str, stream_mode: str, timeout: float = 60.0, *, fails: bool
+) -> list[str]:
+    settings = (
+        f"ADDRESS, STREAM_MODE, TIMEOUT, FAILS = {address!r}, {stream_mode!r}, {timeout}, {fails}"
+    )
+    imported: list[str] = json.loads(run_python(settings + FIRST_REQUEST))
+    return imported
 
 
 @pytest.mark.slow

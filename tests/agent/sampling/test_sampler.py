@@ -9,7 +9,12 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from selfcritic import prompts
 from selfcritic.agent import Budget
-from selfcritic.agent.errors import BudgetExhausted, JudgeUnreadable, ModelError
+from selfcritic.agent.errors import (
+    BudgetExhausted,
+    CheckpointError,
+    JudgeUnreadable,
+    ModelError,
+)
 from selfcritic.agent.models.errors import ModelCallError
 from selfcritic.agent.models.scripted import ScriptedModel
 from selfcritic.agent.sampling.budget import BudgetTracker
@@ -52,6 +57,56 @@ def test_missing_replies_are_requested_one_by_one():
     assert sorted(texts(asyncio.run(one.sample(ASKED, 3)))) == ["a", "b", "c"]
     assert one.pipeline.budget.usage.calls == 3
     assert one.pipeline.budget.usage.by_role["critic"].input_tokens == 9
+
+
+class FullDisk(BudgetTracker):
+    """Saves the charges of some requests, then no more."""
+
+    saves_left = 1
+
+    async def save_charge(self, role: str) -> None:
+        self.saves_left -= 1
+        if self.saves_left < 0:
+            raise CheckpointError("The disk is full.")
+
+
+def sampler_on_full_disk(model, saves: int) -> Sampler:
+    budget = FullDisk(Budget())
+    budget.saves_left = saves
+    return Sampler(RequestPipeline([model], "critic", budget), prompts.load().retry_verdict)
+
+
+@pytest.mark.parametrize("saves", [1, 2])
+def test_replies_are_kept_if_another_request_cannot_be_saved(saves: int):
+    one = sampler_on_full_disk(WithoutN(script=["a", "b", "c"]), saves)
+    assert len(asyncio.run(one.sample(ASKED, 3))) == saves
+
+
+def test_without_a_reply_the_error_of_the_checkpoint_is_raised():
+    one = sampler_on_full_disk(WithoutN(script=["a"]), 0)
+    with pytest.raises(CheckpointError, match="The disk is full"):
+        asyncio.run(one.sample(ASKED, 3))
+
+
+def test_a_truncated_reply_is_kept_if_the_next_request_cannot_be_saved():
+    class Truncated(ScriptedModel):
+        """Stops each reply at its length limit."""
+
+        def _generate(self, *args, **kwargs):
+            result = super()._generate(*args, **kwargs)
+            result.generations[0].message.response_metadata["finish_reason"] = "length"
+            return result
+
+    one = sampler_on_full_disk(Truncated(script=["a", "b"]), 1)
+    [sample] = asyncio.run(one.sample_whole(ASKED))
+    assert sample.text == "a"
+    assert sample.is_truncated
+
+
+def test_a_vote_is_kept_if_the_next_request_cannot_be_saved():
+    one = sampler_on_full_disk(WithoutLogprobs(script=["Yes", "No"]), 1)
+    verdict = asyncio.run(one.probability(ASKED))
+    assert (verdict.votes, verdict.votes_read) == (1, 1)
 
 
 @pytest.mark.parametrize("calls", range(1, 12))

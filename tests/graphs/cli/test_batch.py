@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from selfcritic.graphs.batch import ledger as ledger_module
 from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.cli.app import app
 from tests.support.fake_provider import FakeProvider
@@ -309,3 +310,29 @@ def test_a_full_disk_keeps_the_finished_rows_in_the_ledger():
     resumed = run_batch(GOOD)
     assert resumed.exit_code == 0
     assert len(results()) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--ordered"]])
+def test_prints_rows_that_neither_the_ledger_nor_out_has(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    Path("out.jsonl").symlink_to("/dev/full")
+    monkeypatch.setattr(ledger_module, "_FINISH", "INSERT INTO missing VALUES (?, ?, ?)")
+    result = run_batch(GOOD, "--concurrency", "2", *options)
+    assert result.exit_code == 1
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert 0 < len(rows) <= 2
+    assert all(row["answer"] for row in rows)
+    [unwritten, failure] = result.stderr.split("error: ")[1:]
+    assert unwritten.startswith("Neither the ledger nor 'out.jsonl' can be written")
+    assert failure.startswith("The ledger 'out.jsonl.ledger' (--ledger) cannot be used")
+
+
+def test_rows_that_only_the_ledger_lacks_are_in_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ledger_module, "_FINISH", "INSERT INTO missing VALUES (?, ?, ?)")
+    result = run_batch(GOOD, "--concurrency", "2")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert 0 < len(results()) <= 2
+    assert result.stderr.splitlines()[-1].startswith("error: The ledger 'out.jsonl.ledger'")

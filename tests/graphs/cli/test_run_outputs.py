@@ -4,17 +4,21 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 from typer.testing import CliRunner
 
 from selfcritic.graphs.cli.app import app
-from tests.support.fake_provider import FakeProvider
+from tests.support.fake_provider import FakeProvider, Fault
 
 ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
@@ -127,6 +131,29 @@ def test_a_full_disk_loses_no_draft_and_the_command_resumes(limit: int, provider
     assert usage["calls"] >= provider.calls() - calls
 
 
+@pytest.mark.parametrize("num_writes", [3, 5])
+def test_prints_a_draft_if_the_checkpoint_of_another_fails(num_writes: int):
+    with closing(sqlite3.connect("c.sqlite")) as database:
+        SqliteSaver(database).setup()
+        database.execute("CREATE TABLE num_writes AS SELECT ? AS num", (num_writes,))
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON writes "
+            "WHEN (SELECT count(*) FROM writes) > (SELECT num FROM num_writes) "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+        database.commit()
+    with FakeProvider(reply, n="ignore") as provider:
+        result = run(
+            *("--num-drafts", "3", "--checkpoint", "c.sqlite", "--thread", "t"),
+            *("--api-base", provider.url),
+            model="openai/fake",
+        )
+        assert 0 < provider.calls() <= 3
+    assert result.exit_code == 1
+    assert result.stdout.startswith("DRAFT-")
+    assert "error: The checkpoint file 'c.sqlite' cannot be used" in result.stderr
+
+
 @pytest.mark.slow
 @needs_full
 def test_a_draft_goes_to_stderr_if_stdout_is_full(provider: FakeProvider):
@@ -150,3 +177,60 @@ def test_escapes_what_the_encoding_lacks(options: list[str], provider: FakeProvi
         assert "\ufffd “é” 😀" in text
     else:
         assert r"\ufffd \u201c\xe9\u201d \U0001f600" in text
+
+
+def interrupt(process: "subprocess.Popen[str]", provider: FakeProvider) -> Any:
+    """Press Ctrl-C when no more requests arrive; return the printed output."""
+    first_calls = provider.calls()
+    calls = first_calls
+    last_change = time.monotonic()
+    while calls == first_calls or time.monotonic() < last_change + 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+        if provider.calls() != calls:
+            calls = provider.calls()
+            last_change = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate()
+    return json.loads(stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--checkpoint", "c.sqlite", "--thread", "t")])
+def test_usage_includes_the_step_that_ctrl_c_interrupts(options: tuple[str, ...]):
+    """Some critiques arrive, then requests hang; a checkpoint is resumed and interrupted again."""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from selfcritic.graphs.cli.app import main; main()"
+    )
+    with FakeProvider(reply, n="ignore", faults=[None] * 4 + [Fault("hang")] * 20) as provider:
+        command = [sys.executable, "-c", program, "run", "Why?", "--model", "openai/fake"]
+        command += ["--num-critiques", "5", "--json", "--api-base", provider.url, *options]
+        for _ in range(2 if options else 1):
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            output = interrupt(process, provider)
+            assert output["stop_reason"] == "interrupted"
+            usage = output["usage"]
+            assert usage["calls"] == provider.calls()
+            assert usage["output_tokens"] == provider.usage().output > 0
+            assert sum(role["calls"] for role in usage["by_role"].values()) == usage["calls"]
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30}, {"prompt_tokens": -5}])
+def test_a_checkpoint_holds_replies_with_impossible_numbers(usage: dict[str, int]):
+    tokens = {"completion_tokens": 2, "total_tokens": 7, **usage}
+    verdict = {"token": "No", "logprob": -(10**30), "bytes": [10**30], "top_logprobs": []}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "No"},
+        "finish_reason": "stop",
+        "logprobs": {"content": [verdict]},
+    }
+    body = json.dumps({"id": "x", "model": "fake", "choices": [choice], "usage": tokens})
+    with FakeProvider(reply, faults=[Fault("status", 200, body=body)] * 2) as provider:
+        options = ["--checkpoint", "c.sqlite", "--thread", "t", "--api-base", provider.url]
+        result = run("--max-rounds", "0", *options, model="openai/fake")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "No\n"

@@ -305,3 +305,24 @@ def test_items_that_only_the_logs_have_run_again(kept_lines: int):
     assert len(read_answers(Path("out", "records.jsonl"))) == 4
     assert Path("out", "logs.1").is_dir()
     assert "missing" not in finish(start(*arguments))
+
+
+def test_prints_a_sample_that_cannot_be_saved(monkeypatch: pytest.MonkeyPatch):
+    from selfcritic.agent.evals.journal import FinishedSample
+    from selfcritic.agent.evals.runner import Report
+    from selfcritic.graphs.cli.eval import session
+
+    sample = FinishedSample(sample="r0 | m", critic="m", records=[], ratings=[])
+
+    def fill_disk(*arguments: Any) -> None:
+        arguments[-1].on_progress(Report(1, unsaved=[sample]))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(session, "run_experiment", fill_disk)
+    write_data(1)
+    result = invoke("critic", DATA, "--model=simulated")
+    assert result.exit_code == 1
+    [line] = result.stdout.splitlines()
+    assert FinishedSample.model_validate_json(line) == sample
+    assert "'out/samples.jsonl' cannot be written" in result.stderr
+    assert "The disk of --out out is full." in result.stderr

@@ -1,5 +1,6 @@
 """`selfcritic tamper`: files, options, exit codes, messages and resuming."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from selfcritic.agent.data.records import AnswerRecord
 from selfcritic.agent.errors import CheckpointError
 from selfcritic.graphs.batch.ledger import Ledger
 from selfcritic.graphs.cli.app import app
+from selfcritic.graphs.cli.tamper import output
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +188,7 @@ def test_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch):
     tamper("addition", "--count", "1")
 
 
-def test_a_full_disk_loses_no_finished_record(monkeypatch: pytest.MonkeyPatch):
+def fail_after_three_records(monkeypatch: pytest.MonkeyPatch) -> None:
     finish = Ledger.finish
     calls: list[str] = []
 
@@ -197,10 +199,27 @@ def test_a_full_disk_loses_no_finished_record(monkeypatch: pytest.MonkeyPatch):
         finish(ledger, row, result)
 
     monkeypatch.setattr(Ledger, "finish", finish_three)
-    result = tamper("addition", "--count", "5", "--concurrency", "1", code=1)
+
+
+def test_a_full_disk_loses_no_finished_record(monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as full_disk:
+        fail_after_three_records(full_disk)
+        result = tamper("addition", "--count", "5", "--concurrency", "1", code=1)
     assert "no space left" in result.stderr
     # The fourth record is only in OUT.
     assert len(lines("out.jsonl")) == 4
-    monkeypatch.setattr(Ledger, "finish", finish)
     tamper("addition", "--count", "5", "--concurrency", "1")
     assert len(lines("out.jsonl")) >= 18
+
+
+def test_prints_records_that_neither_the_ledger_nor_out_has(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fail_after_three_records(monkeypatch)
+    monkeypatch.setattr(output, "write_records", fail)
+    result = tamper("addition", "--count", "5", "--concurrency", "1", code=1)
+    [line] = result.stdout.splitlines()
+    assert AnswerRecord.model_validate_json(line).answer
+    assert "Neither 'out.jsonl.ledger' nor 'out.jsonl' can be written" in result.stderr
+    assert "error: The ledger cannot be written: no space left" in result.stderr
