@@ -229,10 +229,11 @@ def _check_policy(base: Base, data: TrainingData, settings: PolicySettings) -> N
 
 
 def _check_parts(data: TrainingData) -> None:
-    """Raise InputError before any stage if a later one would have no data."""
+    """Raise InputError before any stage if one would have no data."""
     for name in ("train", "dev", "test"):
         if not data.flawed(name):
             raise InputError(
                 f"--data has no {name} records with known bugs. Each split needs some: `selfcritic tamper` makes them, "
                 "and records without `split` are divided by task (80, 10 and 10%)."
             )
+    count_unplaced(data.split("train"))
