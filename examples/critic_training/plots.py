@@ -13,7 +13,13 @@ _STYLE = {**STYLE, "svg.hashsalt": "critic training"}
 _COLORS = ("#888888", "#1f77b4")
 _MARKERS = {"one sample": "x", "best of 28": "s", "FSBS": "o"}
 _CURVES = ("reward", "truth", "kl", "length", "highlights", "ungrounded")
-_POLICIES = {"policy": "reward model", "policy-oracle": "oracle", "policy-natural": "no tampering"}
+_POLICIES = {
+    "policy": "reward model",
+    "policy-oracle": "oracle",
+    "policy-natural": "no tampering",
+    "policy-long": "reward model, long",
+    "policy-oracle-long": "oracle, long",
+}
 
 
 def draw_plots(results: Sequence[Result], folders: Sequence[Path], out: Path) -> None:
@@ -96,8 +102,11 @@ def _draw_curves(folder: Path) -> Any:
                 axes.plot(*_smooth(points), label=label, lw=1.2)
     for axes, column in zip(grid.flat, _CURVES, strict=True):
         axes.set_title(column, fontsize=9)
-    grid[0][0].legend(frameon=False, fontsize=7)
-    figure.tight_layout()
+    for axes in grid[-1]:
+        axes.set_xlabel("updates")
+    figure.tight_layout(rect=(0, 0, 1, 0.93))
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=len(labels), frameon=False, fontsize=8)
     return figure
 
 
