@@ -124,6 +124,12 @@ class Review:
         return sum(not comment.is_quotable for comment in self.located)
 
     @property
+    def hidden_sources(self) -> set[str]:
+        """Names of the checkers with a finding on lines that the diff did not change."""
+        hidden = [located for located in self.located if not located.is_quotable]
+        return {located.source for located in hidden if located.comment.source is not None}
+
+    @property
     def unlocated(self) -> list[Comment]:
         """Comments whose quote is not in the document."""
         unlocated = [finding for finding in self.findings if finding.start is None]
