@@ -188,7 +188,7 @@ class ReviewSession:
     async def _find_earlier(self, before: Document, review: Review) -> Counter[FindingKey] | None:
         """Return the findings in a file before its change; None if they are not known.
 
-        Runs the checkers with a hidden finding. They return all findings, so that none of them seems new.
+        Runs the checkers with a hidden finding. They return all findings, so that no old one seems new.
         """
         sources = review.hidden_sources
         names = [name for name in self.checker_names(before) if name != _TESTS]

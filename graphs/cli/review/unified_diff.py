@@ -13,7 +13,8 @@ from selfcritic.graphs.cli.review.quoted_paths import unquote
 
 _COLOR = re.compile(r"\x1b\[[\d;]*[mK]")
 _COLORED_HEADER = re.compile(
-    r"^(?:\x1b\[[\d;]*[mK])+(?:diff --|--- |\+\+\+ |@@+ |commit [0-9a-f]{7})|^@@+ -[^\n]*@@\x1b\[", re.MULTILINE
+    r"^(?:\x1b\[[\d;]*[mK])+(?:diff --|--- |\+\+\+ |@@+ |commit [0-9a-f]{7})|^@@+ -[^\n]*@@\x1b\[",
+    re.MULTILINE,
 )
 _CRLF_HEADER = re.compile(r"^\+\+\+ [^\n]*\r\n@@+ [^\n]*\r\n", re.MULTILINE)
 _HUNK = re.compile(
