@@ -7,7 +7,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperCommand
 
-from selfcritic.agent.addresses import is_address
+from selfcritic.agent.addresses import PATH_REMEDY, is_address, is_misplaced_address
 from selfcritic.agent.redaction import address_secrets, redact, remember_secrets
 
 _UsageError = cast(Any, typer.BadParameter.__base__)  # typer does not export it
@@ -58,9 +58,8 @@ class Command(TyperCommand):
             values = value if isinstance(value, list | tuple) else [value]
             for item in values:
                 is_path = isinstance(item, Path) or parameter.metavar in _PATH_METAVARS
-                if is_path and item is not None and is_address(str(item)):
-                    message = "it takes a path, not an address. Pass a file or folder."
-                    raise typer.BadParameter(message, ctx=ctx, param=parameter)
+                if is_path and item is not None and is_misplaced_address(str(item)):
+                    raise typer.BadParameter(f"it {PATH_REMEDY}", ctx=ctx, param=parameter)
 
 
 def _option_value(argument: str) -> str:

@@ -164,3 +164,15 @@ def test_passwords_of_options_are_remembered(
     CliRunner().invoke(app, ["run", *options, "--thread=t", QUESTIONS[0]])
     assert "long pw of a user" in redaction._remembered
     assert redaction.redact("a long pw of a user") == "a [key]"
+
+
+@pytest.mark.parametrize("name", ["a:b@c.md", "postgres:text.md", "reset password=flow.md"])
+def test_existing_files_are_reviewed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["review", "--model=none", name]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "such as ./NAME." in " ".join(result.output.replace("│", " ").split())
+    Path(name).write_text("A text.\n")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
