@@ -65,9 +65,9 @@ def sample_critiques(
             sampled = _sample_batch(engine, batch, critic, options)
         except OutOfMemoryError:
             raise OutOfMemoryError(
-                f"Memory ran out for {len(batch)} answers with {options.samples} samples of {options.max_tokens} tokens. "
-                "Lower --batch-size, --samples or --max-tokens and use another --out, or free memory and rerun the "
-                "command."
+                f"Memory ran out for {len(batch)} answers with {options.samples} samples of {options.max_tokens} "
+                "tokens. Lower --batch-size, --samples or --max-tokens and use another --out, or free memory and "
+                "rerun the command."
             ) from None
         for record in sampled:
             finished[record.id] = record

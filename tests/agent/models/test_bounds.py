@@ -62,5 +62,5 @@ def test_a_cost_that_is_not_finite_is_unknown(cost_usd: float):
     tracker = BudgetTracker(Budget(), parent=parent)
     tracker.charge("critic", None, cost_usd)
     assert tracker.usage.cost_usd is None
-    with pytest.raises(BudgetExhausted, match="1.0 USD"):
+    with pytest.raises(BudgetExhausted, match=r"1\.0 USD"):
         parent.reserve("critic", [])
