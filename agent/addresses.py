@@ -11,6 +11,8 @@ _CREDENTIALS = re.compile(r"[^/\\]*:[^/\\]*@|postgres(?:ql)?:", re.IGNORECASE)
 """Start of an address without a scheme, which a file name should not have."""
 _PASSWORD = re.compile(r"(?:^|[\s?&;])\w*password\s*=", re.IGNORECASE)
 
+PATH_REMEDY = "takes a path, not an address. Pass a file or folder, such as ./NAME."
+
 
 def is_address(value: str) -> bool:
     """Return whether a value names a server, not a file.
@@ -18,11 +20,29 @@ def is_address(value: str) -> bool:
     A file name with a scheme or a password is more likely a mistyped address, and must not be created or printed.
     """
     return (
-        "://" in value
-        or _SCHEME.match(value) is not None
+        _has_scheme(value)
         or _CREDENTIALS.match(value) is not None
         or _PASSWORD.search(value) is not None
     )
+
+
+def is_misplaced_address(path: str) -> bool:
+    """Return whether a path is an address; an existing file or folder without a scheme is not.
+
+    A folder such as `redis:/u:password@host` may be left from an earlier version, which created it for an address.
+    """
+    return is_address(path) and (_has_scheme(path) or not _exists(path))
+
+
+def _has_scheme(value: str) -> bool:
+    return "://" in value or _SCHEME.match(value) is not None
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or a null character
+        return False
 
 
 def reject_address(path: str | Path, option: str) -> None:
@@ -30,5 +50,5 @@ def reject_address(path: str | Path, option: str) -> None:
 
     `option` is the name of the option, as messages show it.
     """
-    if is_address(str(path)):
-        raise InputError(f"{option} takes a path, not an address. Pass a file or folder.")
+    if is_misplaced_address(str(path)):
+        raise InputError(f"{option} {PATH_REMEDY}")

@@ -108,6 +108,7 @@ _LATE_IMPORTS = (
     "litellm.integrations.prometheus_services",
     "litellm.litellm_core_utils.default_encoding",
     "litellm.litellm_core_utils.streaming_chunk_builder_utils",
+    "litellm.types.litellm_core_utils.streaming_chunk_builder_utils",
     "litellm.proxy.guardrails.exception_utils",
     "fastapi.exceptions",
     "anyio._backends._asyncio",

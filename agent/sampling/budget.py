@@ -4,6 +4,7 @@ A tracker counts usage and refuses a request that would exceed the budget.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import (
@@ -172,12 +173,12 @@ class BudgetTracker:
     def charge(self, role: str, tokens: UsageMetadata | None, cost_usd: float | None) -> None:
         """Count the tokens and cost of a reply.
 
-        An unknown cost (None) makes the total cost unknown. Negative numbers count as 0.
+        A cost that is unknown (None) or not finite makes the total cost unknown. Negative numbers count as 0.
         """
         self._last_error = None
         tokens = bound_tokens(tokens)
         if cost_usd is not None:
-            cost_usd = max(0.0, cost_usd)
+            cost_usd = max(0.0, cost_usd) if math.isfinite(cost_usd) else None
         if self.rate and tokens is not None:
             self.rate.record(tokens["output_tokens"])
         if self._parent:

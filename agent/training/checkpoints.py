@@ -13,7 +13,11 @@ _TORCH_SUFFIXES = (".pt", ".pth", ".bin")
 
 
 def find_checkpoint(out: Path) -> Path | None:
-    """Return the newest whole checkpoint of a stage, None without one."""
+    """Return the newest whole checkpoint of a stage, None without one.
+
+    Raises:
+        OSError: A file of a checkpoint cannot be read now.
+    """
     for checkpoint in _list_checkpoints(out):
         if is_whole(checkpoint):
             return checkpoint
@@ -23,12 +27,13 @@ def find_checkpoint(out: Path) -> Path | None:
 def discard_damaged(out: Path) -> list[str]:
     """Mark checkpoints with damaged files as incomplete; return their names.
 
-    Training overwrites them later. Killed meanwhile, it must not resume from a mix of old and new files.
+    Training overwrites them later. Killed meanwhile, it must not resume from a mix of old and new files. Only the
+    state file is renamed: an intact best model can still be loaded.
     """
     names = []
     for checkpoint in _list_checkpoints(out):
         if (checkpoint / STATE_FILE).is_file() and not is_whole(checkpoint):
-            (checkpoint / STATE_FILE).unlink()
+            (checkpoint / STATE_FILE).replace(checkpoint / f"{STATE_FILE}.damaged")
             names.append(checkpoint.name)
     return names
 
@@ -56,7 +61,11 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether the directory of a file of weights is intact, or a JSON file is valid; true for other files."""
+    """Whether the directory of a file of weights is intact, or a JSON file is valid; true for other files.
+
+    Raises:
+        OSError: The file cannot be read now, which is no damage.
+    """
     try:
         if path.suffix == ".json":
             json.loads(path.read_bytes())
@@ -64,6 +73,8 @@ def is_readable(path: Path) -> bool:
             zipfile.ZipFile(path).close()
         elif path.suffix == ".safetensors":
             _open_safetensors(path)
+    except OSError:
+        raise  # a disk or permission error is no damage
     except weight_errors():
         return False
     return True

@@ -105,7 +105,9 @@ def run_sampling(
         "records_hash": hash_items(flawed),
         **vars(options),
     }
-    finished = begin_stage(out, stage, [RECORDS_FILE, RATINGS_FILE, COMPARISONS_FILE])
+    finished = begin_stage(
+        out, stage, [RECORDS_FILE, RATINGS_FILE, COMPARISONS_FILE], [SAMPLES_FILE]
+    )
     if finished is not None:
         return finished
     engine = get_engine(model)

@@ -16,6 +16,7 @@ from selfcritic.agent.training.base import Base
 from selfcritic.agent.training.checkpoints import find_checkpoint
 from selfcritic.agent.training.curves import (
     CURVES_FILE,
+    PLOT_FILE,
     draw_curves,
     is_diverging,
     read_curves,
@@ -98,7 +99,7 @@ def train_policy(
     }
     if reward_hash is not None:
         options["reward_hash"] = reward_hash
-    finished = find_results(out, options, [MODEL_FOLDER, CURVES_FILE])
+    finished = find_results(out, options, [MODEL_FOLDER, CURVES_FILE], [PLOT_FILE])
     if finished is not None:
         return finished
     check_packages(base, settings)

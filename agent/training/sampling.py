@@ -63,10 +63,11 @@ def sample_critiques(
         batch = remaining[start : start + options.batch_size]
         try:
             sampled = _sample_batch(engine, batch, critic, options)
-        except OutOfMemoryError as error:
+        except OutOfMemoryError:
             raise OutOfMemoryError(
-                f"{error} These are --batch-size and --samples of `train sample`, and --max-tokens: use another "
-                "--out with other ones. With more free memory, the same command resumes."
+                f"Memory ran out for {len(batch)} answers with {options.samples} samples of {options.max_tokens} "
+                "tokens. Lower --batch-size, --samples or --max-tokens and use another --out, or free memory and "
+                "rerun the command."
             ) from None
         for record in sampled:
             finished[record.id] = record

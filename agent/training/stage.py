@@ -35,7 +35,10 @@ class OutOfMemory(InputError):  # noqa: N818 - what happened, in the user's word
 
 
 def begin_stage(
-    out: Path, options: Mapping[str, Any], outputs: Sequence[str] = ()
+    out: Path,
+    options: Mapping[str, Any],
+    outputs: Sequence[str] = (),
+    other_outputs: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Lock the folder of a stage and write its options; return its results if it is finished.
 
@@ -44,21 +47,24 @@ def begin_stage(
     Raises:
         InputError: As for `find_results`, or another process trains in the folder.
     """
-    results = find_results(out, options, outputs)
+    results = find_results(out, options, outputs, other_outputs)
     if results is not None:
         return results
     out.mkdir(parents=True, exist_ok=True)
     if is_main_process():
         lock_folder(out)
         # Another training may have run in the folder since the first check.
-        results = find_results(out, options, outputs)
+        results = find_results(out, options, outputs, other_outputs)
         if results is None:
             write_json(out / OPTIONS_FILE, _to_json(options))
     return results
 
 
 def find_results(
-    out: Path, options: Mapping[str, Any], outputs: Sequence[str] = ()
+    out: Path,
+    options: Mapping[str, Any],
+    outputs: Sequence[str] = (),
+    other_outputs: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Return the results of a stage, None if it is not finished; writes nothing.
 
@@ -66,11 +72,14 @@ def find_results(
         out: Folder of the stage.
         options: Options that must be those of the folder, once it has results or checkpoints.
         outputs: Files and folders of a finished stage.
+        other_outputs: Files that the stage also writes, such as a plot.
 
     Raises:
         InputError: The folder has a training with other options, files that no training wrote, or damaged files.
     """
-    written = find_outputs(out)  # before the options, which another process writes first
+    written = find_outputs(
+        out, [*outputs, *other_outputs]
+    )  # before the options, which another process writes first
     path = out / OPTIONS_FILE
     if path.exists():
         saved = _read_options(path)

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,21 +19,8 @@ MODEL_FOLDER = "model"
 ADAPTER_FOLDER = "adapter"
 PARTIAL_FOLDER = "model.partial"
 CHECKPOINTS = "checkpoints"
-_OUTPUTS = (
-    DONE_FILE,
-    MODEL_FOLDER,
-    ADAPTER_FOLDER,
-    PARTIAL_FOLDER,
-    CHECKPOINTS,
-    "report.json",
-    "curves.csv",
-    "curves.png",
-    "samples.jsonl",
-    "records.jsonl",
-    "ratings.jsonl",
-    "comparisons.jsonl",
-)
-"""All that the stages write after their options."""
+_OUTPUTS = (DONE_FILE, MODEL_FOLDER, ADAPTER_FOLDER, PARTIAL_FOLDER, CHECKPOINTS)
+"""What several stages write after their options."""
 _FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_DISK_TEXTS = (
     "No space left on device",
@@ -44,15 +31,23 @@ _FULL_DISK_TEXTS = (
 )
 
 
-def find_outputs(out: Path) -> list[str]:
-    """Return the names in a folder that a stage would overwrite; empty folders do not count."""
+def find_outputs(out: Path, own: Iterable[str] = ()) -> list[str]:
+    """Return the names in a folder that a stage would overwrite; empty folders do not count.
+
+    Args:
+        out: Folder of the stage.
+        own: Other files that this stage writes, such as its report.
+    """
     names = []
-    for name in _OUTPUTS:
+    for name in dict.fromkeys([*_OUTPUTS, *own]):
         path = out / name
-        is_empty_folder = path.is_dir() and not any(path.iterdir())
-        if path.exists() and not is_empty_folder:
+        if path.is_file() or _has_files(path):
             names.append(name)
     return names
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != ".gitkeep" for path in folder.iterdir())
 
 
 def read_object(path: Path, remedy: str) -> dict[str, Any]:

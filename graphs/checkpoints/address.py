@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from selfcritic.agent.addresses import is_address
+from selfcritic.agent.addresses import is_misplaced_address
 from selfcritic.agent.errors import InputError
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -58,7 +58,7 @@ class PostgresAddress:
 
 def is_database_address(where: str) -> bool:
     """Return whether a value names a database, not a file."""
-    return is_address(where) or _PARAMETER.match(where) is not None
+    return is_misplaced_address(where) or _PARAMETER.match(where) is not None
 
 
 def parse_address(where: str) -> PostgresAddress:

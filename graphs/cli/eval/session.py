@@ -85,7 +85,7 @@ def _print_unsaved(report: Report | None, out: Path) -> None:
         return
     print_error(
         f"'{out / SAMPLES_FILE}' cannot be written; samples printed to standard output instead: "
-        f"{len(report.unsaved):,}. Append them to it to keep them."
+        f"{len(report.unsaved):,}. Append these lines to that file to keep them."
     )
     print_result("".join(map(to_line, report.unsaved)).rstrip())
 

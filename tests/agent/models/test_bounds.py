@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
+from selfcritic.agent.errors import BudgetExhausted
 from selfcritic.agent.models.bounds import bound_numbers
 from selfcritic.agent.sampling.budget import BudgetTracker
 from selfcritic.agent.schemas import Budget
@@ -53,3 +54,13 @@ def test_negative_usage_does_not_lower_what_is_spent():
     budget.charge("critic", {"input_tokens": -50, "output_tokens": -2, "total_tokens": -52}, -0.5)
     assert (budget.usage.input_tokens, budget.usage.output_tokens) == (5, 2)
     assert budget.usage.cost_usd == 0.5
+
+
+@pytest.mark.parametrize("cost_usd", [float("nan"), float("inf"), float("-inf")])
+def test_a_cost_that_is_not_finite_is_unknown(cost_usd: float):
+    parent = BudgetTracker(Budget(cost_usd=1.0))
+    tracker = BudgetTracker(Budget(), parent=parent)
+    tracker.charge("critic", None, cost_usd)
+    assert tracker.usage.cost_usd is None
+    with pytest.raises(BudgetExhausted, match=r"1\.0 USD"):
+        parent.reserve("critic", [])

@@ -1,7 +1,9 @@
 """Tests of finding whole checkpoints."""
 
+import errno
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,7 @@ def test_a_cut_file_makes_an_older_checkpoint_the_newest(name: str, share: float
     assert find_checkpoint(tmp_path) == older
     assert discard_damaged(tmp_path) == ["checkpoint-10"]
     assert not (newer / "trainer_state.json").exists()
+    assert (newer / "trainer_state.json.damaged").exists()
     assert discard_damaged(tmp_path) == []
     assert find_checkpoint(tmp_path) == older
 
@@ -73,4 +76,23 @@ def test_random_states_of_all_processes_belong_to_a_checkpoint(
     (checkpoint / "rng_state_0.pth").write_bytes(state.read_bytes())
     assert find_checkpoint(tmp_path) is None
     (checkpoint / "rng_state_1.pth").write_bytes(state.read_bytes())
+    assert find_checkpoint(tmp_path) == checkpoint
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_file_that_cannot_be_read_now_is_not_damaged(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    checkpoint = save_checkpoint(tmp_path, 2)
+
+    def fail(path: Path, *_: Any) -> bytes:
+        raise OSError(code, "cannot be read", str(path))
+
+    for owner, name in ((Path, "read_bytes"), (zipfile, "ZipFile")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with pytest.raises(OSError, match="cannot be read"):
+                find_checkpoint(tmp_path)
+            with pytest.raises(OSError, match="cannot be read"):
+                discard_damaged(tmp_path)
     assert find_checkpoint(tmp_path) == checkpoint

@@ -63,7 +63,8 @@ class FullEngine(FakeEngine):
 
 def test_a_lack_of_memory_names_the_options_to_lower():
     with pytest.raises(
-        OutOfMemoryError, match=r"ran out .* --batch-size and --samples .* --max-tokens"
+        OutOfMemoryError,
+        match=r"Lower --batch-size, --samples or --max-tokens and use another --out, or free memory and rerun",
     ):
         sample_critiques(FullEngine(), RECORDS, "m", CritiqueOptions())
 

@@ -100,6 +100,18 @@ def test_a_folder_with_other_files_is_refused(name: str, tmp_path: Path):
     assert (tmp_path / name / "x").read_text() == "a"
 
 
+def test_only_files_that_the_stage_writes_are_refused(tmp_path: Path):
+    names = ["records.jsonl", "report.json", "curves.png"]
+    for name in names:
+        (tmp_path / name).write_text("{}")
+        with pytest.raises(InputError, match=rf"no training wrote \({name}\)"):
+            begin_stage(tmp_path, {"steps": 3}, [name])
+        with pytest.raises(InputError, match=rf"no training wrote \({name}\)"):
+            begin_stage(tmp_path, {"steps": 3}, ["model"], [name])
+    assert begin_stage(tmp_path, {"steps": 3}, ["model"]) is None
+    assert [(tmp_path / name).read_text() for name in names] == ["{}"] * 3
+
+
 def test_the_options_of_another_program_are_kept(tmp_path: Path):
     (tmp_path / "options.json").write_text('{"theme": "dark"}')
     with pytest.raises(InputError, match=r"no options of a training. Use another --out"):

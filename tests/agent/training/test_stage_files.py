@@ -53,7 +53,14 @@ def test_empty_folders_are_no_outputs(tmp_path: Path):
     assert find_outputs(tmp_path) == []
     (tmp_path / "model" / "x").write_text("")
     (tmp_path / "records.jsonl").write_text("")
-    assert find_outputs(tmp_path) == ["model", "records.jsonl"]
+    assert find_outputs(tmp_path) == ["model"]
+    assert find_outputs(tmp_path, ["records.jsonl", "model"]) == ["model", "records.jsonl"]
+
+
+def test_files_that_mark_an_empty_folder_are_no_outputs(tmp_path: Path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".gitkeep").touch()
+    assert find_outputs(tmp_path) == []
 
 
 @pytest.mark.parametrize(

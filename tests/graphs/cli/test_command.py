@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from selfcritic.agent import redaction
+from selfcritic.agent.sampling.disk_cache import DiskCache
 from selfcritic.graphs.cli.app import app
 from selfcritic.graphs.cli.command import Command
 
@@ -117,3 +120,59 @@ def test_no_option_shows_a_password(
         assert SECRET not in result.output
         for path in tmp_path.rglob("*"):
             assert SECRET not in path.name
+
+
+QUESTIONS = [
+    "How do I fix: TypeError in @dataclass fields?",
+    "Why does https://host.example/?key=value123 fail? Why is value123 wrong?",
+    "https://u:example-pw@host.example/?key=value123",
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_replies_that_quote_the_question_are_cached(question: str, tmp_path: Path):
+    CliRunner().invoke(app, ["run", "--model=simulated", question])
+    cache = DiskCache(tmp_path)
+    reply = ChatGeneration(message=AIMessage(f"You asked: {question}"))
+    cache.update("prompt", "model", [reply])
+    assert cache.lookup("prompt", "model") == [reply]
+    cache.close()
+
+
+@pytest.mark.parametrize("option", ["--question", "--question="])
+def test_a_question_of_an_option_is_no_credential(option: str, tmp_path: Path):
+    path = tmp_path / "text.md"
+    path.write_text("A text.\n")
+    question = [option, QUESTIONS[0]]
+    if option.endswith("="):
+        question = [option + QUESTIONS[0]]
+    result = CliRunner().invoke(app, ["review", "--model=none", *question, str(path)])
+    assert result.exit_code == 0, result.output
+    assert redaction._remembered == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--checkpoint", "{}"], ["--checkpoint={}"], ["--api-base={}", "--model=openai/x"]],
+)
+def test_passwords_of_options_are_remembered(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    address = "postgresql://u:long pw of a user@127.0.0.1:9/db"
+    options = [argument.format(address) for argument in arguments]
+    CliRunner().invoke(app, ["run", *options, "--thread=t", QUESTIONS[0]])
+    assert "long pw of a user" in redaction._remembered
+    assert redaction.redact("a long pw of a user") == "a [key]"
+
+
+@pytest.mark.parametrize("name", ["a:b@c.md", "postgres:text.md", "reset password=flow.md"])
+def test_existing_files_are_reviewed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["review", "--model=none", name]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "such as ./NAME." in " ".join(result.output.replace("│", " ").split())
+    Path(name).write_text("A text.\n")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
