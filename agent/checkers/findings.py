@@ -50,9 +50,11 @@ def finding(
 
 
 def limit_findings(
-    findings: Sequence[Comment], is_preferred: Callable[[Comment], bool] | None = None
+    findings: Sequence[Comment],
+    is_preferred: Callable[[Comment], bool] | None = None,
+    max_findings: int | None = MAX_FINDINGS,
 ) -> list[Comment]:
-    """Return at most `MAX_FINDINGS` findings, in their order.
+    """Return at most `max_findings` findings, in their order; all of them if it is None.
 
     Preferred findings are kept before others, and severe ones before less severe ones.
     """
@@ -61,10 +63,10 @@ def limit_findings(
         is_first = is_preferred is not None and is_preferred(comment)
         return is_first, SEVERITIES.index(comment.severity or "medium")
 
-    if len(findings) <= MAX_FINDINGS:
+    if max_findings is None or len(findings) <= max_findings:
         return list(findings)
     ranked = sorted(findings, key=rank, reverse=True)
-    kept = {id(comment) for comment in ranked[:MAX_FINDINGS]}
+    kept = {id(comment) for comment in ranked[:max_findings]}
     return [comment for comment in findings if id(comment) in kept]
 
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from selfcritic.agent.checkers.findings import limit_findings
+from selfcritic.agent.checkers.findings import MAX_FINDINGS, limit_findings
 from selfcritic.agent.checkers.python_findings import code_finding, ruff_positions
 from selfcritic.agent.checkers.python_ruff import run_ruff
 from selfcritic.agent.checkers.python_ruff_rules import SYNTAX_ERROR, severity_of_violation
@@ -63,13 +63,14 @@ async def run_check(
     draft: str,
     settings: Settings,
     is_preferred: Callable[[Comment], bool] | None = None,
+    max_findings: int | None = MAX_FINDINGS,
 ) -> list[Comment]:
     """Run `syntax`, `lint` or `typecheck` in a thread; preferred findings are kept first."""
     code = as_code(draft) if settings.is_whole_file else find_python(draft)
     if code is None:
         return []
     findings = await asyncio.to_thread(_CHECKS[name], draft, code, settings)
-    return limit_findings(findings, is_preferred)
+    return limit_findings(findings, is_preferred, max_findings)
 
 
 def _check_lint(draft: str, code: Code, settings: Settings) -> list[Comment]:

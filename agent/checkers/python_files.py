@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfcritic.agent.checkers import python_ruff
+from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python import run_check
 from selfcritic.agent.checkers.python_ruff_rules import severity_of_rule
 from selfcritic.agent.checkers.python_settings import read_settings
@@ -24,6 +25,7 @@ def check_file(
     strict: bool = False,
     python_version: str | None = None,
     is_preferred: Callable[[Comment], bool] | None = None,
+    max_findings: int | None = MAX_FINDINGS,
 ) -> Checker:
     """Build the checker `syntax`, `lint` or `typecheck` for the text of one file.
 
@@ -35,11 +37,12 @@ def check_file(
         strict: Ignore comments that silence a tool, and the project's configuration.
         python_version: Oldest supported version, such as "3.14" (default: what the project declares).
         is_preferred: Selects the findings to keep first if there are too many.
+        max_findings: Number of findings to keep; None keeps all.
     """
 
     async def check(_question: str, text: str, /) -> list[Comment]:
         settings = read_settings(path, strict=strict, python_version=python_version)
-        return await run_check(name, text, settings, is_preferred)
+        return await run_check(name, text, settings, is_preferred, max_findings)
 
     check.__name__ = name
     return check

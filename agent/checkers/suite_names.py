@@ -142,9 +142,16 @@ def _may_import_code(tree: ast.Module) -> bool:
 
 
 def is_installed(module: str) -> bool:
-    """Return whether the tests can import a module that is not the code."""
+    """Return whether the tests can import a module that is not the code; `__main__` is the code."""
     name = module.partition(".")[0]
-    return is_stdlib(name) or importlib.util.find_spec(name) is not None
+    if name == "__main__":
+        return False
+    if is_stdlib(name):
+        return True
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # a loaded module that no file defines
+        return False
 
 
 def is_stdlib(module: str) -> bool:

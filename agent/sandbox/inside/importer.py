@@ -34,6 +34,8 @@ class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self._modules.update(self._modules_of(node, tree))
                 if not node.level and node.module:
                     self._replace(node.module, [alias.name for alias in node.names])
+        if "__main__" in self._modules:  # the program of the sandbox has this name
+            sys.modules["__main__"] = module
 
     def _modules_of(self, node: ast.ImportFrom, tree: ast.Module) -> Iterator[str]:
         """Yield the module that names are imported from, and names that are modules."""

@@ -34,6 +34,10 @@ _FIRST_LINE = re.compile(
     r"\s*(?:diff -|--- [^\n]*\n\+\+\+ |Index: |# HG changeset patch|(?:commit|From) [0-9a-f]{7,64}\b)"
 )
 """Start of a diff, of `git show`, `git format-patch`, `hg export` or `svn diff`."""
+_SHOWN_COMMIT = re.compile(r"\s*commit [0-9a-f]{7,64}\b")
+_LINE_OF_COMMIT = re.compile(r"commit [0-9a-f]{7,64}\b.*|[A-Z][\w ()/-]*:.*| {4}.*|\s*")
+_EMPTY_PATCH = re.compile(r"\s*From [0-9a-f]{40,64} [^\n]*\n.*\n-- \n[^\n]*\s*\Z", re.DOTALL)
+"""A patch that is not cut off: it ends with git's version."""
 _OTHER_DIFFS = {
     "is a context diff": re.compile(r"^\*{15}$", re.MULTILINE),
     "is a diff without context": re.compile(r"^\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] ", re.MULTILINE),
@@ -79,6 +83,18 @@ def is_diff(name: str, text: str) -> bool:
     if not has_diff:
         _refuse_other_diffs(name, cleaned)
     return has_diff
+
+
+def is_empty_commit(name: str, text: str) -> bool:
+    """Detect the output of `git show` or `git format-patch --always` for commits without changes."""
+    if name != STDIN and not name.casefold().endswith(DIFF_SUFFIXES):
+        return False
+    cleaned = clean(text)
+    if _SHOWN_COMMIT.match(cleaned):
+        return all(_LINE_OF_COMMIT.fullmatch(line) for line in cleaned.split("\n"))
+    if _FILE_HEADER.search(cleaned) or not _EMPTY_PATCH.match(cleaned):
+        return False
+    return not any(pattern.search(cleaned) for pattern in _OTHER_DIFFS.values())
 
 
 def parse_diff(diff: str) -> tuple[list[Document], list[Skipped]]:
@@ -136,7 +152,7 @@ def _skip(file: FileDiff, path: str) -> Skipped | None:
     if file.is_link:
         return Skipped(path, "is a symbolic link", "unsupported")
     if not file.hunks and not _keeps_content(file, path):
-        reason = "has no hunks; pass the whole diff, unchanged, as `git diff` prints it"
+        reason = "has no hunks; pass the whole diff, as `git diff` prints it without -w"
         return Skipped(path, reason, "unreadable")
     if not file.hunks:
         return Skipped(path, "has no added lines", "empty")

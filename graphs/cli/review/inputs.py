@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfcritic.agent.errors import InputError
-from selfcritic.graphs.cli.review.diffs import is_diff, parse_diff
+from selfcritic.graphs.cli.review.diffs import is_diff, is_empty_commit, parse_diff
 from selfcritic.graphs.cli.review.documents import (
     DIFF_SUFFIXES,
     STDIN,
@@ -21,6 +21,7 @@ from selfcritic.graphs.cli.review.notebooks import is_notebook, read_notebook
 from selfcritic.graphs.cli.review.walk import walk_folder
 
 DEFAULT_STDIN_NAME = "stdin"
+_FOLDER_IN_MEMORY = "/dev/shm"  # noqa: S108 - only compared
 
 
 @dataclass
@@ -65,6 +66,8 @@ def _read_input(inputs: Inputs, name: str, stdin_filename: str, is_gate: bool) -
         inputs.skipped.append(
             Skipped(display_name(name), "is empty", "missing" if is_missing else "empty")
         )
+    elif is_empty_commit(source, text):
+        inputs.skipped.append(Skipped(display_name(name), "has no changes", "missing"))
     elif is_diff(source, text):
         documents, skipped = parse_diff(text)
         inputs.documents += documents
@@ -89,7 +92,8 @@ def _identify(name: str, stdin_filename: str) -> str:
 def _is_stream(name: str) -> bool:
     """Detect standard input, and pipes without a suffix, such as /dev/fd/63 of a shell."""
     path = Path(name)
-    if name == STDIN or path.is_relative_to("/dev"):
+    is_device = path.is_relative_to("/dev") and not path.is_relative_to(_FOLDER_IN_MEMORY)
+    if name == STDIN or is_device:
         return True
     return not path.is_file() and not path.suffix
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfcritic.agent.checkers.findings import finding, limit_findings
+from selfcritic.agent.checkers.findings import MAX_FINDINGS, finding, limit_findings
 from selfcritic.agent.checkers.python_files import run_ruff, severity_of_rule
 from selfcritic.agent.checkers.python_source import is_valid_python
 from selfcritic.agent.errors import InputError
@@ -100,7 +100,9 @@ def read_notebook(
     )
 
 
-def lint_notebook(document: Document, *, strict: bool) -> Checker:
+def lint_notebook(
+    document: Document, *, strict: bool, max_findings: int | None = MAX_FINDINGS
+) -> Checker:
     """Build the checker `lint` for the cells of one notebook."""
     path = document.path or Path.cwd() / document.name
 
@@ -108,7 +110,7 @@ def lint_notebook(document: Document, *, strict: bool) -> Checker:
         violations = run_ruff(_to_json(document), path, strict=strict)
         findings = [_to_finding(document, violation) for violation in violations]
         findings = _without_known_names(findings, document.text)
-        return limit_findings(findings, document.is_quoted_by)
+        return limit_findings(findings, document.is_quoted_by, max_findings)
 
     async def lint(_question: str, _draft: str, /) -> list[Comment]:
         return await asyncio.to_thread(check)

@@ -11,25 +11,13 @@ from pydantic import TypeAdapter
 
 from selfcritic.agent.schemas import SEVERITIES, Comment, Critique, Severity
 from selfcritic.agent.state import ReviewOutput
+from selfcritic.graphs.cli.review.approval import is_approval
 from selfcritic.graphs.cli.review.documents import Document, Location, Skipped
 from selfcritic.graphs.cli.review.earlier_findings import SYNTAX_ERRORS, FindingKey, key_of
 
 CRITIC = "critic"
 """Source of comments that do not come from a checker."""
 _DEFAULT_SEVERITY: Severity = "medium"
-_APPROVAL = re.compile(
-    r"""
-    (?: \W* (?:(?:i|we)\ (?:found|find|see)|there\ (?:are|is))?
-        \s* no \s (?:\w+\s)? (?:bug|comment|defect|error|fault|flaw|issue|mistake|problem)s?
-        (?:\s(?:were|was|is|are))? (?:\s(?:detected|found|identified))?
-      | \W* none
-      | \W* (?:lgtm | [^.!\n]* \blooks\ (?:correct|fine|good))
-      | \W* (?:the|this)\ \w+ \ (?:is|has\ no) \ (?:correct|errors|flaws|issues|problems)
-    ) \b (?:\ in\ [^.!\n]*)? \W*
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""A reply that objects to nothing, such as "No flaws found."."""
 _TEST_SOURCES = ("unit_tests", "task_tests")
 
 
@@ -136,6 +124,12 @@ class Review:
         return sum(not comment.is_quotable for comment in self.located)
 
     @property
+    def hidden_sources(self) -> set[str]:
+        """Names of the checkers with a finding on lines that the diff did not change."""
+        hidden = [located for located in self.located if not located.is_quotable]
+        return {located.source for located in hidden if located.comment.source is not None}
+
+    @property
     def unlocated(self) -> list[Comment]:
         """Comments whose quote is not in the document."""
         unlocated = [finding for finding in self.findings if finding.start is None]
@@ -170,19 +164,14 @@ class Review:
         return False
 
     def is_undecided(self, fail_on: Severity) -> bool:
-        """Check for critiques of which none quotes the document, although they may object to it.
+        """Check whether critiques object but quote nothing.
 
-        They have comments of severity `fail_on` or higher, or text without a comment that is no approval.
+        An objection is a comment of severity `fail_on` or higher, or text without a comment that is no approval.
         """
         if self.critique is not None:
             return False
         critiques = self.output["rounds"][0].critiques
-        comments = [comment for critique in critiques for comment in critique.ungrounded]
-        if comments:
-            severities = [comment.severity or _DEFAULT_SEVERITY for comment in comments]
-            return any(severity_rank(each) >= severity_rank(fail_on) for each in severities)
-        texts = [critique.text.strip() for critique in critiques if critique.text.strip()]
-        return bool(texts) and not any(_APPROVAL.fullmatch(text) for text in texts)
+        return any(_may_object(critique, fail_on) for critique in critiques)
 
     def _show_caused(self, located: Sequence[LocatedComment]) -> list[LocatedComment]:
         """Make the findings on unchanged lines quotable that were not in the file before the change."""
@@ -233,8 +222,16 @@ class Review:
         return start, end
 
 
+def _may_object(critique: Critique, fail_on: Severity) -> bool:
+    """Check whether a critique without a quote objects to the document."""
+    severities = [comment.severity or _DEFAULT_SEVERITY for comment in critique.ungrounded]
+    if severities:
+        return any(severity_rank(each) >= severity_rank(fail_on) for each in severities)
+    return bool(critique.text.strip()) and not is_approval(critique.text)
+
+
 def _is_about_file(comment: Comment) -> bool:
-    """Detect findings whose quote need not be the line that causes them.
+    """Check whether a finding can be caused by another line.
 
     A failed test quotes the function that it calls. A syntax error can be reported far from its cause, and no other
     error in the file is found.

@@ -11,6 +11,7 @@ from typing import cast
 from rich.console import Console
 from rich.text import Text
 
+from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.python_files import check_file
 from selfcritic.agent.checkers.registry import get_checkers, run_checkers
 from selfcritic.agent.context import Context
@@ -180,15 +181,21 @@ class ReviewSession:
                 draft = Round(answer=document.text)
                 output = ReviewOutput(rounds=[draft], error=str(error))
         review = Review(document, question, output)
-        if document.before is None or not review.hidden_count:
+        if document.before is None or not review.hidden_sources:
             return review
-        return replace(review, earlier=await self._find_earlier(document.before, question))
+        return replace(review, earlier=await self._find_earlier(document.before, review))
 
-    async def _find_earlier(self, before: Document, question: str) -> Counter[FindingKey] | None:
-        """Return the findings in a file before its change; None if they are not known."""
+    async def _find_earlier(self, before: Document, review: Review) -> Counter[FindingKey] | None:
+        """Return the findings in a file before its change; None if they are not known.
+
+        Runs the checkers with a hidden finding. They return all findings, so that no old one seems new.
+        """
+        sources = review.hidden_sources
         names = [name for name in self.checker_names(before) if name != _TESTS]
-        checkers = get_checkers([self._get_checker(name, before) for name in names])
-        findings, error = await run_checkers(checkers, question, before.text)
+        if sources.issubset(names):  # else a checker names another source in its findings
+            names = [name for name in names if name in sources]
+        checkers = get_checkers([self._get_checker(name, before, None) for name in names])
+        findings, error = await run_checkers(checkers, review.question, before.text)
         return None if error else count_findings(before, findings)
 
     def _skip(self, document: Document) -> Skipped | None:
@@ -231,7 +238,9 @@ class ReviewSession:
             checkers.append(self._get_checker(name, document))
         return checkers
 
-    def _get_checker(self, name: str, document: Document) -> str | Checker:
+    def _get_checker(
+        self, name: str, document: Document, max_findings: int | None = MAX_FINDINGS
+    ) -> str | Checker:
         """Return a checker; those of Python know the file and its project."""
         if name == _TESTS and self._tests is not None:
             return self._tests
@@ -239,8 +248,14 @@ class ReviewSession:
         is_user_file = document.path is not None
         strict = self._strict or not is_user_file
         if name in PYTHON_CHECKERS and language == NOTEBOOK:
-            return lint_notebook(document, strict=strict)
+            return lint_notebook(document, strict=strict, max_findings=max_findings)
         if name in PYTHON_CHECKERS and language == PYTHON:
             path = document.path or Path.cwd() / document.name
-            return check_file(name, path, strict=strict, is_preferred=document.is_quoted_by)
+            return check_file(
+                name,
+                path,
+                strict=strict,
+                is_preferred=document.is_quoted_by,
+                max_findings=max_findings,
+            )
         return name

@@ -13,7 +13,8 @@ from selfcritic.graphs.cli.review.quoted_paths import unquote
 
 _COLOR = re.compile(r"\x1b\[[\d;]*[mK]")
 _COLORED_HEADER = re.compile(
-    r"^(?:\x1b\[[\d;]*[mK])+(?:diff --|--- |\+\+\+ |@@+ )|^@@+ -[^\n]*@@\x1b\[", re.MULTILINE
+    r"^(?:\x1b\[[\d;]*[mK])+(?:diff --|--- |\+\+\+ |@@+ |commit [0-9a-f]{7})|^@@+ -[^\n]*@@\x1b\[",
+    re.MULTILINE,
 )
 _CRLF_HEADER = re.compile(r"^\+\+\+ [^\n]*\r\n@@+ [^\n]*\r\n", re.MULTILINE)
 _HUNK = re.compile(
@@ -21,6 +22,7 @@ _HUNK = re.compile(
 )
 _HUNK_START = re.compile(r"@@+ -\d")
 _FILE_START = re.compile(r"diff -|--- |\+\+\+ |Index: ")
+_PATCH_START = re.compile(r"From [0-9a-f]{40,64} ")
 _TIMESTAMP = re.compile(r"\t.*\Z|[ ]+\((?:revision|working copy|nonexistent)[^)]*\)\Z")
 _NO_FILE = "/dev/null"
 _SUBMODULE_MODE = re.compile(r"(?:new file|old|new) mode 160000|index \S+ 160000")
@@ -114,6 +116,8 @@ class _Parser:
         self._next = 0
         self._files: list[FileDiff] = []
         self._file: FileDiff | None = None
+        self._is_message = False
+        """Whether the lines are a commit message of `git format-patch`."""
 
     def parse(self) -> list[FileDiff]:
         while self._next < len(self._lines):
@@ -122,6 +126,11 @@ class _Parser:
                 self._start_file(line)
             elif self._is_file_header():
                 self._read_paths()
+            elif _PATCH_START.match(line):
+                self._file = None
+                self._is_message = True
+            elif line == "---":
+                self._is_message = False
             else:
                 self._check_line(line)
                 if self._file is not None:
@@ -136,9 +145,9 @@ class _Parser:
         """Refuse the start of a hunk or a file that would be passed over."""
         number = self._next + 1
         match = _HUNK.match(line)
-        if match is not None and self._file is None:
+        if match is not None and self._file is None and not self._is_message:
             raise _bad_hunk(number, "has no file name above it")
-        if match is None and _HUNK_START.match(line):
+        if match is None and _HUNK_START.match(line) and not self._is_message:
             raise _bad_hunk(number, "has a broken heading")
         if _FILE_START.match(line) and not any(map(str.strip, self._lines[number:])):
             raise _bad_hunk(number, "is cut off")
@@ -150,6 +159,7 @@ class _Parser:
             file.git_paths = paths
         else:
             file.old_path = file.new_path = unquote(paths)
+        self._is_message = False
         self._file = file
         self._files.append(file)
         return file

@@ -1,11 +1,14 @@
 """Names that tests use: the code must not replace what checks it."""
 
+import sys
+import types
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfcritic.agent.checkers.suite import analyze
-from selfcritic.agent.checkers.suite_names import Names, find_names
+from selfcritic.agent.checkers.suite_names import Names, find_names, is_installed
 from selfcritic.agent.checkers.unit_tests import TestReport as Report
 from selfcritic.agent.checkers.unit_tests import Tests as DraftTests
 from selfcritic.agent.checkers.unit_tests import tests_in_question as questions_tests
@@ -61,6 +64,23 @@ def test_question_names_a_builtin(question: str):
 )
 def test_pure_modules_that_the_tests_do_not_import(source: str, modules: tuple[str, ...]):
     assert find_names(source, "", has_entry=False).modules == modules
+
+
+@pytest.mark.parametrize("tests", [
+    "from __main__ import f\nassert f(2) == 4",
+    "import __main__\nassert __main__.f(2) == 4",
+    "import pytest\nfrom __main__ import f\n@pytest.mark.parametrize('x', [2])\ndef test_a(x): assert f(x) == 4",
+])  # fmt: skip
+def test_main_is_the_code(tests: str):
+    assert run(tests, "def f(x): return x * x").findings == []
+    assert run(tests, WRONG).findings
+
+
+def test_a_loaded_module_without_a_file_is_not_installed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
+    assert not is_installed("made_up")
+    assert is_installed("pytest")
+    assert is_installed("math")
 
 
 @given(st.text(alphabet="def sum(x):\n >.`'\"1=assert", max_size=80))

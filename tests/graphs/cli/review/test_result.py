@@ -152,26 +152,22 @@ def test_a_finding_of_a_checker_does_not_move():
 
 
 @pytest.mark.parametrize(
-    ("text", "is_undecided"),
+    ("texts", "is_undecided"),
     [
-        ("No issues.", False),
-        ("**No flaws were found in the code.**", False),
-        ("I found no problems!", False),
-        ("There are no real bugs", False),
-        ("None.", False),
-        ("LGTM", False),
-        ("The code looks correct.", False),
-        ("This function is correct.", False),
-        ("No issues, except that it divides by zero.", True),
-        ("The code looks good. But it divides by zero.", True),
-        ("No error handling.", True),
-        ("Sorry, I can't help.", True),
-        ("没有。", True),
-        ("", False),
+        (["No issues."], False),
+        ([""], False),
+        (["Sorry, I can't help."], True),
+        (["LGTM", "", "No flaws found."], False),
+        (["LGTM", "It divides by zero."], True),
+        (["```\nabsent\n```\n[low] Slow."], False),
+        (["```\nabsent\n```\n[low] Slow.", "It divides by zero."], True),
+        (["```\nabsent\n```\n[high] Wrong.", "LGTM"], True),
     ],
 )
-def test_text_without_a_comment_is_undecided_unless_it_approves(text: str, is_undecided: bool):
-    draft = Round(answer=TEXT, critiques=[ground(text, TEXT)])
+def test_critiques_without_a_quote_are_undecided_unless_all_approve(
+    texts: list[str], is_undecided: bool
+):
+    draft = Round(answer=TEXT, critiques=[ground(text, TEXT) for text in texts])
     output = ReviewOutput(rounds=[draft], critique=None, error=None)
     review = Review(Document("x.py", TEXT, "x.py"), "Review it.", output)
     assert review.is_undecided(HIGH) is is_undecided
