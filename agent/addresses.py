@@ -27,9 +27,10 @@ def is_address(value: str) -> bool:
 
 
 def is_misplaced_address(path: str) -> bool:
-    """Return whether a path is an address; an existing file or folder without a scheme is not.
+    """Return whether a path is an address.
 
-    A folder such as `redis:/u:password@host` may be left from an earlier version, which created it for an address.
+    An existing file or folder is a path, unless it starts with a scheme: earlier versions created folders such as
+    `redis:/u:password@host` for addresses.
     """
     return is_address(path) and (_has_scheme(path) or not _exists(path))
 

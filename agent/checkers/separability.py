@@ -67,9 +67,8 @@ class _Rules:
         self._tree = tree
         self._libraries: dict[str, str] = {}  # names of imported modules that are not the code
         self._code_modules: set[str] = set()
-        self._names_of_code: set[str] = (
-            set()
-        )  # a name can be a module, as in `from src import calc`
+        # A name can be a module, as in `from src import calc`.
+        self._names_of_code: set[str] = set()
         self._imported: set[str] = set()  # names from modules that are not the code
         self._parents: dict[int, ast.AST] = {}
         for node in ast.walk(tree):

@@ -77,9 +77,8 @@ def find_results(
     Raises:
         InputError: The folder has a training with other options, files that no training wrote, or damaged files.
     """
-    written = find_outputs(
-        out, [*outputs, *other_outputs]
-    )  # before the options, which another process writes first
+    # Outputs before options: another process writes the options first.
+    written = find_outputs(out, [*outputs, *other_outputs])
     path = out / OPTIONS_FILE
     if path.exists():
         saved = _read_options(path)

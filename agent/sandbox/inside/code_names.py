@@ -21,14 +21,15 @@ def visible_names(options: Mapping[str, Any], names: Names) -> Names:
     """
     hidden = _BUILTINS - set(options["builtins"])
     visible = {
-        name: value for name, value in names.items() if name not in hidden and not _is_special(name)
+        name: value for name, value in names.items() if name not in hidden and not is_special(name)
     }
     for name in options["modules"]:
         visible[name] = importlib.import_module(name)
     return {"callable": is_callable, **visible}
 
 
-def _is_special(name: str) -> bool:
+def is_special(name: str) -> bool:
+    """Whether a name is one of Python's, such as `__builtins__`."""
     return name.startswith("__") and name.endswith("__")
 
 
@@ -42,6 +43,6 @@ class RemoteModule(types.ModuleType):
         self._read_ = read
 
     def __getattr__(self, name: str) -> Any:
-        if _is_special(name):
+        if is_special(name):
             raise AttributeError(name)
         return self._read_(name)

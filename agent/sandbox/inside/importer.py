@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from selfcritic.agent.sandbox.inside.code_names import Names
+from selfcritic.agent.sandbox.inside.code_names import Names, is_special
 
 PACKAGE = "_package_._of_._the_._tests_"
 """The package of the tests, so that relative imports of some levels work."""
@@ -110,7 +110,6 @@ class _Package(types.ModuleType):
         self._modules_ = modules
 
     def __getattr__(self, name: str) -> Any:
-        is_special = name.startswith("__") and name.endswith("__")
-        if is_special or f"{self.__name__}.{name}" in self._modules_:
+        if is_special(name) or f"{self.__name__}.{name}" in self._modules_:
             raise AttributeError(name)
         return getattr(self._module_, name)

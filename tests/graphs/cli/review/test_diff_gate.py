@@ -1,38 +1,23 @@
 """`selfcritic review - --fail-on` on diffs: what may not be hidden or passed over."""
 
-import difflib
 import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from selfcritic.graphs.cli.app import app
+from tests.support.review_gate import create_diff, gate
 
 MEAN = "def mean(xs):\n    return sum(xs) / len(xs)\n"
 
 
-@pytest.fixture(autouse=True)
-def working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
-    (tmp_path / ".git").mkdir()
-    return tmp_path
-
-
-def gate(*arguments: str, stdin: str | bytes = "", model: str = "none") -> Result:
-    command = ["review", *arguments, "--fail-on", "high", "--model", model]
-    return CliRunner().invoke(app, command, input=stdin, env={"COLUMNS": "80"})
+pytestmark = pytest.mark.usefixtures("working_dir")
 
 
 def write_change(name: str, before: str, after: str) -> str:
     """Write the new version of a file and return the diff."""
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     Path(name).write_text(after)
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-    )
-    return "".join(lines)
+    return create_diff(name, before, after)
 
 
 @pytest.mark.parametrize("checker", ["syntax", "lint", "typecheck"])

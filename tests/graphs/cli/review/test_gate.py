@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from selfcritic.graphs.cli.app import app
+from tests.support.review_gate import gate
 
 BEFORE = "import os\n\n\ndef mean(xs):\n    return os.fspath(sum(xs) / len(xs))\n"
 AFTER = BEFORE.replace("len(xs)", "len(ys)")
@@ -22,17 +23,7 @@ DIFF = """--- a/calc.py
 """  # noqa: W293 – context lines start with a space
 
 
-@pytest.fixture(autouse=True)
-def working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
-    (tmp_path / ".git").mkdir()
-    return tmp_path
-
-
-def gate(*arguments: str, stdin: str | bytes = "", model: str = "none") -> Result:
-    command = ["review", *arguments, "--fail-on", "high", "--model", model]
-    return CliRunner().invoke(app, command, input=stdin, env={"COLUMNS": "80"})
+pytestmark = pytest.mark.usefixtures("working_dir")
 
 
 def error_lines(done: Result) -> str:

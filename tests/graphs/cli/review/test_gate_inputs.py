@@ -4,9 +4,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from selfcritic.graphs.cli.app import app
+from tests.support.review_gate import gate
 
 HASH = "efe7d83de4c3c40a559742b37b6cac9e2da981ba"
 SHOWN = f"commit {HASH}\nAuthor: A <a@b.c>\nDate:   Fri Nov 27 2026\n\n    Empty\n    \n    @@ -1 +1 @@\n"
@@ -15,17 +14,7 @@ SIGNATURE = "-- \n2.39.5\n\n"
 CHANGE = "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1,2 @@\n x = 1\n+y = missing\n"
 
 
-@pytest.fixture(autouse=True)
-def working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
-    (tmp_path / ".git").mkdir()
-    return tmp_path
-
-
-def gate(*arguments: str, stdin: str = "") -> Result:
-    command = ["review", *arguments, "--fail-on", "high", "--model", "none"]
-    return CliRunner().invoke(app, command, input=stdin)
+pytestmark = pytest.mark.usefixtures("working_dir")
 
 
 @pytest.mark.parametrize(

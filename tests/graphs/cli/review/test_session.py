@@ -1,35 +1,25 @@
 """Checkers that run on the file before a change."""
 
-import difflib
 import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from selfcritic.agent.checkers.findings import MAX_FINDINGS
 from selfcritic.agent.checkers.registry import CHECKERS, register_checker
 from selfcritic.agent.schemas import Comment
-from selfcritic.graphs.cli.app import app
+from tests.support.review_gate import create_diff, gate
 
 NUM_FINDINGS = MAX_FINDINGS + 20
 
 
-@pytest.fixture(autouse=True)
-def working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SELFCRITIC_MODEL", raising=False)
-    (tmp_path / ".git").mkdir()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("working_dir")
 
 
 def review_change(name: str, before: str, after: str, *options: str, model: str = "none") -> Result:
     Path(name).write_text(after)
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-    )
-    command = ["review", "-", "--fail-on", "high", "--model", model, *options]
-    return CliRunner().invoke(app, command, input="".join(lines))
+    return gate("-", *options, stdin=create_diff(name, before, after), model=model)
 
 
 def to_notebook(source: str) -> str:
